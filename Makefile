@@ -1,0 +1,41 @@
+# Works on a fresh Debian or Ubuntu that has only python3 (with venv and pip) and make.
+SHELL := /bin/bash
+PYTHON ?= python3
+SUITE ?= store
+UV := .venv/bin/uv
+RUN := $(UV) run --frozen --no-sync
+
+.PHONY: help setup demo test check bench docs
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: .venv/.ready  ## make .venv with uv and the locked packages
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || .venv/bin/python -m pip install -q --disable-pip-version-check uv
+	$(UV) sync --frozen -q --inexact
+	@touch $@
+
+demo: setup  ## the main job on real models, told step by step
+	$(RUN) python scripts/demo.py
+
+test: setup  ## everything CI runs
+	$(MAKE) --no-print-directory lint
+	$(RUN) pytest
+
+lint: setup
+	$(RUN) ruff check -q src tests scripts
+	$(RUN) ruff format -q --check src tests scripts
+	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
+
+check: lint  ## lint, types, layers and the fast tests: under a minute
+	$(RUN) pytest -m "not slow" -q
+
+bench: setup  ## measure against the peers; SUITE=store
+	$(RUN) python -m tests.benchmarks.$(SUITE) $(ARGS)
+
+docs: setup  ## regenerate the reference pages from the code
+	$(RUN) python scripts/reference.py

@@ -1,0 +1,80 @@
+"""What a commit says beside its files: `.modelyard/manifest.json`, part of the tree, immutable."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from modelyard.errors import InvalidInput
+
+__all__ = ["MANIFEST_PATH", "Manifest"]
+
+MANIFEST_PATH = ".modelyard/manifest.json"
+_MAX_BYTES = 90_000
+"""Below the 100 KB that git keeps inline (tree-1.md)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Parameters, metrics and circumstances given at commit."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    signature: Mapping[str, Any] | None = None
+    framework: str | None = None
+    environment: Mapping[str, Any] | None = None
+    code: Mapping[str, str] | None = None
+    data: Mapping[str, str] | None = None
+    lineage: tuple[Mapping[str, str], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of a later modelyard, kept as they are."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.metrics.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InvalidInput("bad-metric", f"metric {name!r} is no number: {value!r}")
+            if not math.isfinite(value):
+                raise InvalidInput("bad-metric", f"metric {name!r} is {value}, not finite")
+        for name in (*self.metrics, *self.params):
+            if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 200:
+                raise InvalidInput("bad-name", f"{str(name)[:80]!r} can't name a metric or param")
+
+    def encode(self) -> bytes:
+        """Canonical JSON: sorted keys, two spaces, UTF-8, newline at the end."""
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        content = {name: value for name, value in fields.items() if value}
+        try:
+            text = json.dumps(
+                {**self.extra, **content},
+                sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False,
+            )  # fmt: skip
+            encoded = (text + "\n").encode()
+        except (TypeError, ValueError) as error:
+            raise InvalidInput("bad-params", f"params can't be written as JSON: {error}") from None
+        if len(encoded) > _MAX_BYTES:
+            raise InvalidInput(
+                "manifest-too-large",
+                f"params and metrics take {len(encoded)} bytes, more than {_MAX_BYTES}",
+                hint="commit large tables as a file",
+            )
+        return encoded
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """Read a manifest; anything that is not one counts as an empty manifest's `extra`."""
+        try:
+            content = json.loads(text)
+            known = {name: content.pop(name) for name in _FIELDS if name in content}
+            if "lineage" in known:
+                known["lineage"] = tuple(known["lineage"])
+            return cls(**known, extra=content)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise InvalidInput("bad-manifest", f"{MANIFEST_PATH} can't be read: {error}") from None
+
+
+_FIELDS = (
+    "params", "metrics", "signature", "framework", "environment", "code", "data", "lineage",
+)  # fmt: skip

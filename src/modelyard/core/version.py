@@ -1,0 +1,232 @@
+"""What a yard tells about models and versions: frozen values, the same in SDK, JSON and SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelyard.core.tensor import TensorInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+__all__ = [
+    "CheckedOut",
+    "Committed",
+    "FileInfo",
+    "Finding",
+    "ModelInfo",
+    "Page",
+    "Progress",
+    "RefInfo",
+    "RefKind",
+    "RefMove",
+    "Report",
+    "TensorEntry",
+    "VersionDetail",
+    "VersionInfo",
+    "human_size",
+]
+
+RefKind = Literal["branch", "tag", "alias"]
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long call is. `total` is None while it is not known."""
+
+    phase: str
+    """A verb for people: `read`, `write`, `verify`."""
+    done: int
+    total: int | None
+    """In bytes, as `done`."""
+
+
+Report = "Callable[[Progress], None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a file that its reader should know before trusting it."""
+
+    kind: str
+    """Stable: `pickle-global`, `lambda-layer`, `external-data`, ..."""
+    severity: Literal["info", "warning", "danger"]
+    message: str
+    where: str = ""
+    """File inside the version, and member or opcode offset inside the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file of a version."""
+
+    path: str
+    size: int
+    sha256: str
+    format: str
+    """`safetensors`, `onnx`, ..., `text`, or `unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """A tensor of a version: the file it is in, and what is known of it without reading."""
+
+    file: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int | None
+
+    @classmethod
+    def of(cls, file: str, info: TensorInfo) -> TensorEntry:
+        return cls(file, info.name, info.dtype, info.shape, info.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class RefInfo:
+    """Where a branch, tag or alias points."""
+
+    name: str
+    kind: RefKind
+    number: int
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """One move of a ref, as the reflog keeps it. `old` or `new` is None at birth and deletion."""
+
+    ref: str
+    kind: RefKind
+    old: int | None
+    new: int | None
+    who: str
+    time: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionInfo:
+    """One version, as lists and logs show it."""
+
+    model: str
+    number: int
+    commit: str
+    parents: tuple[int, ...]
+    """Numbers of the parent versions: none for the first, two for a merge."""
+    branch: str
+    author: str
+    time: datetime
+    message: str
+    refs: tuple[str, ...] = ()
+    """Branches, tags and aliases that point here now."""
+    size: int
+    """Bytes of all files."""
+    new_bytes: int
+    """Bytes that storing this version added."""
+    files: int
+    """How many files."""
+    formats: tuple[str, ...] = ()
+    framework: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    deleted: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        """`flowers/iris@1`, which can be pasted back."""
+        return f"{self.model}@{self.number}"
+
+    def __str__(self) -> str:
+        new = human_size(self.new_bytes)
+        return f"{self.title} {self.commit[:7]} {human_size(self.size)} ({new} new)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDetail:
+    """Everything about one version. `tensors` come from headers; no weight was read."""
+
+    version: VersionInfo
+    files: tuple[FileInfo, ...]
+    tensors: tuple[TensorEntry, ...]
+    params: Mapping[str, Json]
+    metadata: Mapping[str, Mapping[str, Json]]
+    """What each file says of itself, by path."""
+    findings: tuple[Finding, ...]
+    signature: Json | None
+    card: str
+    """README.md as committed; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One model, as `yard list` shows it."""
+
+    name: str
+    kind: Literal["model", "dataset"]
+    description: str
+    created: datetime
+    updated: datetime
+    versions: int
+    latest: int | None
+    """Number of the newest version that is not deleted."""
+    size: int
+    """Bytes of the latest version's files."""
+    refs: tuple[RefInfo, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    deleted: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a commit did. `created` is False if the content equals the parent's."""
+
+    model: str
+    number: int
+    commit: str
+    branch: str
+    size: int
+    new_bytes: int
+    files: int
+    seconds: float
+    created: bool = True
+
+    def __str__(self) -> str:
+        new = human_size(self.new_bytes)
+        return f"{self.model}@{self.number} {self.commit[:7]} {human_size(self.size)} ({new} new)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedOut:
+    """What a checkout wrote."""
+
+    model: str
+    number: int
+    commit: str
+    branch: str | None
+    """The branch that commits from this folder go to; None if checked out by number or tag."""
+    dest: str
+    files: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of search results, newest first unless sorted; `next` continues after it."""
+
+    items: tuple[VersionInfo, ...]
+    next: str | None
+
+
+def human_size(count: int) -> str:
+    """`97.5 kB`: decimal units, as disks and downloads are counted."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 999.95 or unit == "TB":
+            return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError

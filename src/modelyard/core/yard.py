@@ -1,0 +1,187 @@
+"""The `Yard` protocol: every use case, once. `LocalYard` and `RemoteYard` implement it.
+
+Model names and revisions come in as text or value (`"vision/resnet"`, `"champion"`, `12`) and are
+parsed by the implementation at its door. Every method may raise `InvalidInput` for names it can't
+parse and `NotFound` for what does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from modelyard.core.diff import Diff
+    from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.version import (
+        CheckedOut,
+        Committed,
+        ModelInfo,
+        Page,
+        Progress,
+        RefInfo,
+        RefMove,
+        VersionDetail,
+        VersionInfo,
+    )
+
+__all__ = ["Yard"]
+
+Rev = str | int | None
+"""A revision as text or number; None is the tip of `main`, or else the latest version."""
+
+
+class Yard(Protocol):
+    """One registry of models: a folder or a server."""
+
+    url: str
+
+    # -- models ----------------------------------------------------------------------------------
+
+    def models(self, *, deleted: bool = False) -> Iterator[ModelInfo]:
+        """All models by name; with `deleted`, those that could be restored instead."""
+
+    def model_info(self, model: str) -> ModelInfo: ...
+
+    def rename(self, model: str, new_name: str) -> ModelInfo:
+        """The old name redirects until it is used again. Conflict: `model-exists`."""
+
+    def delete_model(self, model: str) -> ModelInfo:
+        """Undone by `restore` until gc. Conflict: `protected` while a deployment needs it."""
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        model: str,
+        source: Path | str | object,
+        *,
+        message: str = "",
+        branch: str | None = None,
+        parent: Rev = None,
+        only: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        author: str | None = None,
+        kind: Literal["model", "dataset"] = "model",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Committed:
+        """Store a file or folder as the next version of `model`, made if it is new.
+
+        Args:
+            source: A path, or an object that a framework module can save.
+            branch: Where it goes; `main` if None. A new branch begins at `parent`, or at `main`.
+            parent: The version this was made from. Conflict `branch-moved` if the branch exists
+                and points elsewhere.
+            only: Globs; only matching files are taken from `source`, the rest is as in the parent.
+        """
+
+    def resolve(self, model: str, revision: Rev = None) -> VersionInfo: ...
+
+    def show(self, model: str, revision: Rev = None) -> VersionDetail: ...
+
+    def log(self, model: str, revision: Rev = None) -> Iterator[VersionInfo]:
+        """Ancestors of the revision, children first; without one, all versions of the model."""
+
+    def diff(
+        self, a: str, b: str, *, limit: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Diff:  # fmt: skip
+        """From `a` to `b`, each `MODEL@REV`. Tensors with equal chunks are not read."""
+
+    def delete_version(self, model: str, revision: Rev, *, purge: bool = False) -> VersionInfo:
+        """Leave a tombstone. Conflict `protected`: a tag, alias or deployment points at it.
+
+        Purged content goes with the next gc and can't be restored.
+        """
+
+    def restore(self, model: str, revision: Rev = None) -> ModelInfo:
+        """Undo a deletion of a model, or of a version by its number, until gc took its bytes."""
+
+    def revert(self, model: str, revision: Rev, *, branch: str | None = None) -> Committed:
+        """A new version on the branch with the content of an old one."""
+
+    def merge(
+        self, model: str, source: Rev, *, into: str, message: str = ""
+    ) -> Committed:
+        """Three-way merge of files. Conflict `merge-conflict` names every file in conflict."""
+
+    # -- bytes -----------------------------------------------------------------------------------
+
+    def checkout(
+        self,
+        model: str,
+        revision: Rev,
+        dest: Path | str,
+        *,
+        files: Sequence[str] = (),
+        progress: Callable[[Progress], None] | None = None,
+    ) -> CheckedOut:
+        """Write a version's files into `dest`, whole or not at all.
+
+        Existing files in `dest` that differ are a Conflict `dest-not-empty`, never overwritten.
+        """
+
+    def open(self, model: str, revision: Rev, path: str) -> BinaryIO:
+        """A seekable file object that fetches only the ranges that are read."""
+
+    def tensor(self, model: str, revision: Rev, name: str) -> np.ndarray:
+        """One tensor by name (`file:name` if several files have it), by range read.
+
+        bfloat16 and float8 come as float32.
+        """
+
+    def load(self, model: str, revision: Rev = None, *, trusted: Any = None) -> object:
+        """The Python object again, through its framework module."""
+
+    # -- refs ------------------------------------------------------------------------------------
+
+    def refs(self, model: str) -> tuple[RefInfo, ...]: ...
+
+    def branch(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        """Make a branch. Conflict `ref-exists`."""
+
+    def tag(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        """Make a tag. Conflict `ref-exists`: tags never move."""
+
+    def alias(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        """Point an alias, new or not, at a version."""
+
+    def delete_ref(self, model: str, name: str) -> RefInfo: ...
+
+    def rollback(self, model: str, alias: str, *, to: Rev = None) -> RefInfo:
+        """Point an alias back: to where it pointed before, or to `to`."""
+
+    def reflog(self, model: str, ref: str | None = None) -> Iterator[RefMove]:
+        """Every move of one ref, or of all, newest first."""
+
+    # -- finding ---------------------------------------------------------------------------------
+
+    def search(self, query: str = "", *, limit: int = 30, after: str | None = None) -> Page: ...
+
+    def label(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        add: Mapping[str, str] | None = None,
+        remove: Sequence[str] = (),
+    ) -> Mapping[str, str]:
+        """Set and remove labels of a version, or of the model if no revision is given."""
+
+    # -- the house -------------------------------------------------------------------------------
+
+    def gc(self, *, dry_run: bool = False) -> GcReport: ...
+
+    def verify(
+        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> VerifyReport: ...
+
+    def stats(self) -> YardStats: ...
+
+    def close(self) -> None: ...
