@@ -1,0 +1,226 @@
+"""The tables. Rows index what the store holds; only labels and evaluations live here alone.
+
+Times are whole microseconds since 1970 UTC, taken from the database's clock. `deleted` is 0 for
+what lives, else the time of deletion, so that a name is unique among the living. Names of bytes are
+raw bytes (32 for SHA-256 and BLAKE3, 20 for git). Integers name rows inside the catalog only.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+__all__ = ["metadata"]
+
+metadata = sa.MetaData()
+
+
+def _binary(length: int) -> sa.types.TypeEngine[bytes]:
+    kind = sa.LargeBinary(length)
+    return kind.with_variant(mysql.BINARY(length), "mysql", "mariadb")
+
+
+def _key() -> sa.Column[int]:
+    """An integer key; SQLite needs exactly INTEGER to alias its rowid."""
+    return sa.Column(
+        "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+    )
+
+
+def _name(length: int) -> sa.types.TypeEngine[str]:
+    """Text compared byte by byte on every database."""
+    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(binary, "mysql", "mariadb")
+
+
+_TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
+_TIME = sa.BigInteger()
+
+# -- models, versions, refs --------------------------------------------------------------------
+
+model = sa.Table(
+    "model",
+    metadata,
+    _key(),
+    sa.Column("name", _name(200), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("description", _TEXT, nullable=False),
+    sa.Column("next_number", sa.BigInteger(), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("updated", _TIME, nullable=False),
+    sa.Column("deleted", _TIME, nullable=False),
+    sa.UniqueConstraint("name", "deleted", name="model_name"),
+)
+
+redirect = sa.Table(
+    "redirect",
+    metadata,
+    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+)
+
+version = sa.Table(
+    "version",
+    metadata,
+    _key(),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("number", sa.BigInteger(), nullable=False),
+    sa.Column("commit_id", _binary(20), nullable=False),
+    sa.Column("parents", sa.String(200), nullable=False),  # numbers, separated by spaces
+    sa.Column("branch", _name(200), nullable=False),
+    sa.Column("author", _name(200), nullable=False),
+    sa.Column("message", _TEXT, nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("size", sa.BigInteger(), nullable=False),
+    sa.Column("new_bytes", sa.BigInteger(), nullable=False),
+    sa.Column("files", sa.Integer(), nullable=False),
+    sa.Column("formats", sa.String(200), nullable=False),  # separated by spaces
+    sa.Column("framework", sa.String(40), nullable=False),  # empty if none
+    sa.Column("deleted", _TIME, nullable=False),
+    sa.Column("purged", sa.Boolean(), nullable=False),  # its bytes went, or go with the next gc
+    sa.UniqueConstraint("model_id", "number", name="version_number"),
+    sa.Index("version_commit", "model_id", "commit_id"),
+)
+
+ref = sa.Table(
+    "ref",
+    metadata,
+    sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),  # branch, tag, alias
+    sa.Column("number", sa.BigInteger(), nullable=False),
+)
+
+ref_move = sa.Table(
+    "ref_move",
+    metadata,
+    _key(),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("ref", _name(200), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("old", sa.BigInteger()),
+    sa.Column("new", sa.BigInteger()),
+    sa.Column("who", _name(200), nullable=False),
+    sa.Column("time", _TIME, nullable=False),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Index("ref_move_model", "model_id", "id"),
+)
+
+label = sa.Table(
+    "label",
+    metadata,
+    sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),  # 0: the model
+    sa.Column("name", _name(64), primary_key=True),
+    sa.Column("value", _name(256), nullable=False),
+    sa.Index("label_value", "name", "value"),
+)
+
+metric = sa.Table(
+    "metric",
+    metadata,
+    sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("value", sa.Double(), nullable=False),
+    sa.Index("metric_value", "name", "value"),
+)
+
+param = sa.Table(
+    "param",
+    metadata,
+    sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("value", _name(200), nullable=False),  # JSON, cut
+    sa.Column("number", sa.Double()),  # if it is one
+    sa.Index("param_value", "name", "value"),
+)
+
+file = sa.Table(
+    "file",
+    metadata,
+    sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("path", _name(700), primary_key=True),
+    sa.Column("blob_id", sa.BigInteger(), nullable=False),
+    sa.Index("file_blob", "blob_id"),
+    sqlite_with_rowid=False,
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    _key(),
+    sa.Column("time", _TIME, nullable=False),
+    sa.Column("who", _name(200), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("model", _name(200), nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),  # JSON
+)
+
+# -- bytes -------------------------------------------------------------------------------------
+
+git_object = sa.Table(
+    "git_object",
+    metadata,
+    sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("sha", _binary(20), primary_key=True),
+    sa.Column("bundle_id", sa.BigInteger(), nullable=False),  # the chunk row of its bundle record
+    sqlite_with_rowid=False,
+)
+
+blob = sa.Table(
+    "blob",
+    metadata,
+    _key(),
+    sa.Column("sha256", _binary(32), nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger(), nullable=False),
+    sa.Column("format", sa.String(24), nullable=False),
+    sa.Column("content_id", sa.BigInteger(), nullable=False),  # chunk row: recipe, or the only chunk
+    sa.Column("is_recipe", sa.Boolean(), nullable=False),
+    sa.Column("inspection_id", sa.BigInteger()),  # chunk row of what formats told
+)
+
+chunk = sa.Table(
+    "chunk",
+    metadata,
+    _key(),
+    sa.Column("hash", _binary(32), nullable=False, unique=True),
+    sa.Column("pack_id", sa.BigInteger(), nullable=False),
+    sa.Column("start", sa.BigInteger(), nullable=False),  # of the encoded bytes in the pack
+    sa.Column("length", sa.Integer(), nullable=False),  # encoded
+    sa.Column("size", sa.Integer(), nullable=False),  # decoded
+    sa.Column("codec", sa.SmallInteger(), nullable=False),
+    sa.Column("kind", sa.SmallInteger(), nullable=False),
+    sa.Column("base_id", sa.BigInteger()),  # chunk row of the delta's base
+    sa.Index("chunk_pack", "pack_id"),
+    sa.Index("chunk_base", "base_id", sqlite_where=sa.text("base_id IS NOT NULL")),
+)
+
+pack = sa.Table(
+    "pack",
+    metadata,
+    _key(),
+    sa.Column("name", _name(200), nullable=False, unique=True),  # its key in the backend
+    sa.Column("state", sa.String(10), nullable=False),  # open, live, condemned
+    sa.Column("size", sa.BigInteger(), nullable=False),  # indexed bytes; the rest is garbage
+    sa.Column("changed", _TIME, nullable=False),  # when it took this state
+)
+
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("session", sa.String(40), primary_key=True),
+    sa.Column("pack_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("expires", _TIME, nullable=False),
+)
+
+place = sa.Table(
+    "place",
+    metadata,
+    sa.Column("path", _binary(32), primary_key=True),  # SHA-256 of the file's absolute path
+    sa.Column("size", sa.BigInteger(), nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
+    sa.Column("ctime_ns", sa.BigInteger(), nullable=False),
+    sa.Column("inode", sa.Numeric(20, 0, asdecimal=False).with_variant(sa.Integer(), "sqlite"),
+              nullable=False),
+    sa.Column("blob_id", sa.BigInteger(), nullable=False),
+)  # fmt: skip

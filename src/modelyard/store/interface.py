@@ -1,0 +1,195 @@
+"""The two seams of the store: `Backend` keeps packs, `Index` knows which chunk lies where."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from modelyard.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    from modelyard.core.digest import ChunkId
+
+__all__ = [
+    "Appender",
+    "Backend",
+    "ChunkRow",
+    "Facts",
+    "Index",
+    "Kind",
+    "NewChunk",
+    "PackGrowth",
+    "Stat",
+    "SupportsAppend",
+    "SupportsReadInto",
+    "check_key",
+]
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:[./][a-z0-9_-]+)*\Z")
+
+PACK_LIMIT = 64 << 20
+"""A pack that has grown beyond this many bytes is sealed."""
+
+
+class Kind(IntEnum):
+    """What a record is for; the pack format keeps the numbers."""
+
+    CONTENT = 1
+    """Bytes of a file."""
+    RECIPE = 2
+    """The chunks of a blob, in order."""
+    INSPECTION = 3
+    """What `formats` told of a blob."""
+    BUNDLE = 4
+    """The git objects that one commit added, and its journal entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a backend can do."""
+
+    max_object: int | None
+    """Largest object in bytes; None if only the disk limits it."""
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What a backend tells of an object without reading it."""
+
+    size: int
+    modified: float
+    """Seconds since 1970."""
+
+
+class Backend(Protocol):
+    """Bytes by key. A key is written once and never altered; refs live in the catalog, not here.
+
+    Keys are relative paths of `[a-z0-9._-]`. Errors: `NotFound` `no-object` for a missing key,
+    `InvalidInput` `bad-key`, `Unavailable` if the service or disk fails, `Denied` for credentials.
+    """
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Durable when it returns, whole or not there. Again with the same bytes is harmless."""
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` to `end`; `Corrupt` `short-object` if it ends before `end`."""
+
+    def stat(self, key: str) -> Stat | None: ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """All keys that begin with `prefix`, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Nothing happens if the key is not there."""
+
+
+class Appender(Protocol):
+    """An object that grows under an exclusive lock."""
+
+    def write(self, parts: Sequence[bytes | memoryview]) -> None: ...
+
+    def sync(self) -> None:
+        """All that was written survives a power cut."""
+
+    def close(self) -> None:
+        """Give the lock back."""
+
+
+@runtime_checkable
+class SupportsAppend(Protocol):
+    """A backend on this machine's disk, where an open pack can grow."""
+
+    def append(self, key: str, size: int) -> Appender | None:
+        """Lock `key` and cut it back to `size` bytes; None if somebody else has it.
+
+        A size of 0 makes the object, durably.
+        """
+
+
+@runtime_checkable
+class SupportsReadInto(Protocol):
+    """A backend that reads into memory of the caller's."""
+
+    def read_into(self, key: str, start: int, out: np.ndarray) -> None:
+        """Fill `out` with the bytes from `start`; `Corrupt` `short-object` if it ends before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """Where a chunk lies."""
+
+    id: int
+    hash: ChunkId
+    pack: str
+    """Key of its pack."""
+    start: int
+    length: int
+    size: int
+    codec: int
+    kind: int
+    base_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk that was just written and waits to be registered."""
+
+    hash: ChunkId
+    start: int
+    length: int
+    size: int
+    codec: int
+    kind: int
+    base: ChunkId | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackGrowth:
+    """Durable bytes of one pack that the index is to learn of."""
+
+    pack: str
+    size: int
+    """Of the pack, with these chunks."""
+    sealed: bool
+    chunks: tuple[NewChunk, ...]
+
+
+class Index(Protocol):
+    """What the store asks of the catalog. Each call is a short transaction of its own."""
+
+    def find(self, hashes: Iterable[ChunkId], session: str | None) -> Mapping[ChunkId, ChunkRow]:
+        """The known among these chunks, in packs that are not condemned.
+
+        With a session, their packs are leased to it: gc leaves them alone until it ends.
+        """
+
+    def rows(self, ids: Iterable[int]) -> Mapping[int, ChunkRow]: ...
+
+    def open_packs(self) -> Sequence[tuple[str, int]]:
+        """Keys and indexed sizes of packs that may grow, the smallest first."""
+
+    def pack_size(self, pack: str) -> int | None:
+        """Indexed size of an open pack; None if it is not open any more."""
+
+    def grow(self, growth: Sequence[PackGrowth], session: str) -> None:
+        """Register durable chunks; packs that are new come into being, leased to the session."""
+
+    def release(self, session: str) -> None:
+        """End of a session: its leases go."""
+
+
+def check_key(key: str) -> str:
+    """A relative path without tricks, or `InvalidInput` `bad-key`."""
+    if len(key) > 200 or _KEY.match(key) is None:
+        raise InvalidInput("bad-key", f"{key[:80]!r} is no key of an object")
+    return key
