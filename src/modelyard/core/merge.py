@@ -5,7 +5,8 @@ keeps our side there. Two files are exempt, because people do not edit them as c
 
 - `.modelyard/manifest.json`: if both sides changed it, ours stays (params and metrics are those of
   the branch that is merged into).
-- `.gitattributes`: if both sides changed it, ours stays, followed by the lines that theirs added.
+- `.gitattributes`: if both sides changed it, ours stays, followed by the lines that theirs added;
+  if one side deleted it, ours stays as it is.
 """
 
 from __future__ import annotations
@@ -184,12 +185,10 @@ def _merge_entry(
         return our, None
     if _same(old, our):
         return their, None
-    if path == MANIFEST_PATH:
-        return our, None
+    if path == MANIFEST_PATH or path.rpartition("/")[2] == ATTRIBUTES:
+        return _merge_exempt(path, old, our, their), None
     if our is None or their is None:
         return our, "deleted-changed" if our is None else "changed-deleted"
-    if path.rpartition("/")[2] == ATTRIBUTES and our.inline is not None:
-        return _join_lines(old, our, their), None
     if old is not None:
         return _merge_changed(old, our, their)
     return our, "both-added"
@@ -209,10 +208,20 @@ def _merge_changed(
     return our, "both-changed"
 
 
+def _merge_exempt(
+    path: str, old: Entry | None, our: Entry | None, their: Entry | None
+) -> Entry | None:
+    if path == MANIFEST_PATH or our is None or their is None:
+        return our
+    return _join_lines(old, our, their)
+
+
 def _join_lines(old: Entry | None, our: Entry, their: Entry) -> Entry:
-    ours = our.inline or b""
-    known = {*ours.splitlines(), *((old and old.inline) or b"").splitlines()}
-    new = [line for line in (their.inline or b"").splitlines() if line not in known]
+    ours, before = our.inline, old.inline if old is not None else b""
+    if ours is None or before is None or their.inline is None:
+        return our
+    known = {*ours.splitlines(), *before.splitlines()}
+    new = [line for line in their.inline.splitlines() if line not in known]
     if not new:
         return our
     glue = b"" if not ours or ours.endswith(b"\n") else b"\n"

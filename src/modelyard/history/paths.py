@@ -13,7 +13,7 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from modelyard.core.merge import Clash
 
-__all__ = ["check_path", "check_tree"]
+__all__ = ["check_path", "check_symlink", "check_tree"]
 
 _MAX_PATH = 700
 _MAX_PART = 255
@@ -54,6 +54,29 @@ def check_path(path: str) -> None:
                 raise InvalidInput("bad-path", f"{path!r} can't be kept: {reason}")
 
 
+def check_symlink(path: str, target: bytes | None) -> None:
+    """InvalidInput `symlink-escapes`, or `bad-symlink`.
+
+    With `..` only in front, each folder on the way up is a real one, so nothing can lead out.
+    """
+    if not target or len(target) > _MAX_TARGET or b"\0" in target or b"\\" in target:
+        raise InvalidInput("bad-symlink", f"the target of symlink {path!r} can't be kept")
+    try:
+        parts = target.decode().split("/")
+    except UnicodeDecodeError:
+        raise InvalidInput("bad-symlink", f"the target of {path!r} is not UTF-8") from None
+    above = 0
+    while above < len(parts) and parts[above] == "..":
+        above += 1
+    inside = parts[0] != "" and ".." not in parts[above:] and above <= path.count("/")
+    if not inside:
+        raise InvalidInput(
+            "symlink-escapes",
+            f"symlink {path!r} leads out of the version, to {target[:200]!r}",
+            hint="a target is relative, has '..' only in front, and stays inside",
+        )
+
+
 @lru_cache(maxsize=1024)
 def _refusal(part: str) -> str | None:
     if part in ("", ".", ".."):
@@ -86,29 +109,9 @@ def _check_entry(path: str, entry: Entry) -> None:
     if entry.mode == SYMLINK:
         if _as_git_file(name) in _GIT_FILES:
             raise InvalidInput("bad-symlink", f"{path!r} can't be a symlink: git reads it")
-        _check_target(path, entry.inline)
+        check_symlink(path, entry.inline)
     elif name == ATTRIBUTES and entry.inline is None:
         raise InvalidInput("bad-attributes", f"{path!r} is too large for git to read")
-
-
-def _check_target(path: str, target: bytes | None) -> None:
-    """`..` only in front: then each folder on the way is real, and no symlink can lead out."""
-    if not target or len(target) > _MAX_TARGET or b"\0" in target or b"\\" in target:
-        raise InvalidInput("bad-symlink", f"the target of symlink {path!r} can't be kept")
-    try:
-        parts = target.decode().split("/")
-    except UnicodeDecodeError:
-        raise InvalidInput("bad-symlink", f"the target of {path!r} is not UTF-8") from None
-    above = 0
-    while above < len(parts) and parts[above] == "..":
-        above += 1
-    inside = parts[0] != "" and ".." not in parts[above:] and above <= path.count("/")
-    if not inside:
-        raise InvalidInput(
-            "symlink-escapes",
-            f"symlink {path!r} leads out of the version, to {target[:200]!r}",
-            hint="a target is relative, has '..' only in front, and stays inside",
-        )
 
 
 def _clash_error(path: str, clash: Clash) -> InvalidInput:

@@ -132,18 +132,18 @@ def _get(objects: Objects, sha: bytes, kind: int) -> bytes:
 
 
 def _rows(body: bytes) -> Iterator[tuple[str, int, bytes]]:
-    position = 0
+    position, previous = 0, b""
     while position < len(body):
         space = body.find(b" ", position, position + 8)
         end = body.find(b"\0", space + 1)
         if space < 0 or end < 0 or end + 21 > len(body):
             raise Corrupt("bad-tree", "a git tree is cut or broken")
-        yield (
-            _name(body[space + 1 : end]),
-            _mode(body[position:space]),
-            body[end + 1 : end + 21],
-        )
-        position = end + 21
+        name, mode = body[space + 1 : end], _mode(body[position:space])
+        key = name + b"/" if mode == _FOLDER else name
+        if key <= previous:
+            raise Corrupt("bad-tree", "a git tree is not in order, or names a file twice")
+        yield _name(name), mode, body[end + 1 : end + 21]
+        position, previous = end + 21, key
 
 
 def _name(raw: bytes) -> str:
