@@ -50,6 +50,7 @@ model = sa.Table(
     sa.Column("updated", _TIME, nullable=False),
     sa.Column("deleted", _TIME, nullable=False),
     sa.UniqueConstraint("name", "deleted", name="model_name"),
+    sa.Index("model_deleted", "deleted", sqlite_where=sa.text("deleted <> 0")),
 )
 
 redirect = sa.Table(
@@ -89,6 +90,7 @@ ref = sa.Table(
     sa.Column("name", _name(200), primary_key=True),
     sa.Column("kind", sa.String(8), nullable=False),  # branch, tag, alias
     sa.Column("number", sa.BigInteger(), nullable=False),
+    sa.Index("ref_name", "name", "kind"),
 )
 
 ref_move = sa.Table(
@@ -113,7 +115,8 @@ label = sa.Table(
     sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),  # 0: the model
     sa.Column("name", _name(64), primary_key=True),
     sa.Column("value", _name(256), nullable=False),
-    sa.Index("label_value", "name", "value"),
+    sa.Index("label_value", "name", "value", "number"),
+    sqlite_with_rowid=False,
 )
 
 metric = sa.Table(
@@ -122,7 +125,8 @@ metric = sa.Table(
     sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("name", _name(200), primary_key=True),
     sa.Column("value", sa.Double(), nullable=False),
-    sa.Index("metric_value", "name", "value"),
+    sa.Index("metric_value", "name", "value", "version_id"),
+    sqlite_with_rowid=False,
 )
 
 param = sa.Table(
@@ -132,7 +136,8 @@ param = sa.Table(
     sa.Column("name", _name(200), primary_key=True),
     sa.Column("value", _name(200), nullable=False),  # JSON, cut
     sa.Column("number", sa.Double()),  # if it is one
-    sa.Index("param_value", "name", "value"),
+    sa.Index("param_value", "name", "number", "value"),
+    sqlite_with_rowid=False,
 )
 
 file = sa.Table(
