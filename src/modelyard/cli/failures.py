@@ -1,0 +1,94 @@
+"""From exceptions to exit codes and the two lines that people read."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard.cli.output import NeedsYes, ReaderGone, quit_quietly
+from modelyard.errors import ModelyardError, NotFound
+
+if TYPE_CHECKING:
+    from modelyard.cli.session import Session
+
+__all__ = ["FAILED", "INTERRUPTED", "NOT_SIGNED_IN", "USAGE", "Failure", "fail"]
+
+FAILED = 1
+USAGE = 2
+NOT_SIGNED_IN = 4
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a call ended that did not end well."""
+
+    kind: str
+    message: str
+    hint: str | None = None
+    code: int = FAILED
+
+
+def fail(session: Session, error: BaseException) -> int:
+    """Tell people what went wrong; the exit code."""
+    if isinstance(error, ReaderGone):
+        quit_quietly()
+    failure = _describe(session, error)
+    if session.debug:
+        traceback.print_exception(error)
+    try:
+        session.out.fail(failure.kind, failure.message, failure.hint)
+    except ReaderGone:
+        quit_quietly()
+    return failure.code
+
+
+def _describe(session: Session, error: BaseException) -> Failure:
+    if isinstance(error, ModelyardError):
+        return _ours(session, error)
+    if isinstance(error, click.ClickException):
+        return _usage(error)
+    if isinstance(error, NeedsYes):
+        return Failure("needs-yes", f"not done without asking: {error}", "add --yes", USAGE)
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return Failure(
+            "interrupted", "interrupted; what was not finished is not there", None, INTERRUPTED
+        )
+    if isinstance(error, OSError):
+        return _system(error)
+    if isinstance(error, MemoryError):
+        return Failure("out-of-memory", "the machine has not enough memory for this")
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Failure(
+        "internal",
+        f"this should not have happened: {words}",
+        "run it again with --debug to see where",
+    )
+
+
+def _ours(session: Session, error: ModelyardError) -> Failure:
+    hint = error.hint
+    if isinstance(error, NotFound):
+        from modelyard.cli.suggest import suggest
+
+        hint = suggest(session) or hint
+    code = NOT_SIGNED_IN if error.kind == "not-signed-in" else FAILED
+    return Failure(error.kind, error.message, hint, code)
+
+
+def _usage(error: click.ClickException) -> Failure:
+    message = error.format_message()
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{ctx.command_path} --help" if ctx is not None else None
+    return Failure("usage", message[:1].lower() + message[1:].rstrip("."), hint, error.exit_code)
+
+
+def _system(error: OSError) -> Failure:
+    words = (error.strerror or str(error) or type(error).__name__).lower()
+    message = f"{error.filename}: {words}" if error.filename else words
+    hint = "make room, then run it again" if error.errno == errno.ENOSPC else None
+    return Failure("system", message, hint)

@@ -1,0 +1,74 @@
+"""The house: making a yard, freeing space, checking, counting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.cli.command import command
+from modelyard.cli.session import Session, pass_session
+from modelyard.cli.views.house import GcView, MadeView, StatsView, VerifyView
+
+__all__ = ["gc_command", "init_command", "stats_command", "verify_command"]
+
+
+@command("init", examples=["yard init", "yard init ~/models"], see=["commit", "list"])
+@click.argument("path", type=click.Path(path_type=Path), default=".", help="Default: this folder.")
+@pass_session
+def init_command(session: Session, path: Path) -> None:
+    """Make a yard in a folder.
+
+    The folder gets a yard.toml: in it and below it, yard needs no --yard. Without any init, the
+    first commit makes your own yard in ~/.local/share/modelyard.
+    """
+    from modelyard import registry
+
+    place = (session.cwd / path.expanduser()).resolve()
+    registry.create(place).close()
+    session.out.show(MadeView(str(place)))
+    commit = "yard commit MODEL PATH -m MSG"
+    if place in (session.cwd.resolve(), *session.cwd.resolve().parents):
+        session.out.hint(commit)
+    else:
+        session.out.hint(f"export YARD={place}, then {commit}")
+
+
+@command("gc", examples=["yard gc --dry-run", "yard gc"], see=["delete", "restore", "stats"])
+@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
+@pass_session
+def gc_command(session: Session, dry_run: bool) -> None:
+    """Give back the space of what nothing needs any more.
+
+    What was deleted less than the grace time ago (30 days) stays, and so does whatever a version, a
+    ref's log or a running commit needs. Safe at any time.
+    """
+    session.out.show(GcView(session.yard().gc(dry_run=dry_run)))
+
+
+@command(
+    "verify", examples=["yard verify", "yard verify --json", "yard verify --rebuild"], see=["stats"]
+)
+@click.option("--rebuild", is_flag=True, help="Make the catalog again from the store alone.")
+@pass_session
+def verify_command(session: Session, rebuild: bool) -> int:
+    """Read everything and say what is damaged.
+
+    Exits with 1 if something is. --rebuild restores every version, number and ref from the store;
+    labels come from the catalog's last backup.
+    """
+    with session.out.progress() as progress:
+        report = session.yard().verify(rebuild=rebuild, progress=progress)
+    session.out.show(VerifyView(report))
+    return 0 if report.ok else 1
+
+
+@command("stats", examples=["yard stats", "yard stats --json"], see=["gc", "list"])
+@pass_session
+def stats_command(session: Session) -> None:
+    """Count bytes: of the yard, and of each model.
+
+    'as copies' is what plain copies of all versions would take, 'distinct' what sharing leaves of
+    that, 'stored' what compression leaves.
+    """
+    session.out.show(StatsView(session.yard().stats()))

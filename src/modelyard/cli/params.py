@@ -1,0 +1,146 @@
+"""What people type after a command, parsed once: model names, revisions, `key=value` pairs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from click.shell_completion import CompletionItem
+
+    from modelyard.core.names import ModelRevision
+
+__all__ = ["LABEL", "METRIC", "MODEL", "PARAM", "TARGET", "revision_of", "scalar"]
+
+
+class Target(click.ParamType["ModelRevision"]):
+    """`MODEL@REV`, or `MODEL` alone."""
+
+    name = "target"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ModelRevision:
+        from modelyard.core.names import ModelRevision
+
+        if isinstance(value, ModelRevision):
+            return value
+        target = ModelRevision.parse(str(value))
+        if ctx is not None:
+            ctx.ensure_object(Session).named.append(target)
+        return target
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        model, at, _ = incomplete.partition("@")
+        return _items(_refs(ctx, model) if at else _models(ctx), incomplete)
+
+
+class Model(click.ParamType[str]):
+    """The name of a model, without a revision."""
+
+    name = "model"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        name, at, _ = str(value).partition("@")
+        if at:
+            self.fail(f"give the model without a revision: {name}", param, ctx)
+        return str(TARGET.convert(value, param, ctx).model)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _items(_models(ctx), incomplete)
+
+
+class Metric(click.ParamType["tuple[str, float]"]):
+    """`key=number`."""
+
+    name = "key=number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        key, text = _pair(self, str(value), param, ctx)
+        try:
+            return key, float(text)
+        except ValueError:
+            self.fail(f"{text!r} is no number", param, ctx)
+
+
+class Param(click.ParamType["tuple[str, Any]"]):
+    """`key=value`, where the value is a JSON number, truth value or null, or else text."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        key, text = _pair(self, str(value), param, ctx)
+        return key, scalar(text)
+
+
+class Label(click.ParamType["tuple[str, str]"]):
+    """`key=value`, or a bare key."""
+
+    name = "key[=value]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        from modelyard.core.names import parse_label
+
+        return parse_label(str(value))
+
+
+TARGET = Target()
+MODEL = Model()
+METRIC = Metric()
+PARAM = Param()
+LABEL = Label()
+
+
+def scalar(text: str) -> str | int | float | bool | None:
+    """The JSON scalar that the text spells, or the text."""
+    try:
+        value = json.loads(text, parse_constant=lambda name: name)
+    except ValueError:
+        return text
+    return text if isinstance(value, (dict, list)) else value
+
+
+def revision_of(target: ModelRevision) -> str | None:
+    """The revision as the yard takes it; None if none was given."""
+    return None if target.revision is None else str(target.revision)
+
+
+def _pair(
+    kind: click.ParamType[Any], value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> tuple[str, str]:
+    key, equals, text = value.partition("=")
+    if not key.strip() or not equals:
+        kind.fail(f"{value!r} is not of the form {kind.name}", param, ctx)
+    return key.strip(), text.strip()
+
+
+def _models(ctx: click.Context) -> Iterable[str]:
+    return [model.name for model in ctx.ensure_object(Session).yard().models()]
+
+
+def _refs(ctx: click.Context, model: str) -> Iterable[str]:
+    return [f"{model}@{ref.name}" for ref in ctx.ensure_object(Session).yard().refs(model)]
+
+
+def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -1,0 +1,166 @@
+"""The `yard` command: a table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard import __version__
+from modelyard.cli.command import global_options
+from modelyard.cli.failures import fail
+from modelyard.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "SHORT", "Entry", "main", "root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives, and its one line in the help."""
+
+    module: str
+    section: str
+    help: str
+
+
+COMMANDS = {
+    "init": Entry("house", "Begin", "Make a yard in a folder."),
+    "commit": Entry("commit", "Begin", "Store a file or folder as the next version of a model."),
+    "checkout": Entry("checkout", "Begin", "Write a version's files into a folder."),
+    "status": Entry("checkout", "Begin", "List what was changed in this checkout."),
+    "pull": Entry("checkout", "Begin", "Bring this checkout to another version."),
+    "demo": Entry("demo", "Begin", "Show the main job on real models, step by step."),
+    "list": Entry("find", "Look", "List all models."),
+    "search": Entry("find", "Look", "Find versions by words, labels, metrics and more."),
+    "show": Entry("look", "Look", "Show one version: card, files, tensors, metrics."),
+    "log": Entry("look", "Look", "Show the history of a model as a graph."),
+    "diff": Entry("look", "Look", "Show what differs between two versions, tensor by tensor."),
+    "cat": Entry("look", "Look", "Write one file of a version to stdout."),
+    "label": Entry("find", "Mark", "Show, set or remove labels of a model or version."),
+    "branch": Entry("refs", "Mark", "List, make or delete branches."),
+    "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),
+    "alias": Entry("refs", "Mark", "List, point or delete aliases such as prod."),
+    "rollback": Entry("refs", "Mark", "Point an alias back to where it was."),
+    "revert": Entry("merge", "Change", "Make a new version with the content of an old one."),
+    "merge": Entry("merge", "Change", "Bring the changes of one branch into another."),
+    "rename": Entry("deletion", "Change", "Give a model another name."),
+    "delete": Entry("deletion", "Change", "Delete a model or one version."),
+    "restore": Entry("deletion", "Change", "Undo a deletion."),
+    "gc": Entry("house", "Keep", "Give back the space of what nothing needs any more."),
+    "verify": Entry("house", "Keep", "Read everything and say what is damaged."),
+    "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
+    "completion": Entry("completion", "Keep", "Print the completion script for a shell."),
+}
+
+SHORT = {"ls": "list", "rm": "delete"}
+"""The two aliases that people type without thinking."""
+
+
+class Root(click.Group):
+    """Loads a command's module when the command is called, and not for the list of all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = SHORT.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"modelyard.cli.{COMMANDS[name].module}")
+        loaded: click.Command = getattr(module, f"{name}_command")
+        return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and SHORT.get(args[0], args[0]) not in COMMANDS:
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(len(_with_short(name)) for name in COMMANDS)
+        for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
+            with formatter.section(section):
+                rows = [(n, e.help) for n, e in COMMANDS.items() if e.section == section]
+                formatter.write_dl([(f"{_with_short(n):{widest}}", text) for n, text in rows])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        records = [param.get_help_record(ctx) for param in self.get_params(ctx)]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record is not None])
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        if names or not incomplete.startswith("-"):
+            return [CompletionItem(name, help=COMMANDS[name].help) for name in names]
+        return click.Command.shell_complete(self, ctx, incomplete)
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None
+    ) -> None:
+        """Run one call to its end, and exit with its code."""
+        args = list(sys.argv[1:] if args is None else args)
+        session = _session(args)
+        try:
+            code = super().main(args, prog_name or "yard", standalone_mode=False, obj=session)
+            session.out.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            code = fail(session, error)
+        finally:
+            session.close()
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _session(args: Sequence[str]) -> Session:
+    """A session that knows `--json` before parsing, for errors found while parsing."""
+    session = Session()
+    end = args.index("--") if "--" in args else len(args)
+    if "--json" in args[:end]:
+        session.out.mode = "json"
+    if "--debug" in args[:end]:
+        session.debug = True
+    return session
+
+
+def _with_short(name: str) -> str:
+    return ", ".join([name, *(short for short, full in SHORT.items() if full == name)])
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
+@click.version_option(__version__, message="yard %(version)s")
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Keep machine-learning models: store, version, find, compare, go back.
+
+    MODEL is a name such as vision/resnet. REV is a version number, a branch, tag or alias, the
+    beginning of a commit, or 'latest'. The yard is the one of --yard, else of $YARD, else the
+    nearest folder above with a yard.toml, else your own.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+root.params += global_options()
+
+
+def main() -> None:
+    """The entry point of `yard`."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    root.main()

@@ -1,0 +1,126 @@
+"""One call of `yard`: what its global options say, its output, and its yard, opened when needed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from modelyard.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from modelyard.config import YardChoice
+    from modelyard.core.names import ModelRevision
+    from modelyard.core.yard import Yard
+    from modelyard.registry.checkout import Checkout
+
+__all__ = ["Session", "pass_session"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Session:
+    """State of one call; every command is given it."""
+
+    out: Output = field(default_factory=Output)
+    yard_option: str | None = None
+    debug: bool = False
+    named: list[ModelRevision] = field(default_factory=list)
+    """The models and revisions that the user wrote: an error may be about one of them."""
+    _yard: Yard | None = None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return os.environ
+
+    @property
+    def cwd(self) -> Path:
+        return Path.cwd()
+
+    def yard(self) -> Yard:
+        """The yard to look at. NotFound `no-yard` if there is none yet."""
+        return self._open(self._choice())
+
+    def yard_to_fill(self) -> Yard:
+        """The yard to commit to: the user's own is made if it is not there yet."""
+        choice = self._choice()
+        if choice.source == "default" and not Path(choice.url).exists():
+            from modelyard import registry
+
+            registry.create(Path(choice.url)).close()
+            self.out.say(f"made your yard in {choice.url}")
+        return self._open(choice)
+
+    def yard_of(self, checkout: Checkout) -> Yard:
+        """The yard that a checkout came from; only `--yard` says otherwise, if it has moved."""
+        from modelyard.config import YardChoice, choose_yard
+
+        if self.yard_option:
+            return self._open(
+                choose_yard(self.yard_option, environment=self.environment, cwd=self.cwd)
+            )
+        return self._open(YardChoice(checkout.yard_url, "checkout"))
+
+    def checkout(self) -> Checkout:
+        """The checkout around the working directory. NotFound `no-checkout` outside of one."""
+        from modelyard.registry.checkout import open_checkout
+
+        return open_checkout(self.cwd)
+
+    def author(self) -> str:
+        from modelyard.config import default_author
+
+        return default_author(self.environment)
+
+    def close(self) -> None:
+        if self._yard is not None:
+            self._yard.close()
+            self._yard = None
+
+    def _choice(self) -> YardChoice:
+        from modelyard.config import choose_yard
+
+        return choose_yard(
+            self.yard_option,
+            environment=self.environment,
+            cwd=self.cwd,
+            checkout=self._remembered(),
+        )
+
+    def _remembered(self) -> str | None:
+        from modelyard.errors import NotFound
+
+        try:
+            return self.checkout().yard_url
+        except NotFound:
+            return None
+
+    def _open(self, choice: YardChoice) -> Yard:
+        from modelyard import registry
+        from modelyard.errors import NotFound
+
+        if choice.source == "default" and not Path(choice.url).exists():
+            raise NotFound(
+                "no-yard",
+                "there is no yard here yet",
+                hint="'yard init' makes one in this folder; "
+                "'yard commit MODEL PATH' makes your own in " + choice.url,
+            )
+        if self._yard is None:
+            self._yard = registry.open_yard(choice.url)
+        return self._yard
+
+
+def pass_session(
+    function: Callable[Concatenate[Session, P], R],
+) -> Callable[P, R]:
+    """Give a command's function the session as its first argument."""
+    decorated: Any = click.make_pass_decorator(Session, ensure=True)(function)
+    return decorated  # type: ignore[no-any-return]

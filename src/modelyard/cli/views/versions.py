@@ -1,0 +1,270 @@
+"""Views of versions: what a commit or checkout did, the log, one version, search results."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelyard.cli.output import builtins
+from modelyard.cli.text import Block, Column, Line, Span, Spans, Table
+from modelyard.cli.views import words
+from modelyard.cli.views.graph import draw
+from modelyard.core.version import human_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from modelyard.core.version import (
+        CheckedOut,
+        Committed,
+        FileInfo,
+        Page,
+        RefMove,
+        VersionDetail,
+        VersionInfo,
+    )
+
+__all__ = ["CheckedOutView", "CommittedView", "DetailView", "LogView", "MovesView", "PageView"]
+
+FIRST_TENSORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedView:
+    """What a commit, revert or merge made."""
+
+    made: Committed
+
+    def json(self) -> object:
+        return self.made
+
+    def lines(self) -> Iterator[Block]:
+        made = self.made
+        title = Span(f"{made.model}@{made.number}", "bold")
+        if not made.created:
+            yield ["nothing changed: ", title, f" on {made.branch} has this content already"]
+            return
+        yield [title, f" {made.commit[:7]} on {made.branch}"]
+        yield words.sizes(made.size, made.new_bytes, made.seconds)
+
+    def ids(self) -> Iterator[str]:
+        yield f"{self.made.model}@{self.made.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOutView:
+    """What a checkout or pull wrote."""
+
+    done: CheckedOut
+
+    def json(self) -> object:
+        return self.done
+
+    def lines(self) -> Iterator[Block]:
+        done = self.done
+        title = Span(f"{done.model}@{done.number}", "bold")
+        branch = f" (branch {done.branch})" if done.branch else ""
+        yield [title, f"{branch} in {done.dest}"]
+        files = words.count(done.files, "file")
+        yield f"{files}, {human_size(done.size)}, {done.seconds:.1f} s"
+
+    def ids(self) -> Iterator[str]:
+        yield f"{self.done.model}@{self.done.number}"
+
+
+LOG_KEYS = (
+    "number", "commit", "parents", "branch", "author", "time", "message", "refs", "size",
+    "new_bytes", "metrics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """Versions, children first, with the graph beside them. Read once, as it is written."""
+
+    versions: Iterator[VersionInfo]
+
+    def json(self) -> object:
+        return [{key: getattr(v, key) for key in LOG_KEYS} for v in self.versions]
+
+    def lines(self) -> Iterator[Block]:
+        drawn_from, shown = itertools.tee(self.versions)
+        drawings = draw((version.number, version.parents) for version in drawn_from)
+        for version, drawing in zip(shown, drawings, strict=True):
+            yield [Span(drawing.node, "name"), " ", *_log_head(version)]
+            yield [Span(drawing.below, "name"), " ", Span(_log_facts(version), "dim")]
+            if drawing.bend:
+                yield Span(drawing.bend, "name")
+
+    def ids(self) -> Iterator[str]:
+        return (version.title for version in self.versions)
+
+
+def _log_head(version: VersionInfo) -> Spans:
+    refs: Spans = []
+    if version.refs:
+        refs = ["(", Span(", ".join(version.refs), "good"), ") "]
+    gone = [Span("deleted ", "bad")] if version.deleted else []
+    number = Span(str(version.number), "bold")
+    return [number, f" {version.commit[:7]} ", *refs, *gone, words.first_line(version.message)]
+
+
+def _log_facts(version: VersionInfo) -> str:
+    facts = [
+        version.author.partition(" <")[0],
+        words.minute(version.time),
+        words.sizes(version.size, version.new_bytes),
+        words.pairs(version.metrics),
+    ]
+    return ", ".join(fact for fact in facts if fact)
+
+
+@dataclass(frozen=True, slots=True)
+class MovesView:
+    """Every move of one ref, or of all, newest first."""
+
+    moves: Sequence[RefMove]
+
+    def json(self) -> object:
+        return list(self.moves)
+
+    def lines(self) -> Iterator[Block]:
+        titles = ("time", "ref", "from", "to", "by", "why")
+        columns = [Column(title, flexible=title == "why") for title in titles]
+        yield Table(columns, [_move(move) for move in self.moves])
+
+    def ids(self) -> Iterator[str]:
+        return (move.ref for move in self.moves)
+
+
+def _move(move: RefMove) -> Spans:
+    old, new = ("-" if number is None else str(number) for number in (move.old, move.new))
+    who = move.who.partition(" <")[0]
+    return [words.minute(move.time), Span(move.ref, "good"), old, new, who, move.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """One page of search results."""
+
+    page: Page
+
+    def json(self) -> object:
+        return self.page
+
+    def lines(self) -> Iterator[Block]:
+        if not self.page.items:
+            yield "nothing found"
+            return
+        titles = ("version", "time", "size", "refs", "metrics", "message")
+        columns = [
+            Column(title, right=title == "size", flexible=title in ("refs", "metrics", "message"))
+            for title in titles
+        ]
+        yield Table(columns, [_found(version) for version in self.page.items])
+
+    def ids(self) -> Iterator[str]:
+        return (version.title for version in self.page.items)
+
+
+def _found(version: VersionInfo) -> Spans:
+    return [
+        Span(version.title, "bold"),
+        words.minute(version.time),
+        human_size(version.size),
+        Span(", ".join(version.refs), "good"),
+        words.pairs(version.metrics),
+        words.first_line(version.message),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DetailView:
+    """Everything about one version."""
+
+    detail: VersionDetail
+    every_tensor: bool = False
+
+    def json(self) -> object:
+        detail: Any = builtins(self.detail)
+        return detail.pop("version") | detail
+
+    def lines(self) -> Iterator[Block]:
+        yield from _head(self.detail)
+        yield from self._tables()
+        yield from _findings(self.detail)
+        yield from _card(self.detail.card)
+
+    def ids(self) -> Iterator[str]:
+        yield self.detail.version.title
+
+    def _tables(self) -> Iterator[Block]:
+        files = sorted(self.detail.files, key=lambda file: file.path)
+        columns = [Column("files"), Column("size", right=True), Column("format"), Column("sha256")]
+        yield ""
+        yield Table(columns, [_file(file) for file in files])
+        tensors = self.detail.tensors
+        shown = tensors if self.every_tensor else tensors[:FIRST_TENSORS]
+        if not shown:
+            return
+        several = len({tensor.file for tensor in tensors}) > 1
+        yield ""
+        yield Table(
+            [Column("tensors", flexible=True), Column("dtype"), Column("shape")],
+            [
+                [f"{t.file}: {t.name}" if several else t.name, t.dtype, shape(t.shape)]
+                for t in shown
+            ],
+        )
+        if left := len(tensors) - len(shown):
+            yield Span(f"... and {left:,} more: add --all", "dim")
+
+
+def _file(file: FileInfo) -> Spans:
+    return [file.path, human_size(file.size), file.format, Span(file.sha256[:12], "dim")]
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """`1000x512`."""
+    return "x".join(map(str, sizes)) or "scalar"
+
+
+def _head(detail: VersionDetail) -> Iterator[Line]:
+    version = detail.version
+    yield [Span(version.title, "bold"), f" {version.commit[:7]} on {version.branch}"]
+    if version.deleted:
+        yield Span(f"deleted {words.minute(version.deleted)}", "bad")
+    for line in version.message.strip().splitlines():
+        yield f"  {line}"
+    facts = {
+        "refs": [Span(", ".join(version.refs), "good")] if version.refs else "",
+        "author": version.author,
+        "time": words.minute(version.time),
+        "parents": ", ".join(map(str, version.parents)),
+        "size": words.sizes(version.size, version.new_bytes),
+        "framework": version.framework or "",
+        "metrics": words.pairs(version.metrics),
+        "params": words.pairs(detail.params),
+        "labels": words.pairs(version.labels),
+    }
+    yield from (words.fact(name, text) for name, text in facts.items() if text)
+
+
+def _findings(detail: VersionDetail) -> Iterator[Line]:
+    styles = {"danger": "bad", "warning": "warn", "info": "dim"}
+    if detail.findings:
+        yield ""
+    for finding in detail.findings:
+        where = f" ({finding.where})" if finding.where else ""
+        yield [Span(finding.severity, styles[finding.severity]), f": {finding.message}{where}"]
+
+
+def _card(card: str) -> Iterator[Line]:
+    """The card as it was written, without its YAML head: that is shown as labels."""
+    body = card.replace("\r\n", "\n")
+    if body.startswith("---\n") and "\n---\n" in body[3:]:
+        body = body[3:].partition("\n---\n")[2]
+    if body.strip():
+        yield ""
+        yield from (line.expandtabs().rstrip() for line in body.strip().split("\n"))
