@@ -1,0 +1,59 @@
+"""What all tests share: hypothesis profiles, a yard in a temporary folder, and when to skip."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.core.yard import Yard
+
+pytest.register_assert_rewrite("modelyard.testing")
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+_CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+settings.register_profile("dev", deadline=None, suppress_health_check=_CHECKS, database=None)
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+def missing(service: str) -> None:
+    """Skip a test whose service is not here; in CI a missing service is a failure."""
+    if IN_CI:
+        pytest.fail(f"{service} is not here, and CI=true says that it should be", pytrace=False)
+    pytest.skip(f"{service} is not here")
+
+
+@pytest.fixture(scope="session")
+def require() -> object:
+    """`require("postgresql", found)` goes on only where the service was found."""
+
+    def check(service: str, found: object) -> None:
+        if not found:
+            missing(service)
+
+    return check
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the `yard` fixture keeps its yard: for tests that open it a second time."""
+    return tmp_path / "yard"
+
+
+@pytest.fixture
+def yard(folder: Path) -> Iterator[Yard]:
+    """A new yard in a folder."""
+    from modelyard.registry import create
+
+    opened = create(folder)
+    yield opened
+    opened.close()
