@@ -47,6 +47,8 @@ def check_path(path: str) -> None:
         raise InvalidInput(
             "path-too-long", f"{path[:80]!r}... has more than {_MAX_PATH} characters"
         )
+    if f"/{ATTRIBUTES}/" in f"/{path}":
+        raise InvalidInput("bad-path", f"{path!r} can't be kept: {ATTRIBUTES} is no folder")
     for part in path.split("/"):
         if _PLAIN.match(part) is None:
             reason = _refusal(part)
