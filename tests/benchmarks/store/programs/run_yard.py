@@ -1,16 +1,28 @@
-"""modelyard's SDK as a script uses it: push YARD FILE | pull YARD NUMBER DEST_FOLDER."""
+"""modelyard's SDK as a script uses it.
+
+init YARD | push YARD FILE | pull YARD NUMBER DEST_FOLDER
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from pathlib import Path
 
 start = time.perf_counter()
 
 import modelyard  # noqa: E402
 
 MODEL = "bench/m"
+
+
+def init(folder: str) -> dict[str, object]:
+    """What `yard init` does."""
+    from modelyard.registry import create
+
+    create(Path(folder)).close()
+    return {}
 
 
 def push(folder: str, file: str) -> dict[str, object]:
@@ -24,6 +36,6 @@ def pull(folder: str, number: str, dest: str) -> dict[str, object]:
 
 
 imported = time.perf_counter()
-said = {"push": push, "pull": pull}[sys.argv[1]](*sys.argv[2:])
+said = {"init": init, "push": push, "pull": pull}[sys.argv[1]](*sys.argv[2:])
 end = time.perf_counter()
 print(json.dumps({"inside": end - imported, "import": imported - start, **said}))
