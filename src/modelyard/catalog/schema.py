@@ -67,6 +67,7 @@ version = sa.Table(
     sa.Column("model_id", sa.BigInteger(), nullable=False),
     sa.Column("number", sa.BigInteger(), nullable=False),
     sa.Column("commit_id", _binary(20), nullable=False),
+    sa.Column("tree_id", _binary(20), nullable=False),
     sa.Column("parents", sa.String(200), nullable=False),  # numbers, separated by spaces
     sa.Column("branch", _name(200), nullable=False),
     sa.Column("author", _name(200), nullable=False),

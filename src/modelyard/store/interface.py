@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from modelyard.errors import InvalidInput
@@ -14,17 +13,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
     from modelyard.core.digest import ChunkId
 
 __all__ = [
     "Appender",
     "Backend",
-    "ChunkRow",
     "Facts",
     "Index",
-    "Kind",
-    "NewChunk",
-    "PackGrowth",
     "Stat",
     "SupportsAppend",
     "SupportsReadInto",
@@ -32,23 +28,6 @@ __all__ = [
 ]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:[./][a-z0-9_-]+)*\Z")
-
-PACK_LIMIT = 64 << 20
-"""A pack that has grown beyond this many bytes is sealed."""
-
-
-class Kind(IntEnum):
-    """What a record is for; the pack format keeps the numbers."""
-
-    CONTENT = 1
-    """Bytes of a file."""
-    RECIPE = 2
-    """The chunks of a blob, in order."""
-    INSPECTION = 3
-    """What `formats` told of a blob."""
-    BUNDLE = 4
-    """The git objects that one commit added, and its journal entry."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -124,46 +103,6 @@ class SupportsReadInto(Protocol):
         """Fill `out` with the bytes from `start`; `Corrupt` `short-object` if it ends before."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """Where a chunk lies."""
-
-    id: int
-    hash: ChunkId
-    pack: str
-    """Key of its pack."""
-    start: int
-    length: int
-    size: int
-    codec: int
-    kind: int
-    base_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewChunk:
-    """A chunk that was just written and waits to be registered."""
-
-    hash: ChunkId
-    start: int
-    length: int
-    size: int
-    codec: int
-    kind: int
-    base: ChunkId | None
-
-
-@dataclass(frozen=True, slots=True)
-class PackGrowth:
-    """Durable bytes of one pack that the index is to learn of."""
-
-    pack: str
-    size: int
-    """Of the pack, with these chunks."""
-    sealed: bool
-    chunks: tuple[NewChunk, ...]
-
-
 class Index(Protocol):
     """What the store asks of the catalog. Each call is a short transaction of its own."""
 
@@ -181,8 +120,17 @@ class Index(Protocol):
     def pack_size(self, pack: str) -> int | None:
         """Indexed size of an open pack; None if it is not open any more."""
 
+    def create_pack(self, pack: str, size: int) -> None:
+        """A new open pack, before anything is written to it: a crash leaves no stray object."""
+
+    def contents(self, pack: str) -> Sequence[NewChunk]:
+        """The registered chunks of a pack, in order."""
+
     def grow(self, growth: Sequence[PackGrowth], session: str) -> None:
         """Register durable chunks; packs that are new come into being, leased to the session."""
+
+    def deltas(self, base_id: int) -> tuple[int, int]:
+        """How many chunks have this base, and their encoded bytes together."""
 
     def release(self, session: str) -> None:
         """End of a session: its leases go."""

@@ -1,0 +1,112 @@
+"""The catalog as the store sees it: an index of chunks, in short transactions of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelyard.catalog.queries import chunks
+from modelyard.core.chunks import PACK_LIMIT, ChunkRow, NewChunk, PackGrowth
+from modelyard.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import sqlalchemy as sa
+
+    from modelyard.catalog.engine import Catalog
+    from modelyard.core.digest import ChunkId
+
+__all__ = ["CatalogIndex", "register"]
+
+_LEASE = 3600 * 1_000_000
+
+
+class CatalogIndex:
+    """What `store.interface.Index` asks for."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def find(self, hashes: Iterable[ChunkId], _session: str | None) -> Mapping[ChunkId, ChunkRow]:
+        with self._catalog.read() as connection:
+            rows = map(ChunkRow._make, chunks.by_hash(connection, hashes))
+            return {row.hash: row for row in rows}
+
+    def rows(self, ids: Iterable[int]) -> Mapping[int, ChunkRow]:
+        with self._catalog.read() as connection:
+            return {row.id: row for row in map(ChunkRow._make, chunks.by_id(connection, ids))}
+
+    def open_packs(self) -> Sequence[tuple[str, int]]:
+        with self._catalog.read() as connection:
+            return chunks.open_packs(connection, PACK_LIMIT)
+
+    def pack_size(self, pack: str) -> int | None:
+        with self._catalog.read() as connection:
+            return chunks.pack_size(connection, pack)
+
+    def create_pack(self, pack: str, size: int) -> None:
+        def work(connection: sa.Connection) -> None:
+            now = self._catalog.now(connection)
+            chunks.create_pack(connection, pack, state="open", size=size, now=now)
+
+        self._catalog.write(work)
+
+    def contents(self, pack: str) -> Sequence[NewChunk]:
+        with self._catalog.read() as connection:
+            return [NewChunk._make(row) for row in chunks.contents(connection, pack)]
+
+    def deltas(self, base_id: int) -> tuple[int, int]:
+        with self._catalog.read() as connection:
+            return chunks.delta_cost(connection, base_id)
+
+    def grow(self, growth: Sequence[PackGrowth], session: str) -> None:
+        def work(connection: sa.Connection) -> None:
+            now = self._catalog.now(connection)
+            for key in register(connection, growth, now):
+                chunks.take_lease(connection, session, key, now + _LEASE)
+
+        self._catalog.write(work)
+
+    def release(self, session: str) -> None:
+        self._catalog.write(lambda connection: chunks.close_session(connection, session))
+
+
+def register(
+    connection: sa.Connection, growth: Sequence[PackGrowth], now: int
+) -> list[int]:
+    """Take durable chunks into the index; gives the row ids of their packs."""
+    return [_register_pack(connection, pack, now) for pack in growth]
+
+
+def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> int:
+    state = "live" if growth.sealed else "open"
+    key = chunks.pack_id(connection, growth.pack)
+    if key is None:
+        key = chunks.create_pack(
+            connection, growth.pack, state=state, size=growth.size, now=now
+        )
+    else:
+        chunks.resize_pack(connection, key, state=state, size=growth.size, now=now)
+    known = _twins(connection, growth.chunks)
+    fresh = [new for new in growth.chunks if new.hash not in known]
+    plain = [_values(new, key, None) for new in fresh if new.base is None]
+    chunks.insert(connection, plain)
+    with_base = [new for new in fresh if new.base is not None]
+    if with_base:  # a base may have come just now
+        bases = chunks.ids_of(connection, {new.base for new in with_base if new.base})
+        if any(new.base not in bases for new in with_base):
+            raise Unavailable("store-changed", "gc ran meanwhile", hint="run the command again")
+        chunks.insert(connection, [_values(n, key, bases[n.base or b""]) for n in with_base])
+    return key
+
+
+def _twins(connection: sa.Connection, fresh: Sequence[NewChunk]) -> set[bytes]:
+    """Chunks that another session stored at the same time: the first stays."""
+    return set(chunks.ids_of(connection, [new.hash for new in fresh]))
+
+
+def _values(new: NewChunk, pack_id: int, base_id: int | None) -> dict[str, object]:
+    return {
+        "hash": new.hash, "pack_id": pack_id, "start": new.start, "length": new.length,
+        "size": new.size, "codec": new.codec, "kind": new.kind, "base_id": base_id,
+    }  # fmt: skip

@@ -1,0 +1,123 @@
+"""Statements about blobs, git objects, and files seen before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from modelyard.catalog.queries.chunks import batches
+from modelyard.catalog.schema import blob, git_object, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["BlobRow", "PlaceRow", "bundles", "by_digest", "by_id", "find_place", "insert"]
+
+
+class BlobRow(NamedTuple):
+    """A row of `blob`."""
+
+    id: int
+    sha256: bytes
+    size: int
+    format: str
+    content_id: int
+    is_recipe: bool
+    inspection_id: int | None
+
+
+class PlaceRow(NamedTuple):
+    """What a file looked like when it was committed last."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+_SELECT = sa.select(*(blob.c[name] for name in BlobRow._fields))
+_BY_DIGEST = _SELECT.where(blob.c.sha256.in_(sa.bindparam("digests", expanding=True)))
+_BY_ID = _SELECT.where(blob.c.id.in_(sa.bindparam("ids", expanding=True)))
+_PLACE = (
+    _SELECT.join(place, place.c.blob_id == blob.c.id)
+    .where(*(place.c[name] == sa.bindparam(name) for name in PlaceRow._fields))
+)
+_BUNDLES = sa.select(git_object.c.sha, git_object.c.bundle_id).where(
+    git_object.c.model_id == sa.bindparam("m"),
+    git_object.c.sha.in_(sa.bindparam("shas", expanding=True)),
+)
+
+
+def by_digest(connection: sa.Connection, digests: Iterable[bytes]) -> dict[bytes, BlobRow]:
+    return {
+        row.sha256: BlobRow._make(row)
+        for batch in batches(digests)
+        for row in connection.execute(_BY_DIGEST, {"digests": batch})
+    }
+
+
+def by_id(connection: sa.Connection, ids: Iterable[int]) -> dict[int, BlobRow]:
+    return {
+        row.id: BlobRow._make(row)
+        for batch in batches(ids)
+        for row in connection.execute(_BY_ID, {"ids": batch})
+    }
+
+
+def insert(
+    connection: sa.Connection,
+    *,
+    sha256: bytes,
+    size: int,
+    format: str,
+    content_id: int,
+    is_recipe: bool,
+    inspection_id: int | None,
+) -> int:
+    values = {
+        "sha256": sha256, "size": size, "format": format, "content_id": content_id,
+        "is_recipe": is_recipe, "inspection_id": inspection_id,
+    }  # fmt: skip
+    key = connection.execute(sa.insert(blob), values).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def find_place(connection: sa.Connection, seen: PlaceRow) -> BlobRow | None:
+    """The blob of a file that has not changed since, by size, times and inode."""
+    row = connection.execute(_PLACE, seen._asdict()).first()
+    return None if row is None else BlobRow._make(row)
+
+
+def remember_places(connection: sa.Connection, seen: Sequence[tuple[PlaceRow, int]]) -> None:
+    """Keep how these files look now, with their blobs."""
+    if not seen:
+        return
+    connection.execute(
+        sa.delete(place).where(place.c.path == sa.bindparam("old")),
+        [{"old": row.path} for row, _ in seen],
+    )
+    connection.execute(
+        sa.insert(place), [{**row._asdict(), "blob_id": blob_id} for row, blob_id in seen]
+    )
+
+
+def bundles(connection: sa.Connection, model: int, shas: Iterable[bytes]) -> dict[bytes, int]:
+    """Which record holds each of these git objects of a model."""
+    return {
+        row.sha: row.bundle_id
+        for batch in batches(shas)
+        for row in connection.execute(_BUNDLES, {"m": model, "shas": batch})
+    }
+
+
+def add_objects(connection: sa.Connection, model: int, shas: Sequence[bytes], bundle: int) -> None:
+    rows = [{"model_id": model, "sha": sha, "bundle_id": bundle} for sha in shas]
+    if rows:
+        connection.execute(sa.insert(git_object), rows)
+
+
+def objects_of(connection: sa.Connection, model: int) -> list[bytes]:
+    statement = sa.select(git_object.c.sha).where(git_object.c.model_id == sa.bindparam("m"))
+    return [row.sha for row in connection.execute(statement, {"m": model})]

@@ -1,0 +1,176 @@
+"""Statements about packs, chunks and leases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from modelyard.catalog.schema import chunk, lease, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "by_hash",
+    "by_id",
+    "close_session",
+    "contents",
+    "create_pack",
+    "delta_cost",
+    "ids_of",
+    "insert",
+    "live_count",
+    "open_packs",
+    "pack_size",
+    "resize_pack",
+    "take_lease",
+]
+
+Row = tuple[int, bytes, str, int, int, int, int, int, int | None]
+
+_COLUMNS = (
+    chunk.c.id, chunk.c.hash, pack.c.name, chunk.c.start, chunk.c.length, chunk.c.size,
+    chunk.c.codec, chunk.c.kind, chunk.c.base_id,
+)  # fmt: skip
+_JOINED = sa.select(*_COLUMNS).join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
+_BY_HASH = _JOINED.where(
+    chunk.c.hash.in_(sa.bindparam("hashes", expanding=True)), pack.c.state != "condemned"
+)
+_BY_ID = _JOINED.where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)))
+_BATCH = 500
+
+
+def batches(values: Iterable[object]) -> Iterable[list[object]]:
+    """Lists short enough for the parameter limits of every database."""
+    items = list(values)
+    return (items[i : i + _BATCH] for i in range(0, len(items), _BATCH))
+
+
+def by_hash(connection: sa.Connection, hashes: Iterable[bytes]) -> list[Row]:
+    """Chunks that are known and in no condemned pack."""
+    return [
+        row._tuple()
+        for batch in batches(hashes)
+        for row in connection.execute(_BY_HASH, {"hashes": batch})
+    ]
+
+
+def by_id(connection: sa.Connection, ids: Iterable[int]) -> list[Row]:
+    return [
+        row._tuple()
+        for batch in batches(ids)
+        for row in connection.execute(_BY_ID, {"ids": batch})
+    ]
+
+
+def ids_of(connection: sa.Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
+    statement = sa.select(chunk.c.hash, chunk.c.id).where(
+        chunk.c.hash.in_(sa.bindparam("hashes", expanding=True))
+    )
+    return {
+        row.hash: row.id
+        for batch in batches(hashes)
+        for row in connection.execute(statement, {"hashes": batch})
+    }
+
+
+def live_count(connection: sa.Connection, ids: Iterable[int]) -> int:
+    """How many of these chunks are still there and in no condemned pack."""
+    statement = (
+        sa.select(sa.func.count())
+        .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
+        .where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)), pack.c.state != "condemned")
+    )
+    return sum(
+        connection.execute(statement, {"ids": batch}).scalar_one() for batch in batches(ids)
+    )
+
+
+def contents(connection: sa.Connection, name: str) -> list[tuple[object, ...]]:
+    """(hash, start, length, size, codec, kind, base's hash) of a pack's chunks, in order."""
+    base = chunk.alias("base")
+    statement = (
+        sa.select(
+            chunk.c.hash, chunk.c.start, chunk.c.length, chunk.c.size, chunk.c.codec,
+            chunk.c.kind, base.c.hash.label("base"),
+        )
+        .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
+        .outerjoin(base, chunk.c.base_id == base.c.id)
+        .where(pack.c.name == name)
+        .order_by(chunk.c.start)
+    )  # fmt: skip
+    return [row._tuple() for row in connection.execute(statement)]
+
+
+def delta_cost(connection: sa.Connection, base_id: int) -> tuple[int, int]:
+    statement = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length), 0)).where(
+        chunk.c.base_id == sa.bindparam("base")
+    )
+    count, total = connection.execute(statement, {"base": base_id}).one()
+    return int(count), int(total)
+
+
+def insert(connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        connection.execute(sa.insert(chunk), list(rows))
+
+
+def open_packs(connection: sa.Connection, limit: int) -> list[tuple[str, int]]:
+    statement = (
+        sa.select(pack.c.name, pack.c.size)
+        .where(pack.c.state == "open", pack.c.size < sa.bindparam("limit"))
+        .order_by(pack.c.size)
+    )
+    return [row._tuple() for row in connection.execute(statement, {"limit": limit})]
+
+
+def pack_size(connection: sa.Connection, name: str) -> int | None:
+    statement = sa.select(pack.c.size).where(
+        pack.c.name == sa.bindparam("name"), pack.c.state == "open"
+    )
+    return connection.execute(statement, {"name": name}).scalar_one_or_none()
+
+
+def create_pack(
+    connection: sa.Connection, name: str, *, state: str, size: int, now: int
+) -> int:
+    values = {"name": name, "state": state, "size": size, "changed": now}
+    result = connection.execute(sa.insert(pack), values)
+    key = result.inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def pack_id(connection: sa.Connection, name: str) -> int | None:
+    statement = sa.select(pack.c.id).where(pack.c.name == sa.bindparam("name"))
+    return connection.execute(statement, {"name": name}).scalar_one_or_none()
+
+
+def resize_pack(
+    connection: sa.Connection, key: int, *, state: str, size: int, now: int
+) -> None:
+    statement = sa.update(pack).where(pack.c.id == sa.bindparam("key"))
+    values = {"state": state, "size": size, "changed": now}
+    connection.execute(statement.values(**{k: sa.bindparam(f"v_{k}") for k in values}),
+                       {"key": key, **{f"v_{k}": v for k, v in values.items()}})  # fmt: skip
+
+
+def take_lease(connection: sa.Connection, session: str, key: int, expires: int) -> None:
+    """Hold a pack for a session, longer if it is held already."""
+    where = sa.and_(
+        lease.c.session == sa.bindparam("s_key"), lease.c.pack_id == sa.bindparam("p_key")
+    )
+    keys = {"s_key": session, "p_key": key}
+    updated = connection.execute(
+        sa.update(lease).where(where).values(expires=sa.bindparam("e")), {**keys, "e": expires}
+    )
+    if updated.rowcount == 0:
+        connection.execute(
+            sa.insert(lease), {"session": session, "pack_id": key, "expires": expires}
+        )
+
+
+def close_session(connection: sa.Connection, session: str) -> None:
+    connection.execute(
+        sa.delete(lease).where(lease.c.session == sa.bindparam("key")), {"key": session}
+    )

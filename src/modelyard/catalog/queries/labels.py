@@ -1,0 +1,71 @@
+"""Statements about labels and the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from modelyard.catalog.queries.chunks import batches
+from modelyard.catalog.schema import audit, label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["add_audit", "of_model", "of_models", "put", "remove"]
+
+_OF = sa.select(label).where(label.c.model_id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def of_models(
+    connection: sa.Connection, models: Iterable[int]
+) -> dict[tuple[int, int], dict[str, str]]:
+    """By (model, version number); number 0 is the model itself."""
+    found: dict[tuple[int, int], dict[str, str]] = {}
+    for batch in batches(models):
+        for row in connection.execute(_OF.order_by(label.c.name), {"ids": batch}):
+            found.setdefault((row.model_id, row.number), {})[row.name] = row.value
+    return found
+
+
+def of_model(connection: sa.Connection, model: int, number: int) -> dict[str, str]:
+    statement = sa.select(label.c.name, label.c.value).where(
+        label.c.model_id == sa.bindparam("m"), label.c.number == sa.bindparam("num")
+    )
+    rows = connection.execute(statement.order_by(label.c.name), {"m": model, "num": number})
+    return {row.name: row.value for row in rows}
+
+
+def put(
+    connection: sa.Connection, model: int, number: int, labels: Mapping[str, str]
+) -> None:
+    """Set labels; a key has one value."""
+    if labels:
+        remove(connection, model, number, labels)
+        rows = [
+            {"model_id": model, "number": number, "name": name, "value": value}
+            for name, value in labels.items()
+        ]
+        connection.execute(sa.insert(label), rows)
+
+
+def remove(
+    connection: sa.Connection, model: int, number: int, names: Iterable[str]
+) -> None:
+    statement = sa.delete(label).where(
+        label.c.model_id == sa.bindparam("m"),
+        label.c.number == sa.bindparam("num"),
+        label.c.name == sa.bindparam("key"),
+    )
+    rows = [{"m": model, "num": number, "key": name} for name in names]
+    if rows:
+        connection.execute(statement, rows)
+
+
+def add_audit(
+    connection: sa.Connection, *, time: int, who: str, action: str, model: str, detail: str
+) -> int:
+    """One line of the audit log; its number orders all that ever happened in this yard."""
+    values = {"time": time, "who": who, "action": action, "model": model, "detail": detail}
+    key = connection.execute(sa.insert(audit), values).inserted_primary_key
+    return int(key[0]) if key else 0

@@ -1,0 +1,135 @@
+"""Statements about models and the names they had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from modelyard.catalog.schema import model, redirect, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ModelRow", "by_id", "by_name", "create", "listed", "take_number", "update"]
+
+
+class ModelRow(NamedTuple):
+    """A row of `model`."""
+
+    id: int
+    name: str
+    kind: str
+    description: str
+    next_number: int
+    created: int
+    updated: int
+    deleted: int
+
+
+_SELECT = sa.select(*(model.c[name] for name in ModelRow._fields))
+_BY_NAME = _SELECT.where(model.c.name == sa.bindparam("name"), model.c.deleted == 0)
+_BY_REDIRECT = _SELECT.join(redirect, redirect.c.model_id == model.c.id).where(
+    redirect.c.name == sa.bindparam("name"), model.c.deleted == 0
+)
+_DELETED = (
+    _SELECT.where(model.c.name == sa.bindparam("name"), model.c.deleted > 0)
+    .order_by(model.c.deleted.desc())
+    .limit(1)
+)
+_TAKE = (
+    sa.update(model)
+    .where(model.c.id == sa.bindparam("key"))
+    .values(next_number=model.c.next_number + 1, updated=sa.bindparam("now"))
+)
+_NEXT = sa.select(model.c.next_number).where(model.c.id == sa.bindparam("key"))
+
+
+def by_name(connection: sa.Connection, name: str) -> ModelRow | None:
+    """The living model of this name, or the one that had it before it was renamed."""
+    for statement in (_BY_NAME, _BY_REDIRECT):
+        row = connection.execute(statement, {"name": name}).first()
+        if row is not None:
+            return ModelRow._make(row)
+    return None
+
+
+def has_name(connection: sa.Connection, name: str) -> bool:
+    """Whether a living model bears this name now."""
+    return connection.execute(_BY_NAME, {"name": name}).first() is not None
+
+
+def deleted_by_name(connection: sa.Connection, name: str) -> ModelRow | None:
+    """The model of this name that was deleted last."""
+    row = connection.execute(_DELETED, {"name": name}).first()
+    return None if row is None else ModelRow._make(row)
+
+
+def by_id(connection: sa.Connection, key: int) -> ModelRow | None:
+    row = connection.execute(_SELECT.where(model.c.id == sa.bindparam("key")), {"key": key}).first()
+    return None if row is None else ModelRow._make(row)
+
+
+def listed(connection: sa.Connection, *, deleted: bool) -> Iterator[ModelRow]:
+    """All living (or all deleted) models by name."""
+    where = model.c.deleted > 0 if deleted else model.c.deleted == 0
+    rows = connection.execute(_SELECT.where(where).order_by(model.c.name)).all()
+    return map(ModelRow._make, rows)
+
+
+def create(connection: sa.Connection, name: str, kind: str, now: int) -> int:
+    """A new model; an old name that redirected elsewhere is its own from now on."""
+    connection.execute(sa.delete(redirect).where(redirect.c.name == sa.bindparam("n")), {"n": name})
+    values = {
+        "name": name, "kind": kind, "description": "", "next_number": 1,
+        "created": now, "updated": now, "deleted": 0,
+    }  # fmt: skip
+    key = connection.execute(sa.insert(model), values).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def take_number(connection: sa.Connection, key: int, now: int) -> int:
+    """The next version number. The row stays locked, so numbers come in order of arrival."""
+    connection.execute(_TAKE, {"key": key, "now": now})
+    return int(connection.execute(_NEXT, {"key": key}).scalar_one()) - 1
+
+
+def update(connection: sa.Connection, key: int, **values: object) -> None:
+    statement = sa.update(model).where(model.c.id == sa.bindparam("row_key"))
+    bound = {name: sa.bindparam(f"v_{name}") for name in values}
+    connection.execute(
+        statement.values(**bound),
+        {"row_key": key, **{f"v_{name}": value for name, value in values.items()}},
+    )
+
+
+def redirect_to(connection: sa.Connection, name: str, key: int) -> None:
+    """Let an old name lead to a model."""
+    connection.execute(sa.delete(redirect).where(redirect.c.name == sa.bindparam("n")), {"n": name})
+    connection.execute(sa.insert(redirect), {"name": name, "model_id": key})
+
+
+def drop_redirect(connection: sa.Connection, name: str) -> None:
+    connection.execute(sa.delete(redirect).where(redirect.c.name == sa.bindparam("n")), {"n": name})
+
+
+def redirects(connection: sa.Connection) -> dict[str, int]:
+    return {row.name: row.model_id for row in connection.execute(sa.select(redirect))}
+
+
+def totals(connection: sa.Connection) -> dict[int, tuple[int, int, int]]:
+    """By model: versions that live, their bytes, and the bytes they added."""
+    statement = (
+        sa.select(
+            version.c.model_id,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(version.c.size), 0),
+            sa.func.coalesce(sa.func.sum(version.c.new_bytes), 0),
+        )
+        .where(version.c.deleted == 0)
+        .group_by(version.c.model_id)
+    )
+    return {
+        int(key): (int(count), int(size), int(new))
+        for key, count, size, new in connection.execute(statement)
+    }

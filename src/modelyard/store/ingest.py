@@ -1,0 +1,334 @@
+"""Files into chunks: read, hash, look up, encode what is new, on all cores at once.
+
+One thread walks the file for its SHA-256 while the others take runs of segments. Each worker reads
+into its own buffers and encodes while the bytes are in cache; nothing is queued or copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelyard.core.digest import ChunkId, Digest
+from modelyard.errors import Conflict, Corrupt
+from modelyard.store.codecs import Workspace, encode, needs_base
+from modelyard.store.codecs.dictionary import LIMIT as DICTIONARY_LIMIT
+from modelyard.core.chunks import ChunkRow, Kind
+from modelyard.store.pack import chunk_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from modelyard.store.chunking import Segment
+    from modelyard.store.codecs import Encoded
+    from modelyard.store.codecs.workspace import Bytes
+    from modelyard.store.reader import Reader
+    from modelyard.store.writer import Session
+
+__all__ = ["Ingest", "StoredBlob", "decode_recipe", "encode_recipe"]
+
+_RUN = 4 << 20
+_RUN_SEGMENTS = 64
+_INLINE = 1 << 20
+"""Smaller files are not worth a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A file that is in the store."""
+
+    sha256: Digest
+    size: int
+    content: ChunkId | None
+    """Its recipe, or its only chunk; None for an empty file."""
+    is_recipe: bool
+
+
+def encode_recipe(chunks: Sequence[tuple[ChunkId, int]]) -> bytes:
+    """A blob as its chunks: count u32, sizes u32 each, names 32 bytes each."""
+    sizes = struct.pack(f"<I{len(chunks)}I", len(chunks), *(size for _, size in chunks))
+    return sizes + b"".join(name for name, _ in chunks)
+
+
+def decode_recipe(content: bytes) -> list[tuple[ChunkId, int]]:
+    """Undo `encode_recipe`; `Corrupt` if it is none."""
+    try:
+        (count,) = struct.unpack_from("<I", content)
+        sizes = struct.unpack_from(f"<{count}I", content, 4)
+    except struct.error:
+        raise Corrupt("bad-recipe", "a recipe is cut short") from None
+    at = 4 + 4 * count
+    if len(content) != at + 32 * count:
+        raise Corrupt("bad-recipe", "a recipe is cut short")
+    return [
+        (ChunkId(content[at + 32 * i : at + 32 * i + 32]), size) for i, size in enumerate(sizes)
+    ]
+
+
+class Ingest:
+    """Adds files and records to a session."""
+
+    def __init__(
+        self,
+        session: Session,
+        reader: Reader,
+        pool: ThreadPoolExecutor,
+        report: Callable[[int], None],
+    ) -> None:
+        self._session = session
+        self._reader = reader
+        self._index = reader.index
+        self._pool = pool
+        self._report = report
+        self._threads = threading.local()
+
+    def file(
+        self,
+        descriptor: int,
+        size: int,
+        segments: Iterable[Segment],
+        *,
+        known: Callable[[Digest], bool],
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob | Digest:
+        """Store a file; only its digest comes back if `known` says that it is stored already."""
+        before = _state(descriptor)
+        if size <= _INLINE:
+            stored = self._small(descriptor, size, segments, known, recipe_base)
+        else:
+            stored = self._large(descriptor, size, segments, known, recipe_base)
+        if _state(descriptor) != before:
+            raise Conflict(
+                "file-changed", "a file changed while it was read",
+                hint="commit again when nothing writes to it",
+            )  # fmt: skip
+        return stored
+
+    def record(self, kind: Kind, content: bytes, base: ChunkId | None = None) -> ChunkId:
+        """Store a record of our own, in terms of a similar one if that pays."""
+        name = chunk_id(kind, content)
+        rows = self._index.find([name, base] if base else [name], self._session.id)
+        if name in rows:
+            self._session.reuse([rows[name]])
+        elif self._session.claim(name, len(content)):
+            source = np.frombuffer(content, np.uint8)
+            self._write(kind, name, source, 1, False, rows.get(base) if base else None)
+        return name
+
+    # -- one file --------------------------------------------------------------------------------
+
+    def _small(
+        self,
+        descriptor: int,
+        size: int,
+        segments: Iterable[Segment],
+        known: Callable[[Digest], bool],
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob | Digest:
+        content = np.empty(size, np.uint8)
+        _read_exactly(descriptor, 0, content)
+        digest = Digest.of(content.data)
+        if known(digest):
+            self._report(size)
+            return digest
+        chunks: list[tuple[ChunkId, int]] = []
+        for run in _runs(segments):
+            pieces = [content[s.start : s.end] for s in run]
+            chunks += self._store(run, pieces)
+        self._report(size)
+        return self._blob(digest, size, chunks, recipe_base)
+
+    def _large(
+        self,
+        descriptor: int,
+        size: int,
+        segments: Iterable[Segment],
+        known: Callable[[Digest], bool],
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob | Digest:
+        stop = threading.Event()
+        hashing = self._pool.submit(_sha256, descriptor, size, stop)
+        found: dict[int, list[tuple[ChunkId, int]]] = {}
+        waiting: dict[Future[list[tuple[ChunkId, int]]], int] = {}
+        is_known = False
+        try:
+            for number, run in enumerate(_runs(segments)):
+                if hashing.done() and known(hashing.result()):
+                    is_known = True
+                    break
+                future = self._pool.submit(self._run, descriptor, run, stop)
+                waiting[future] = number
+                if len(waiting) > 8:
+                    self._collect(waiting, found, all_of_them=False)
+            if is_known or known(hashing.result()):
+                stop.set()
+                return hashing.result()
+            self._collect(waiting, found, all_of_them=True)
+            chunks = [chunk for number in sorted(found) for chunk in found[number]]
+            return self._blob(hashing.result(), size, chunks, recipe_base)
+        finally:
+            stop.set()
+            wait([hashing, *waiting])
+
+    def _collect(
+        self,
+        waiting: dict[Future[list[tuple[ChunkId, int]]], int],
+        found: dict[int, list[tuple[ChunkId, int]]],
+        *,
+        all_of_them: bool,
+    ) -> None:
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                found[waiting.pop(future)] = future.result()
+            if not all_of_them:
+                return
+
+    def _run(
+        self, descriptor: int, run: Sequence[Segment], stop: threading.Event
+    ) -> list[tuple[ChunkId, int]]:
+        if stop.is_set():
+            return []
+        work = self._workspace()
+        room = work.bytes("source", sum(_aligned(s.end - s.start) for s in run))
+        pieces, at = [], 0
+        for segment in run:
+            piece = room[at : at + segment.end - segment.start]
+            _read_exactly(descriptor, segment.start, piece)
+            pieces.append(piece)
+            at += _aligned(len(piece))
+        stored = self._store(run, pieces)
+        self._report(sum(len(piece) for piece in pieces))
+        return stored
+
+    def _blob(
+        self,
+        digest: Digest,
+        size: int,
+        chunks: list[tuple[ChunkId, int]],
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob:
+        if not chunks:
+            return StoredBlob(digest, size, None, False)
+        if len(chunks) == 1:
+            return StoredBlob(digest, size, chunks[0][0], False)
+        recipe = self.record(Kind.RECIPE, encode_recipe(chunks), recipe_base)
+        return StoredBlob(digest, size, recipe, True)
+
+    # -- chunks ----------------------------------------------------------------------------------
+
+    def _store(
+        self, run: Sequence[Segment], pieces: Sequence[Bytes]
+    ) -> list[tuple[ChunkId, int]]:
+        names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
+        rows = self._index.find({*names, *(s.base for s in run if s.base)}, self._session.id)
+        self._session.reuse(rows[name] for name in names if name in rows)
+        for segment, name, piece in zip(run, names, pieces, strict=True):
+            if name not in rows and self._session.claim(name, len(piece)):
+                base = rows.get(segment.base) if segment.base else None
+                self._write(Kind.CONTENT, name, piece, segment.width, segment.is_float, base)
+        return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]
+
+    def _write(
+        self,
+        kind: Kind,
+        name: ChunkId,
+        source: Bytes,
+        width: int,
+        is_float: bool,
+        base: ChunkRow | None,
+    ) -> None:
+        work = self._workspace()
+        base = self._full(base)
+        before = self._base(base, source, width, work)
+        encoded = encode(source, width, is_float, before, work)
+        if needs_base(encoded.codec) and width == 1 and self._drifted(encoded, base):
+            encoded = encode(source, width, is_float, None, work)
+        used = base if needs_base(encoded.codec) else None
+        self._session.append(kind, name, len(source), encoded, used)
+
+    def _full(self, base: ChunkRow | None) -> ChunkRow | None:
+        """A delta's base is stored in full: the parent's chunk, or that chunk's own base."""
+        if base is None or base.base_id is None:
+            return base
+        return self._index.rows([base.base_id]).get(base.base_id)
+
+    def _base(
+        self, base: ChunkRow | None, source: Bytes, width: int, work: Workspace
+    ) -> Bytes | None:
+        if base is None or (width > 1 and base.size != len(source)):
+            return None
+        if base.size > DICTIONARY_LIMIT:
+            return None
+        out = work.bytes("parent", base.size)
+        self._reader.into(base, out, work, {})
+        return out
+
+    def _drifted(self, encoded: Encoded, base: ChunkRow | None) -> bool:
+        """Whether a new full copy is cheaper in the long run.
+
+        Deltas to one base grow with every version. A new base pays as soon as the next delta costs
+        more than the average of the base and all its deltas so far.
+        """
+        if base is None or encoded.length < 256:
+            return False
+        count, total = self._index.deltas(base.id)
+        return encoded.length * (count + 1) > base.length + total
+
+    def _workspace(self) -> Workspace:
+        work: Workspace | None = getattr(self._threads, "work", None)
+        if work is None:
+            work = self._threads.work = Workspace()
+        return work
+
+
+def _runs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+    """Neighbours that one worker takes at once."""
+    run: list[Segment] = []
+    size = 0
+    for segment in segments:
+        length = segment.end - segment.start
+        if run and (size + length > _RUN or len(run) == _RUN_SEGMENTS):
+            yield run
+            run, size = [], 0
+        run.append(segment)
+        size += length
+    if run:
+        yield run
+
+
+def _sha256(descriptor: int, size: int, stop: threading.Event) -> Digest:
+    digest = hashlib.sha256()
+    room = np.empty(1 << 20, np.uint8)
+    for start in range(0, size, len(room)):
+        if stop.is_set():
+            break
+        piece = room[: min(len(room), size - start)]
+        _read_exactly(descriptor, start, piece)
+        digest.update(piece.data)
+    return Digest(digest.digest())
+
+
+def _read_exactly(descriptor: int, start: int, out: Bytes) -> None:
+    view = out.data
+    while view:
+        count = os.preadv(descriptor, [view], start)
+        if count == 0:
+            raise Conflict("file-changed", "a file became shorter while it was read")
+        view, start = view[count:], start + count
+
+
+def _state(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
+
+
+def _aligned(size: int) -> int:
+    return (size + 63) & ~63
