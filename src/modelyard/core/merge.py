@@ -198,13 +198,13 @@ def _merge_changed(
     old: Entry, our: Entry, their: Entry
 ) -> tuple[Entry, Literal["both-changed"] | None]:
     """One side may have changed the executable bit only, and the other the content."""
-    if SYMLINK not in (old.mode, our.mode, their.mode):
-        if our.digest in (old.digest, their.digest):
-            mode = our.mode if our.mode != old.mode else their.mode
-            return replace(their, mode=mode), None
-        if their.digest == old.digest:
-            mode = our.mode if our.mode != old.mode else their.mode
-            return replace(our, mode=mode), None
+    if SYMLINK in (old.mode, our.mode, their.mode):
+        return our, "both-changed"
+    mode = our.mode if our.mode != old.mode else their.mode
+    if our.digest in (old.digest, their.digest):
+        return replace(their, mode=mode), None
+    if their.digest == old.digest:
+        return replace(our, mode=mode), None
     return our, "both-changed"
 
 

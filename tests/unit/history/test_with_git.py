@@ -169,6 +169,25 @@ def test_git_lfs_lists_the_same_files(repo: Repo) -> None:
     assert sorted(out.splitlines()) == sorted(NASTY)
 
 
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+def test_a_clone_with_git_lfs_is_clean(repo: Repo, tmp_path: Path) -> None:
+    tree = {path: file(b"\xff" + path.encode()) for path in NASTY}
+    tree |= {".gitattributes": file(b"*.txt filter=lfs\n"), "a.txt": file(b"text\n")}
+    repo.commit(tree | {"link": file(b"a.txt", mode=SYMLINK)})
+    repo.env["GIT_LFS_SKIP_SMUDGE"] = "1"
+    lfs = [
+        "-c", "filter.lfs.clean=git-lfs clean -- %f",
+        "-c", "filter.lfs.smudge=git-lfs smudge --skip -- %f",
+        "-c", "filter.lfs.required=true",
+    ]  # fmt: skip
+    repo.git(*lfs, "clone", "--quiet", str(tmp_path), str(tmp_path / "work"))
+    work = ["-C", "work", *lfs]
+    for path in tree:
+        os.utime(tmp_path / "work" / path, (0, 0))  # so that status reads each file again
+    assert repo.git(*work, "status", "--porcelain") == b""
+    assert (tmp_path / "work" / "a.txt").read_bytes() == b"text\n"
+
+
 @pytest.mark.parametrize(
     "author",
     [
