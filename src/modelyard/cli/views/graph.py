@@ -22,20 +22,16 @@ class Drawn:
     node: str
     """Left of its first line."""
     below: str
-    """Left of its other lines."""
-    bend: str
-    """A line of its own, where lanes part or join; empty if they all go straight on."""
+    """Left of its second line, where lanes part and join."""
 
 
 def draw(rows: Iterable[tuple[int, Sequence[int]]]) -> Iterator[Drawn]:
     """Draw `(number, parents)` in log order, one at a time."""
     for row in graph_lanes(rows):
         passing = {start for start, end in row.edges if start == end != row.column}
-        onward = {start for start, _ in row.edges}
         yield Drawn(
             node=_lanes(row, {**dict.fromkeys(passing, "|"), row.column: "*"}),
-            below=_lanes(row, dict.fromkeys(onward, "|")),
-            bend=_bend(row),
+            below=_bend(row),
         )
 
 
@@ -44,16 +40,14 @@ def _lanes(row: GraphRow, marks: dict[int, str]) -> str:
 
 
 def _bend(row: GraphRow) -> str:
-    if all(start == end for start, end in row.edges):
-        return ""
-    cells = [" "] * (2 * row.width)
+    cells = [" "] * (2 * row.width - 1)
     for start, end in row.edges:
         if start == end:
             cells[2 * start] = "|"
     for start, end in row.edges:
         if start != end:
             _slope(cells, start, end)
-    return "".join(cells).rstrip()
+    return "".join(cells)
 
 
 def _slope(cells: list[str], start: int, end: int) -> None:

@@ -94,8 +94,6 @@ class LogView:
         for version, drawing in zip(shown, drawings, strict=True):
             yield [Span(drawing.node, "name"), " ", *_log_head(version)]
             yield [Span(drawing.below, "name"), " ", Span(_log_facts(version), "dim")]
-            if drawing.bend:
-                yield Span(drawing.bend, "name")
 
     def ids(self) -> Iterator[str]:
         return (version.title for version in self.versions)
@@ -236,7 +234,7 @@ def _head(detail: VersionDetail) -> Iterator[Line]:
     if version.deleted:
         yield Span(f"deleted {words.minute(version.deleted)}", "bad")
     for line in version.message.strip().splitlines():
-        yield f"  {line}"
+        yield f"  {line}".rstrip()
     facts = {
         "refs": [Span(", ".join(version.refs), "good")] if version.refs else "",
         "author": version.author,
