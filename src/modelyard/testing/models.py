@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ __all__ = [
     "read_tree",
     "safetensors_bytes",
     "to_bfloat16",
+    "tree_digest",
     "write_npz",
     "write_pickle",
     "write_safetensors",
@@ -126,3 +128,12 @@ def read_tree(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.relative_to(root).parts[0] != ".modelyard"
     }
+
+
+def tree_digest(files: Mapping[str, bytes]) -> str:
+    """One SHA-256 for all files and their names."""
+    whole = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        whole.update(f"{len(path)}:{path}{len(content)}:".encode())
+        whole.update(content)
+    return whole.hexdigest()
