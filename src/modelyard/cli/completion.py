@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["completion_command"]
 
 
+BASH_WORDS = """\
+# So that model@revision is one word.
+COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptView:
     """A shell script."""
@@ -57,4 +63,5 @@ def completion_command(session: Session, shell: str) -> None:
 
     source = get_completion_class(shell)
     assert source is not None
-    session.out.show(ScriptView(shell, source(root, {}, "yard", "_YARD_COMPLETE").source()))
+    script = source(root, {}, "yard", "_YARD_COMPLETE").source()
+    session.out.show(ScriptView(shell, (BASH_WORDS if shell == "bash" else "") + script))

@@ -10,11 +10,12 @@ import click
 from modelyard.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from click.shell_completion import CompletionItem
 
     from modelyard.core.names import ModelRevision
+    from modelyard.core.yard import Yard
 
 __all__ = ["LABEL", "METRIC", "MODEL", "PARAM", "TARGET", "revision_of", "scalar"]
 
@@ -132,12 +133,25 @@ def _pair(
     return key.strip(), text.strip()
 
 
-def _models(ctx: click.Context) -> Iterable[str]:
-    return [model.name for model in ctx.ensure_object(Session).yard().models()]
+def _models(ctx: click.Context) -> list[str]:
+    return _ask(ctx, lambda yard: [model.name for model in yard.models()])
 
 
-def _refs(ctx: click.Context, model: str) -> Iterable[str]:
-    return [f"{model}@{ref.name}" for ref in ctx.ensure_object(Session).yard().refs(model)]
+def _refs(ctx: click.Context, model: str) -> list[str]:
+    return _ask(ctx, lambda yard: [f"{model}@{ref.name}" for ref in yard.refs(model)])
+
+
+def _ask(ctx: click.Context, question: Callable[[Yard], list[str]]) -> list[str]:
+    """What the yard answers; nothing if it can't, for a shell has no place for errors."""
+    from modelyard.errors import ModelyardError
+
+    session = ctx.ensure_object(Session)
+    try:
+        return question(session.yard())
+    except (ModelyardError, OSError):
+        return []
+    finally:
+        session.close()
 
 
 def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

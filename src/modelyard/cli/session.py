@@ -79,6 +79,13 @@ class Session:
 
         return default_author(self.environment)
 
+    def mention(self, model: str, *revisions: str | None) -> None:
+        """Note which revisions of a model the user wrote, should one of them be misspelt."""
+        from modelyard.core.names import ModelRevision, parse_revision
+
+        name = ModelRevision.parse(model).model
+        self.named += [ModelRevision(name, parse_revision(text)) for text in revisions if text]
+
     def close(self) -> None:
         if self._yard is not None:
             self._yard.close()
