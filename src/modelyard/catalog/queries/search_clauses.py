@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -146,9 +146,7 @@ class Clauses:
             check=lambda seen: word in fold(getattr(seen.row, name)),
         )
 
-    def _fitting_models(
-        self, match: AnyOf, fits: Callable[[ModelText], bool]
-    ) -> list[int] | None:
+    def _fitting_models(self, match: AnyOf, fits: Callable[[ModelText], bool]) -> list[int] | None:
         """The models whose text fits; None if there are too many to name."""
         found = self._index.find("search_model", (match,))
         ids = self._listed(sa.select(found.id).select_from(found.source).where(found.matches))
@@ -167,9 +165,10 @@ class Clauses:
         terms = [term for term in terms if not term.prefix] or terms
         where: Truth | None = None
         if glob.isascii():
-            like = self._index.may_contain
+            loose = _like(glob.replace("?", "*").replace(" ", "*"))  # blanks may be several
             fits = sa.or_(
-                like(file.c.path, _like(glob)), file.c.path.like(f"%/{_like(glob)}", escape="\\")
+                self._index.may_contain(file.c.path, loose),
+                self._index.may_contain(file.c.path, f"%/{loose}"),
             )
             where = _exists(file, file.c.version_id == version.c.id, fits)
         return Clause(
@@ -245,9 +244,7 @@ class Clauses:
         check = clause.check
         if check is None:
             return Clause(where=sa.true() if clause.where is None else sa.not_(clause.where))
-        return Clause(
-            where=self._certainly_not(condition), check=lambda seen: not check(seen)
-        )
+        return Clause(where=self._certainly_not(condition), check=lambda seen: not check(seen))
 
     def _certainly_not(self, condition: Condition) -> Truth | None:
         """Leaves out rows that fit the condition for sure, so that few need a closer look."""
@@ -256,8 +253,8 @@ class Clauses:
                 columns = [version.c[condition.field]]
             case HasWord(text):
                 columns = [version.c.message, version.c.author, version.c.framework]
-            case FileGlob(glob) if glob.isascii() and glob == fold(glob):
-                sure = self._index.contains(file.c.path, _like(glob))
+            case FileGlob(glob) if glob.isascii() and not set(glob) & set("? "):
+                sure = self._index.contains(file.c.path, _like(fold(glob)))
                 return sa.not_(_exists(file, file.c.version_id == version.c.id, sure))
             case _:
                 return None

@@ -1,0 +1,108 @@
+"""Making and upgrading the schema, safe when several processes do it at once.
+
+A new database is made from `schema.metadata` at once, without alembic, whose import costs more than
+the whole work; one that is up to date costs one SELECT. Only a real upgrade imports alembic. A test
+holds both ways to the same schema.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from modelyard.catalog.queries.search_index import term_index
+from modelyard.catalog.schema import metadata
+from modelyard.errors import InvalidInput, Unsupported
+
+if TYPE_CHECKING:
+    from modelyard.catalog.engine import Catalog
+
+__all__ = ["HEAD", "REVISIONS", "migrate", "migrate_to"]
+
+REVISIONS = ("0001",)
+"""Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
+
+HEAD = REVISIONS[-1]
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+_STAMPS = sa.MetaData()
+_stamp = sa.Table(  # as alembic makes it
+    "alembic_version",
+    _STAMPS,
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+
+def migrate(catalog: Catalog) -> None:
+    """Bring the catalog to this program's schema, or make it.
+
+    Unsupported: `catalog-newer`. InvalidInput: `not-a-catalog`.
+    """
+    if _revision(catalog) != HEAD:
+        catalog.write(lambda connection: _bring(connection, HEAD))
+
+
+def migrate_to(catalog: Catalog, revision: str | None) -> None:
+    """Bring the catalog up or down to a revision; None is before the first, without any table."""
+    catalog.write(lambda connection: _bring(connection, revision))
+
+
+def _revision(catalog: Catalog) -> str | None:
+    """What the catalog says it is; None for a new one."""
+    try:
+        with catalog.read() as connection:
+            return connection.execute(sa.select(_stamp.c.version_num)).scalar()
+    except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+        return None  # no such table
+
+
+def _bring(connection: sa.Connection, revision: str | None) -> None:
+    """Looks again, for the lock on writing is held only now."""
+    tables = set(sa.inspect(connection).get_table_names())
+    current: str | None = None
+    if _stamp.name in tables:
+        current = connection.execute(sa.select(_stamp.c.version_num)).scalar()
+    elif tables:
+        raise InvalidInput(
+            "not-a-catalog",
+            "this database holds tables of something else",
+            hint="give modelyard a database of its own",
+        )
+    if current == revision:
+        return
+    if current is not None and current not in REVISIONS:
+        raise Unsupported(
+            "catalog-newer",
+            f"the catalog is of revision {current}, which this modelyard does not know",
+            hint="upgrade modelyard",
+        )
+    if current is None and revision == HEAD:
+        _make(connection)
+    else:
+        _step(connection, current, revision)
+
+
+def _make(connection: sa.Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    for statement in term_index(connection).create():
+        connection.exec_driver_sql(statement)
+    _STAMPS.create_all(connection)
+    connection.execute(sa.insert(_stamp).values(version_num=HEAD))
+
+
+def _step(connection: sa.Connection, current: str | None, revision: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = ("base", *REVISIONS)
+    target = revision or "base"
+    if known.index(current or "base") < known.index(target):
+        command.upgrade(config, target)
+    else:
+        command.downgrade(config, target)

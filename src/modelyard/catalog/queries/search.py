@@ -1,0 +1,267 @@
+"""Search: the versions that meet a query, in order, page by page.
+
+How: each condition becomes a clause (`search_clauses`). One of three things leads, whichever is
+known to be short: the full-text index (all clauses that have terms, intersected there), a list of
+ids from an index on metrics, parameters or refs, or else a sweep over the versions from the newest
+on, in growing windows. The other clauses filter in SQL, and what SQL can't decide is looked at
+again on the row, in Python. So the index may say too much, never too little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from modelyard.catalog.queries.search_clauses import Clause, Clauses
+from modelyard.catalog.queries.search_documents import (
+    index_labels,
+    index_model,
+    index_version,
+    unindex_model,
+    unindex_version,
+)
+from modelyard.catalog.queries.search_index import Found, TermIndex, term_index
+from modelyard.catalog.queries.search_order import (
+    NEWEST,
+    Order,
+    Position,
+    order_of,
+    position_of,
+    token_of,
+)
+from modelyard.catalog.queries.search_seen import Sight
+from modelyard.catalog.schema import metric, model, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.catalog.queries.search_index import AllOf, Truth
+    from modelyard.catalog.queries.search_seen import Row
+    from modelyard.core.query import Query
+
+__all__ = [
+    "index_labels",
+    "index_model",
+    "index_version",
+    "search",
+    "unindex_model",
+    "unindex_version",
+]
+
+_FEW_DOCUMENTS = 5_000
+"""So many documents are soon gone through."""
+_FEW_IDS = 20_000
+_FEW_TO_SORT = 2_000
+_WINDOW = 1_024
+_LARGEST_BATCH = 1_000
+_PEEK = 256
+"""How many rows of a given order are looked at before filters are made that cost a lot."""
+
+_ALIVE = sa.and_(
+    version.c.deleted == 0,
+    version.c.model_id.not_in(sa.select(model.c.id).where(model.c.deleted != 0)),
+)
+
+
+def search(
+    connection: sa.Connection, query: Query, *, limit: int, after: str | None, now: int
+) -> tuple[list[int], str | None]:
+    """Ids of the versions of one page, and the token for the next, None at the end.
+
+    InvalidInput: `bad-page-token`.
+    """
+    order = order_of(query.sort)
+    start = position_of(query, after) if after is not None else None
+    found = list(islice(_Search(connection, query, now, limit + 1).found(order, start), limit + 1))
+    ids = [position.id for position in found[:limit]]
+    return ids, token_of(query, found[limit - 1]) if len(found) > limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """What goes first: an index search, a list of ids, or neither."""
+
+    found: Found | None = None
+    ids: sa.Select[tuple[int]] | None = None
+    count: int | None = None
+    """How many rows it gives, if that is few."""
+
+
+class _Search:
+    """One query on one connection."""
+
+    def __init__(self, connection: sa.Connection, query: Query, now: int, batch: int) -> None:
+        self._connection = connection
+        self._index: TermIndex = term_index(connection)
+        self._sight = Sight(connection)
+        self._batch = batch
+        clauses = Clauses(connection, self._sight, now)
+        self._clauses: list[Clause] = [clauses.of(condition) for condition in query.conditions]
+        self._where: list[Truth] = [
+            _ALIVE,
+            *(clause.where for clause in self._clauses if clause.where is not None),
+        ]
+
+    def found(self, order: Order, start: Position | None) -> Iterator[Position]:
+        """All versions that fit, in order, from a position on."""
+        if any(clause.match == () for clause in self._clauses):
+            return
+        lead = self._lead()
+        if order.metric is None:
+            yield from self._in_order(order, lead, start)
+            return
+        if start is None or start.key is not None:
+            yield from self._in_order(order, lead, start)
+            start = None
+        unmeasured = ~sa.exists(
+            sa.select(sa.literal(1))
+            .select_from(metric)
+            .where(metric.c.version_id == version.c.id, metric.c.name == order.metric)
+            .correlate(version)
+        )
+        self._where.append(unmeasured)
+        yield from self._in_order(NEWEST, lead, start)
+
+    # -- what leads ------------------------------------------------------------------------------
+
+    def _lead(self) -> _Lead:
+        match: AllOf = tuple(clause.match for clause in self._clauses if clause.match is not None)
+        found = self._index.find("search_version", match) if match else None
+        documents = None
+        if found is not None:
+            documents = self._count(
+                sa.select(found.id).select_from(found.source).where(found.matches), _FEW_DOCUMENTS
+            )
+            if documents is not None and documents <= self._batch:
+                return _Lead(found=found, count=documents)
+        ids, listed = self._shortest_list()
+        if ids is not None and listed is not None and (documents is None or 4 * listed < documents):
+            return _Lead(ids=ids, count=listed)
+        return _Lead(found=found, count=documents)
+
+    def _shortest_list(self) -> tuple[sa.Select[tuple[int]] | None, int | None]:
+        best, most = None, _FEW_IDS
+        for clause in self._clauses:
+            if clause.ids is not None and (count := self._count(clause.ids, most)) is not None:
+                best, most = clause.ids, count
+        return best, most if best is not None else None
+
+    def _count(self, ids: sa.Select[tuple[int]], most: int) -> int | None:
+        """How many, if at most `most`."""
+        counted = sa.select(sa.func.count()).select_from(ids.limit(most + 1).subquery())
+        count: int = self._connection.execute(counted).scalar_one()
+        return count if count <= most else None
+
+    # -- walking ---------------------------------------------------------------------------------
+
+    def _in_order(self, order: Order, lead: _Lead, start: Position | None) -> Iterator[Position]:
+        if order.key is not None:
+            if lead.count is None or lead.count > _FEW_TO_SORT:
+                yield from self._walk_sorted(order, start)
+            else:
+                yield from self._walk(order, lead, [], start)
+        elif lead.found is not None or lead.ids is not None:
+            yield from self._walk(order, lead, [], start)
+        else:
+            yield from self._sweep(start)
+
+    def _sweep(self, start: Position | None) -> Iterator[Position]:
+        """From the newest version on, in windows of ids."""
+        newest = self._connection.execute(sa.select(sa.func.max(version.c.id))).scalar_one()
+        high = min(newest or 0, start.id - 1 if start else newest or 0)
+        width = _WINDOW
+        while high > 0:
+            low = max(high - width, 0)
+            bounds: list[Truth] = [version.c.id > low, version.c.id <= high]
+            yield from self._walk(NEWEST, _Lead(), bounds + self._swept(low, high), None)
+            high, width = low, width * 8
+
+    def _walk_sorted(self, order: Order, start: Position | None) -> Iterator[Position]:
+        """Along an order; with costly filters only if what fits does not come at once."""
+        seen = 0
+        for position, fits in self._rows(order, _Lead(), [], start):
+            start = position
+            if fits:
+                yield position
+            seen += 1
+            if seen == _PEEK:
+                yield from self._walk(order, _Lead(), self._swept(None, None), start)
+                return
+
+    def _swept(self, low: int | None, high: int | None) -> list[Truth]:
+        """The filters that an index search would have made needless."""
+        tests: list[Truth] = []
+        for clause in self._clauses:
+            if clause.sweep is not None:
+                tests.append(clause.sweep(self._bounded(clause.sweep_match, low, high)))
+            elif clause.match and clause.check is not None:
+                found = self._bounded(clause.match, low, high)
+                tests.append(version.c.id.in_(sa.select(found.id).where(found.matches)))
+        return tests
+
+    def _bounded(
+        self, match: tuple[tuple[object, ...], ...], low: int | None, high: int | None
+    ) -> Found:
+        found = self._index.find("search_version", (match,))  # type: ignore[arg-type]
+        if low is None or high is None:
+            return found
+        return replace(found, matches=sa.and_(found.matches, found.id > low, found.id <= high))
+
+    def _walk(
+        self, order: Order, lead: _Lead, extra: list[Truth], start: Position | None
+    ) -> Iterator[Position]:
+        for position, fits in self._rows(order, lead, extra, start):
+            if fits:
+                yield position
+
+    def _rows(
+        self, order: Order, lead: _Lead, extra: list[Truth], start: Position | None
+    ) -> Iterator[tuple[Position, bool]]:
+        """Rows that meet all that SQL decides, and whether they fit; batches grow."""
+        checks = [clause.check for clause in self._clauses if clause.check is not None]
+        size = min(self._batch, _LARGEST_BATCH)
+        while True:
+            rows = self._fetch(order, lead, extra, start, size)
+            for seen in self._sight.versions(rows):
+                start = Position(seen.row.key, seen.row.id)
+                yield start, all(check(seen) for check in checks)
+            if len(rows) < size:
+                return
+            size = min(size * 4, _LARGEST_BATCH)
+
+    def _fetch(
+        self, order: Order, lead: _Lead, extra: list[Truth], start: Position | None, size: int
+    ) -> list[Row]:
+        source: sa.FromClause = version
+        id: sa.ColumnElement[int] = version.c.id
+        where = [*self._where, *extra]
+        if lead.found is not None:
+            source = lead.found.source.join(version, version.c.id == lead.found.join_id)
+            where.append(lead.found.matches)
+            if order.key is None:
+                id = lead.found.id
+        elif lead.ids is not None:
+            where.append(version.c.id.in_(lead.ids))
+        if order.join is not None:
+            assert order.on is not None
+            source = source.join(order.join, order.on)
+        if start is not None:
+            where.append(order.after(start, id))
+        key = sa.null() if order.key is None else order.key
+        statement = (
+            sa.select(*_COLUMNS, key.label("key"))
+            .select_from(source)
+            .where(*where)
+            .order_by(*order.columns(id))
+            .limit(size)
+        )
+        return list(self._connection.execute(statement))
+
+
+_COLUMNS = (
+    version.c.id, version.c.model_id, version.c.number, version.c.message, version.c.author,
+    version.c.framework, version.c.formats, version.c.files,
+)  # fmt: skip
