@@ -126,7 +126,7 @@ def read_tree(root: Path) -> dict[str, bytes]:
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.relative_to(root).parts[0] != ".modelyard"
+        if path.is_file() and path.relative_to(root).parts[0] != ".yard"
     }
 
 
