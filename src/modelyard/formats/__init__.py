@@ -6,6 +6,7 @@ format are imported when the first file of that format comes.
 
 from __future__ import annotations
 
+from modelyard.formats.folder import inspect_folder
 from modelyard.formats.inspecting import external_tensors, inspect, read_tensor
 from modelyard.formats.interface import Budget, Format, Inspection, ReadsTensors
 
@@ -19,5 +20,3 @@ __all__ = [
     "inspect_folder",
     "read_tensor",
 ]
-
-from modelyard.formats.folder import inspect_folder

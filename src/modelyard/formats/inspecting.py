@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from math import prod
@@ -16,6 +15,8 @@ from modelyard.formats.interface import Budget, Format, Inspection, ReadsTensors
 from modelyard.formats.reading import bad, size_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
 __all__ = ["external_tensors", "inspect", "read_tensor"]
@@ -25,7 +26,7 @@ _MODULES = {
     "pickle": "pickled", "safetensors": "safetensors", "onnx": "onnx", "savedmodel": "savedmodel",
     "pmml": "pmml", "ubj": "xgboost", "json": "jsons", "lightgbm": "lightgbm",
 }  # fmt: skip
-_READERS = {"npy": "npy", "npz": "npy", "hdf5": "hdf5", "keras": "hdf5"}
+_READERS = {"npy": "npy", "npz": "npy", "hdf5": "hdf5", "keras": "hdf5", "xgboost": "xgboost"}
 _HEAD = 4096
 
 

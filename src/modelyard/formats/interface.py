@@ -7,15 +7,16 @@ because most commands touch one or two of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from modelyard.core.tensor import TensorInfo
-from modelyard.core.version import Finding
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
+
+    from modelyard.core.tensor import TensorInfo
+    from modelyard.core.version import Finding
 
 __all__ = ["Budget", "Format", "Inspection", "ReadsTensors"]
 

@@ -12,7 +12,7 @@ from modelyard.core.version import Finding
 from modelyard.errors import Unsupported
 from modelyard.formats.interface import Budget, Inspection
 from modelyard.formats.pickles.dtypes import Dtype, dtype_of_text
-from modelyard.formats.reading import Region, bad, printable
+from modelyard.formats.reading import Json, Region, bad, printable
 from modelyard.formats.zips import STORED, Member, head_of, members, unpack
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _checked(dtype: Dtype | None, shape: tuple[Any, ...], fortran: bool, start: 
     return _Header(dtype, shape, "F" if fortran and len(shape) > 1 else "C", start)
 
 
-def _structured(descr: Any, depth: int) -> Dtype | None:
+def _structured(descr: Json, depth: int) -> Dtype | None:
     """The size of a dtype with fields, as `numpy.lib.format` writes it."""
     if not isinstance(descr, list) or depth > 8:
         return None

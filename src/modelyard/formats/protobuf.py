@@ -5,12 +5,13 @@ Large fields are given as ranges, so a model of many gigabytes costs as little a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from modelyard.formats.reading import Region, bad, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from modelyard.formats.interface import Budget
 
 __all__ = ["LENGTH", "VARINT", "Field", "Message", "packed_varints", "signed"]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from modelyard.errors import InvalidInput
-from modelyard.formats.interface import Budget
 
-__all__ = ["Region", "bad", "parse_json", "printable", "size_of"]
+if TYPE_CHECKING:
+    from modelyard.formats.interface import Budget
+
+__all__ = ["Json", "Region", "bad", "parse_json", "printable", "size_of"]
+
+Json = Any
+"""What JSON may hold: checked where it is used."""
 
 _BLOCK = 1 << 16
 
@@ -68,7 +73,7 @@ class Region:
         return data
 
 
-def parse_json(data: bytes, kind: str, budget: Budget) -> Any:
+def parse_json(data: bytes, kind: str, budget: Budget) -> Json:
     """JSON without what two readers could understand differently.
 
     Duplicate keys, NaN and endless numbers are refused. The cost is estimated first, since a
@@ -85,7 +90,7 @@ def parse_json(data: bytes, kind: str, budget: Budget) -> Any:
         raise bad(kind, f"the JSON can't be read: {printable(str(error))}") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()

@@ -7,11 +7,11 @@ could see different tensors in such a file.
 from __future__ import annotations
 
 from math import prod
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from modelyard.core.tensor import ITEMSIZE, TensorInfo
 from modelyard.formats.interface import Budget, Inspection
-from modelyard.formats.reading import Region, bad, parse_json, printable
+from modelyard.formats.reading import Json, Region, bad, parse_json, printable
 
 __all__ = ["DTYPES", "inspect"]
 
@@ -52,7 +52,7 @@ def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
     )
 
 
-def _tensor(name: str, entry: Any, base: int) -> TensorInfo:
+def _tensor(name: str, entry: Json, base: int) -> TensorInfo:
     if type(entry) is not dict or entry.keys() != _FIELDS:
         raise bad(KIND, f"{printable(name)!r} is not described by dtype, shape and data_offsets")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -68,7 +68,7 @@ def _tensor(name: str, entry: Any, base: int) -> TensorInfo:
     return TensorInfo(name, dtype, tuple(shape), base + start, base + end)
 
 
-def _counts(value: Any) -> bool:
+def _counts(value: Json) -> bool:
     return type(value) is list and all(type(item) is int and 0 <= item < 1 << 62 for item in value)
 
 
@@ -81,13 +81,13 @@ def _check_gapless(tensors: list[TensorInfo], start: int, end: int) -> None:
         raise bad(KIND, f"the tensors end at byte {start}, the file at {end}")
 
 
-def _texts(metadata: Any) -> dict[str, str]:
+def _texts(metadata: Json) -> dict[str, str]:
     if type(metadata) is not dict or not all(type(item) is str for item in metadata.values()):
         raise bad(KIND, "the metadata must be texts by name")
     return {key: value[:10_000] for key, value in list(metadata.items())[:1000]}
 
 
-def _framework(metadata: Any) -> str | None:
+def _framework(metadata: Json) -> str | None:
     known = {"pt": "torch", "tf": "tensorflow", "mlx": "mlx", "flax": "flax", "np": None}
     label = metadata.get("format") if type(metadata) is dict else None
     return known.get(label) if type(label) is str else None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from modelyard.core.version import Finding
 from modelyard.formats.interface import Budget, Inspection
 from modelyard.formats.pickles.arrays import arrays_of
 from modelyard.formats.pickles.scan import Scan, findings_of, scan
 from modelyard.formats.pickles.source import FileSource
-from modelyard.formats.pickles.values import Value
 from modelyard.formats.reading import bad, printable
 from modelyard.formats.torch_tensors import KIND, Storage, tensors_of
 from modelyard.formats.zips import STORED, Member, head_of, unpack
+
+if TYPE_CHECKING:
+    from modelyard.formats.pickles.values import Value
 
 __all__ = ["inspect_members"]
 
@@ -39,7 +41,9 @@ def inspect_members(
         return member.start, member.start + member.size
 
     result, value = _scan(file, main, budget)
-    findings += findings_of(result, f"{path}:{printable(main.name)}")
+    # Only TorchScript's reader takes such archives, and it resolves these names in the archive.
+    own = "__torch__." if f"{root}constants.pkl" in by_name else "\0"
+    findings += findings_of(result, f"{path}:{printable(main.name)}", own=own)
     tensors = tensors_of(result, value, place) + arrays_of(result.machine, value)
     if len(tensors) > budget.max_tensors:
         raise bad(KIND, f"{len(tensors)} tensors are too many")

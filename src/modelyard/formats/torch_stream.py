@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from modelyard.core.tensor import ITEMSIZE
 from modelyard.formats.interface import Budget, Inspection
 from modelyard.formats.pickles.arrays import arrays_of
 from modelyard.formats.pickles.scan import Scan, findings_of
-from modelyard.formats.pickles.values import Value
 from modelyard.formats.reading import bad
 from modelyard.formats.torch_tensors import KIND, Storage, storage_of, tensors_of
+
+if TYPE_CHECKING:
+    from modelyard.formats.pickles.values import Value
 
 __all__ = ["is_legacy_torch", "legacy_inspection"]
 

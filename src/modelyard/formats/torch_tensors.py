@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 from modelyard.core.tensor import ITEMSIZE, TensorInfo
 from modelyard.formats.pickles.arrays import unique_names
 from modelyard.formats.pickles.names import paths_of
-from modelyard.formats.pickles.scan import Scan
 from modelyard.formats.pickles.values import Call, Global, Persistent, Value
 from modelyard.formats.reading import bad
+
+if TYPE_CHECKING:
+    from modelyard.formats.pickles.scan import Scan
 
 __all__ = ["Storage", "storage_of", "tensors_of"]
 
@@ -57,9 +60,20 @@ def storage_of(value: Value) -> Storage | None:
 def tensors_of(result: Scan, root: Value, places: Places) -> tuple[TensorInfo, ...]:
     """All tensors in the order of the pickle, named by their path in it."""
     calls = {id(call): call for call in result.machine.arrays if _is_tensor(call)}
-    names = unique_names(paths_of(root, set(calls)), list(calls))
-    found = (_tensor(name, call, places) for call, name in zip(calls.values(), names, strict=True))
+    paths = paths_of(root, set(calls))
+    found = (
+        _tensor(_plain(name), calls[mark], places)
+        for mark, name in unique_names(paths, list(calls))
+    )
     return tuple(tensor for tensor in found if tensor is not None)
+
+
+def _plain(name: str) -> str:
+    """Of a whole module, names as its state dict would have them."""
+    if "_parameters." not in name and "_buffers." not in name:
+        return name
+    hidden = ("_modules", "_parameters", "_buffers")
+    return ".".join(part for part in name.split(".") if part not in hidden)
 
 
 def _is_tensor(call: Call) -> bool:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.formats.interface import Budget
 from modelyard.formats.reading import Region, bad, printable
+
+if TYPE_CHECKING:
+    from modelyard.formats.interface import Budget
 
 __all__ = ["STORED", "Member", "head_of", "members", "unpack"]
 

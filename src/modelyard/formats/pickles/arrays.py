@@ -20,32 +20,31 @@ _Found = tuple[Dtype, tuple[int, ...], str, tuple[int, int] | None]
 
 def arrays_of(machine: Machine, root: Value) -> tuple[TensorInfo, ...]:
     """All arrays in the order of the file, named by their path where one leads to them."""
-    calls: dict[int, Call] = {}
     found: dict[int, _Found] = {}
     for call in machine.arrays:
         known = _READERS.get(_role(call), _nothing)(call)
         if known is not None and not known[0].has_objects:
-            calls[id(call)] = call
             found[id(call)] = known
     if not found:
         return ()
-    names = unique_names(paths_of(root, set(found)), list(found))
+    paths = paths_of(root, set(found))
     return tuple(
         _tensor(name, *found[mark], raw=machine.source.raw)
-        for mark, name in zip(found, names, strict=True)
+        for mark, name in unique_names(paths, list(found))
     )
 
 
-def unique_names(paths: dict[int, str], marks: list[int]) -> list[str]:
-    """A name for each, `array_7` where there is no path, numbered where two are the same."""
+def unique_names(paths: dict[int, list[str]], marks: list[int]) -> list[tuple[int, str]]:
+    """Each array with each of its names: its paths, or its number where none leads to it."""
     used: set[str] = set()
     names = []
     for index, mark in enumerate(marks):
-        name = paths.get(mark) or f"array_{index}"
-        if name in used:
-            name = f"{name}#{index}"
-        used.add(name)
-        names.append(name)
+        for path in paths.get(mark) or [""]:
+            name = path or f"array_{index}"
+            if name in used:
+                name = f"{name}#{len(used)}"
+            used.add(name)
+            names.append((mark, name))
     return names
 
 

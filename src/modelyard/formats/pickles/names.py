@@ -9,24 +9,28 @@ __all__ = ["paths_of"]
 _LIMIT = 100_000
 """Values looked at: beyond, arrays are numbered, not named."""
 _TEXT = 200
+_TIES = 16
+"""How many names one array may have."""
 
 
-def paths_of(root: Value, wanted: set[int], *, limit: int = _LIMIT) -> dict[int, str]:
-    """Dotted paths by `id` of the wanted values, in the order in which a reader meets them."""
-    found: dict[int, str] = {}
+def paths_of(root: Value, wanted: set[int], *, limit: int = _LIMIT) -> dict[int, list[str]]:
+    """Dotted paths by `id` of the wanted values: tied weights have several."""
+    found: dict[int, list[str]] = {}
     seen: set[int] = set()
     todo: list[tuple[str, Value]] = [("", root)]
-    while todo and len(seen) < limit and len(found) < len(wanted):
+    while todo and len(seen) < limit:
         prefix, value = todo.pop()
-        if value.__class__ not in _OPENED:
-            continue
         mark = id(value)
-        if mark in seen:
+        if mark in wanted:
+            paths = found.setdefault(mark, [])
+            if len(paths) < _TIES:
+                paths.append(prefix)
+        if mark in seen or value.__class__ not in _OPENED:
             continue
         seen.add(mark)
-        if mark in wanted:
-            found[mark] = prefix
-        todo.extend(reversed(_children(prefix, value)))
+        children = _children(prefix, value)
+        children.reverse()
+        todo += children
     return found
 
 

@@ -76,12 +76,15 @@ def _one(result: Scan) -> bool:
     return True
 
 
-def findings_of(result: Scan, where: str) -> tuple[Finding, ...]:
-    """One finding for each distinct name, and for all that keeps the scan from being sure."""
+def findings_of(result: Scan, where: str, *, own: str = "\0") -> tuple[Finding, ...]:
+    """One finding for each distinct name, and for all that keeps the scan from being sure.
+
+    Names that begin with `own` are those of code that the file brings itself.
+    """
     machine = result.machine
     found = []
     for name in machine.globals.values():
-        safe = is_allowed(name.name)
+        safe = is_allowed(name.name) or name.name.startswith(own)
         text = printable(name.name)
         found.append(
             Finding("pickle-global", "info", f"unpickling imports {text}", f"{where}@{name.offset}")

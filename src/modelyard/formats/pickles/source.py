@@ -5,12 +5,19 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from modelyard.formats.interface import Budget
 from modelyard.formats.reading import Region
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.formats.interface import Budget
+
 __all__ = ["FileSource", "PackedSource", "Source", "Spent", "packing_of"]
+
+
+Unpacker = Any
 
 
 class Spent(Exception):
@@ -66,7 +73,7 @@ def packing_of(head: bytes) -> str | None:
     return None
 
 
-def _unpacker(packing: str) -> Any:
+def _unpacker(packing: str) -> Unpacker:
     """An object with `decompress(data, max_length)`. Memory of the packers is bounded too."""
     if packing == "gzip":
         return zlib.decompressobj(31)
@@ -128,7 +135,7 @@ class PackedSource:
         return block
 
 
-def _blocks(source: PackedSource, packing: str) -> Any:
+def _blocks(source: PackedSource, packing: str) -> Iterator[bytes]:
     """Unpacked blocks of at most 1 MiB, over all members of the file."""
     unpacker = _unpacker(packing)
     is_zlib = packing in ("gzip", "zlib")
@@ -152,11 +159,11 @@ def _blocks(source: PackedSource, packing: str) -> Any:
                 raise EOFError("cut")
 
 
-def _zstd_blocks(source: PackedSource) -> Any:
+def _zstd_blocks(source: PackedSource) -> Iterator[bytes]:
     import zstandard
 
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 26).stream_reader(
-        _Blocks(source), read_across_frames=True
+        cast("BinaryIO", _Blocks(source)), read_across_frames=True
     )
     try:
         while block := reader.read(1 << 20):
