@@ -91,7 +91,6 @@ def pull_command(session: Session, revision: str | None) -> None:
     from modelyard.registry import checkout
 
     here = session.checkout()
-    session.mention(here.model, revision)
     yard = session.yard_of(here)
     with session.out.progress() as progress:
         done = checkout.pull(yard, here, revision, progress=progress)

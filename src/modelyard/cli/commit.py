@@ -91,7 +91,6 @@ def commit_command(
 
 
 def _from_path(session: Session, model: str, path: Path, wish: Wish) -> Committed:
-    session.mention(model, wish.parent)
     yard = session.yard_to_fill()
     with session.out.progress() as progress:
         return yard.commit(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelyard.cli.output import NeedsYes, ReaderGone, quit_quietly
-from modelyard.errors import ModelyardError, NotFound
+from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
     from modelyard.cli.session import Session
@@ -37,7 +37,7 @@ def fail(session: Session, error: BaseException) -> int:
     """Tell people what went wrong; the exit code."""
     if isinstance(error, ReaderGone):
         quit_quietly()
-    failure = _describe(session, error)
+    failure = _describe(error)
     if session.debug:
         traceback.print_exception(error)
     try:
@@ -47,9 +47,9 @@ def fail(session: Session, error: BaseException) -> int:
     return failure.code
 
 
-def _describe(session: Session, error: BaseException) -> Failure:
+def _describe(error: BaseException) -> Failure:
     if isinstance(error, ModelyardError):
-        return _ours(session, error)
+        return _ours(error)
     if isinstance(error, click.ClickException):
         return _usage(error)
     if isinstance(error, NeedsYes):
@@ -70,14 +70,9 @@ def _describe(session: Session, error: BaseException) -> Failure:
     )
 
 
-def _ours(session: Session, error: ModelyardError) -> Failure:
-    hint = error.hint
-    if isinstance(error, NotFound):
-        from modelyard.cli.suggest import suggest
-
-        hint = suggest(session) or hint
+def _ours(error: ModelyardError) -> Failure:
     code = NOT_SIGNED_IN if error.kind == "not-signed-in" else FAILED
-    return Failure(error.kind, error.message, hint, code)
+    return Failure(error.kind, error.message, error.hint, code)
 
 
 def _usage(error: click.ClickException) -> Failure:

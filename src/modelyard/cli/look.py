@@ -13,6 +13,8 @@ from modelyard.cli.params import TARGET, revision_of
 from modelyard.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.core.names import ModelRevision
     from modelyard.core.yard import Yard
 
@@ -96,7 +98,7 @@ def diff_command(
     from modelyard.cli.views.diffs import DiffView
 
     yard = session.yard()
-    other = _other(session, yard, a, b)
+    other = _other(yard, a, b)
     with session.out.progress() as progress:
         diff = yard.diff(str(a), str(other), limit=limit, progress=progress)
     session.out.show(DiffView(diff, limit))
@@ -139,23 +141,24 @@ def _copy(session: Session, file: BinaryIO) -> None:
         session.out.write_bytes(block)
 
 
-def _other(session: Session, yard: Yard, a: ModelRevision, b: str) -> ModelRevision:
-    """B as a revision of A's model, if it is one; else as `MODEL@REV`."""
+def _other(yard: Yard, a: ModelRevision, b: str) -> ModelRevision:
+    """B as `MODEL@REV`, as a revision of A's model, or else as a model."""
     from modelyard.core.names import ModelRevision, parse_revision
+
+    model, at, revision = b.partition("@")
+    if model and at:
+        return ModelRevision.parse(b)
+    own = ModelRevision(a.model, parse_revision(revision if at else model))
+    if _is_there(yard.resolve, a.model.text, revision_of(own)):
+        return own
+    return ModelRevision.parse(b) if _is_there(yard.model_info, b) else own
+
+
+def _is_there(find: Callable[..., object], *names: str | None) -> bool:
     from modelyard.errors import InvalidInput, NotFound
 
-    if "@" in b.lstrip("@"):
-        other = ModelRevision.parse(b)
-    else:
-        other = ModelRevision(a.model, parse_revision(b.lstrip("@")))
-        try:
-            yard.resolve(a.model.text, revision_of(other))
-        except NotFound:
-            try:
-                named = ModelRevision.parse(b)
-                yard.model_info(named.model.text)
-                other = named
-            except (NotFound, InvalidInput):
-                pass  # then B is a misspelt revision, and the yard says so
-    session.named.append(other)
-    return other
+    try:
+        find(*names)
+    except (NotFound, InvalidInput):
+        return False
+    return True

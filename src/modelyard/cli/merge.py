@@ -28,7 +28,6 @@ def revert_command(session: Session, model: str, revision: str, branch: str | No
 
     History stays; nothing is stored twice. To point an alias back, use 'yard rollback'.
     """
-    session.mention(model, revision, branch)
     session.out.show(CommittedView(session.yard().revert(model, revision, branch=branch)))
 
 
@@ -51,6 +50,5 @@ def merge_command(session: Session, model: str, source: str, into: str, message:
     Files that only one side changed are taken from it. If both changed a file, nothing is merged
     and the files in conflict are listed.
     """
-    session.mention(model, source, into)
     made = session.yard().merge(model, source, into=into, message=message)
     session.out.show(CommittedView(made))

@@ -32,10 +32,7 @@ class Target(click.ParamType["ModelRevision"]):
 
         if isinstance(value, ModelRevision):
             return value
-        target = ModelRevision.parse(str(value))
-        if ctx is not None:
-            ctx.ensure_object(Session).named.append(target)
-        return target
+        return ModelRevision.parse(str(value))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

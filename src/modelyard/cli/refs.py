@@ -110,7 +110,6 @@ def rollback_command(session: Session, model: str, alias: str, to: str | None) -
 
     Immediate, and history stays: rolling back twice is where you began.
     """
-    session.mention(model, alias, to)
     yard = session.yard()
     ref = yard.rollback(model, alias, to=to)
     session.out.show(RefView(model, ref, _old(session, model, alias)))
@@ -132,7 +131,6 @@ def _ref(
     elif delete:
         _delete(session, kind, model, name)
     else:
-        session.mention(model, revision)
         yard = session.yard()
         make: dict[str, Callable[[str, str, str | None], RefInfo]] = {
             "branch": yard.branch,
@@ -153,7 +151,6 @@ def _list(session: Session, kind: RefKind, model: str) -> None:
 def _delete(session: Session, kind: RefKind, model: str, name: str) -> None:
     from modelyard.errors import NotFound
 
-    session.mention(model, name)
     yard = session.yard()
     kinds = {ref.name: ref.kind for ref in yard.refs(model)}
     if kinds.get(name, kind) != kind:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from modelyard.config import YardChoice
-    from modelyard.core.names import ModelRevision
     from modelyard.core.yard import Yard
     from modelyard.registry.checkout import Checkout
 
@@ -32,8 +31,6 @@ class Session:
     out: Output = field(default_factory=Output)
     yard_option: str | None = None
     debug: bool = False
-    named: list[ModelRevision] = field(default_factory=list)
-    """The models and revisions that the user wrote: an error may be about one of them."""
     _yard: Yard | None = None
 
     @property
@@ -78,13 +75,6 @@ class Session:
         from modelyard.config import default_author
 
         return default_author(self.environment)
-
-    def mention(self, model: str, *revisions: str | None) -> None:
-        """Note which revisions of a model the user wrote, should one of them be misspelt."""
-        from modelyard.core.names import ModelRevision, parse_revision
-
-        name = ModelRevision.parse(model).model
-        self.named += [ModelRevision(name, parse_revision(text)) for text in revisions if text]
 
     def close(self) -> None:
         if self._yard is not None:

@@ -89,7 +89,11 @@ class LogView:
         return [{key: getattr(v, key) for key in LOG_KEYS} for v in self.versions]
 
     def lines(self) -> Iterator[Block]:
-        drawn_from, shown = itertools.tee(self.versions)
+        first = next(self.versions, None)
+        if first is None:
+            yield "no versions"
+            return
+        drawn_from, shown = itertools.tee(itertools.chain([first], self.versions))
         drawings = draw((version.number, version.parents) for version in drawn_from)
         for version, drawing in zip(shown, drawings, strict=True):
             yield [Span(drawing.node, "name"), " ", *_log_head(version)]
