@@ -38,7 +38,7 @@ from modelyard.catalog.schema import metric, model, version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from modelyard.catalog.queries.search_index import AllOf, Truth
+    from modelyard.catalog.queries.search_index import AllOf, AnyOf, Truth
     from modelyard.catalog.queries.search_seen import Row
     from modelyard.core.query import Query
 
@@ -85,7 +85,7 @@ class _Lead:
     """What goes first: an index search, a list of ids, or neither."""
 
     found: Found | None = None
-    ids: sa.Select[tuple[int]] | None = None
+    ids: sa.Select[int] | None = None
     count: int | None = None
     """How many rows it gives, if that is few."""
 
@@ -142,14 +142,14 @@ class _Search:
             return _Lead(ids=ids, count=listed)
         return _Lead(found=found, count=documents)
 
-    def _shortest_list(self) -> tuple[sa.Select[tuple[int]] | None, int | None]:
+    def _shortest_list(self) -> tuple[sa.Select[int] | None, int | None]:
         best, most = None, _FEW_IDS
         for clause in self._clauses:
             if clause.ids is not None and (count := self._count(clause.ids, most)) is not None:
                 best, most = clause.ids, count
         return best, most if best is not None else None
 
-    def _count(self, ids: sa.Select[tuple[int]], most: int) -> int | None:
+    def _count(self, ids: sa.Select[int], most: int) -> int | None:
         """How many, if at most `most`."""
         counted = sa.select(sa.func.count()).select_from(ids.limit(most + 1).subquery())
         count: int = self._connection.execute(counted).scalar_one()
@@ -181,15 +181,13 @@ class _Search:
 
     def _walk_sorted(self, order: Order, start: Position | None) -> Iterator[Position]:
         """Along an order; with costly filters only if what fits does not come at once."""
-        seen = 0
-        for position, fits in self._rows(order, _Lead(), [], start):
+        rows = self._rows(order, _Lead(), [], start)
+        for position, fits in islice(rows, _PEEK):
             start = position
             if fits:
                 yield position
-            seen += 1
-            if seen == _PEEK:
-                yield from self._walk(order, _Lead(), self._swept(None, None), start)
-                return
+        if next(rows, None) is not None:
+            yield from self._walk(order, _Lead(), self._swept(None, None), start)
 
     def _swept(self, low: int | None, high: int | None) -> list[Truth]:
         """The filters that an index search would have made needless."""
@@ -202,10 +200,8 @@ class _Search:
                 tests.append(version.c.id.in_(sa.select(found.id).where(found.matches)))
         return tests
 
-    def _bounded(
-        self, match: tuple[tuple[object, ...], ...], low: int | None, high: int | None
-    ) -> Found:
-        found = self._index.find("search_version", (match,))  # type: ignore[arg-type]
+    def _bounded(self, match: AnyOf, low: int | None, high: int | None) -> Found:
+        found = self._index.find("search_version", (match,))
         if low is None or high is None:
             return found
         return replace(found, matches=sa.and_(found.matches, found.id > low, found.id <= high))

@@ -63,7 +63,7 @@ class Clause:
     """A condition on rows that is worth its price only if no index leads; given the documents
     of versions that match, within the bounds of the sweep."""
     sweep_match: AnyOf = ()
-    ids: sa.Select[tuple[int]] | None = None
+    ids: sa.Select[int] | None = None
     check: Callable[[Seen], bool] | None = None
 
 
@@ -155,7 +155,7 @@ class Clauses:
         texts = self._sight.models(ids)
         return [id for id in ids if id in texts and fits(texts[id])]
 
-    def _listed(self, ids: sa.Select[tuple[int]]) -> list[int] | None:
+    def _listed(self, ids: sa.Select[int]) -> list[int] | None:
         listed = list(self._connection.scalars(ids.limit(_MODELS_LISTED + 1)))
         return listed if len(listed) <= _MODELS_LISTED else None
 
@@ -298,7 +298,7 @@ def _measured(table: sa.Table, name: str, test: Truth) -> Clause:
 def _param_test(condition: HasParam) -> Truth:
     number, test = condition.number, _OPERATORS[condition.compare]
     if number is not None and condition.compare not in ("=", "!="):
-        return test(param.c.number, number) & param.c.number.is_not(None)
+        return sa.and_(test(param.c.number, number), param.c.number.is_not(None))
     texts = {json.dumps(condition.value), json.dumps(condition.value, ensure_ascii=False)}
     if condition.value in ("true", "false", "null"):
         texts.add(condition.value)

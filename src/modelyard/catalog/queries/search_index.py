@@ -7,7 +7,7 @@ away, a renamed model or a deleted version need no care here; `remove` is for ro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import sqlalchemy as sa
 
@@ -132,7 +132,7 @@ def _fts5_term(term: Term) -> str:
 _INDEXES: dict[str, TermIndex] = {"sqlite": _Fts5()}
 
 
-def term_index(connection: sa.Connection | sa.Engine | Any) -> TermIndex:
+def term_index(connection: sa.Connection) -> TermIndex:
     """The index of this database."""
     name = connection.dialect.name
     if name not in _INDEXES:

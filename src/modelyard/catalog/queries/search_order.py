@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -51,15 +51,11 @@ class Order:
         """Whether a row comes after this position."""
         if self.key is None:
             return id < position.id
-        beyond: Truth = (
-            self.key < position.key if self.descending else self.key > position.key  # type: ignore[operator]
-        )
-        bound: Truth = (
-            self.key <= position.key if self.descending else self.key >= position.key  # type: ignore[operator]
-        )
+        beyond: Truth = self.key < position.key if self.descending else self.key > position.key
+        bound: Truth = self.key <= position.key if self.descending else self.key >= position.key
         return sa.and_(bound, sa.or_(beyond, id < position.id))
 
-    def columns(self, id: sa.ColumnElement[int]) -> list[sa.ColumnElement[object]]:
+    def columns(self, id: sa.ColumnElement[int]) -> list[sa.UnaryExpression[Any]]:
         """What to order by."""
         if self.key is None:
             return [id.desc()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from modelyard.core.terms import contains, fold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    Row = sa.Row[tuple[int, int, int, str, str, str, str, int, object]]
+    Row = sa.Row[Any]
 
 __all__ = ["ModelText", "Seen", "Sight", "fits_glob"]
 
@@ -102,7 +102,8 @@ class _Batch:
         """Also loads those of the next rows, up to a number of files."""
         row = self.rows[at]
         if row.id not in self._paths:
-            ids, files = [], 0
+            ids: list[int] = []
+            files = 0
             for each in self.rows[at:]:
                 files += each.files
                 if ids and files > _FILES_AT_ONCE:
