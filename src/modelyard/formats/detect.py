@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 __all__ = ["claimed_by", "detect", "is_text"]
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes of no text; tabs, line ends, form feeds and colour escapes may be."""
 
 Kind = Literal[
     "zip", "npy", "hdf5", "gguf", "litert", "pickle", "safetensors", "onnx", "savedmodel",
@@ -114,8 +118,8 @@ def claimed_by(path: str) -> tuple[str, ...]:
 
 
 def is_text(head: bytes) -> bool:
-    """UTF-8 without NUL, as far as the head shows; the last character may be cut."""
-    if b"\0" in head:
+    """UTF-8 without control characters, as far as the head shows; its end may be cut."""
+    if _CONTROL.search(head):
         return False
     try:
         head.decode("utf-8")

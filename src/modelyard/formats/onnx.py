@@ -15,7 +15,8 @@ __all__ = ["inspect"]
 
 _KNOWN_DOMAINS = frozenset({
     "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview",
-    "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental",
+    "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
+    "com.microsoft.experimental",
     "com.ms.internal.nhwc", "org.pytorch.aten",
 })  # fmt: skip
 _DOMAINS = 50

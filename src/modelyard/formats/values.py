@@ -16,9 +16,11 @@ def decoded(
     if dtype is not None:
         return np.frombuffer(data, dtype)
     if name == "bfloat16":
-        return (np.frombuffer(data, "<u2").astype("<u4") << np.uint32(16)).view("<f4")
+        wide: np.ndarray[Any, Any] = np.frombuffer(data, "<u2").astype("<u4") << np.uint32(16)
+        return wide.view("<f4")
     if name == "float8_e5m2":
-        return (np.frombuffer(data, "u1").astype("<u2") << np.uint16(8)).view("<f2").astype("<f4")
+        half: np.ndarray[Any, Any] = np.frombuffer(data, "u1").astype("<u2") << np.uint16(8)
+        return half.view("<f2").astype("<f4")
     if name == "float8_e4m3fn":
         return _E4M3[np.frombuffer(data, "u1")]
     return None

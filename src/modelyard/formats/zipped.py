@@ -17,19 +17,19 @@ def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
     names = {member.name for member in entries}
     last = {name.rpartition("/")[2] for name in names}
     if "data.pkl" in last:
-        from modelyard.formats import torch
+        from modelyard.formats.torch import inspect_members
 
-        return torch.inspect_members(file, path, entries, budget)
+        return inspect_members(file, path, entries, budget)
     if "config.json" in names and ("metadata.json" in names or "model.weights.h5" in names):
-        from modelyard.formats import keras
+        from modelyard.formats.keras import inspect_members
 
-        return keras.inspect_members(file, path, entries, budget)
+        return inspect_members(file, path, entries, budget)
     if "schema.json" in names:
-        from modelyard.formats import skops
+        from modelyard.formats.skops import inspect_members
 
-        return skops.inspect_members(file, path, entries, budget)
+        return inspect_members(file, path, entries, budget)
     if extension_of(path) == "npz" or (names and all(name.endswith(".npy") for name in names)):
-        from modelyard.formats import npy
+        from modelyard.formats.npy import inspect_members
 
-        return npy.inspect_members(file, path, entries, budget)
+        return inspect_members(file, path, entries, budget)
     return Inspection("zip", metadata={"members": len(entries)})

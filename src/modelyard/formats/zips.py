@@ -198,7 +198,7 @@ def _wide(extra: bytes, size: int, packed: int, at: int) -> tuple[int, int, int]
 def _data_start(region: Region, at: int, raw: bytes, method: int) -> int:
     """The local header may be padded otherwise than the central one, so it is read."""
     fields = _LOCAL.unpack(region.read(at, _LOCAL.size))
-    name_length, extra_length = fields[9], fields[10]
+    name_length, extra_length = int(fields[9]), int(fields[10])
     if fields[0] != b"PK\3\4" or fields[3] != method:
         raise bad("bad-zip", "a member's own header contradicts the directory")
     if region.read(at + _LOCAL.size, name_length) != raw:

@@ -84,7 +84,8 @@ _NAMES: dict[str, str] = {
     "torch.nn.parameter": "Parameter Buffer",
     "torch.serialization": "_get_layout",
     "xgboost.core": "Booster",
-    "xgboost.sklearn": "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor",
+    "xgboost.sklearn": "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier "
+    "XGBRFRegressor",
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMModel LGBMClassifier LGBMRegressor LGBMRanker _LGBMClassifier",
 }  # fmt: skip

@@ -243,7 +243,7 @@ def _dict(m: Machine, pos: int) -> int:
     return pos
 
 
-def _extend(target: Value, items: list[Value], pairs: type) -> None:
+def _extend(target: Value, items: list[Value], pairs: type[list[Value]]) -> None:
     """Put items into what holds them: a container, or a call that will be one."""
     if target.__class__ is pairs:
         target.extend(items)
@@ -406,7 +406,7 @@ def _string_line(m: Machine, pos: int) -> int:
     if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
         raise bad("bad-pickle", "a text has no quotes")
     inner = text[1:-1]
-    m.stack.append(codecs.escape_decode(inner)[0] if b"\\" in inner else inner)  # type: ignore[attr-defined]
+    m.stack.append(codecs.escape_decode(inner)[0] if b"\\" in inner else inner)
     return pos
 
 

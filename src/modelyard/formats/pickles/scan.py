@@ -52,8 +52,9 @@ def scan(source: Source, budget: Budget) -> Scan:
     """
     result = Scan(Machine(source, budget))
     try:
-        while len(result.roots) < _STREAMS and _one(result):
-            pass
+        while _one(result):
+            if len(result.roots) >= _STREAMS:
+                raise Spent("too many pickles follow each other")
     except Spent as spent:
         result.incomplete = str(spent)
     return result
