@@ -53,10 +53,17 @@ class Term:
 
 def fold(text: str) -> str:
     """The form in which texts are compared."""
+    return _short_fold(text) if len(text) <= 200 else _fold(text)
+
+
+def _fold(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+_short_fold = lru_cache(maxsize=4096)(_fold)
 
 
 def contains(text: str, folded_word: str) -> bool:

@@ -57,7 +57,7 @@ _FEW_IDS = 20_000
 _FEW_TO_SORT = 2_000
 _WINDOW = 1_024
 _LARGEST_BATCH = 1_000
-_PEEK = 256
+_PEEK = 64
 """How many rows of a given order are looked at before filters are made that cost a lot."""
 
 _ALIVE = sa.and_(
@@ -158,11 +158,13 @@ class _Search:
     # -- walking ---------------------------------------------------------------------------------
 
     def _in_order(self, order: Order, lead: _Lead, start: Position | None) -> Iterator[Position]:
-        if order.key is not None:
-            if lead.count is None or lead.count > _FEW_TO_SORT:
-                yield from self._walk_sorted(order, start)
-            else:
-                yield from self._walk(order, lead, [], start)
+        if order.metric is not None and (lead.count is None or lead.count > _FEW_TO_SORT):
+            yield from self._walk_index(order, start)
+        elif order.key is not None:
+            tests = (
+                [] if lead.found is not None or lead.ids is not None else self._swept(None, None)
+            )
+            yield from self._walk(order, lead, tests, start)
         elif lead.found is not None or lead.ids is not None:
             yield from self._walk(order, lead, [], start)
         else:
@@ -179,8 +181,8 @@ class _Search:
             yield from self._walk(NEWEST, _Lead(), bounds + self._swept(low, high), None)
             high, width = low, width * 8
 
-    def _walk_sorted(self, order: Order, start: Position | None) -> Iterator[Position]:
-        """Along an order; with costly filters only if what fits does not come at once."""
+    def _walk_index(self, order: Order, start: Position | None) -> Iterator[Position]:
+        """Along an index; with costly filters only if what fits does not come at once."""
         rows = self._rows(order, _Lead(), [], start)
         for position, fits in islice(rows, _PEEK):
             start = position

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.search_documents import label_text
-from modelyard.catalog.schema import file, label, model
+from modelyard.catalog.schema import file, label, model, version
 from modelyard.core.terms import contains, fold
 
 if TYPE_CHECKING:
@@ -23,8 +23,17 @@ _FILES_AT_ONCE = 4000
 _MODELS = sa.select(model.c.id, model.c.name, model.c.description).where(
     model.c.id.in_(sa.bindparam("ids", expanding=True))
 )
-_LABELS = sa.select(label.c.model_id, label.c.number, label.c.name, label.c.value).where(
-    sa.tuple_(label.c.model_id, label.c.number).in_(sa.bindparam("keys", expanding=True))
+_MODEL_LABELS = sa.select(label.c.model_id, label.c.name, label.c.value).where(
+    label.c.model_id.in_(sa.bindparam("ids", expanding=True)), label.c.number == 0
+)
+_VERSION_LABELS = (
+    sa.select(version.c.id, label.c.name, label.c.value)
+    .join_from(
+        version,
+        label,
+        sa.and_(label.c.model_id == version.c.model_id, label.c.number == version.c.number),
+    )
+    .where(version.c.id.in_(sa.bindparam("ids", expanding=True)))
 )
 _PATHS = sa.select(file.c.version_id, file.c.path).where(
     file.c.version_id.in_(sa.bindparam("ids", expanding=True))
@@ -56,26 +65,26 @@ class Sight:
         missing = [id for id in set(ids) if id not in self._models]
         if missing:
             labels: dict[int, list[tuple[str, str]]] = defaultdict(list)
-            for row in self._connection.execute(_LABELS, {"keys": [(id, 0) for id in missing]}):
-                labels[row.model_id].append((row.name, row.value))
-            for row in self._connection.execute(_MODELS, {"ids": missing}):
-                self._models[row.id] = ModelText(row.name, row.description, tuple(labels[row.id]))
+            for id, name, value in self._connection.execute(_MODEL_LABELS, {"ids": missing}):
+                labels[id].append((name, value))
+            for id, name, about in self._connection.execute(_MODELS, {"ids": missing}):
+                self._models[id] = ModelText(name, about, tuple(labels[id]))
         return self._models
 
     def versions(self, rows: Sequence[Row]) -> list[Seen]:
         batch = _Batch(self, rows)
         return [Seen(batch, at) for at in range(len(rows))]
 
-    def labels(self, keys: list[tuple[int, int]]) -> dict[tuple[int, int], list[tuple[str, str]]]:
-        found: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
-        for row in self._connection.execute(_LABELS, {"keys": keys}):
-            found[row.model_id, row.number].append((row.name, row.value))
+    def labels(self, ids: list[int]) -> dict[int, list[tuple[str, str]]]:
+        found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        for id, name, value in self._connection.execute(_VERSION_LABELS, {"ids": ids}):
+            found[id].append((name, value))
         return found
 
     def paths(self, ids: list[int]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {id: [] for id in ids}
-        for row in self._connection.execute(_PATHS, {"ids": ids}):
-            found[row.version_id].append(row.path)
+        for version_id, path in self._connection.execute(_PATHS, {"ids": ids}):
+            found[version_id].append(path)
         return found
 
 
@@ -85,18 +94,19 @@ class _Batch:
     def __init__(self, sight: Sight, rows: Sequence[Row]) -> None:
         self.sight = sight
         self.rows = rows
-        self._labels: dict[tuple[int, int], list[tuple[str, str]]] | None = None
+        self._labels: dict[int, list[tuple[str, str]]] | None = None
         self._paths: dict[int, list[str]] = {}
+        self._models: dict[int, ModelText] | None = None
 
     def model(self, row: Row) -> ModelText:
-        if row.model_id not in self.sight.models(()):
-            self.sight.models(each.model_id for each in self.rows)
-        return self.sight.models(())[row.model_id]
+        if self._models is None:
+            self._models = self.sight.models(each.model_id for each in self.rows)
+        return self._models[row.model_id]
 
     def labels(self, row: Row) -> list[tuple[str, str]]:
         if self._labels is None:
-            self._labels = self.sight.labels([(row.model_id, row.number) for row in self.rows])
-        return self._labels.get((row.model_id, row.number), [])
+            self._labels = self.sight.labels([row.id for row in self.rows])
+        return self._labels.get(row.id, [])
 
     def paths(self, at: int) -> list[str]:
         """Also loads those of the next rows, up to a number of files."""
