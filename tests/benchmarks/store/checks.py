@@ -105,4 +105,7 @@ def _ratio(summaries: Summaries, key: tuple[str, str, str], step: str, limit: fl
     cpu = getattr(ours, f"{step}_cpu"), getattr(theirs, f"{step}_cpu")
     word = {"push": "commit", "pull": "checkout"}[step]
     note = f"{mine:.2f} / {other:.2f} s, CPU {cpu[0]:.2f} / {cpu[1]:.2f} s"
+    if step == "push":
+        durable = (mine + ours.flush) / (other + theirs.flush)
+        note += f", with a sync of both {durable:.2f}"
     return Check(f"{case} {dtype}", f"{word} against {peer}", mine / other, limit, note=note)

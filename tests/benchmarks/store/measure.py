@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Cost", "command", "disk", "empty", "quiet", "report", "same", "settle", "warm"]
+__all__ = [
+    "Cost",
+    "command",
+    "disk",
+    "empty",
+    "flushed",
+    "quiet",
+    "report",
+    "same",
+    "settle",
+    "warm",
+]
 
 _KEPT = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 
@@ -86,9 +97,27 @@ def empty(folder: Path) -> Path:
     return folder
 
 
-def settle() -> None:
-    """Write out what earlier steps left in memory, so that the next one does not pay for it."""
+def settle(place: Path, size: int = 0) -> None:
+    """Bring the machine into the same state before every step.
+
+    What earlier steps left in memory is written out. Then twice `size` is written and dropped, so
+    that the step gets memory which the machine has touched before: on a virtual machine the first
+    touch of a page costs ten times a copy, and which tool happened to pay that would be chance.
+    """
     os.sync()
+    scratch = place / "scratch.bin"
+    block = bytes(1 << 20)
+    with scratch.open("wb", buffering=0) as file:
+        for _ in range(2 * size >> 20):
+            file.write(block)
+    scratch.unlink()
+
+
+def flushed() -> float:
+    """Seconds until everything that was written is on disk."""
+    start = time.perf_counter()
+    os.sync()
+    return time.perf_counter() - start
 
 
 def warm(*roots: Path) -> None:

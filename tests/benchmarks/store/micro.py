@@ -66,7 +66,7 @@ def again(micro: Micro) -> Iterator[Check]:
     read, whole, summed, known = [], [], [], []
     for _ in range(5):
         warm(file)
-        settle()
+        settle(place)
         env = quiet(place / "home")
         summed.append(command(["sha256sum", str(file)], env=env)[0].wall)
         os.utime(file)

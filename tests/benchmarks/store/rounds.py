@@ -10,12 +10,12 @@ import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.store import data, venvs
-from tests.benchmarks.store.measure import empty, quiet, same, settle, warm
+from tests.benchmarks.store.measure import empty, flushed, quiet, same, settle, warm
 from tests.benchmarks.store.peers import PEERS
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ class Sample:
     added: int
     push: Cost
     pull: Cost
-
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
+    flush: float
+    """Seconds that `sync` took right after the push: what a tool that does not fsync left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class Summary:
     push: float
     push_cpu: float
     push_inside: float | None
+    flush: float
     pull: float
     pull_cpu: float
     pull_inside: float | None
@@ -101,19 +101,20 @@ def _one_tool(
     work: Path, name: str, dtype: str, files: dict[str, Path], number: int
 ) -> list[Sample]:
     peer = PEERS[name](work, work / "stores" / f"{name}-{dtype}", dtype)
-    pushed: dict[str, tuple[int, Cost]] = {}
+    pushed: dict[str, tuple[int, Cost, float]] = {}
     for case, file in files.items():
         peer.ready(case, file)
         before = peer.stored()
-        settle()
+        settle(peer.place, file.stat().st_size)
         cost = peer.push(case, file)
-        pushed[case] = peer.stored() - before, cost
+        flush = flushed()
+        pushed[case] = peer.stored() - before, cost, flush
     samples = []
     for case, file in files.items():
-        added, push = pushed[case]
+        added, push, flush = pushed[case]
         pull = _pull(peer, case, file)
         size = file.stat().st_size
-        samples.append(Sample(number, name, dtype, case, size, added, push, pull))
+        samples.append(Sample(number, name, dtype, case, size, added, push, pull, flush))
     shutil.rmtree(peer.place)
     return samples
 
@@ -122,7 +123,7 @@ def _pull(peer: Peer, case: str, file: Path) -> Cost:
     dest = empty(peer.place / "pulled")
     peer.forget(case)
     warm(peer.store)
-    settle()
+    settle(peer.place, file.stat().st_size)
     cost = peer.pull(case, file.name, dest)
     if not same(file, dest / file.name):
         raise RuntimeError(f"{peer.name} brought back other bytes for case {case}")
@@ -148,6 +149,7 @@ def _medians(group: Sequence[Sample]) -> Summary:
         push=middle("push", "wall"),
         push_cpu=middle("push", "cpu"),
         push_inside=middle("push", "inside"),
+        flush=statistics.median(sample.flush for sample in group),
         pull=middle("pull", "wall"),
         pull_cpu=middle("pull", "cpu"),
         pull_inside=middle("pull", "inside"),

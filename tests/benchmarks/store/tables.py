@@ -30,7 +30,9 @@ Five versions are committed in this order into one store, then each is brought b
 place without the tool's caches and compared byte for byte: (a) a transformer, (b) its last tenth
 changed by a relative 1e-2, (c) every weight changed by a relative 1e-3, (d) a 1024x137 tensor
 inserted in front of (a), (e) the tensors of (a) saved by `torch.save`. Times are medians of
-{rounds} rounds and contain the start of each process. Files are in memory before each step.
+{rounds} rounds and contain the start of each process. Before each step files are in memory,
+earlier writes are on disk, and memory for new ones has been touched (a virtual machine's first
+touch of a page costs ten times a copy, and would fall on one tool or another by chance).
 modelyard's commits are durable (fsync) and its checkouts verified, as always; those of the others
 are as each tool does it by default.
 
@@ -92,6 +94,7 @@ def _seconds(summaries: Summaries, dtype: str) -> str:
         rows.append(
             [peer, "commit s (CPU s)", *(f"{s.push:.2f} ({s.push_cpu:.2f})" for s in found)]
         )
+        rows.append(["", "sync after it s", *(f"{s.flush:.2f}" for s in found)])
         rows.append(["", "added, of raw", *(f"{s.share:.4f}" for s in found)])
         rows.append(
             ["", "checkout s (CPU s)", *(f"{s.pull:.2f} ({s.pull_cpu:.2f})" for s in found)]

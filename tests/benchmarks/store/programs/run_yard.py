@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 start = time.perf_counter()
 
@@ -18,10 +17,7 @@ MODEL = "bench/m"
 
 
 def init(folder: str) -> dict[str, object]:
-    """What `yard init` does."""
-    from modelyard.registry import create
-
-    create(Path(folder)).close()
+    modelyard.open(folder).close()
     return {}
 
 
