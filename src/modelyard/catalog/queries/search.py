@@ -89,6 +89,10 @@ class _Lead:
     count: int | None = None
     """How many rows it gives, if that is few."""
 
+    @property
+    def leads(self) -> bool:
+        return self.found is not None or self.ids is not None
+
 
 class _Search:
     """One query on one connection."""
@@ -161,11 +165,9 @@ class _Search:
         if order.metric is not None and (lead.count is None or lead.count > _FEW_TO_SORT):
             yield from self._walk_index(order, start)
         elif order.key is not None:
-            tests = (
-                [] if lead.found is not None or lead.ids is not None else self._swept(None, None)
-            )
+            tests = [] if lead.leads else self._swept(None, None)
             yield from self._walk(order, lead, tests, start)
-        elif lead.found is not None or lead.ids is not None:
+        elif lead.leads:
             yield from self._walk(order, lead, [], start)
         else:
             yield from self._sweep(start)

@@ -6,19 +6,24 @@ Invariant: a version that fits a condition matches `match`, meets `where` and `s
 
 from __future__ import annotations
 
-import json
-import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from modelyard.catalog.queries import search_documents as documents
 from modelyard.catalog.queries.search_index import term_index
-from modelyard.catalog.schema import file, label, metric, model, param, ref, version
+from modelyard.catalog.queries.search_predicates import (
+    OPERATORS,
+    escaped,
+    exists,
+    measured,
+    param_test,
+    pointed_by,
+    time_test,
+)
+from modelyard.catalog.schema import file, label, metric, model, param, version
 from modelyard.core.query import (
-    Age,
-    Compare,
     Condition,
     FileGlob,
     HasLabel,
@@ -46,10 +51,6 @@ _MODELS_LISTED = 64
 """Up to so many models are named one by one in an index search."""
 _TERMS = 8
 """Terms looked up for one word; more make it slower, hardly sharper."""
-_OPERATORS: dict[Compare, Callable[[Any, Any], Any]] = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
-    ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +92,14 @@ class Clauses:
             case HasLabel():
                 return self._label(condition)
             case PointedBy(field, name):
-                return _pointed_by(field, name)
+                return _listing(*pointed_by(field, name))
             case HasMetric(name, compare, value):
-                test = _OPERATORS[compare](metric.c.value, value)
-                return _measured(metric, name, test)
+                test = OPERATORS[compare](metric.c.value, value)
+                return _listing(*measured(metric, name, test))
             case HasParam(name):
-                return _measured(param, name, _param_test(condition))
+                return _listing(*measured(param, name, param_test(condition)))
             case HasSize(compare, size):
-                return Clause(where=_OPERATORS[compare](version.c.size, size))
+                return Clause(where=OPERATORS[compare](version.c.size, size))
             case HasTime():
                 return self._time(condition)
             case FileGlob(glob):
@@ -138,7 +139,7 @@ class Clauses:
     def _version_text(self, condition: HasText) -> Clause:
         word = fold(condition.text)
         column = version.c[condition.field]
-        pattern = f"%{_escaped(word).replace(' ', '%')}%"
+        pattern = f"%{escaped(word).replace(' ', '%')}%"
         name = condition.field
         return Clause(
             match=(_some(query_terms(word)),),
@@ -170,7 +171,7 @@ class Clauses:
                 self._index.may_contain(file.c.path, loose),
                 self._index.may_contain(file.c.path, f"%/{loose}"),
             )
-            where = _exists(file, file.c.version_id == version.c.id, fits)
+            where = exists(file, file.c.version_id == version.c.id, fits)
         return Clause(
             match=(_some(tuple(terms)),) if terms else None,
             where=where,
@@ -191,7 +192,7 @@ class Clauses:
                 return Clause(
                     match=((documents.format_term(value),),),
                     where=(sa.literal(" ") + sa.func.lower(version.c.formats) + " ").like(
-                        f"% {_escaped(value)} %", escape="\\"
+                        f"% {escaped(value)} %", escape="\\"
                     ),
                 )
             case "branch":
@@ -204,11 +205,9 @@ class Clauses:
                 return Clause(where=version.c.model_id.in_(fitting))
 
     def _branch(self, name: str) -> Clause:
-        pointed = _pointed_by("branch", name)
-        assert pointed.where is not None
-        assert pointed.ids is not None
-        where = sa.or_(version.c.branch == name, pointed.where)
-        elsewhere = pointed.ids.where(version.c.branch != name).limit(1)
+        points, ids = pointed_by("branch", name)
+        where = sa.or_(version.c.branch == name, points)
+        elsewhere = ids.where(version.c.branch != name).limit(1)
         if self._connection.execute(elsewhere).first() is not None:
             return Clause(where=where)
         return Clause(match=((documents.branch_term(name),),), where=where)
@@ -217,7 +216,7 @@ class Clauses:
         wanted = [label.c.name == condition.key]
         if condition.value is not None:
             wanted.append(label.c.value == condition.value)
-        where = _exists(
+        where = exists(
             label,
             label.c.model_id == version.c.model_id,
             label.c.number.in_((0, version.c.number)),
@@ -232,7 +231,7 @@ class Clauses:
 
     def _time(self, condition: HasTime) -> Clause:
         column = version.c.created if condition.field == "created" else model.c.updated
-        test = _time_test(column, condition, self._now)
+        test = time_test(column, condition, self._now)
         if condition.field == "created":
             return Clause(where=test)
         return Clause(where=version.c.model_id.in_(sa.select(model.c.id).where(test)))
@@ -255,13 +254,13 @@ class Clauses:
                 columns = [version.c.message, version.c.author, version.c.framework]
             case FileGlob(glob) if glob.isascii() and not set(glob) & set("? "):
                 sure = self._index.contains(file.c.path, _like(fold(glob)))
-                return sa.not_(_exists(file, file.c.version_id == version.c.id, sure))
+                return sa.not_(exists(file, file.c.version_id == version.c.id, sure))
             case _:
                 return None
         word = fold(text)
         if not word.isascii():
             return None
-        pattern = f"%{_escaped(word)}%"
+        pattern = f"%{escaped(word)}%"
         return sa.not_(sa.or_(*(self._index.contains(column, pattern) for column in columns)))
 
 
@@ -272,72 +271,12 @@ def _of_models(ids: list[int]) -> Clause:
     )
 
 
-def _pointed_by(kind: str, name: str) -> Clause:
-    same = (ref.c.name == name, ref.c.kind == kind)
-    return Clause(
-        where=_exists(
-            ref, ref.c.model_id == version.c.model_id, ref.c.number == version.c.number, *same
-        ),
-        ids=sa.select(version.c.id)
-        .join_from(
-            ref,
-            version,
-            sa.and_(version.c.model_id == ref.c.model_id, version.c.number == ref.c.number),
-        )
-        .where(*same),
-    )
-
-
-def _measured(table: sa.Table, name: str, test: Truth) -> Clause:
-    return Clause(
-        where=_exists(table, table.c.version_id == version.c.id, table.c.name == name, test),
-        ids=sa.select(table.c.version_id).where(table.c.name == name, test),
-    )
-
-
-def _param_test(condition: HasParam) -> Truth:
-    number, test = condition.number, _OPERATORS[condition.compare]
-    if number is not None and condition.compare not in ("=", "!="):
-        return sa.and_(test(param.c.number, number), param.c.number.is_not(None))
-    texts = {json.dumps(condition.value), json.dumps(condition.value, ensure_ascii=False)}
-    if condition.value in ("true", "false", "null"):
-        texts.add(condition.value)
-    same: Truth = sa.and_(param.c.number.is_(None), param.c.value.in_(sorted(texts)))
-    if number is not None:
-        same = sa.or_(param.c.number == number, same)
-    if condition.compare == "=":
-        return same
-    return sa.not_(sa.func.coalesce(same, sa.false()))
-
-
-def _time_test(column: sa.Column[int], condition: HasTime, now: int) -> Truth:
-    if isinstance(condition.when, Age):
-        edge = now - condition.when.microseconds()
-        younger = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}
-        result: Truth = younger[condition.compare](column, edge)
-        return result
-    start, end = condition.when.span()
-    match condition.compare:
-        case "=":
-            return sa.and_(column >= start, column < end)
-        case "!=":
-            return sa.or_(column < start, column >= end)
-        case "<":
-            return column < start
-        case "<=":
-            return column < end
-        case ">":
-            return column >= end
-        case ">=":
-            return column >= start
+def _listing(where: Truth, ids: sa.Select[int]) -> Clause:
+    return Clause(where=where, ids=ids)
 
 
 def _model_test(field: str, word: str) -> Callable[[ModelText], bool]:
     return lambda text: word in fold(getattr(text, field))
-
-
-def _exists(table: sa.Table, *tests: Truth) -> Truth:
-    return sa.exists(sa.select(sa.literal(1)).select_from(table).where(*tests).correlate(version))
 
 
 def _some(terms: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -346,9 +285,5 @@ def _some(terms: tuple[Term, ...]) -> tuple[Term, ...]:
     return tuple(terms[at * (len(terms) - 1) // (_TERMS - 1)] for at in range(_TERMS))
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
 def _like(glob: str) -> str:
-    return _escaped(glob).replace("*", "%").replace("?", "_")
+    return escaped(glob).replace("*", "%").replace("?", "_")
