@@ -34,7 +34,8 @@ def main() -> int:
 
 
 def _measure(given: argparse.Namespace) -> Results:
-    results = Results(machine(), venvs.versions(given.work, given.peers))
+    measured = [] if given.micro else given.peers
+    results = Results(machine(), venvs.versions(given.work, measured))
     if not given.micro:
         for dtype in given.dtype:
             size = given.size or DEFAULT_MB[dtype]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import modelyard
@@ -64,21 +65,28 @@ def many(folder: str, pickles: str, count: str, way: str, scan: str) -> dict[str
 
 
 def populate(folder: str, count: str) -> dict[str, object]:
-    from tests.benchmarks.store.catalogue import populate as fill
+    """Fill the catalog of a new yard as so many commits would have left it."""
+    from tests.benchmarks.populate import populate_catalog
 
+    from modelyard.catalog.engine import Catalog
+
+    modelyard.open(folder).close()
     start = time.perf_counter()
-    fill(modelyard.open(folder), int(count))
+    versions = int(count)
+    with closing(Catalog.open(f"sqlite:///{folder}/catalog.db")) as catalog:
+        populate_catalog(catalog, versions=versions, models=max(10, versions // 100))
     return {"inside": time.perf_counter() - start}
 
 
 def search(folder: str, times: str) -> dict[str, object]:
-    """First pages of all queries, again and again."""
-    from tests.benchmarks.store.catalogue import QUERIES
+    """First pages of all queries through the SDK, again and again."""
+    from tests.benchmarks.populate import QUERIES
 
     yard = modelyard.open(folder)
-    took: dict[str, list[float]] = {query: [] for query in QUERIES}
+    queries = [query for kind in QUERIES.values() for query in kind]
+    took: dict[str, list[float]] = {query: [] for query in queries}
     for _ in range(int(times)):
-        for query in QUERIES:
+        for query in queries:
             start = time.perf_counter()
             yard.search(query)
             took[query].append(time.perf_counter() - start)
