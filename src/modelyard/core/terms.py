@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Term", "contains", "document_terms", "exact_term", "fold", "query_terms"]
+__all__ = ["Term", "caseless", "contains", "document_terms", "exact_term", "fold", "query_terms"]
 
 _GRAM = "qg"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -57,10 +57,14 @@ def fold(text: str) -> str:
 
 
 def _fold(text: str) -> str:
+    return " ".join(caseless(text).split())
+
+
+def caseless(text: str) -> str:
+    """One form for all cases and widths; blanks stay as they are."""
     if text.isascii():
-        return " ".join(text.lower().split())
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 _short_fold = lru_cache(maxsize=4096)(_fold)

@@ -80,13 +80,13 @@ class Ingest:
         session: Session,
         reader: Reader,
         pool: ThreadPoolExecutor,
-        report: Callable[[int], None],
+        report: Callable[[int], None] = lambda _count: None,
     ) -> None:
-        self._session = session
+        self.session = session
         self._reader = reader
         self._index = reader.index
         self._pool = pool
-        self._report = report
+        self.report = report
         self._threads = threading.local()
 
     def file(
@@ -114,10 +114,10 @@ class Ingest:
     def record(self, kind: Kind, content: bytes, base: ChunkId | None = None) -> ChunkId:
         """Store a record of our own, in terms of a similar one if that pays."""
         name = chunk_id(kind, content)
-        rows = self._index.find([name, base] if base else [name], self._session.id)
+        rows = self._index.find([name, base] if base else [name], self.session.id)
         if name in rows:
-            self._session.reuse([rows[name]])
-        elif self._session.claim(name, len(content)):
+            self.session.reuse([rows[name]])
+        elif self.session.claim(name, len(content)):
             source = np.frombuffer(content, np.uint8)
             self._write(kind, name, source, 1, False, rows.get(base) if base else None)
         return name
@@ -136,13 +136,13 @@ class Ingest:
         _read_exactly(descriptor, 0, content)
         digest = Digest.of(content.data)
         if known(digest):
-            self._report(size)
+            self.report(size)
             return digest
         chunks: list[tuple[ChunkId, int]] = []
         for run in _runs(segments):
             pieces = [content[s.start : s.end] for s in run]
             chunks += self._store(run, pieces)
-        self._report(size)
+        self.report(size)
         return self._blob(digest, size, chunks, recipe_base)
 
     def _large(
@@ -205,7 +205,7 @@ class Ingest:
             pieces.append(piece)
             at += _aligned(len(piece))
         stored = self._store(run, pieces)
-        self._report(sum(len(piece) for piece in pieces))
+        self.report(sum(len(piece) for piece in pieces))
         return stored
 
     def _blob(
@@ -228,10 +228,10 @@ class Ingest:
         self, run: Sequence[Segment], pieces: Sequence[Bytes]
     ) -> list[tuple[ChunkId, int]]:
         names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
-        rows = self._index.find({*names, *(s.base for s in run if s.base)}, self._session.id)
-        self._session.reuse(rows[name] for name in names if name in rows)
+        rows = self._index.find({*names, *(s.base for s in run if s.base)}, self.session.id)
+        self.session.reuse(rows[name] for name in names if name in rows)
         for segment, name, piece in zip(run, names, pieces, strict=True):
-            if name not in rows and self._session.claim(name, len(piece)):
+            if name not in rows and self.session.claim(name, len(piece)):
                 base = rows.get(segment.base) if segment.base else None
                 self._write(Kind.CONTENT, name, piece, segment.width, segment.is_float, base)
         return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]
@@ -252,7 +252,7 @@ class Ingest:
         if needs_base(encoded.codec) and width == 1 and self._drifted(encoded, base):
             encoded = encode(source, width, is_float, None, work)
         used = base if needs_base(encoded.codec) else None
-        self._session.append(kind, name, len(source), encoded, used)
+        self.session.append(kind, name, len(source), encoded, used)
 
     def _full(self, base: ChunkRow | None) -> ChunkRow | None:
         """A delta's base is stored in full: the parent's chunk, or that chunk's own base."""

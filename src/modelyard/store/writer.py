@@ -107,8 +107,9 @@ class Session:
         return tuple(self._durable)
 
     def registered(self) -> None:
-        """The index has learned everything that `sync` gave."""
+        """The index has learned everything that `sync` gave, and ended the session's leases."""
         self._durable.clear()
+        self._leased = False
 
     def close(self) -> None:
         """Let the locks go. Bytes that no index knows are cut off by the pack's next writer."""

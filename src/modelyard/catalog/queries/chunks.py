@@ -174,3 +174,8 @@ def close_session(connection: sa.Connection, session: str) -> None:
     connection.execute(
         sa.delete(lease).where(lease.c.session == sa.bindparam("key")), {"key": session}
     )
+
+
+def ids_of_kind(connection: sa.Connection, kind: int) -> list[int]:
+    statement = sa.select(chunk.c.id).where(chunk.c.kind == sa.bindparam("kind"))
+    return list(connection.execute(statement, {"kind": kind}).scalars())

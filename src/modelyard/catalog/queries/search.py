@@ -36,11 +36,13 @@ from modelyard.catalog.queries.search_seen import Sight
 from modelyard.catalog.schema import metric, model, version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from modelyard.catalog.queries.search_index import AllOf, AnyOf, Truth
     from modelyard.catalog.queries.search_seen import Row
     from modelyard.core.query import Query
+
+    _Positions = Iterator[Position]
 
 __all__ = [
     "index_labels",
@@ -55,6 +57,8 @@ _FEW_DOCUMENTS = 5_000
 """So many documents are soon gone through."""
 _FEW_IDS = 20_000
 _FEW_TO_SORT = 2_000
+_VAGUE = 3
+"""So many words too short for a term are looked up; others wait for the closer look."""
 _WINDOW = 1_024
 _LARGEST_BATCH = 1_000
 _PEEK = 64
@@ -109,9 +113,12 @@ class _Search:
             *(clause.where for clause in self._clauses if clause.where is not None),
         ]
 
-    def found(self, order: Order, start: Position | None) -> Iterator[Position]:
+    def found(self, order: Order, start: Position | None) -> _Positions:
         """All versions that fit, in order, from a position on."""
         if any(clause.match == () for clause in self._clauses):
+            return
+        if order.key is None and any(_is_vague(clause) for clause in self._clauses):
+            yield from self._peek(order, start, lambda at: self._in_order(order, self._lead(), at))
             return
         lead = self._lead()
         if order.metric is None:
@@ -132,7 +139,9 @@ class _Search:
     # -- what leads ------------------------------------------------------------------------------
 
     def _lead(self) -> _Lead:
-        match: AllOf = tuple(clause.match for clause in self._clauses if clause.match is not None)
+        sharp = [each.match for each in self._clauses if each.match and not _is_vague(each)]
+        vague = [each.match for each in self._clauses if each.match and _is_vague(each)]
+        match: AllOf = (*sharp, *vague[:_VAGUE])
         found = self._index.find("search_version", match) if match else None
         documents = None
         if found is not None:
@@ -161,7 +170,7 @@ class _Search:
 
     # -- walking ---------------------------------------------------------------------------------
 
-    def _in_order(self, order: Order, lead: _Lead, start: Position | None) -> Iterator[Position]:
+    def _in_order(self, order: Order, lead: _Lead, start: Position | None) -> _Positions:
         if order.metric is not None and (lead.count is None or lead.count > _FEW_TO_SORT):
             yield from self._walk_index(order, start)
         elif order.key is not None:
@@ -172,7 +181,7 @@ class _Search:
         else:
             yield from self._sweep(start)
 
-    def _sweep(self, start: Position | None) -> Iterator[Position]:
+    def _sweep(self, start: Position | None) -> _Positions:
         """From the newest version on, in windows of ids."""
         newest = self._connection.execute(sa.select(sa.func.max(version.c.id))).scalar_one()
         high = min(newest or 0, start.id - 1 if start else newest or 0)
@@ -183,15 +192,23 @@ class _Search:
             yield from self._walk(NEWEST, _Lead(), bounds + self._swept(low, high), None)
             high, width = low, width * 8
 
-    def _walk_index(self, order: Order, start: Position | None) -> Iterator[Position]:
+    def _walk_index(self, order: Order, start: Position | None) -> _Positions:
         """Along an index; with costly filters only if what fits does not come at once."""
+        yield from self._peek(
+            order, start, lambda at: self._walk(order, _Lead(), self._swept(None, None), at)
+        )
+
+    def _peek(
+        self, order: Order, start: Position | None, then: Callable[[Position | None], _Positions]
+    ) -> _Positions:
+        """The first few rows as they come, the rest another way."""
         rows = self._rows(order, _Lead(), [], start)
         for position, fits in islice(rows, _PEEK):
             start = position
             if fits:
                 yield position
         if next(rows, None) is not None:
-            yield from self._walk(order, _Lead(), self._swept(None, None), start)
+            yield from then(start)
 
     def _swept(self, low: int | None, high: int | None) -> list[Truth]:
         """The filters that an index search would have made needless."""
@@ -212,7 +229,7 @@ class _Search:
 
     def _walk(
         self, order: Order, lead: _Lead, extra: list[Truth], start: Position | None
-    ) -> Iterator[Position]:
+    ) -> _Positions:
         for position, fits in self._rows(order, lead, extra, start):
             if fits:
                 yield position
@@ -259,6 +276,11 @@ class _Search:
             .limit(size)
         )
         return list(self._connection.execute(statement))
+
+
+def _is_vague(clause: Clause) -> bool:
+    """Whether it looks for beginnings of terms, which costs time with all that begin so."""
+    return any(term.prefix for terms in clause.match or () for term in terms)
 
 
 _COLUMNS = (

@@ -37,7 +37,7 @@ from modelyard.core.query import (
     Not,
     PointedBy,
 )
-from modelyard.core.terms import Term, fold, query_terms
+from modelyard.core.terms import Term, caseless, fold, query_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ class Clauses:
             case HasTime():
                 return self._time(condition)
             case FileGlob(glob):
-                return self._file(fold(glob))
+                return self._file(caseless(glob))
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -163,13 +163,12 @@ class Clauses:
     def _file(self, glob: str) -> Clause:
         parts = [part for part in glob.replace("?", "*").split("*") if part.strip()]
         terms = [term for part in parts for term in query_terms(part)]
-        terms = [term for term in terms if not term.prefix] or terms
+        terms = [term for term in terms if not term.prefix] or terms[:1]
         where: Truth | None = None
         if glob.isascii():
-            loose = _like(glob.replace("?", "*").replace(" ", "*"))  # blanks may be several
             fits = sa.or_(
-                self._index.may_contain(file.c.path, loose),
-                self._index.may_contain(file.c.path, f"%/{loose}"),
+                self._index.may_contain(file.c.path, _like(glob)),
+                self._index.may_contain(file.c.path, f"%/{_like(glob)}"),
             )
             where = exists(file, file.c.version_id == version.c.id, fits)
         return Clause(
@@ -252,8 +251,8 @@ class Clauses:
                 columns = [version.c[condition.field]]
             case HasWord(text):
                 columns = [version.c.message, version.c.author, version.c.framework]
-            case FileGlob(glob) if glob.isascii() and not set(glob) & set("? "):
-                sure = self._index.contains(file.c.path, _like(fold(glob)))
+            case FileGlob(glob) if glob.isascii():
+                sure = self._index.contains(file.c.path, _like(glob))
                 return sa.not_(exists(file, file.c.version_id == version.c.id, sure))
             case _:
                 return None

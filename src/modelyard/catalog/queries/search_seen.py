@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from modelyard.catalog.queries.search_documents import label_text
 from modelyard.catalog.schema import file, label, model, version
-from modelyard.core.terms import contains, fold
+from modelyard.core.terms import caseless, contains
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -149,10 +149,10 @@ class Seen:
         )
 
     def has_file(self, glob: str) -> bool:
-        """Whether a folded glob fits the path or the base name of a file."""
+        """Whether a caseless glob fits the path or the base name of a file."""
         for path in self._batch.paths(self._at):
-            folded = fold(path)
-            if fits_glob(folded, glob) or fits_glob(folded.rpartition("/")[2], glob):
+            text = caseless(path)
+            if fits_glob(text, glob) or fits_glob(text.rpartition("/")[2], glob):
                 return True
         return False
 

@@ -1,0 +1,316 @@
+"""Commit: files of this machine become the next version of a model."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from modelyard.catalog.queries import blobs, models, refs, versions
+from modelyard.core.digest import Digest
+from modelyard.core.globs import matches
+from modelyard.core.manifest import MANIFEST_PATH, Manifest
+from modelyard.core.merge import REGULAR, SYMLINK, Entry, is_hidden
+from modelyard.core.names import MAIN, ModelName, RefName, parse_label
+from modelyard.core.version import Committed, Progress
+from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.formats import external_tensors, inspect_folder
+from modelyard.history.trees import is_inline, read_tree
+from modelyard.registry.blobs import NewBlob, ParentFiles, place_of, store_file
+from modelyard.registry.collect import collect
+from modelyard.registry.inspections import inspection_of
+from modelyard.registry.lookup import find_version
+from modelyard.registry.objects import ModelObjects
+from modelyard.registry.publish import BranchMoved, ContentGone, Draft, card_of, publish
+from modelyard.store.ingest import Ingest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from modelyard.catalog.queries.blobs import BlobRow, PlaceRow
+    from modelyard.catalog.queries.versions import VersionRow
+    from modelyard.core.merge import Tree
+    from modelyard.core.tensor import TensorInfo
+    from modelyard.registry.collect import LocalFile
+    from modelyard.registry.house import House
+
+__all__ = ["Base", "Request", "commit", "find_base", "manifest_entry"]
+
+_INLINE = 100_000
+_TRIES = 6
+_QUIET = ("text", "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody wants to commit."""
+
+    model: ModelName
+    source: Path
+    message: str = ""
+    branch: str | None = None
+    parent: str | int | None = None
+    only: Sequence[str] = ()
+    manifest: Manifest = field(default_factory=Manifest)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    author: str
+    kind: str = "model"
+    scan: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The version a commit builds on, as it stood when the commit began."""
+
+    version: VersionRow | None
+    branch_exists: bool
+    tree: Tree = field(default_factory=dict)
+    blobs: Mapping[str, BlobRow] = field(default_factory=dict)
+
+
+def commit(house: House, request: Request, report: Callable[[Progress], None]) -> Committed:
+    """Store what is new, then publish; again if the branch moved or gc was faster."""
+    started = time.monotonic()
+    files = collect(request.source)
+    if request.only:
+        files = [file for file in files if matches(file.path, request.only)]
+        if not files:
+            raise InvalidInput("nothing-to-commit", "no file fits --only")
+    for _ in range(_TRIES):
+        session = house.session()
+        try:
+            work = _Commit(house, request, files, Ingest(session, house.reader, house.pool), report)
+            done = work.run()
+            return replace(done, seconds=round(time.monotonic() - started, 3))
+        except (BranchMoved, ContentGone):
+            if request.parent is not None:
+                raise _stale(request) from None
+        finally:
+            session.close()
+    raise Unavailable("busy-branch", "others commit to this branch all the time", hint="try again")
+
+
+def find_base(
+    house: House, model: ModelName, branch: RefName, parent: str | int | None
+) -> Base:
+    """The branch's tip, or what a new branch is to begin with."""
+    with house.catalog.read() as connection:
+        row = models.by_name(connection, model.text)
+        if row is None:
+            if parent is not None:
+                raise NotFound("no-model", f"no model named {model}", hint="leave out --parent")
+            return Base(None, False)
+        tip = refs.get(connection, row.id, branch.text)
+        if tip is not None and tip.kind != "branch":
+            raise Conflict("not-a-branch", f"{branch} is a {tip.kind} of {model}")
+        version = _base_version(connection, row, tip, parent)
+        if tip is not None and version is not None and version.number != tip.number:
+            raise Conflict(
+                "branch-moved", f"{branch} of {model} is at {tip.number}, not at {version.number}",
+                hint=f"yard pull, or commit to another branch with --branch (yard log {model})",
+            )  # fmt: skip
+        if version is None:
+            return Base(None, tip is not None)
+        found = blobs.by_id(connection, versions.files_of(connection, version.id).values())
+        rows = {
+            path: found[key]
+            for path, key in versions.files_of(connection, version.id).items()
+            if key in found
+        }
+    tree = read_tree(version.tree_id, ModelObjects(house, version.model_id))
+    return Base(version, tip is not None, tree, rows)
+
+
+def _base_version(
+    connection: Any, row: models.ModelRow, tip: refs.RefRow | None, parent: str | int | None
+) -> VersionRow | None:
+    if parent is not None:
+        return find_version(connection, row, parent)
+    if tip is None:
+        tip = refs.get(connection, row.id, MAIN)
+    return None if tip is None else versions.by_number(connection, row.id, tip.number)
+
+
+def manifest_entry(manifest: Manifest) -> dict[str, Entry]:
+    """The manifest as a file of the tree; none if it says nothing."""
+    if manifest == Manifest():
+        return {}
+    content = manifest.encode()
+    return {MANIFEST_PATH: Entry(REGULAR, Digest.of(content), len(content), content)}
+
+
+def _stale(request: Request) -> Conflict:
+    return Conflict(
+        "branch-moved", f"{request.branch or MAIN} of {request.model} moved while you worked",
+        hint="yard pull, or commit to another branch with --branch",
+    )  # fmt: skip
+
+
+class _Commit:
+    """One attempt."""
+
+    def __init__(
+        self,
+        house: House,
+        request: Request,
+        files: Sequence[LocalFile],
+        ingest: Ingest,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.house = house
+        self.request = request
+        self.files = files
+        self.ingest = ingest
+        self.blobs: dict[Digest, BlobRow | NewBlob] = {}
+        self.places: list[tuple[PlaceRow, Digest]] = []
+        self.external: dict[str, Sequence[TensorInfo]] = {}
+        self.formats: set[str] = set()
+        self.frameworks: set[str] = set()
+        self._report = report
+        self._done = 0
+        self._total = sum(file.status.st_size for file in files)
+        ingest.report = self._count
+
+    def run(self) -> Committed:
+        request = self.request
+        branch = RefName.parse(request.branch or MAIN)
+        base = find_base(self.house, request.model, branch, request.parent)
+        self._look_around()
+        tree = dict(base.tree) if request.only else {}
+        tree = {path: entry for path, entry in tree.items() if not is_hidden(path)}
+        tree |= self._entries(base)
+        if base.version is not None and base.branch_exists and self._unchanged(base, tree):
+            return _nothing_new(request, branch, base.version)
+        kept = {e.digest: row for p, row in base.blobs.items() if (e := tree.get(p)) is not None
+                and e.inline is None and e.digest.raw == row.sha256}  # fmt: skip
+        self._note_formats(kept.values())
+        card = card_of(tree)
+        labels = {**(card.labels if card else {}), **request.labels}
+        draft = Draft(
+            model=request.model,
+            branch=branch,
+            tree=tree | manifest_entry(request.manifest),
+            manifest=request.manifest,
+            message=request.message,
+            author=request.author,
+            kind=request.kind,
+            base=base.version.number if base.version else None,
+            fixed=bool(request.only) or request.parent is not None,
+            blobs=kept | self.blobs,
+            places=self.places,
+            labels=labels,
+            card=card,
+            formats=tuple(sorted(self.formats.difference(_QUIET))),
+            framework=request.manifest.framework or min(self.frameworks, default=None),
+        )
+        return publish(self.house, self.ingest, draft)
+
+    def _look_around(self) -> None:
+        """Checks across files, such as ONNX data outside of the folder."""
+        if self.request.scan and self.request.source.is_dir() and len(self.files) > 1:
+            inspect_folder(self.request.source, [file.path for file in self.files])
+
+    def _entries(self, base: Base) -> dict[str, Entry]:
+        parent = ParentFiles(self.house, base.blobs)
+        entries = {}
+        # ONNX files first: they tell where tensors lie in the files beside them
+        for file in sorted(self.files, key=lambda file: not file.path.endswith(".onnx")):
+            entries[file.path] = self._entry(file, parent)
+        return entries
+
+    def _entry(self, file: LocalFile, parent: ParentFiles) -> Entry:
+        if file.mode == SYMLINK:
+            target = os.fsencode(os.readlink(file.place))
+            return Entry(SYMLINK, Digest.of(target), len(target), target)
+        if file.status.st_size < _INLINE:
+            content = _read_small(file)
+            if is_inline(file.path, content):
+                self._count(len(content))
+                return Entry(file.mode, Digest.of(content), len(content), content)
+        stored = self._stored(file, parent)
+        digest = stored.sha256 if isinstance(stored, NewBlob) else Digest(stored.sha256)
+        self.blobs[digest] = stored
+        self.places += [(place_of(file), digest)] if _settled(file) else []
+        self._note(file, stored)
+        return Entry(file.mode, digest, stored.size, None)
+
+    def _stored(self, file: LocalFile, parent: ParentFiles) -> BlobRow | NewBlob:
+        with self.house.catalog.read() as connection:
+            row = blobs.find_place(connection, place_of(file))
+        if row is not None:
+            self._count(row.size)
+            return row
+        external = self.external.get(file.path, ())
+        return store_file(
+            self.house, self.ingest, file, parent, external=external, scan=self.request.scan
+        )
+
+    def _note(self, file: LocalFile, stored: BlobRow | NewBlob) -> None:
+        self.formats.add(stored.format)
+        if isinstance(stored, NewBlob):
+            if stored.framework:
+                self.frameworks.add(stored.framework)
+            tensors = stored.external
+        elif stored.format == "onnx":
+            tensors = external_tensors(inspection_of(self.house, stored))
+        else:
+            return
+        folder = file.path.rpartition("/")[0]
+        for path, infos in tensors.items():
+            self.external[f"{folder}/{path}" if folder else path] = infos
+
+    def _note_formats(self, rows: Any) -> None:
+        self.formats.update(row.format for row in rows)
+
+    def _unchanged(self, base: Base, tree: Tree) -> bool:
+        before = {path: entry for path, entry in base.tree.items() if not is_hidden(path)}
+        if before.keys() != tree.keys():
+            return False
+        same = all(
+            (e.mode, e.digest) == (tree[path].mode, tree[path].digest)
+            for path, e in before.items()
+        )
+        if not same:
+            return False
+        old = base.tree.get(MANIFEST_PATH)
+        given = manifest_entry(self.request.manifest).get(MANIFEST_PATH)
+        return given is None or (old is not None and old.digest == given.digest)
+
+    def _count(self, size: int) -> None:
+        self._done += size
+        self._report(Progress("store", self._done, self._total))
+
+
+def _nothing_new(request: Request, branch: RefName, row: VersionRow) -> Committed:
+    return Committed(
+        model=request.model.text, number=row.number, commit=row.commit_id.hex(),
+        branch=branch.text, size=row.size, new_bytes=0, files=row.files, seconds=0.0,
+        created=False,
+    )  # fmt: skip
+
+
+def _read_small(file: LocalFile) -> bytes:
+    try:
+        with open(file.place, "rb") as opened:
+            return opened.read()
+    except PermissionError:
+        raise Denied("no-permission", f"{file.place} can't be read") from None
+    except OSError as error:
+        raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
+
+
+def _settled(file: LocalFile) -> bool:
+    """Whether a later change of the file is sure to change its time.
+
+    Clocks of file systems tick in milliseconds, some in seconds: a file that was written just now
+    could be written again within the same tick.
+    """
+    tick = 2_000_000_000 if file.status.st_mtime_ns % 1_000_000_000 == 0 else 100_000_000
+    return time.time_ns() - file.status.st_mtime_ns > tick
+
+
+def checked_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Labels by the grammar of names."""
+    return dict(parse_label(f"{k}={v}" if v else k) for k, v in (labels or {}).items())

@@ -1,0 +1,159 @@
+"""The parts of a yard on this machine, joined: catalog, store, threads."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from typing import TYPE_CHECKING, NoReturn, Self
+
+import sqlalchemy as sa
+
+from modelyard.catalog.engine import Catalog
+from modelyard.catalog.index import CatalogIndex
+from modelyard.catalog.migrate import migrate
+from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.registry.objects import ObjectCache
+from modelyard.store.local import LocalBackend
+from modelyard.store.reader import Reader
+from modelyard.store.writer import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.store.interface import Backend
+
+__all__ = ["House", "Settings", "create_house", "open_house"]
+
+CONFIG = "yard.toml"
+_FIRST_CONFIG = """\
+# A modelyard yard. Everything below has a default.
+version = 1
+
+[gc]
+# keep_deleted_days = 30    how long a deleted version can be restored
+# grace_minutes = 60        how long freed bytes stay for readers that are under way
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `yard.toml` may say."""
+
+    keep_deleted_days: float = 30.0
+    grace_minutes: float = 60.0
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        try:
+            content = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput("bad-config", f"{path} can't be read: {error}") from None
+        if content.get("version", 1) != 1:
+            raise InvalidInput(
+                "yard-newer", f"{path} is of a newer modelyard", hint="upgrade modelyard"
+            )
+        section = content.get("gc", {})
+        unknown = set(section) - {"keep_deleted_days", "grace_minutes"}
+        good = all(isinstance(v, int | float) and v >= 0 for v in section.values())
+        if unknown or not good:
+            raise InvalidInput("bad-config", f"{path}: [gc] has keep_deleted_days, grace_minutes")
+        return cls(**{name: float(value) for name, value in section.items()})
+
+
+class House:
+    """What every use case of a local yard works with."""
+
+    def __init__(
+        self, root: Path, catalog: Catalog, backend: Backend, settings: Settings, author: str
+    ) -> None:
+        self.root = root
+        self.catalog = catalog
+        self.backend = backend
+        self.settings = settings
+        self.author = author
+        self.index = CatalogIndex(catalog)
+        self.reader = Reader(backend, self.index)
+        self.objects = ObjectCache()
+        self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
+
+    def use_catalog(self, catalog: Catalog) -> None:
+        """Take another catalog, made from the same store."""
+        self.catalog = catalog
+        self.index = CatalogIndex(catalog)
+        self.reader = Reader(self.backend, self.index)
+        self.objects.clear()
+
+    @property
+    def catalog_path(self) -> Path:
+        return self.root / "catalog.db"
+
+    def session(self) -> Session:
+        return Session(self.backend, self.index)
+
+    def close(self) -> None:
+        self.pool.shutdown()
+        self.catalog.close()
+        if isinstance(self.backend, LocalBackend):
+            self.backend.close()
+
+
+def create_house(root: Path, author: str) -> House:
+    """Make a yard in a folder that is empty or not there."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if (root / CONFIG).exists():
+            raise Conflict("yard-exists", f"{root} is a yard already", hint="just use it")
+        if any(root.iterdir()):
+            raise Conflict("folder-not-empty", f"{root} is not empty", hint="name a new folder")
+        (root / "store").mkdir()
+        part = root / f"{CONFIG}.part"
+        part.write_text(_FIRST_CONFIG, "utf-8")
+        part.rename(root / CONFIG)
+    except PermissionError:
+        raise Denied("no-permission", f"{root} can't be written") from None
+    except OSError as error:
+        raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
+    return open_house(root, author)
+
+
+def open_house(root: Path, author: str) -> House:
+    """Open a yard's folder."""
+    config = root / CONFIG
+    if not config.is_file():
+        raise NotFound("no-yard", f"{root} is no yard", hint=f"yard init {root} makes one")
+    settings = Settings.read(config)
+    backend = LocalBackend(root / "store")
+    return House(root, _open_catalog(root / "catalog.db", backend), backend, settings, author)
+
+
+def _open_catalog(path: Path, backend: Backend) -> Catalog:
+    """Open it, or a stand-in that says what to do if it is gone or damaged while packs are there."""
+    if not path.exists() and any(True for _ in backend.keys("packs/")):
+        return LostCatalog(path, "the catalog is gone")
+    catalog = Catalog.open(f"sqlite:///{path}")
+    try:
+        migrate(catalog)
+    except Corrupt:
+        catalog.close()
+        return LostCatalog(path, "the catalog's file is damaged")
+    return catalog
+
+
+class LostCatalog(Catalog):
+    """Refuses everything but to be rebuilt."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(sa.create_engine("sqlite://"))
+        self._error = f"{reason}: {path}"
+
+    def read(self) -> NoReturn:
+        raise Corrupt(
+            "catalog-lost", self._error,
+            hint="yard verify --rebuild makes it again from the store",
+        )  # fmt: skip
+
+    def write(self, work: object) -> NoReturn:
+        self.read()

@@ -1,0 +1,135 @@
+"""Revert and merge: versions made from versions, without reading a weight."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from modelyard.catalog.queries import refs, versions
+from modelyard.core.lineage import is_ancestor, merge_bases
+from modelyard.core.manifest import MANIFEST_PATH, Manifest
+from modelyard.core.merge import is_hidden, merge_trees
+from modelyard.core.names import MAIN, ModelName, RefName
+from modelyard.core.version import Committed
+from modelyard.errors import Conflict, NotFound
+from modelyard.registry.files import contents_of
+from modelyard.registry.lookup import find_model, find_version
+from modelyard.registry.publish import BranchMoved, ContentGone, Draft, card_of, publish
+from modelyard.store.ingest import Ingest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.catalog.queries.blobs import BlobRow
+    from modelyard.catalog.queries.models import ModelRow
+    from modelyard.catalog.queries.versions import VersionRow
+    from modelyard.core.digest import Digest
+    from modelyard.core.merge import Tree
+    from modelyard.registry.files import Contents
+    from modelyard.registry.house import House
+
+__all__ = ["merge", "revert"]
+
+
+def revert(
+    house: House, model: str, revision: str | int | None, branch: str | None
+) -> Committed:
+    """A new version on the branch whose content is that of an old one."""
+    started = time.monotonic()
+    with house.catalog.read() as connection:
+        row = find_model(connection, model)
+        old = find_version(connection, row, revision)
+        name = RefName.parse(branch or MAIN)
+        tip = _tip(connection, row, name)
+    found = contents_of(house, row, old)
+    if tip.tree_id == old.tree_id:
+        return _already(row, name, tip)
+    draft = Draft(
+        model=ModelName(row.name), branch=name, tree=found.all_files,
+        manifest=_manifest(found.all_files), message=f"Revert to version {old.number}",
+        author=house.author, base=tip.number, fixed=False, blobs=_blobs(found.tree, [found]),
+        card=card_of(found.tree), formats=tuple(old.formats.split()), framework=old.framework,
+    )  # fmt: skip
+    return _publish(house, draft, started)
+
+
+def merge(
+    house: House, model: str, source: str | int | None, into: str, message: str
+) -> Committed:
+    """Three-way merge of files; what both sides changed is a conflict that names the files."""
+    started = time.monotonic()
+    name = RefName.parse(into)
+    with house.catalog.read() as connection:
+        row = find_model(connection, model)
+        theirs = find_version(connection, row, source)
+        ours = _tip(connection, row, name)
+        rows = {v.number: v for v in versions.all_of(connection, row.id)}
+    parents = {number: version.parent_numbers for number, version in rows.items()}
+    if is_ancestor(theirs.number, ours.number, parents.__getitem__):
+        return _already(row, name, ours)
+    bases = merge_bases(ours.number, theirs.number, parents.__getitem__)
+    base = contents_of(house, row, rows[bases[0]]) if bases else None
+    sides = [contents_of(house, row, version) for version in (ours, theirs)]
+    merged = merge_trees(base.all_files if base else None, sides[0].all_files, sides[1].all_files)
+    if merged.conflicts:
+        shown = ", ".join(f"{c.path} ({c.kind})" for c in merged.conflicts[:10])
+        raise Conflict(
+            "merge-conflict", f"both sides changed {shown}",
+            hint=f"check {into} out, put in what you want, and commit it",
+        )  # fmt: skip
+    formats = sorted({*ours.formats.split(), *theirs.formats.split()})
+    draft = Draft(
+        model=ModelName(row.name), branch=name, tree=merged.tree,
+        manifest=_manifest(merged.tree), message=message or f"Merge {source} into {into}",
+        author=house.author, base=ours.number, fixed=True, merged=(theirs.number,),
+        blobs=_blobs(merged.tree, sides), card=card_of(merged.tree), formats=tuple(formats),
+        framework=ours.framework or theirs.framework,
+    )  # fmt: skip
+    return _publish(house, draft, started)
+
+
+def _tip(connection: object, model: ModelRow, branch: RefName) -> VersionRow:
+    ref = refs.get(connection, model.id, branch.text)  # type: ignore[arg-type]
+    if ref is None or ref.kind != "branch":
+        raise NotFound(
+            "no-branch", f"{model.name} has no branch {branch}",
+            hint=f"yard branch {model.name} {branch} makes it",
+        )  # fmt: skip
+    return find_version(connection, model, ref.number)  # type: ignore[arg-type]
+
+
+def _manifest(tree: Tree) -> Manifest:
+    entry = tree.get(MANIFEST_PATH)
+    return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
+
+
+def _blobs(tree: Tree, sources: list[Contents]) -> Mapping[Digest, BlobRow]:
+    """The stored blobs of a tree whose files all come from these versions."""
+    wanted = {e.digest for path, e in tree.items() if e.inline is None and not is_hidden(path)}
+    return {
+        entry.digest: source.blob(entry)
+        for source in sources
+        for entry in source.tree.values()
+        if entry.inline is None and entry.digest in wanted
+    }
+
+
+def _already(model: ModelRow, branch: RefName, row: VersionRow) -> Committed:
+    return Committed(
+        model=model.name, number=row.number, commit=row.commit_id.hex(), branch=branch.text,
+        size=row.size, new_bytes=0, files=row.files, seconds=0.0, created=False,
+    )  # fmt: skip
+
+
+def _publish(house: House, draft: Draft, started: float) -> Committed:
+    session = house.session()
+    try:
+        done = publish(house, Ingest(session, house.reader, house.pool), draft)
+    except (BranchMoved, ContentGone):
+        raise Conflict(
+            "branch-moved", f"{draft.branch} of {draft.model} moved meanwhile", hint="try again"
+        ) from None
+    finally:
+        session.close()
+    return replace(done, seconds=round(time.monotonic() - started, 3))

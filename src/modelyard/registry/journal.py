@@ -1,0 +1,119 @@
+"""The journal: what happened, written into the store before it is acknowledged.
+
+Each entry rides in a bundle record (docs/spec/journal-1.md). From the entries, in the order of
+their numbers, `rebuild` makes the catalog again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modelyard.catalog.index import register
+from modelyard.catalog.queries import chunks, labels
+from modelyard.core.chunks import Kind
+from modelyard.errors import Corrupt
+from modelyard.registry.objects import join_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy as sa
+
+    from modelyard.registry.house import House
+    from modelyard.store.ingest import Ingest
+
+__all__ = ["Entry", "Journal", "decode_entry", "encode_entry", "in_journal"]
+
+_EMPTY_BUNDLE = b""
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One thing that happened."""
+
+    seq: int
+    """Number of its audit line; a repeated number overrides, as the first was not acknowledged."""
+    time: int
+    who: str
+    op: str
+    """`commit`, `ref`, `label`, `delete`, `restore`, `rename`, ..."""
+    model: int
+    name: str
+    """Of the model, at this time."""
+    detail: dict[str, Any]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def encode_entry(entry: Entry) -> bytes:
+    return _encoder.encode(entry)
+
+
+def decode_entry(content: bytes) -> Entry:
+    try:
+        return _decoder.decode(content)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("bad-journal", f"a journal entry can't be read: {error}") from None
+
+
+class Journal:
+    """Writes the entries of one transaction and settles its store session."""
+
+    def __init__(self, house: House, connection: sa.Connection, ingest: Ingest) -> None:
+        self.connection = connection
+        self.now = house.catalog.now(connection)
+        self._house = house
+        self._ingest = ingest
+
+    def write(
+        self,
+        op: str,
+        *,
+        who: str,
+        model: int,
+        name: str,
+        detail: dict[str, Any],
+        objects: bytes = _EMPTY_BUNDLE,
+        base: bytes | None = None,
+        audit: dict[str, Any] | None = None,
+    ) -> bytes:
+        """Note that something happened; gives the name of the record that holds it."""
+        shown = detail if audit is None else audit
+        seq = labels.add_audit(
+            self.connection,
+            time=self.now, who=who, action=op, model=name,
+            detail=msgspec.json.encode(shown).decode() if shown else "",
+        )  # fmt: skip
+        entry = Entry(seq, self.now, who, op, model, name, detail)
+        content = join_bundle(encode_entry(entry), objects)
+        return self._ingest.record(Kind.BUNDLE, content, base)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        """Make the session's bytes durable and its chunks known, in this transaction."""
+        session = self._ingest.session
+        register(self.connection, session.sync(), self.now)
+        chunks.close_session(self.connection, session.id)
+
+
+def in_journal(house: House, work: Callable[[Journal], Any]) -> Any:
+    """Run `work` in one write transaction; what it noted is durable before the commit."""
+    from modelyard.store.ingest import Ingest
+
+    session = house.session()
+    try:
+        session.prepare()
+
+        def run(connection: sa.Connection) -> Any:
+            journal = Journal(house, connection, Ingest(session, house.reader, house.pool))
+            result = work(journal)
+            journal.settle()
+            return result
+
+        result = house.catalog.write(run)
+        session.registered()
+        return result
+    finally:
+        session.close()

@@ -1,0 +1,264 @@
+"""`LocalYard`: a yard in a folder of this machine. Each method is one use case of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from modelyard.core.handles import Model
+from modelyard.core.manifest import Manifest
+from modelyard.core.names import ModelName
+from modelyard.errors import Unsupported
+from modelyard.registry import (
+    commit,
+    compare,
+    deletion,
+    files,
+    finding,
+    joining,
+    refs,
+    upkeep,
+    verify,
+    views,
+)
+from modelyard.registry.house import House, create_house, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    from modelyard.core.diff import Diff
+    from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.version import (
+        CheckedOut,
+        Committed,
+        ModelInfo,
+        Page,
+        Progress,
+        RefInfo,
+        RefMove,
+        VersionDetail,
+        VersionInfo,
+    )
+
+__all__ = ["LocalYard"]
+
+Rev = str | int | None
+Report = "Callable[[Progress], None] | None"
+
+
+class LocalYard:
+    """One yard, for any number of threads; close it, or use it in a `with` statement."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.url = str(house.root)
+
+    @classmethod
+    def create(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
+        """Make a yard in an empty or new folder. Conflict: `yard-exists`, `folder-not-empty`."""
+        return cls(create_house(_absolute(path), author))
+
+    @classmethod
+    def open(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
+        """Open a yard's folder. NotFound: `no-yard`."""
+        return cls(open_house(_absolute(path), author))
+
+    def __enter__(self) -> LocalYard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"modelyard.open({self.url!r})"
+
+    def close(self) -> None:
+        self.house.close()
+
+    def model(self, name: str) -> Model:
+        """A handle; nothing is fetched yet."""
+        return Model(self, ModelName.parse(name).text)
+
+    # -- models ----------------------------------------------------------------------------------
+
+    def models(self, *, deleted: bool = False) -> Iterator[ModelInfo]:
+        return views.list_models(self.house, deleted=deleted)
+
+    def model_info(self, model: str) -> ModelInfo:
+        return views.model_info(self.house, model)
+
+    def rename(self, model: str, new_name: str) -> ModelInfo:
+        return deletion.rename(self.house, model, new_name)
+
+    def delete_model(self, model: str) -> ModelInfo:
+        return deletion.delete_model(self.house, model)
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        model: str,
+        source: Path | str | object,
+        *,
+        message: str = "",
+        branch: str | None = None,
+        parent: Rev = None,
+        only: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        author: str | None = None,
+        kind: Literal["model", "dataset"] = "model",
+        scan: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Committed:
+        if not isinstance(source, str | Path):
+            raise Unsupported(
+                "no-framework", f"{type(source).__name__} can't be saved by this version",
+                hint="save it to a file and commit the path",
+            )  # fmt: skip
+        request = commit.Request(
+            model=ModelName.parse(model),
+            source=Path(source).expanduser(),
+            message=message,
+            branch=branch,
+            parent=parent,
+            only=only,
+            manifest=Manifest(params=params or {}, metrics=dict(metrics or {})),
+            labels=commit.checked_labels(labels),
+            author=author or self.house.author,
+            kind=kind,
+            scan=scan,
+        )
+        return commit.commit(self.house, request, progress or _silent)
+
+    def resolve(self, model: str, revision: Rev = None) -> VersionInfo:
+        return views.resolve(self.house, model, revision)
+
+    def show(self, model: str, revision: Rev = None) -> VersionDetail:
+        return views.describe(self.house, model, revision)
+
+    def log(self, model: str, revision: Rev = None) -> Iterator[VersionInfo]:
+        return views.log(self.house, model, revision)
+
+    def diff(
+        self,
+        a: str,
+        b: str,
+        *,
+        limit: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Diff:
+        return compare.diff(self.house, a, b, limit, progress or _silent)
+
+    def delete_version(self, model: str, revision: Rev, *, purge: bool = False) -> VersionInfo:
+        return deletion.delete_version(self.house, model, revision, purge=purge)
+
+    def restore(self, model: str, revision: Rev = None) -> ModelInfo:
+        return deletion.restore(self.house, model, revision)
+
+    def revert(self, model: str, revision: Rev, *, branch: str | None = None) -> Committed:
+        return joining.revert(self.house, model, revision, branch)
+
+    def merge(self, model: str, source: Rev, *, into: str, message: str = "") -> Committed:
+        return joining.merge(self.house, model, source, into, message)
+
+    # -- bytes -----------------------------------------------------------------------------------
+
+    def checkout(
+        self,
+        model: str,
+        revision: Rev,
+        dest: Path | str,
+        *,
+        files: Sequence[str] = (),
+        progress: Callable[[Progress], None] | None = None,
+    ) -> CheckedOut:
+        return _checkout(
+            self.house, model, revision, Path(dest).expanduser(), files, progress or _silent
+        )
+
+    def open(self, model: str, revision: Rev, path: str) -> BinaryIO:
+        return files.open_file(self.house, files.contents(self.house, model, revision), path)
+
+    def tensor(self, model: str, revision: Rev, name: str) -> np.ndarray:
+        return files.tensor(self.house, files.contents(self.house, model, revision), name)
+
+    def load(self, model: str, revision: Rev = None, *, trusted: Any = None) -> object:
+        raise Unsupported(
+            "no-framework", "this version of modelyard loads no objects",
+            hint="check the version out and load its files",
+        )  # fmt: skip
+
+    # -- refs ------------------------------------------------------------------------------------
+
+    def refs(self, model: str) -> tuple[RefInfo, ...]:
+        return refs.all_refs(self.house, model)
+
+    def branch(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        return refs.create(self.house, model, name, "branch", revision)
+
+    def tag(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        return refs.create(self.house, model, name, "tag", revision)
+
+    def alias(self, model: str, name: str, revision: Rev = None) -> RefInfo:
+        return refs.move_alias(self.house, model, name, revision)
+
+    def delete_ref(self, model: str, name: str) -> RefInfo:
+        return refs.delete(self.house, model, name)
+
+    def rollback(self, model: str, alias: str, *, to: Rev = None) -> RefInfo:
+        return refs.rollback(self.house, model, alias, to)
+
+    def reflog(self, model: str, ref: str | None = None) -> Iterator[RefMove]:
+        return refs.reflog(self.house, model, ref)
+
+    # -- finding ---------------------------------------------------------------------------------
+
+    def search(self, query: str = "", *, limit: int = 30, after: str | None = None) -> Page:
+        return finding.search(self.house, query, limit, after)
+
+    def label(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        add: Mapping[str, str] | None = None,
+        remove: Sequence[str] = (),
+    ) -> Mapping[str, str]:
+        return finding.label(self.house, model, revision, commit.checked_labels(add), remove)
+
+    # -- the house -------------------------------------------------------------------------------
+
+    def gc(self, *, dry_run: bool = False) -> GcReport:
+        return upkeep.gc(self.house, dry_run=dry_run)
+
+    def verify(
+        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> VerifyReport:
+        return verify.verify(self.house, rebuild=rebuild, report=progress or _silent)
+
+    def stats(self) -> YardStats:
+        return upkeep.stats(self.house)
+
+
+def _checkout(
+    house: House,
+    model: str,
+    revision: Rev,
+    dest: Path,
+    globs: Sequence[str],
+    report: Callable[[Progress], None],
+) -> CheckedOut:
+    found = files.contents(house, model, revision)
+    return files.checkout(house, found, dest, globs, report, revision)
+
+
+def _absolute(path: Path | str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _silent(_progress: Progress) -> None:
+    pass

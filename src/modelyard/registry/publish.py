@@ -1,0 +1,330 @@
+"""The last transaction of everything that makes a version: all of it, or nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from modelyard.catalog.queries import blobs, chunks, labels, models, refs, versions
+from modelyard.catalog.queries.search_documents import index_model, index_version
+from modelyard.core.manifest import MANIFEST_PATH
+from modelyard.core.merge import is_hidden
+from modelyard.core.names import ModelName, RefName
+from modelyard.core.version import Committed
+from modelyard.errors import Conflict, Corrupt
+from modelyard.history.bundles import encode_bundle
+from modelyard.history.commits import clean_author, clean_message, write_commit
+from modelyard.history.trees import write_tree
+from modelyard.registry.blobs import NewBlob
+from modelyard.registry.card import CARD_PATH, Card, read_card
+from modelyard.registry.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import sqlalchemy as sa
+
+    from modelyard.catalog.queries.blobs import BlobRow, PlaceRow
+    from modelyard.catalog.queries.models import ModelRow
+    from modelyard.core.digest import ChunkId, Digest
+    from modelyard.core.manifest import Manifest
+    from modelyard.core.merge import Tree
+    from modelyard.history.gitobject import GitObject
+    from modelyard.registry.house import House
+    from modelyard.store.ingest import Ingest
+
+__all__ = ["BranchMoved", "ContentGone", "Draft", "publish"]
+
+
+class BranchMoved(Exception):
+    """The branch is not where the draft was made from, and the draft depends on it."""
+
+
+class ContentGone(Exception):
+    """gc took chunks that the draft counted on: they must be sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A version that is to be."""
+
+    model: ModelName
+    branch: RefName
+    tree: Tree
+    """With the manifest in it."""
+    manifest: Manifest
+    message: str
+    author: str
+    kind: str = "model"
+    base: int | None
+    """Number of the version that it was made from."""
+    start: int | None = None
+    """Where a new branch begins; the draft's base if not given."""
+    fixed: bool
+    """Whether it only makes sense on top of its base."""
+    merged: tuple[int, ...] = ()
+    """Further parents."""
+    blobs: Mapping[Digest, BlobRow | NewBlob] = field(default_factory=dict)
+    """The content of every file that git does not hold itself."""
+    places: Sequence[tuple[PlaceRow, Digest]] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    card: Card | None = None
+    formats: tuple[str, ...] = ()
+    framework: str | None = None
+
+    @property
+    def visible(self) -> dict[str, int]:
+        """Sizes of the files that people see."""
+        return {path: e.size for path, e in self.tree.items() if not is_hidden(path)}
+
+
+def publish(house: House, ingest: Ingest, draft: Draft) -> Committed:
+    """Write the version, move the branch; raises `BranchMoved` or `ContentGone` to be redone."""
+    session = ingest.session
+    root, objects = write_tree(draft.tree)
+    session.prepare()
+
+    def work(connection: sa.Connection) -> tuple[Committed, ModelRow, list[GitObject]]:
+        return _Publication(house, connection, ingest, draft).run(root, objects)
+
+    committed, model, fresh = house.catalog.write(work)
+    session.registered()
+    house.objects.put(model.id, fresh)
+    return committed
+
+
+class _Publication:
+    """One attempt at the transaction."""
+
+    def __init__(
+        self, house: House, connection: sa.Connection, ingest: Ingest, draft: Draft
+    ) -> None:
+        self.connection = connection
+        self.ingest = ingest
+        self.draft = draft
+        self.journal = Journal(house, connection, ingest)
+
+    def run(
+        self, root: bytes, objects: Sequence[GitObject]
+    ) -> tuple[Committed, ModelRow, list[GitObject]]:
+        draft, connection = self.draft, self.connection
+        model = self._model()
+        tip = refs.get(connection, model.id, draft.branch.text)
+        first = self._parent(model, tip)
+        parents = [p for p in (first, *draft.merged) if p is not None]
+        commit, bundle_base = self._commit_object(model, root, parents)
+        number = models.take_number(connection, model.id, self.journal.now)
+        known = blobs.bundles(connection, model.id, [o.sha for o in objects])
+        fresh = [o for o in objects if o.sha not in known] + [commit]
+        new_bytes = self.ingest.session.new_bytes
+        bundle = self._write_bundle(model, number, commit, fresh, bundle_base, new_bytes)
+        self.journal.settle()
+        self._check_reused()
+        blob_ids = self._insert_blobs()
+        self._insert_version(model, number, commit, root, parents, new_bytes, blob_ids)
+        bundle_id = chunks.ids_of(connection, [bundle])[bundle]
+        blobs.add_objects(connection, model.id, [o.sha for o in fresh], bundle_id)
+        self._move(model, tip, number)
+        sizes = draft.visible
+        committed = Committed(
+            model=model.name, number=number, commit=commit.sha.hex(), branch=draft.branch.text,
+            size=sum(sizes.values()), new_bytes=new_bytes, files=len(sizes), seconds=0.0,
+        )  # fmt: skip
+        return committed, model, fresh
+
+    def _model(self) -> ModelRow:
+        name, now = self.draft.model.text, self.journal.now
+        row = models.by_name(self.connection, name)
+        if row is not None:
+            return row
+        if models.deleted_by_name(self.connection, name) and self.draft.base is not None:
+            raise BranchMoved
+        key = models.create(self.connection, name, self.draft.kind, now)
+        index_model(self.connection, key, name, "")
+        return models.ModelRow(key, name, self.draft.kind, "", 1, now, now, 0)
+
+    def _parent(self, model: ModelRow, tip: refs.RefRow | None) -> int | None:
+        draft = self.draft
+        if tip is None:
+            return draft.start if draft.start is not None else draft.base
+        if tip.kind != "branch":
+            raise Conflict(
+                "not-a-branch", f"{draft.branch} is a {tip.kind} of {model.name}",
+                hint="commit to a branch; yard log shows them",
+            )  # fmt: skip
+        if tip.number != draft.base and draft.fixed:
+            raise BranchMoved
+        return tip.number
+
+    def _commit_object(
+        self, model: ModelRow, root: bytes, parents: Sequence[int]
+    ) -> tuple[GitObject, ChunkId | None]:
+        rows = [versions.by_number(self.connection, model.id, number) for number in parents]
+        if any(row is None for row in rows):
+            raise Corrupt("parent-lost", f"a parent version of {model.name} is not in the catalog")
+        shas = [row.commit_id for row in rows if row is not None]
+        time = self.journal.now
+        while True:
+            commit = write_commit(
+                tree=root, parents=shas, author=self.draft.author, time=time,
+                message=self.draft.message,
+            )  # fmt: skip
+            if not blobs.bundles(self.connection, model.id, [commit.sha]):
+                break
+            time += 1_000_000  # the same content twice in a second: git would call it one commit
+        return commit, self._bundle_base(model, shas)
+
+    def _bundle_base(self, model: ModelRow, shas: Sequence[bytes]) -> ChunkId | None:
+        found = blobs.bundles(self.connection, model.id, shas[:1])
+        rows = chunks.by_id(self.connection, found.values())
+        return rows[0][1] if rows else None  # type: ignore[return-value]
+
+    def _write_bundle(
+        self,
+        model: ModelRow,
+        number: int,
+        commit: GitObject,
+        fresh: Sequence[GitObject],
+        base: ChunkId | None,
+        new_bytes: int,
+    ) -> bytes:
+        draft = self.draft
+        told: dict[str, Any] = {
+            "number": number,
+            "branch": draft.branch.text,
+            "commit": commit.sha,
+            "new_bytes": new_bytes,
+        }
+        if number == 1:
+            told["kind"] = model.kind
+        new = [b for b in draft.blobs.values() if isinstance(b, NewBlob)]
+        if new:
+            told["blobs"] = [
+                (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
+                for b in new
+            ]
+        optional = {"labels": dict(draft.labels), "formats": " ".join(draft.formats),
+                    "framework": draft.framework}  # fmt: skip
+        told |= {key: value for key, value in optional.items() if value}
+        return self.journal.write(
+            "commit",
+            who=draft.author, model=model.id, name=model.name, detail=told,
+            objects=encode_bundle(fresh), base=base, audit={"number": number},
+        )  # fmt: skip
+
+    def _check_reused(self) -> None:
+        reused = self.ingest.session.reused
+        if chunks.live_count(self.connection, reused) != len(reused):
+            raise ContentGone
+        kept = {b.id for b in self.draft.blobs.values() if not isinstance(b, NewBlob)}
+        if len(blobs.by_id(self.connection, kept)) != len(kept):
+            raise ContentGone
+
+    def _insert_blobs(self) -> dict[Digest, int]:
+        fresh = [b for b in self.draft.blobs.values() if isinstance(b, NewBlob)]
+        twins = blobs.by_digest(self.connection, [b.sha256.raw for b in fresh])
+        names = {b.content for b in fresh} | {b.inspection for b in fresh if b.inspection}
+        ids = chunks.ids_of(self.connection, names)
+        found: dict[Digest, int] = {}
+        for digest, blob in self.draft.blobs.items():
+            if not isinstance(blob, NewBlob):
+                found[digest] = blob.id
+            elif blob.sha256.raw in twins:
+                found[digest] = twins[blob.sha256.raw].id
+            else:
+                found[digest] = blobs.insert(
+                    self.connection,
+                    sha256=blob.sha256.raw, size=blob.size, format=blob.format,
+                    content_id=ids[blob.content], is_recipe=blob.is_recipe,
+                    inspection_id=ids[blob.inspection] if blob.inspection else None,
+                )  # fmt: skip
+        return found
+
+    def _insert_version(
+        self,
+        model: ModelRow,
+        number: int,
+        commit: GitObject,
+        root: bytes,
+        parents: Sequence[int],
+        new_bytes: int,
+        blob_ids: Mapping[Digest, int],
+    ) -> None:
+        draft, connection, sizes = self.draft, self.connection, self.draft.visible
+        author, message = clean_author(draft.author)[:200], clean_message(draft.message)
+        key = versions.insert(
+            connection,
+            {
+                "model_id": model.id, "number": number, "commit_id": commit.sha, "tree_id": root,
+                "parents": " ".join(map(str, parents)), "branch": draft.branch.text,
+                "author": author, "message": message, "created": self.journal.now,
+                "size": sum(sizes.values()), "new_bytes": new_bytes, "files": len(sizes),
+                "formats": " ".join(draft.formats)[:200], "framework": draft.framework or "",
+                "deleted": 0, "purged": False,
+            },
+        )  # fmt: skip
+        insert_details(connection, key, draft.tree, draft.manifest, blob_ids)
+        labels.put(connection, model.id, number, draft.labels)
+        index_version(
+            connection, key,
+            model_id=model.id, message=message, author=author, branch=draft.branch.text,
+            framework=draft.framework or "", formats=draft.formats, paths=sizes,
+            labels=draft.labels,
+        )  # fmt: skip
+        if draft.card is not None and draft.card.description != model.description:
+            models.update(connection, model.id, description=draft.card.description)
+            index_model(connection, model.id, model.name, draft.card.description)
+        blobs.remember_places(
+            connection,
+            [(place, blob_ids[digest]) for place, digest in draft.places if digest in blob_ids],
+        )
+
+    def _move(self, model: ModelRow, tip: refs.RefRow | None, number: int) -> None:
+        branch = self.draft.branch.text
+        old = None if tip is None else tip.number
+        if old is None:
+            refs.create(self.connection, model.id, branch, "branch", number)
+        elif not refs.compare_and_swap(self.connection, model.id, branch, old, number):
+            raise BranchMoved
+        refs.add_move(
+            self.connection, model.id, branch, "branch",
+            old=old, new=number, who=clean_author(self.draft.author)[:200],
+            time=self.journal.now, reason="commit",
+        )  # fmt: skip
+
+
+def insert_details(
+    connection: sa.Connection,
+    key: int,
+    tree: Tree,
+    manifest: Manifest,
+    blob_ids: Mapping[Digest, int],
+) -> None:
+    """The rows that make a version's metrics, parameters and files findable."""
+    versions.insert_metrics(connection, key, manifest.metrics)
+    params = [
+        (name, json.dumps(value, ensure_ascii=False, sort_keys=True), _number(value))
+        for name, value in manifest.params.items()
+    ]
+    versions.insert_params(connection, key, params)
+    files = {
+        path: 0 if entry.inline is not None else blob_ids[entry.digest]
+        for path, entry in tree.items()
+        if path != MANIFEST_PATH
+    }
+    versions.insert_files(connection, key, files)
+
+
+def card_of(tree: Tree) -> Card | None:
+    """The model card in a tree, if there is one."""
+    entry = tree.get(CARD_PATH)
+    if entry is None or entry.inline is None:
+        return None
+    return read_card(entry.inline.decode("utf-8", "replace"))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)

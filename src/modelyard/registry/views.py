@@ -1,0 +1,143 @@
+"""What people see: models, versions, histories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelyard.catalog.queries import labels, models, refs, versions
+from modelyard.core.lineage import ancestors
+from modelyard.core.manifest import MANIFEST_PATH, Manifest
+from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
+from modelyard.formats import inspect
+from modelyard.registry.card import CARD_PATH
+from modelyard.registry.files import Contents, contents, open_file
+from modelyard.registry.inspections import inspection_of
+from modelyard.registry.lookup import find_model, find_version, moment, ref_info, version_infos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+
+    from modelyard.catalog.queries.models import ModelRow
+    from modelyard.core.version import VersionInfo
+    from modelyard.formats import Inspection
+    from modelyard.registry.house import House
+
+__all__ = ["describe", "list_models", "log", "manifest_of", "model_info", "resolve"]
+
+_PAGE = 500
+
+
+def list_models(house: House, *, deleted: bool) -> Iterator[ModelInfo]:
+    with house.catalog.read() as connection:
+        rows = list(models.listed(connection, deleted=deleted))
+        totals = models.totals(connection)
+        label_map = labels.of_models(connection, [row.id for row in rows])
+        infos = [
+            _model_info(connection, row, totals.get(row.id, (0, 0, 0))[0],
+                        label_map.get((row.id, 0), {}))
+            for row in rows
+        ]  # fmt: skip
+    yield from infos
+
+
+def model_info(house: House, model: str) -> ModelInfo:
+    with house.catalog.read() as connection:
+        return info_of(connection, find_model(connection, model))
+
+
+def info_of(connection: sa.Connection, row: ModelRow) -> ModelInfo:
+    count = models.totals(connection).get(row.id, (0, 0, 0))[0]
+    return _model_info(connection, row, count, labels.of_model(connection, row.id, 0))
+
+
+def _model_info(
+    connection: sa.Connection, row: ModelRow, count: int, own_labels: dict[str, str]
+) -> ModelInfo:
+    latest = versions.latest(connection, row.id)
+    return ModelInfo(
+        name=row.name,
+        kind="dataset" if row.kind == "dataset" else "model",
+        description=row.description,
+        created=moment(row.created),
+        updated=moment(row.updated),
+        versions=count,
+        latest=latest.number if latest else None,
+        size=latest.size if latest else 0,
+        refs=ref_info(connection, row, refs.of_models(connection, [row.id])),
+        labels=own_labels,
+        deleted=moment(row.deleted) if row.deleted else None,
+    )
+
+
+def resolve(house: House, model: str, revision: str | int | None) -> VersionInfo:
+    with house.catalog.read() as connection:
+        row = find_model(connection, model)
+        return version_infos(connection, [find_version(connection, row, revision)])[0]
+
+
+def log(house: House, model: str, revision: str | int | None) -> Iterator[VersionInfo]:
+    """Ancestors of a revision, or all versions: newest first, children before parents."""
+    with house.catalog.read() as connection:
+        row = find_model(connection, model)
+        rows = {version.number: version for version in versions.all_of(connection, row.id)}
+        if revision is None:
+            numbers = sorted(rows, reverse=True)
+        else:
+            start = find_version(connection, row, revision).number
+            numbers = list(ancestors(start, lambda n: rows[n].parent_numbers))
+    wanted = [rows[number] for number in numbers if not rows[number].deleted]
+    for i in range(0, len(wanted), _PAGE):
+        with house.catalog.read() as connection:
+            page = version_infos(connection, wanted[i : i + _PAGE])
+        yield from page
+
+
+def manifest_of(found: Contents) -> Manifest:
+    """What was said at commit; empty if nothing was."""
+    entry = found.all_files.get(MANIFEST_PATH)
+    return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
+
+
+def describe(house: House, model: str, revision: str | int | None) -> VersionDetail:
+    """Everything about a version, from headers that were read at commit."""
+    found = contents(house, model, revision)
+    with house.catalog.read() as connection:
+        info = version_infos(connection, [found.version])[0]
+    inspections = {path: _inspection(house, found, path) for path in sorted(found.tree)}
+    card = found.tree.get(CARD_PATH)
+    manifest = manifest_of(found)
+    signature = manifest.signature or next(
+        (i.metadata["signature"] for i in inspections.values() if "signature" in i.metadata), None
+    )
+    return VersionDetail(
+        version=info,
+        files=tuple(
+            FileInfo(path, e.size, e.digest.hex, inspections[path].format)
+            for path, e in sorted(found.tree.items())
+        ),
+        tensors=tuple(
+            TensorEntry.of(path, t) for path, i in inspections.items() for t in i.tensors
+        ),
+        params=manifest.params,
+        metadata={path: i.metadata for path, i in inspections.items() if i.metadata},
+        findings=tuple(_placed(path, f) for path, i in inspections.items() for f in i.findings),
+        signature=signature,
+        card=(card.inline or b"").decode("utf-8", "replace") if card else "",
+    )
+
+
+def _inspection(house: House, found: Contents, path: str) -> Inspection:
+    entry = found.tree[path]
+    if entry.inline is None:
+        return inspection_of(house, found.blob(entry))
+    with open_file(house, found, path) as file:
+        return inspect(file, path)
+
+
+def _placed(path: str, finding: Finding) -> Finding:
+    """A blob may be stored under several paths; show the one that was asked for."""
+    if finding.where.startswith(path):
+        return finding
+    return Finding(finding.kind, finding.severity, finding.message, path)
