@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from modelyard.core.globs import matches
 from modelyard.core.handles import Model
 from modelyard.core.manifest import Manifest
 from modelyard.core.names import ModelName
 from modelyard.errors import Unsupported
 from modelyard.registry import (
+    checkout,
     commit,
     compare,
     deletion,
@@ -177,7 +179,7 @@ class LocalYard:
         progress: Callable[[Progress], None] | None = None,
     ) -> CheckedOut:
         return _checkout(
-            self.house, model, revision, Path(dest).expanduser(), files, progress or _silent
+            self, model, revision, Path(dest).expanduser(), files, progress or _silent
         )
 
     def open(self, model: str, revision: Rev, path: str) -> BinaryIO:
@@ -245,15 +247,18 @@ class LocalYard:
 
 
 def _checkout(
-    house: House,
+    yard: LocalYard,
     model: str,
     revision: Rev,
     dest: Path,
     globs: Sequence[str],
     report: Callable[[Progress], None],
 ) -> CheckedOut:
-    found = files.contents(house, model, revision)
-    return files.checkout(house, found, dest, globs, report, revision)
+    found = files.contents(yard.house, model, revision)
+    done = files.checkout(yard.house, found, dest, globs, report, revision)
+    digests = {p: e.digest.hex for p, e in found.tree.items() if not globs or matches(p, globs)}
+    checkout.remember(dest, yard.url, done, digests, whole=not globs)
+    return done
 
 
 def _absolute(path: Path | str) -> Path:
