@@ -55,7 +55,7 @@ def open(path: str | Path, *, author: str | None = None) -> Yard:  # noqa: A001 
     who = author or default_author(os.environ)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return LocalYard.create(folder, author=who)
-    return LocalYard.open(folder, author=who)
+    return LocalYard.at(folder, author=who)
 
 
 def __getattr__(name: str) -> object:

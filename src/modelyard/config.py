@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["MARKER", "YardChoice", "choose_yard", "default_author", "default_yard"]
 
@@ -38,12 +38,12 @@ def choose_yard(
     *,
     environment: Mapping[str, str],
     cwd: Path,
-    checkout: str | None = None,
+    checkout: Callable[[], str | None] = lambda: None,
 ) -> YardChoice:
     """The option, `$YARD`, the nearest yard above, the yard of the checkout, the user's own.
 
     Args:
-        checkout: The yard that the checkout around `cwd` remembers, if there is one.
+        checkout: Tells the yard that the checkout around `cwd` remembers, if there is one.
     """
     if option:
         return YardChoice(_absolute(option, environment, cwd), "option")
@@ -51,8 +51,8 @@ def choose_yard(
         return YardChoice(_absolute(named, environment, cwd), "environment")
     if above := _nearest(cwd):
         return YardChoice(str(above), "folder")
-    if checkout:
-        return YardChoice(checkout, "checkout")
+    if remembered := checkout():
+        return YardChoice(remembered, "checkout")
     return YardChoice(str(default_yard(environment)), "default")
 
 

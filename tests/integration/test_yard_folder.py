@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from modelyard.errors import Corrupt, ModelyardError
+from modelyard.errors import Conflict, Corrupt, ModelyardError, NotFound
+from modelyard.registry import create, open_yard
 from modelyard.testing.models import layers, safetensors_bytes, write_tree
 from modelyard.testing.process import Nursery
 from modelyard.testing.victim import commit_many, open_folder
@@ -217,8 +218,10 @@ def test_a_yard_may_be_moved(yard, folder, desk, tmp_path):
 
 def test_what_is_no_yard_is_told(tmp_path):
     write_tree(tmp_path / "photos", {"cat.jpg": b"cat"})
-    with refused(ModelyardError, hint=True):
-        open_folder(str(tmp_path / "photos")).commit("m", tmp_path / "photos")
+    with refused(NotFound, "no-yard", hint=True):
+        open_yard(tmp_path / "photos")
+    with refused(Conflict, "folder-not-empty", hint=True):
+        create(tmp_path / "photos")
     assert sorted(p.name for p in (tmp_path / "photos").iterdir()) == ["cat.jpg"]
 
 

@@ -103,7 +103,6 @@ def _from_path(session: Session, model: str, path: Path, wish: Wish) -> Committe
             metrics=wish.metrics,
             params=wish.params,
             labels=wish.labels,
-            author=session.author(),
             progress=progress,
         )
 
@@ -123,7 +122,6 @@ def _from_checkout(session: Session, wish: Wish) -> Committed:
             metrics=wish.metrics,
             params=wish.params,
             labels=wish.labels,
-            author=session.author(),
             progress=progress,
         )
 

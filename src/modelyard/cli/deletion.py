@@ -57,15 +57,19 @@ def _delete_model(session: Session, name: str, *, yes: bool) -> int:
 
 def _delete_version(session: Session, target: ModelRevision, *, purge: bool, yes: bool) -> int:
     yard = session.yard()
-    version = yard.resolve(target.model.text, revision_of(target))
-    end = "; it can't be restored" if purge else ""
-    what = f"{version.title}, {human_size(version.size)}{end}"
+    if purge:  # also of a version that was deleted before, which no revision resolves to
+        revision: str | int | None = revision_of(target)
+        what = f"{target} for ever: it can't be restored"
+    else:
+        version = yard.resolve(target.model.text, revision_of(target))
+        revision = version.number
+        what = f"{version.title}, {human_size(version.size)}"
     if not session.out.confirm(f"This deletes {what}.", yes=yes):
         return _kept(session)
-    gone = yard.delete_version(version.model, version.number, purge=purge)
+    gone = yard.delete_version(target.model.text, revision, purge=purge)
     session.out.show(VersionView(gone, "purged" if purge else "deleted"))
     if not purge:
-        session.out.hint(f"yard restore {version.title} undoes it, until gc")
+        session.out.hint(f"yard restore {gone.title} undoes it, until gc")
     return 0
 
 

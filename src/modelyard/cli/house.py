@@ -25,7 +25,7 @@ def init_command(session: Session, path: Path) -> None:
     from modelyard import registry
 
     place = (session.cwd / path.expanduser()).resolve()
-    registry.create(place).close()
+    registry.create(place, author=session.author()).close()
     session.out.show(MadeView(str(place)))
     commit = "yard commit MODEL PATH -m MSG"
     if place in (session.cwd.resolve(), *session.cwd.resolve().parents):

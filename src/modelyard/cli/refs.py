@@ -108,7 +108,7 @@ def alias_command(
 def rollback_command(session: Session, model: str, alias: str, to: str | None) -> None:
     """Point an alias back to where it was.
 
-    Immediate, and history stays: rolling back twice is where you began.
+    Immediate, and history stays. Rolled back again, the alias goes one step further into its past.
     """
     yard = session.yard()
     ref = yard.rollback(model, alias, to=to)

@@ -51,7 +51,7 @@ class Session:
         if choice.source == "default" and not Path(choice.url).exists():
             from modelyard import registry
 
-            registry.create(Path(choice.url)).close()
+            registry.create(choice.url, author=self.author()).close()
             self.out.say(f"made your yard in {choice.url}")
         return self._open(choice)
 
@@ -88,7 +88,7 @@ class Session:
             self.yard_option,
             environment=self.environment,
             cwd=self.cwd,
-            checkout=self._remembered(),
+            checkout=self._remembered,
         )
 
     def _remembered(self) -> str | None:
@@ -111,7 +111,7 @@ class Session:
                 "'yard commit MODEL PATH' makes your own in " + choice.url,
             )
         if self._yard is None:
-            self._yard = registry.open_yard(choice.url)
+            self._yard = registry.open_yard(choice.url, author=self.author())
         return self._yard
 
 

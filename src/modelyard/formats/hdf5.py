@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect", "inspect_region", "read"]
 
 _FINDINGS = 100
+_OUTSIDE = ("external-link", "external-storage", "virtual-dataset", "scan-incomplete")
 _PATH = 4096
 
 
@@ -131,7 +132,7 @@ def _attributes(walk: _Walk, parts: list[Part]) -> None:
 
 def read(file: BinaryIO, inspection: Inspection, tensor: TensorInfo) -> np.ndarray[Any, Any]:
     """A chunked dataset, by h5py. Refused if anything in the file leads out of it."""
-    if any(finding.severity == "danger" for finding in inspection.findings):
+    if any(finding.kind in _OUTSIDE for finding in inspection.findings):
         raise Unsupported("tensor-unsafe", f"{tensor.name} is in a file that leads out of itself")
     try:
         import h5py

@@ -52,11 +52,12 @@ class Budget:
     """Opcode bytes of all pickles of a file."""
     max_nodes: int = 1_000_000
     """Values that simulated pickle stacks, memos and containers hold together."""
-    max_tensors: int = 200_000
+    max_tensors: int = 100_000
     max_depth: int = 64
     max_output: int = 256_000_000
     """Bytes that decompression may give."""
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.thread_time
+    """By default the processor time of the calling thread: a busy machine refuses no honest file."""
     deadline: float = float("inf")
     """Time of `clock` at which `seconds` are over; set by `begun`."""
 

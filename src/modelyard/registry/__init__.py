@@ -23,4 +23,4 @@ def open_yard(path: Path | str, *, author: str = "unknown") -> LocalYard:
     """Open a yard's folder. NotFound: `no-yard`."""
     from modelyard.registry.local import LocalYard
 
-    return LocalYard.open(path, author=author)
+    return LocalYard.at(path, author=author)

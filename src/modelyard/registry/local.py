@@ -63,7 +63,7 @@ class LocalYard:
         return cls(create_house(_absolute(path), author))
 
     @classmethod
-    def open(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
+    def at(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
         """Open a yard's folder. NotFound: `no-yard`."""
         return cls(open_house(_absolute(path), author))
 

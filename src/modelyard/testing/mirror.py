@@ -59,7 +59,7 @@ class MirrorModel:
     def commit(self, branch: str, content: Content) -> int | None:
         """The new version's number; None if nothing changed."""
         if self.refs.get(branch, ("branch", 0))[0] != "branch":
-            raise Disagree("ref-exists")
+            raise Disagree("not-a-branch")
         parent = self.tip(branch) or self.tip("main")
         if parent and branch in self.refs and parent.content == content:
             return None
@@ -100,7 +100,7 @@ class MirrorModel:
     def rollback(self, name: str) -> int:
         before = self.former.get(name)
         if not before:
-            raise Disagree("no-former-version")
+            raise Disagree("nothing-before")
         number = before.pop()
         self.refs[name] = ("alias", number)
         return number

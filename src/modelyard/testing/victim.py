@@ -66,9 +66,14 @@ def _half(given: Any, name: str) -> Any:  # noqa: ANN401
 
 
 def open_folder(folder: str) -> Yard:
-    from modelyard.registry import open_yard
+    """Open a yard, made if it is not there."""
+    from modelyard.errors import NotFound
+    from modelyard.registry import create, open_yard
 
-    return open_yard(folder)
+    try:
+        return open_yard(folder)
+    except NotFound:
+        return create(folder)
 
 
 def commit_once(send: Send, folder: str, source: str, model: str) -> tuple[int, int]:

@@ -41,11 +41,13 @@ from modelyard.core.query import (
     Sort,
     parse_query,
 )
-from modelyard.core.terms import fold
+from modelyard.core.terms import caseless, fold
 from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from modelyard.core.conditions import TextField
 
 _HOUR = 3_600_000_000
 _NOW = Date("2026-06-01").span()[0]
@@ -240,8 +242,8 @@ class _Shelf:
                 return _compare(version.size, compare, size)
             case FileGlob(glob):
                 return any(
-                    _glob(part, fold(glob))
-                    for path in map(fold, version.paths)
+                    _glob(part, caseless(glob))
+                    for path in map(caseless, version.paths)
                     for part in (path, path.rpartition("/")[2])
                 )
             case HasTime(name, compare, Age() as age):
@@ -292,7 +294,9 @@ _name = st.sampled_from(["domain", "use", "acc"])
 _label_values = st.sampled_from(["nlp", "cv", "", "情感"])
 _labels = st.dictionaries(_name, _label_values, max_size=2)
 _numbers = st.sampled_from([-1.0, 0.0, 0.5, 0.9, 1.0, 2.0])
-_paths = st.sampled_from(["m.h5", "w/M.H5", "a b.bin", "a  b.bin", "net/情感.onnx", "né.txt", "nn"])
+_paths = st.sampled_from(
+    ["m.h5", "w/M.H5", "a b.bin", "a  b.bin", "net/情感.onnx", "né.txt", "nn", "w/nn/x"]
+)
 _times = st.integers(-3, 3).map(lambda days: _NOW - days * 24 * _HOUR)
 _refs = st.dictionaries(
     st.sampled_from(["champion", "v1", "main", "dev"]),
@@ -403,6 +407,52 @@ def test_every_way_of_searching_finds_the_same(
         shelf = _Shelf(models, versions)
         for query in queries:
             assert shelf.find(query, limit) == shelf.expected(query), str(query)
+
+
+_FIELDS: list[TextField] = ["message", "author", "description"]
+_GLOBS = ["*.h5", "M.h5", "w/*", "a?b*", "a b.*", "*情*", "n?.txt", "*", "??", "n*", "*/n*", "né*"]
+_SINGLE_PATHS = [
+    "m.h5", "w/M.H5", "a b.bin", "a  b.bin", "net/情感.onnx", "né.txt", "nn", "w/nn/x", "ｎ", "a_b",
+    "a%b", "a*b", "w/",
+]  # fmt: skip
+_SINGLE_TEXTS = [
+    "", "resnet", "res net", "res\nnet", "res  net", "RESNET", "ＲＥＳnet", "net", "né", "ne\u0301",
+    "x_y", "xay", "50%", "50 %", "情感分析", "感", "a情感", "模型v2", "v2", "nn", "cnn",
+]  # fmt: skip
+
+
+def test_each_glob_finds_each_path_as_it_should() -> None:
+    shelf = _Shelf([_Model("m")], [_Version(paths=(path,)) for path in _SINGLE_PATHS])
+    for glob in _GLOBS:
+        for condition in (FileGlob(glob), Not(FileGlob(glob))):
+            query = Query((condition,))
+            assert shelf.find(query) == shelf.expected(query), str(query)
+
+
+@pytest.mark.parametrize("place", ["message", "author", "description", "label", "path"])
+def test_each_word_finds_each_text_as_it_should(place: str) -> None:
+    texts = _SINGLE_TEXTS
+    models = [_Model(f"m{at}") for at in range(len(texts))]
+    versions = [_Version(at, author="", paths=()) for at in range(len(texts))]
+    for model, version, text in zip(models, versions, texts, strict=True):
+        match place:
+            case "message":
+                version.message = text
+            case "author":
+                version.author = text
+            case "description":
+                model.description = text
+            case "label":
+                version.labels = {"k": text}
+            case "path":
+                version.paths = (text,) if text else ()
+    shelf = _Shelf(models, versions)
+    for word in filter(str.strip, [*texts, "e", "s n", "5", "感 ", "=r", "_", "%"]):
+        conditions: list[Condition] = [HasWord(word)]
+        conditions += [HasText(name, word) for name in _FIELDS]
+        for condition in conditions:
+            for query in (Query((condition,)), Query((Not(condition),))):
+                assert shelf.find(query) == shelf.expected(query), (place, str(query))
 
 
 # -- case by case ----------------------------------------------------------------------------------

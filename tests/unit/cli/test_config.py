@@ -28,24 +28,24 @@ def inside_yard(tmp_path):
 
 def test_the_option_comes_before_all_else(environment, inside_yard):
     environment["YARD"] = "/elsewhere"
-    choice = choose_yard("/here", environment=environment, cwd=inside_yard, checkout="/there")
+    choice = choose_yard("/here", environment=environment, cwd=inside_yard, checkout=lambda: "/there")
     assert (choice.url, choice.source) == ("/here", "option")
 
 
 def test_the_environment_comes_before_the_folder(environment, inside_yard):
     environment["YARD"] = "/elsewhere"
-    choice = choose_yard(None, environment=environment, cwd=inside_yard, checkout="/there")
+    choice = choose_yard(None, environment=environment, cwd=inside_yard, checkout=lambda: "/there")
     assert (choice.url, choice.source) == ("/elsewhere", "environment")
 
 
 def test_the_nearest_yard_above_comes_before_the_checkouts(environment, inside_yard, tmp_path):
     (tmp_path / "yard.toml").write_text("")
-    choice = choose_yard(None, environment=environment, cwd=inside_yard, checkout="/there")
+    choice = choose_yard(None, environment=environment, cwd=inside_yard, checkout=lambda: "/there")
     assert (choice.url, choice.source) == (str(tmp_path / "models"), "folder")
 
 
 def test_the_checkouts_yard_comes_before_the_users_own(environment, tmp_path):
-    choice = choose_yard(None, environment=environment, cwd=tmp_path, checkout="/there")
+    choice = choose_yard(None, environment=environment, cwd=tmp_path, checkout=lambda: "/there")
     assert (choice.url, choice.source) == ("/there", "checkout")
 
 

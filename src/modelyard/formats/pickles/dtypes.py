@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from modelyard.core.tensor import ITEMSIZE
 from modelyard.formats.pickles.values import Call, Global, Pairs, Value
@@ -28,6 +29,7 @@ class Dtype:
     has_objects: bool = False
 
 
+@lru_cache(maxsize=256)
 def dtype_of_text(text: str) -> Dtype | None:
     """The dtype of `<f4`, `|b1`, `<U7`; None if it isn't understood."""
     found = _TEXT.match(text)
@@ -56,6 +58,15 @@ def dtype_of_text(text: str) -> Dtype | None:
 
 def dtype_of(value: Value, depth: int = 0) -> Dtype | None:
     """The dtype that a pickled `numpy.dtype(...)` with its state builds."""
+    if isinstance(value, Call) and isinstance(value.known, Dtype):
+        return value.known
+    found = _dtype_of(value, depth)
+    if found is not None:
+        value.known = found
+    return found
+
+
+def _dtype_of(value: Value, depth: int) -> Dtype | None:
     if not isinstance(value, Call) or not isinstance(value.func, Global) or depth > 8:
         return None
     if value.func.role != "dtype" or not isinstance(value.args, tuple) or len(value.args) != 3:

@@ -23,7 +23,7 @@ def paths_of(root: Value, wanted: set[int], *, limit: int = _LIMIT) -> dict[int,
         mark = id(value)
         if mark in wanted:
             paths = found.setdefault(mark, [])
-            if len(paths) < _TIES:
+            if len(paths) < _TIES and prefix not in paths:
                 paths.append(prefix)
         if mark in seen or value.__class__ not in _OPENED:
             continue

@@ -102,6 +102,7 @@ def _build(m: Machine, pos: int) -> int:
     target = m.stack[-1]
     if target.__class__ is Call:
         target.state = state
+        target.known = None
         func = target.func
         if func.__class__ is Global and func.role:
             if func.role == "wrapper":

@@ -35,7 +35,7 @@ class Global:
 class Call:
     """What the pickle would build by calling something: the callee, its arguments, its state."""
 
-    __slots__ = ("args", "func", "items", "place", "state")
+    __slots__ = ("args", "func", "items", "known", "place", "state")
 
     def __init__(self, func: Value, args: Value) -> None:
         self.func = func
@@ -43,6 +43,8 @@ class Call:
         self.state: Value = None
         self.items: list[Value] | None = None
         self.place: tuple[int, int] | None = None
+        self.known: Value = None
+        """What was made of it before; forgotten when its state is set anew."""
 
 
 class Blob:

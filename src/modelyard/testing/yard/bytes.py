@@ -136,7 +136,6 @@ class BytesTests(YardCase):
         with yard.open("m", 1, "a.txt") as file:
             assert file.readable()
             assert file.seekable()
-            assert not file.writable()
             assert list(file) == [b"line 1\n", b"line 2\n"]
             file.seek(-7, io.SEEK_END)
             buffer = bytearray(4)

@@ -17,22 +17,22 @@ __all__ = ["DeletionTests"]
 
 class DeletionTests(YardCase):
     @pytest.fixture
-    def three(self, desk: Desk) -> Desk:
-        """A model `m` with versions 1, 2, 3 on `main`."""
+    def heavy(self, desk: Desk) -> Desk:
+        """A model `m` with versions 1, 2, 3 on `main`, each of 200 kB."""
         for number in (1, 2, 3):
             desk.commit(b"%d" % number * 200_000)
         return desk
 
-    def test_a_deleted_version_is_gone_and_comes_back(self, yard: Yard, three: Desk) -> None:
+    def test_a_deleted_version_is_gone_and_comes_back(self, yard: Yard, heavy: Desk) -> None:
         gone = yard.delete_version("m", 2)
         assert (gone.number, gone.deleted is not None) == (2, True)
         with refused(NotFound):
-            three.read(2)
-        assert three.numbers() == [3, 1]
-        assert three.read(3) == {"model.bin": b"3" * 200_000}
+            heavy.read(2)
+        assert heavy.numbers() == [3, 1]
+        assert heavy.read(3) == {"model.bin": b"3" * 200_000}
         yard.restore("m", 2)
-        assert three.numbers() == [3, 2, 1]
-        assert three.read(2) == {"model.bin": b"2" * 200_000}
+        assert heavy.numbers() == [3, 2, 1]
+        assert heavy.read(2) == {"model.bin": b"2" * 200_000}
 
     def test_a_number_is_never_used_again(self, yard: Yard, desk: Desk) -> None:
         desk.commit(b"1")
@@ -52,7 +52,7 @@ class DeletionTests(YardCase):
         yard.restore("m", 2)
         assert yard.resolve("m", "latest").number == 2
 
-    def test_a_tagged_or_aliased_version_is_protected(self, yard: Yard, three: Desk) -> None:
+    def test_a_tagged_or_aliased_version_is_protected(self, yard: Yard, heavy: Desk) -> None:
         yard.tag("m", "v1", 1)
         yard.alias("m", "champion", 2)
         for number in (1, 2):
@@ -63,25 +63,25 @@ class DeletionTests(YardCase):
         yard.alias("m", "champion", 3)
         yard.delete_version("m", 1)
         yard.delete_version("m", 2)
-        assert three.numbers() == [3]
+        assert heavy.numbers() == [3]
 
     def test_committing_deleted_content_again_makes_a_version(
-        self, yard: Yard, three: Desk
+        self, yard: Yard, heavy: Desk
     ) -> None:
         yard.delete_version("m", 2)
         yard.gc()
-        assert three.commit(b"2" * 200_000).number == 4
-        assert three.read(4) == {"model.bin": b"2" * 200_000}
+        assert heavy.commit(b"2" * 200_000).number == 4
+        assert heavy.read(4) == {"model.bin": b"2" * 200_000}
 
-    def test_a_purged_version_does_not_come_back(self, yard: Yard, three: Desk) -> None:
+    def test_a_purged_version_does_not_come_back(self, yard: Yard, heavy: Desk) -> None:
         yard.delete_version("m", 2, purge=True)
         yard.gc()
         with refused(ModelyardError):
             yard.restore("m", 2)
         with refused(NotFound):
-            three.read(2)
+            heavy.read(2)
         for number in (1, 3):
-            assert three.read(number) == {"model.bin": b"%d" % number * 200_000}
+            assert heavy.read(number) == {"model.bin": b"%d" % number * 200_000}
 
     def test_a_purge_keeps_what_others_share(self, yard: Yard, desk: Desk) -> None:
         desk.commit({"a.bin": b"shared" * 60_000, "b.bin": b"own" * 90_000}, "one")
@@ -101,7 +101,7 @@ class DeletionTests(YardCase):
         yard.gc()
         assert desk.read(2) == {"model.safetensors": safetensors_bytes(moved)}
 
-    def test_deleting_what_is_not_there_is_not_found(self, yard: Yard, three: Desk) -> None:
+    def test_deleting_what_is_not_there_is_not_found(self, yard: Yard, heavy: Desk) -> None:
         with refused(NotFound):
             yard.delete_version("m", 9)
         with refused(NotFound):
@@ -110,14 +110,14 @@ class DeletionTests(YardCase):
         with refused(ModelyardError):
             yard.delete_version("m", 1)
 
-    def test_restoring_what_was_not_deleted_is_refused(self, yard: Yard, three: Desk) -> None:
+    def test_restoring_what_was_not_deleted_is_refused(self, yard: Yard, heavy: Desk) -> None:
         for revision in (1, None):
             with refused(ModelyardError):
                 yard.restore("m", revision)
         with refused(NotFound):
             yard.restore("nobody")
 
-    def test_a_deleted_model_is_gone_and_comes_back(self, yard: Yard, three: Desk) -> None:
+    def test_a_deleted_model_is_gone_and_comes_back(self, yard: Yard, heavy: Desk) -> None:
         yard.tag("m", "keep", 3)
         yard.delete_ref("m", "keep")
         yard.delete_model("m")
@@ -128,24 +128,24 @@ class DeletionTests(YardCase):
                 call("m")
         assert yard.search("").items == ()
         yard.restore("m")
-        assert three.numbers() == [3, 2, 1]
-        assert three.read() == {"model.bin": b"3" * 200_000}
+        assert heavy.numbers() == [3, 2, 1]
+        assert heavy.read() == {"model.bin": b"3" * 200_000}
         assert list(yard.models(deleted=True)) == []
 
     def test_a_new_model_under_a_deleted_name_shares_no_number(
-        self, yard: Yard, three: Desk
+        self, yard: Yard, heavy: Desk
     ) -> None:
         yard.delete_model("m")
-        done = attempt(Conflict, three.commit, b"another")
+        done = attempt(Conflict, heavy.commit, b"another")
         if isinstance(done, Conflict):
             assert "restore" in f"{done.hint} {done.message}"
             return
-        assert three.read(done.number) == {"model.bin": b"another"}
-        assert done.number == 1 or three.numbers() == [done.number]
+        assert heavy.read(done.number) == {"model.bin": b"another"}
+        assert done.number == 1 or heavy.numbers() == [done.number]
 
-    def test_gc_keeps_all_that_can_still_be_asked_for(self, yard: Yard, three: Desk) -> None:
+    def test_gc_keeps_all_that_can_still_be_asked_for(self, yard: Yard, heavy: Desk) -> None:
         yard.delete_version("m", 2)
         yard.gc()
         yard.restore("m", 2)
         for number in (1, 2, 3):
-            assert three.read(number) == {"model.bin": b"%d" % number * 200_000}
+            assert heavy.read(number) == {"model.bin": b"%d" % number * 200_000}
