@@ -57,7 +57,7 @@ class Budget:
     max_output: int = 256_000_000
     """Bytes that decompression may give."""
     clock: Callable[[], float] = time.thread_time
-    """By default the processor time of the calling thread: a busy machine refuses no honest file."""
+    """By default the thread's processor time: a busy machine refuses no honest file."""
     deadline: float = float("inf")
     """Time of `clock` at which `seconds` are over; set by `begun`."""
 

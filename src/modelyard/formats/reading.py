@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from modelyard.errors import InvalidInput
@@ -82,6 +81,8 @@ def parse_json(data: bytes, kind: str, budget: Budget) -> Json:
     cost = len(data) * 2 + 60 * data.count(b",") + 64 * (data.count(b"[") + data.count(b"{"))
     if cost > budget.max_memory:
         raise bad(kind, f"{len(data)} bytes of JSON would need {cost} bytes of memory")
+    import json
+
     try:
         return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
