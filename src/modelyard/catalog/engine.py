@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -27,6 +28,8 @@ class Catalog:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._writes = engine.execution_options(yard_write=True)
+        self._active = threading.local()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -39,7 +42,21 @@ class Catalog:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A consistent view."""
+        """A consistent view. Inside another `read` or a `write` of this thread it is the same."""
+        outer = getattr(self._active, "connection", None)
+        if outer is not None:
+            yield outer
+            return
+        with self.fresh() as connection:
+            self._active.connection = connection
+            try:
+                yield connection
+            finally:
+                self._active.connection = None
+
+    @contextmanager
+    def fresh(self) -> Iterator[sa.Connection]:
+        """The newest state, whatever view this thread has now."""
         with _translated(), self.engine.begin() as connection:
             yield connection
 
@@ -48,10 +65,9 @@ class Catalog:
 
         `work` must therefore have no effect outside the connection that can't be repeated.
         """
-        engine = self.engine.execution_options(yard_write=True)
         for attempt in range(8):
             try:
-                with _translated(), engine.begin() as connection:
+                with _translated(), self._writes.begin() as connection, self._as_active(connection):
                     return work(connection)
             except _Retry as error:
                 if attempt == 7:
@@ -60,6 +76,15 @@ class Catalog:
                     ) from error.__cause__
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError
+
+    @contextmanager
+    def _as_active(self, connection: sa.Connection) -> Iterator[None]:
+        outer = getattr(self._active, "connection", None)
+        self._active.connection = connection
+        try:
+            yield
+        finally:
+            self._active.connection = outer
 
     def now(self, connection: sa.Connection) -> int:
         """Microseconds since 1970 by the database's clock; the local one for SQLite."""

@@ -37,11 +37,11 @@ class CatalogIndex:
             return {row.id: row for row in map(ChunkRow._make, chunks.by_id(connection, ids))}
 
     def open_packs(self) -> Sequence[tuple[str, int]]:
-        with self._catalog.read() as connection:
+        with self._catalog.fresh() as connection:
             return chunks.open_packs(connection, PACK_LIMIT)
 
     def pack_size(self, pack: str) -> int | None:
-        with self._catalog.read() as connection:
+        with self._catalog.fresh() as connection:  # a stale size would cut a pack too short
             return chunks.pack_size(connection, pack)
 
     def create_pack(self, pack: str, size: int) -> None:

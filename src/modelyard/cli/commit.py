@@ -111,6 +111,8 @@ def _from_checkout(session: Session, wish: Wish) -> Committed:
     from modelyard.registry import checkout
 
     here = session.checkout()
+    if wish.parent is not None:
+        raise click.UsageError("--parent is for MODEL and PATH: a checkout knows its parent")
     yard = session.yard_of(here)
     with session.out.progress() as progress:
         return checkout.commit(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Base", "Request", "commit", "find_base", "manifest_entry"]
 
 _INLINE = 100_000
+_LARGE = 4 << 20
 _TRIES = 6
 _QUIET = ("text", "unknown")
 
@@ -82,7 +83,7 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
         session = house.session()
         try:
             work = _Commit(house, request, files, Ingest(session, house.reader, house.pool), report)
-            done = work.run()
+            done = _published(house, work)
             return replace(done, seconds=round(time.monotonic() - started, 3))
         except (BranchMoved, ContentGone):
             if request.parent is not None:
@@ -90,6 +91,15 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
         finally:
             session.close()
     raise Unavailable("busy-branch", "others commit to this branch all the time", hint="try again")
+
+
+def _published(house: House, work: _Commit) -> Committed:
+    if work.is_large:
+        draft = work.prepare()
+    else:
+        with house.catalog.read():  # one view for all the small questions
+            draft = work.prepare()
+    return draft if isinstance(draft, Committed) else publish(house, work.ingest, draft)
 
 
 def find_base(
@@ -173,7 +183,12 @@ class _Commit:
         self._total = sum(file.status.st_size for file in files)
         ingest.report = self._count
 
-    def run(self) -> Committed:
+    @property
+    def is_large(self) -> bool:
+        return self._total > _LARGE
+
+    def prepare(self) -> Draft | Committed:
+        """Store the content; the finished answer if there is nothing new."""
         request = self.request
         branch = RefName.parse(request.branch or MAIN)
         base = find_base(self.house, request.model, branch, request.parent)
@@ -188,7 +203,7 @@ class _Commit:
         self._note_formats(kept.values())
         card = card_of(tree)
         labels = {**(card.labels if card else {}), **request.labels}
-        draft = Draft(
+        return Draft(
             model=request.model,
             branch=branch,
             tree=tree | manifest_entry(request.manifest),
@@ -205,8 +220,6 @@ class _Commit:
             formats=tuple(sorted(self.formats.difference(_QUIET))),
             framework=request.manifest.framework or min(self.frameworks, default=None),
         )
-        return publish(self.house, self.ingest, draft)
-
     def _look_around(self) -> None:
         """Checks across files, such as ONNX data outside of the folder."""
         if self.request.scan and self.request.source.is_dir() and len(self.files) > 1:

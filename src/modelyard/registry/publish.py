@@ -114,7 +114,7 @@ class _Publication:
         first = self._parent(model, tip)
         parents = [p for p in (first, *draft.merged) if p is not None]
         commit, bundle_base = self._commit_object(model, root, parents)
-        number = models.take_number(connection, model.id, self.journal.now)
+        number = models.take_number(connection, model, self.journal.now)
         known = blobs.bundles(connection, model.id, [o.sha for o in objects])
         fresh = [o for o in objects if o.sha not in known] + [commit]
         new_bytes = self.ingest.session.new_bytes

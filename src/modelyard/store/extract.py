@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelyard.errors import Corrupt, Unavailable
-from modelyard.store.codecs import Workspace
+from modelyard.store.codecs import Workspace, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ class BlobReader:
         names = [name for name, _ in self.chunks[first : last + 1]]
         rows = self._reader.rows(names)
         bases = self._reader.bases(rows.values())
-        work = Workspace()
+        work = workspace()
         at = self._ends[first - 1] if first else 0
         for name, size in self.chunks[first : last + 1]:
             a, b = max(start - at, 0), min(end - at, size)
@@ -124,7 +124,7 @@ class BlobReader:
             return
         rows = self._reader.rows([name for name, _ in run])
         bases = self._reader.bases(rows.values())
-        work = _workspace()
+        work = workspace()
         start = at
         large = work.bytes("out", max(sum(size for _, size in run if size <= 1 << 18), 1 << 20))
         filled = 0
@@ -178,16 +178,6 @@ class BlobFile(io.RawIOBase):
         buffer[: len(piece)] = piece.data
         self._at += len(piece)
         return len(piece)
-
-
-_threads = threading.local()
-
-
-def _workspace() -> Workspace:
-    work: Workspace | None = getattr(_threads, "work", None)
-    if work is None:
-        work = _threads.work = Workspace()
-    return work
 
 
 def _pwrite(descriptor: int, piece: Bytes, at: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from modelyard.core.digest import ChunkId, Digest
 from modelyard.errors import Conflict, Corrupt
-from modelyard.store.codecs import Workspace, encode, needs_base
+from modelyard.store.codecs import Workspace, encode, needs_base, workspace
 from modelyard.store.codecs.dictionary import LIMIT as DICTIONARY_LIMIT
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.store.pack import chunk_id
@@ -87,7 +87,6 @@ class Ingest:
         self._index = reader.index
         self._pool = pool
         self.report = report
-        self._threads = threading.local()
 
     def file(
         self,
@@ -196,7 +195,7 @@ class Ingest:
     ) -> list[tuple[ChunkId, int]]:
         if stop.is_set():
             return []
-        work = self._workspace()
+        work = workspace()
         room = work.bytes("source", sum(_aligned(s.end - s.start) for s in run))
         pieces, at = [], 0
         for segment in run:
@@ -245,11 +244,12 @@ class Ingest:
         is_float: bool,
         base: ChunkRow | None,
     ) -> None:
-        work = self._workspace()
+        work = workspace()
         base = self._full(base)
         before = self._base(base, source, width, work)
         encoded = encode(source, width, is_float, before, work)
-        if needs_base(encoded.codec) and width == 1 and self._drifted(encoded, base):
+        drifts = needs_base(encoded.codec) and width == 1 and kind != Kind.BUNDLE
+        if drifts and self._drifted(encoded, base):
             encoded = encode(source, width, is_float, None, work)
         used = base if needs_base(encoded.codec) else None
         self.session.append(kind, name, len(source), encoded, used)
@@ -277,16 +277,10 @@ class Ingest:
         Deltas to one base grow with every version. A new base pays as soon as the next delta costs
         more than the average of the base and all its deltas so far.
         """
-        if base is None or encoded.length < 256:
+        if base is None or encoded.length * 64 < base.length:
             return False
         count, total = self._index.deltas(base.id)
         return encoded.length * (count + 1) > base.length + total
-
-    def _workspace(self) -> Workspace:
-        work: Workspace | None = getattr(self._threads, "work", None)
-        if work is None:
-            work = self._threads.work = Workspace()
-        return work
 
 
 def _runs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:

@@ -89,9 +89,9 @@ class SupportsAppend(Protocol):
     """A backend on this machine's disk, where an open pack can grow."""
 
     def append(self, key: str, size: int) -> Appender | None:
-        """Lock `key` and cut it back to `size` bytes; None if somebody else has it.
+        """Lock `key`, to go on after `size` bytes; None if somebody else has it.
 
-        A size of 0 makes the object, durably.
+        What lies beyond is cut off at the first write. A size of 0 makes the object, durably.
         """
 
 

@@ -164,17 +164,24 @@ class LocalAppender:
     def __init__(self, key: str, descriptor: int, size: int) -> None:
         self._key = key
         self._descriptor = descriptor
-        with _os_errors(key):
-            end = os.fstat(descriptor).st_size
-            if end < size:
-                raise Corrupt("short-object", f"{key} has {end} bytes, {size} are indexed")
-            if end > size:
-                os.ftruncate(descriptor, size)  # a writer died here; nobody was told of the rest
-            os.lseek(descriptor, size, os.SEEK_SET)
+        self._size = size
+        self._is_cut = False
 
     def write(self, parts: Sequence[bytes | memoryview]) -> None:
         with _os_errors(self._key):
+            if not self._is_cut:
+                self._cut()
             write_all(self._descriptor, parts)
+
+    def _cut(self) -> None:
+        """Drop what a writer left that died here; nobody was told of it."""
+        end = os.fstat(self._descriptor).st_size
+        if end < self._size:
+            raise Corrupt("short-object", f"{self._key} has {end} bytes, not {self._size}")
+        if end > self._size:
+            os.ftruncate(self._descriptor, self._size)
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
+        self._is_cut = True
 
     def sync(self) -> None:
         with _os_errors(self._key):

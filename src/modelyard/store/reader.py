@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelyard.errors import Corrupt, NotFound
-from modelyard.store.codecs import Workspace, decode, needs_base
+from modelyard.store.codecs import Workspace, decode, needs_base, workspace
 from modelyard.store.interface import Index, SupportsReadInto
 from modelyard.store.pack import chunk_id
 
@@ -76,7 +76,7 @@ class Reader:
         content = self._cache.get(row.id)
         if content is None:
             out = np.empty(row.size, np.uint8)
-            self.into(row, out, _local_workspace(), self.bases([row]))
+            self.into(row, out, workspace(), self.bases([row]))
             content = out.tobytes()
             self._cache.put(row.id, content)
         return content
@@ -123,13 +123,3 @@ class _Cache:
                 self._size += len(content)
             while self._size > self._limit:
                 self._size -= len(self._items.popitem(last=False)[1])
-
-
-_threads = threading.local()
-
-
-def _local_workspace() -> Workspace:
-    work: Workspace | None = getattr(_threads, "work", None)
-    if work is None:
-        work = _threads.work = Workspace()
-    return work

@@ -142,15 +142,14 @@ class Session:
         return pack
 
     def _appendable(self, backend: SupportsAppend) -> _OpenPack:
-        for key, _ in self._index.open_packs():
-            size = self._index.pack_size(key)
-            appender = backend.append(key, size) if size else None
+        for key, size in self._index.open_packs():
+            appender = backend.append(key, size)
             if appender is None:
                 continue
             # only now, under its lock, does the pack's size stand still
             settled = self._index.pack_size(key)
             if settled == size:
-                return _GrowingPack(key, size or 0, appender, self._index)
+                return _GrowingPack(key, size, appender, self._index)
             appender.close()
         token = secrets.token_hex(12)
         key = f"packs/{token[:2]}/{token}.pack"

@@ -39,10 +39,10 @@ _DELETED = (
 )
 _TAKE = (
     sa.update(model)
-    .where(model.c.id == sa.bindparam("key"))
+    .where(model.c.id == sa.bindparam("key"), model.c.next_number == sa.bindparam("seen"))
     .values(next_number=model.c.next_number + 1, updated=sa.bindparam("now"))
 )
-_NEXT = sa.select(model.c.next_number).where(model.c.id == sa.bindparam("key"))
+_LOCKED = sa.select(model.c.next_number).where(model.c.id == sa.bindparam("key")).with_for_update()
 
 
 def by_name(connection: sa.Connection, name: str) -> ModelRow | None:
@@ -88,10 +88,16 @@ def create(connection: sa.Connection, name: str, kind: str, now: int) -> int:
     return int(key[0]) if key else 0
 
 
-def take_number(connection: sa.Connection, key: int, now: int) -> int:
-    """The next version number. The row stays locked, so numbers come in order of arrival."""
-    connection.execute(_TAKE, {"key": key, "now": now})
-    return int(connection.execute(_NEXT, {"key": key}).scalar_one()) - 1
+def take_number(connection: sa.Connection, row: ModelRow, now: int) -> int:
+    """The next version number, from a row read in this transaction.
+
+    The row stays locked, so numbers come in order of arrival and are never given twice.
+    """
+    values = {"key": row.id, "now": now, "seen": row.next_number}
+    if connection.execute(_TAKE, values).rowcount == 1:
+        return row.next_number
+    fresh = connection.execute(_LOCKED, {"key": row.id}).scalar_one()
+    return take_number(connection, row._replace(next_number=int(fresh)), now)
 
 
 def update(connection: sa.Connection, key: int, **values: object) -> None:

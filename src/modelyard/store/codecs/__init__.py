@@ -14,12 +14,12 @@ import zstandard
 
 from modelyard.errors import Corrupt
 from modelyard.store.codecs import delta, dictionary, plain, planes
-from modelyard.store.codecs.workspace import Bytes, Workspace
+from modelyard.store.codecs.workspace import Bytes, Workspace, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Encoded", "Workspace", "decode", "encode", "needs_base"]
+__all__ = ["Encoded", "Workspace", "decode", "encode", "needs_base", "workspace"]
 
 NAMES = {
     plain.RAW: "raw", plain.ZSTD: "zstd", planes.NUMBER: "planes", delta.NUMBER: "delta",

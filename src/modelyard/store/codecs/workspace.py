@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import zstandard
 
-__all__ = ["Workspace"]
+__all__ = ["Workspace", "workspace"]
 
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
@@ -31,3 +33,14 @@ class Workspace:
         if array is None or len(array) < size:
             array = self._arrays[name] = np.empty(max(size, 1 << 20), np.uint8)
         return array[:size]
+
+
+_threads = threading.local()
+
+
+def workspace() -> Workspace:
+    """This thread's own."""
+    work: Workspace | None = getattr(_threads, "work", None)
+    if work is None:
+        work = _threads.work = Workspace()
+    return work
