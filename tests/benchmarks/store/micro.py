@@ -7,6 +7,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,18 +64,20 @@ def again(micro: Micro) -> Iterator[Check]:
     shutil.copyfile(base, file)
     micro.program("run_yard.py", "init", place / "yard")
     micro.program("run_yard.py", "push", place / "yard", file)
-    read, whole, summed, known = [], [], [], []
-    for _ in range(5):
+    read, whole, summed, known, second = [], [], [], [], []
+    for turn in range(5):
         warm(file)
         settle(place)
         env = quiet(place / "home")
         summed.append(command(["sha256sum", str(file)], env=env)[0].wall)
-        os.utime(file)
+        earlier = time.time_ns() - 3_600_000_000_000 + turn
+        os.utime(file, ns=(earlier, earlier))  # not now: a file changed this moment is not trusted
         cost, said = micro.program("time_yard.py", "recommit", place / "yard", file)
         read.append(said["inside"])
         whole.append(cost.wall)
         _, said = micro.program("time_yard.py", "recommit", place / "yard", file)
         known.append(said["inside"])
+        second.append(said["second"])
     sha, size = statistics.median(summed), f"{micro.again_mb} MB"
     speed = sha / statistics.median(read)
     note = f"commit {statistics.median(read):.3f} s, sha256sum {sha:.3f} s, {size}"
@@ -82,7 +85,8 @@ def again(micro: Micro) -> Iterator[Check]:
     note = "with the start of Python"
     yield Check("again", "the same", sha / statistics.median(whole), None, "x", note=note)
     unread = statistics.median(known) * 1000
-    yield Check("again", "same size, time and inode", unread, 50, "ms", note=size)
+    note = f"{size}; the next in the same process {statistics.median(second) * 1000:.1f} ms"
+    yield Check("again", "same size, time and inode", unread, 50, "ms", note=note)
     shutil.rmtree(place)
 
 

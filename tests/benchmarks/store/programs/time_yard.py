@@ -17,11 +17,13 @@ MODEL = "bench/m"
 
 
 def recommit(folder: str, file: str) -> dict[str, object]:
-    """Commit a file that is in the yard already."""
+    """Commit a file that is in the yard already, and once more in the same process."""
     model = modelyard.open(folder).model(MODEL)
-    start = time.perf_counter()
-    made = model.commit(file, message="again")
-    return {"inside": time.perf_counter() - start, "created": getattr(made, "created", None)}
+    times = [time.perf_counter()]
+    for _ in range(2):
+        assert not model.commit(file, message="again").created
+        times.append(time.perf_counter())
+    return {"inside": times[1] - times[0], "second": times[2] - times[1]}
 
 
 def tensor(folder: str, name: str) -> dict[str, object]:
