@@ -15,6 +15,7 @@ from modelyard.cli.views.versions import CommittedView
 
 if TYPE_CHECKING:
     from modelyard.core.version import Committed
+    from modelyard.core.yard import Yard
 
 __all__ = ["commit_command"]
 
@@ -80,20 +81,20 @@ def commit_command(
     """
     wish = Wish(message, branch, dict(metrics), dict(params), dict(labels), parent, only)
     if model is None:
-        made = _from_checkout(session, wish)
+        yard, made = _from_checkout(session, wish)
     elif path is None:
         raise click.UsageError("give MODEL and PATH, or neither of them in a checkout")
     else:
-        made = _from_path(session, model, path, wish)
+        yard, made = _from_path(session, model, path, wish)
     session.out.show(CommittedView(made))
-    if made.created:
-        session.out.hint(_next(made))
+    if made.created and session.out.mode == "human":
+        session.out.hint(_next(yard, made))
 
 
-def _from_path(session: Session, model: str, path: Path, wish: Wish) -> Committed:
+def _from_path(session: Session, model: str, path: Path, wish: Wish) -> tuple[Yard, Committed]:
     yard = session.yard_to_fill()
     with session.out.progress() as progress:
-        return yard.commit(
+        return yard, yard.commit(
             model,
             session.cwd / path,
             message=wish.message,
@@ -107,7 +108,7 @@ def _from_path(session: Session, model: str, path: Path, wish: Wish) -> Committe
         )
 
 
-def _from_checkout(session: Session, wish: Wish) -> Committed:
+def _from_checkout(session: Session, wish: Wish) -> tuple[Yard, Committed]:
     from modelyard.registry import checkout
 
     here = session.checkout()
@@ -115,7 +116,7 @@ def _from_checkout(session: Session, wish: Wish) -> Committed:
         raise click.UsageError("--parent is for MODEL and PATH: a checkout knows its parent")
     yard = session.yard_of(here)
     with session.out.progress() as progress:
-        return checkout.commit(
+        return yard, checkout.commit(
             yard,
             here,
             wish.message,
@@ -128,7 +129,8 @@ def _from_checkout(session: Session, wish: Wish) -> Committed:
         )
 
 
-def _next(made: Committed) -> str:
-    if made.number == 1:
+def _next(yard: Yard, made: Committed) -> str:
+    parents = yard.resolve(made.model, made.number).parents
+    if not parents:
         return f"yard show {made.model}"
-    return f"yard diff {made.model}@{made.number - 1} {made.number}"
+    return f"yard diff {made.model}@{parents[0]} {made.number}"

@@ -50,7 +50,7 @@ def _delete_model(session: Session, name: str, *, yes: bool) -> int:
     what = f"{model.name} with {words.count(model.versions, 'version')}"
     if not session.out.confirm(f"This deletes {what}, {human_size(model.size)} each.", yes=yes):
         return _kept(session)
-    session.out.show(ModelView(yard.delete_model(model.name), "deleted"))
+    session.out.show(ModelView(yard.delete_model(model.name), f"deleted {model.name}"))
     session.out.hint(f"yard restore {model.name} undoes it, until gc")
     return 0
 
@@ -91,7 +91,7 @@ def restore_command(session: Session, target: ModelRevision) -> None:
     Possible until gc took the bytes. 'yard list --deleted' lists the models that can come back.
     """
     model = session.yard().restore(target.model.text, revision_of(target))
-    session.out.show(ModelView(model, "restored"))
+    session.out.show(ModelView(model, f"restored {target}"))
 
 
 @command("rename", examples=["yard rename resnet vision/resnet"], see=["list"])
@@ -103,4 +103,5 @@ def rename_command(session: Session, model: str, new_name: str) -> None:
 
     The old name still leads to it, until a new model takes that name.
     """
-    session.out.show(ModelView(session.yard().rename(model, new_name), f"renamed {model} to"))
+    renamed = session.yard().rename(model, new_name)
+    session.out.show(ModelView(renamed, f"renamed {model} to {renamed.name}"))

@@ -76,10 +76,22 @@ def _ours(error: ModelyardError) -> Failure:
 
 
 def _usage(error: click.ClickException) -> Failure:
-    message = error.format_message()
+    message = _sentence(error)
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{ctx.command_path} --help" if ctx is not None else None
-    return Failure("usage", message[:1].lower() + message[1:].rstrip("."), hint, error.exit_code)
+    return Failure("usage", message, hint, error.exit_code)
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Click's message in our words: `--metric: 'high' is no number`."""
+    message = error.format_message()
+    if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+        message = error.message
+        param = error.param
+        if param is not None and param.name:
+            option = isinstance(param, click.Option)
+            message = f"{param.opts[0] if option else param.name.upper()}: {message}"
+    return message[:1].lower() + message[1:].rstrip(".")
 
 
 def _system(error: OSError) -> Failure:

@@ -36,8 +36,10 @@ def show_command(session: Session, target: ModelRevision, every_tensor: bool) ->
     """
     from modelyard.cli.views.versions import DetailView
 
-    detail = session.yard().show(target.model.text, revision_of(target))
-    session.out.show(DetailView(detail, every_tensor))
+    yard = session.yard()
+    detail = yard.show(target.model.text, revision_of(target))
+    refs = () if target.revision else yard.refs(target.model.text)
+    session.out.show(DetailView(detail, every_tensor, refs))
 
 
 @command(

@@ -153,11 +153,12 @@ def _delete(session: Session, kind: RefKind, model: str, name: str) -> None:
 
     yard = session.yard()
     kinds = {ref.name: ref.kind for ref in yard.refs(model)}
-    if kinds.get(name, kind) != kind:
+    other = kinds.get(name)
+    if other is not None and other != kind:
         raise NotFound(
             "no-ref",
-            f"{model} has no {kind} named {name}: it is one of kind {kinds[name]}",
-            hint=f"yard {kinds[name]} {model} {name} --delete",
+            f"{name} of {model} is no {kind} but of kind {other}",
+            hint=f"yard {other} {model} {name} --delete",
         )
     ref = yard.delete_ref(model, name)
     session.out.show(RefView(model, ref, ref.number, deleted=True))

@@ -107,8 +107,8 @@ class Session:
             raise NotFound(
                 "no-yard",
                 "there is no yard here yet",
-                hint="'yard init' makes one in this folder; "
-                "'yard commit MODEL PATH' makes your own in " + choice.url,
+                hint=f"'yard commit MODEL PATH -m MSG' makes your own in {choice.url}, "
+                "'yard init FOLDER' one elsewhere",
             )
         if self._yard is None:
             self._yard = registry.open_yard(choice.url, author=self.author())

@@ -41,7 +41,7 @@ def test_the_first_commit_makes_the_users_own_yard(shell):
 
 def test_without_a_yard_it_says_what_to_do(shell):
     message = shell.err("list")
-    assert message.startswith("error: there is no yard here yet\n  hint: 'yard init'")
+    assert message.startswith("error: there is no yard here yet\n  hint: 'yard commit ")
     assert not (shell.home / ".local").exists()
 
 
@@ -157,7 +157,7 @@ def test_completion_is_silent_without_a_yard(shell):
         "_YARD_COMPLETE": "bash_complete", "COMP_WORDS": "yard show v", "COMP_CWORD": "2",
     }  # fmt: skip
     done = subprocess.run(YARD, env=env, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("", "")
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_a_reader_that_goes_away_is_no_error(resnet):

@@ -28,7 +28,9 @@ def inside_yard(tmp_path):
 
 def test_the_option_comes_before_all_else(environment, inside_yard):
     environment["YARD"] = "/elsewhere"
-    choice = choose_yard("/here", environment=environment, cwd=inside_yard, checkout=lambda: "/there")
+    choice = choose_yard(
+        "/here", environment=environment, cwd=inside_yard, checkout=lambda: "/there"
+    )
     assert (choice.url, choice.source) == ("/here", "option")
 
 

@@ -46,7 +46,8 @@ class GcView:
     def lines(self) -> Iterator[Block]:
         done = self.report
         verb = "would free" if done.dry_run else "freed"
-        yield f"{verb} {human_size(done.freed)}: {words.count(done.chunks, 'chunk')} not needed"
+        yield f"{words.count(done.chunks, 'chunk')} that nothing needs"
+        yield f"{verb} {human_size(done.freed)} now"
         if done.waiting:
             yield f"{human_size(done.waiting)} more when the grace time is over"
         packs = words.count(done.packs_deleted, "pack")

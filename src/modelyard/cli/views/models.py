@@ -61,14 +61,14 @@ class ModelView:
 
     model: ModelInfo
     done: str
-    """`deleted`, `restored`, ..."""
+    """What was done, and to what: `deleted vision/resnet`."""
 
     def json(self) -> object:
         return self.model
 
     def lines(self) -> Iterator[Block]:
         versions = words.count(self.model.versions, "version")
-        yield [f"{self.done} ", Span(self.model.name, "bold"), f": {versions}"]
+        yield f"{self.done}: {versions}"
 
     def ids(self) -> Iterator[str]:
         yield self.model.name

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Committed,
         FileInfo,
         Page,
+        RefInfo,
         RefMove,
         VersionDetail,
         VersionInfo,
@@ -187,13 +188,15 @@ class DetailView:
 
     detail: VersionDetail
     every_tensor: bool = False
+    refs: Sequence[RefInfo] = ()
+    """Of the model: people see those that point elsewhere too."""
 
     def json(self) -> object:
         detail: Any = builtins(self.detail)
         return detail.pop("version") | detail
 
     def lines(self) -> Iterator[Block]:
-        yield from _head(self.detail)
+        yield from _head(self.detail, self.refs)
         yield from self._tables()
         yield from _findings(self.detail)
         yield from _card(self.detail.card)
@@ -232,8 +235,9 @@ def shape(sizes: tuple[int, ...]) -> str:
     return "x".join(map(str, sizes)) or "scalar"
 
 
-def _head(detail: VersionDetail) -> Iterator[Line]:
+def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
     version = detail.version
+    elsewhere = [f"{ref.name}={ref.number}" for ref in refs if ref.number != version.number]
     yield [Span(version.title, "bold"), f" {version.commit[:7]} on {version.branch}"]
     if version.deleted:
         yield Span(f"deleted {words.minute(version.deleted)}", "bad")
@@ -241,6 +245,7 @@ def _head(detail: VersionDetail) -> Iterator[Line]:
         yield f"  {line}".rstrip()
     facts = {
         "refs": [Span(", ".join(version.refs), "good")] if version.refs else "",
+        "elsewhere": [Span(", ".join(elsewhere), "good")] if elsewhere else "",
         "author": version.author,
         "time": words.minute(version.time),
         "parents": ", ".join(map(str, version.parents)),
