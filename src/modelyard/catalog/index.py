@@ -87,22 +87,19 @@ def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> i
         )
     else:
         chunks.resize_pack(connection, key, state=state, size=growth.size, now=now)
-    known = _twins(connection, growth.chunks)
-    fresh = [new for new in growth.chunks if new.hash not in known]
+    names = {new.hash for new in growth.chunks}
+    there = chunks.ids_of(connection, names | {new.base for new in growth.chunks if new.base})
+    # of two sessions that stored a chunk at the same time, the first one's stays
+    fresh = [new for new in growth.chunks if new.hash not in there]
     plain = [_values(new, key, None) for new in fresh if new.base is None]
     chunks.insert(connection, plain)
     with_base = [new for new in fresh if new.base is not None]
-    if with_base:  # a base may have come just now
-        bases = chunks.ids_of(connection, {new.base for new in with_base if new.base})
-        if any(new.base not in bases for new in with_base):
-            raise Unavailable("store-changed", "gc ran meanwhile", hint="run the command again")
-        chunks.insert(connection, [_values(n, key, bases[n.base or b""]) for n in with_base])
+    missing = {new.base for new in with_base if new.base and new.base not in there}
+    there |= chunks.ids_of(connection, missing)  # they may have come just now
+    if any(new.base not in there for new in with_base):
+        raise Unavailable("store-changed", "gc ran meanwhile", hint="run the command again")
+    chunks.insert(connection, [_values(new, key, there[new.base or b""]) for new in with_base])
     return key
-
-
-def _twins(connection: sa.Connection, fresh: Sequence[NewChunk]) -> set[bytes]:
-    """Chunks that another session stored at the same time: the first stays."""
-    return set(chunks.ids_of(connection, [new.hash for new in fresh]))
 
 
 def _values(new: NewChunk, pack_id: int, base_id: int | None) -> dict[str, object]:

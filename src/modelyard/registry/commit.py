@@ -123,12 +123,9 @@ def find_base(
             )  # fmt: skip
         if version is None:
             return Base(None, tip is not None)
-        found = blobs.by_id(connection, versions.files_of(connection, version.id).values())
-        rows = {
-            path: found[key]
-            for path, key in versions.files_of(connection, version.id).items()
-            if key in found
-        }
+        files = versions.files_of(connection, version.id)
+        found = blobs.by_id(connection, set(files.values()) - {0})
+        rows = {path: found[key] for path, key in files.items() if key in found}
     tree = read_tree(version.tree_id, ModelObjects(house, version.model_id))
     return Base(version, tip is not None, tree, rows)
 

@@ -21,7 +21,7 @@ from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -121,9 +121,10 @@ class _Publication:
         bundle = self._write_bundle(model, number, commit, fresh, bundle_base, new_bytes)
         self.journal.settle()
         self._check_reused()
-        blob_ids = self._insert_blobs()
+        ids = chunks.ids_of(connection, {bundle, *self._new_chunks()})
+        blob_ids = self._insert_blobs(ids)
         self._insert_version(model, number, commit, root, parents, new_bytes, blob_ids)
-        bundle_id = chunks.ids_of(connection, [bundle])[bundle]
+        bundle_id = ids[bundle]
         blobs.add_objects(connection, model.id, [o.sha for o in fresh], bundle_id)
         self._move(model, tip, number)
         sizes = draft.visible
@@ -221,11 +222,16 @@ class _Publication:
         if len(blobs.by_id(self.connection, kept)) != len(kept):
             raise ContentGone
 
-    def _insert_blobs(self) -> dict[Digest, int]:
+    def _new_chunks(self) -> Iterator[bytes]:
+        for blob in self.draft.blobs.values():
+            if isinstance(blob, NewBlob):
+                yield blob.content
+                if blob.inspection is not None:
+                    yield blob.inspection
+
+    def _insert_blobs(self, ids: Mapping[bytes, int]) -> dict[Digest, int]:
         fresh = [b for b in self.draft.blobs.values() if isinstance(b, NewBlob)]
         twins = blobs.by_digest(self.connection, [b.sha256.raw for b in fresh])
-        names = {b.content for b in fresh} | {b.inspection for b in fresh if b.inspection}
-        ids = chunks.ids_of(self.connection, names)
         found: dict[Digest, int] = {}
         for digest, blob in self.draft.blobs.items():
             if not isinstance(blob, NewBlob):

@@ -38,6 +38,34 @@ _BY_HASH = _JOINED.where(
     chunk.c.hash.in_(sa.bindparam("hashes", expanding=True)), pack.c.state != "condemned"
 )
 _BY_ID = _JOINED.where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)))
+_IDS_OF = sa.select(chunk.c.hash, chunk.c.id).where(
+    chunk.c.hash.in_(sa.bindparam("hashes", expanding=True))
+)
+_LIVE = (
+    sa.select(sa.func.count())
+    .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
+    .where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)), pack.c.state != "condemned")
+)
+_DELTAS = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length), 0)).where(
+    chunk.c.base_id == sa.bindparam("base")
+)
+_OPEN = (
+    sa.select(pack.c.name, pack.c.size)
+    .where(pack.c.state == "open", pack.c.size < sa.bindparam("limit"))
+    .order_by(pack.c.size)
+)
+_PACK_SIZE = sa.select(pack.c.size).where(
+    pack.c.name == sa.bindparam("name"), pack.c.state == "open"
+)
+_PACK_ID = sa.select(pack.c.id).where(pack.c.name == sa.bindparam("name"))
+_RESIZE = (
+    sa.update(pack)
+    .where(pack.c.id == sa.bindparam("key"))
+    .values(
+        state=sa.bindparam("to_state"), size=sa.bindparam("to_size"), changed=sa.bindparam("now")
+    )
+)
+_CLOSE = sa.delete(lease).where(lease.c.session == sa.bindparam("key"))
 _BATCH = 500
 
 
@@ -50,7 +78,7 @@ def batches(values: Iterable[object]) -> Iterable[list[object]]:
 def by_hash(connection: sa.Connection, hashes: Iterable[bytes]) -> list[Row]:
     """Chunks that are known and in no condemned pack."""
     return [
-        row._tuple()
+        tuple(row)
         for batch in batches(hashes)
         for row in connection.execute(_BY_HASH, {"hashes": batch})
     ]
@@ -58,33 +86,23 @@ def by_hash(connection: sa.Connection, hashes: Iterable[bytes]) -> list[Row]:
 
 def by_id(connection: sa.Connection, ids: Iterable[int]) -> list[Row]:
     return [
-        row._tuple()
+        tuple(row)
         for batch in batches(ids)
         for row in connection.execute(_BY_ID, {"ids": batch})
     ]
 
 
 def ids_of(connection: sa.Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
-    statement = sa.select(chunk.c.hash, chunk.c.id).where(
-        chunk.c.hash.in_(sa.bindparam("hashes", expanding=True))
-    )
     return {
         row.hash: row.id
         for batch in batches(hashes)
-        for row in connection.execute(statement, {"hashes": batch})
+        for row in connection.execute(_IDS_OF, {"hashes": batch})
     }
 
 
 def live_count(connection: sa.Connection, ids: Iterable[int]) -> int:
     """How many of these chunks are still there and in no condemned pack."""
-    statement = (
-        sa.select(sa.func.count())
-        .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
-        .where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)), pack.c.state != "condemned")
-    )
-    return sum(
-        connection.execute(statement, {"ids": batch}).scalar_one() for batch in batches(ids)
-    )
+    return sum(connection.execute(_LIVE, {"ids": batch}).scalar_one() for batch in batches(ids))
 
 
 def contents(connection: sa.Connection, name: str) -> list[tuple[object, ...]]:
@@ -100,14 +118,12 @@ def contents(connection: sa.Connection, name: str) -> list[tuple[object, ...]]:
         .where(pack.c.name == name)
         .order_by(chunk.c.start)
     )  # fmt: skip
-    return [row._tuple() for row in connection.execute(statement)]
+    return [tuple(row) for row in connection.execute(statement)]
 
 
 def delta_cost(connection: sa.Connection, base_id: int) -> tuple[int, int]:
-    statement = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length), 0)).where(
-        chunk.c.base_id == sa.bindparam("base")
-    )
-    count, total = connection.execute(statement, {"base": base_id}).one()
+    """How many chunks are deltas to this one, and their bytes together."""
+    count, total = connection.execute(_DELTAS, {"base": base_id}).one()
     return int(count), int(total)
 
 
@@ -117,19 +133,13 @@ def insert(connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> N
 
 
 def open_packs(connection: sa.Connection, limit: int) -> list[tuple[str, int]]:
-    statement = (
-        sa.select(pack.c.name, pack.c.size)
-        .where(pack.c.state == "open", pack.c.size < sa.bindparam("limit"))
-        .order_by(pack.c.size)
-    )
-    return [row._tuple() for row in connection.execute(statement, {"limit": limit})]
+    """Keys and sizes of packs that may grow, the smallest first."""
+    return [(row.name, row.size) for row in connection.execute(_OPEN, {"limit": limit})]
 
 
 def pack_size(connection: sa.Connection, name: str) -> int | None:
-    statement = sa.select(pack.c.size).where(
-        pack.c.name == sa.bindparam("name"), pack.c.state == "open"
-    )
-    return connection.execute(statement, {"name": name}).scalar_one_or_none()
+    """Size of an open pack."""
+    return connection.execute(_PACK_SIZE, {"name": name}).scalar_one_or_none()
 
 
 def create_pack(
@@ -142,17 +152,14 @@ def create_pack(
 
 
 def pack_id(connection: sa.Connection, name: str) -> int | None:
-    statement = sa.select(pack.c.id).where(pack.c.name == sa.bindparam("name"))
-    return connection.execute(statement, {"name": name}).scalar_one_or_none()
+    return connection.execute(_PACK_ID, {"name": name}).scalar_one_or_none()
 
 
 def resize_pack(
     connection: sa.Connection, key: int, *, state: str, size: int, now: int
 ) -> None:
-    statement = sa.update(pack).where(pack.c.id == sa.bindparam("key"))
-    values = {"state": state, "size": size, "changed": now}
-    connection.execute(statement.values(**{k: sa.bindparam(f"v_{k}") for k in values}),
-                       {"key": key, **{f"v_{k}": v for k, v in values.items()}})  # fmt: skip
+    values = {"key": key, "to_state": state, "to_size": size, "now": now}
+    connection.execute(_RESIZE, values)
 
 
 def take_lease(connection: sa.Connection, session: str, key: int, expires: int) -> None:
@@ -171,9 +178,7 @@ def take_lease(connection: sa.Connection, session: str, key: int, expires: int) 
 
 
 def close_session(connection: sa.Connection, session: str) -> None:
-    connection.execute(
-        sa.delete(lease).where(lease.c.session == sa.bindparam("key")), {"key": session}
-    )
+    connection.execute(_CLOSE, {"key": session})
 
 
 def ids_of_kind(connection: sa.Connection, kind: int) -> list[int]:

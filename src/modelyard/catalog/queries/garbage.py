@@ -62,7 +62,7 @@ def expired_versions(connection: sa.Connection, before: int) -> list[tuple[int, 
         sa.or_(version.c.deleted <= before, version.c.purged == sa.true()),
         sa.or_(holds, version.c.purged == sa.false()),
     )
-    return [row._tuple() for row in connection.execute(statement)]
+    return [(row.id, row.model_id, row.number) for row in connection.execute(statement)]
 
 
 def needed_blobs(connection: sa.Connection, without: Iterable[int]) -> set[int]:

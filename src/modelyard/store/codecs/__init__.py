@@ -66,12 +66,14 @@ def encode(
         if encoded.length < len(source) * 0.97:
             return encoded
         return _sealed(plain.RAW, [source.data])
+    if base is None or max(len(base), len(source)) > dictionary.LIMIT:
+        return _sealed(*plain.encode(source, work))
+    coded = dictionary.encode(source, base)
+    in_terms_of_base = Encoded(dictionary.NUMBER, [coded], len(coded))
+    if len(coded) < len(source) // 8:
+        return in_terms_of_base
     full = _sealed(*plain.encode(source, work))
-    if base is not None and max(len(base), len(source)) <= dictionary.LIMIT:
-        coded = dictionary.encode(source, base)
-        if len(coded) + 32 < full.length * _WORTH:
-            return Encoded(dictionary.NUMBER, [coded], len(coded))
-    return full
+    return in_terms_of_base if len(coded) + 32 < full.length * _WORTH else full
 
 
 def decode(
