@@ -22,7 +22,8 @@ def decoded(
         half: np.ndarray[Any, Any] = np.frombuffer(data, "u1").astype("<u2") << np.uint16(8)
         return half.view("<f2").astype("<f4")
     if name == "float8_e4m3fn":
-        return _E4M3[np.frombuffer(data, "u1")]
+        found: np.ndarray[Any, Any] = _E4M3[np.frombuffer(data, "u1")]
+        return found
     return None
 
 

@@ -129,6 +129,14 @@ def _spellings() -> dict[str, Hostile]:
             "m.pkl", b"\x80\x04" + short("os") + b"20" + short("system") + b"\x93.", "pickle-global"
         ),
         "spelled-computed": Hostile("m.pkl", computed + b".", "pickle-computed-global"),
+        "spelled-called-instance": Hostile(
+            "m.pkl",
+            b"\x80\x04csklearn.metrics._scorer\n_Scorer\n)\x81}b)R.",
+            "pickle-computed-call",
+        ),
+        "spelled-called-result": Hostile(
+            "m.pkl", b"\x80\x04(cbuiltins\nstr\n)Ro.", "pickle-computed-call"
+        ),
         "spelled-ext1": Hostile("m.pkl", b"\x80\x02\x82\x01" + arg + b"\x85R.", "pickle-extension"),
         "spelled-ext2": Hostile("m.pkl", b"\x80\x02\x83\x01\x01.", "pickle-extension"),
         "spelled-ext4": Hostile("m.pkl", b"\x80\x02\x84\x01\0\0\1.", "pickle-extension"),

@@ -20,6 +20,10 @@ _SCALARS = (
     "complex64 complex128 str_ bytes_ object_ void datetime64 timedelta64 longlong ulonglong"
 )
 _RANDOM = "__randomstate_ctor __generator_ctor __bit_generator_ctor BitGenerator_ctor"
+_MATHS = (
+    "mean median sum min max amin amax std var prod log log1p log2 log10 exp expm1 sqrt square "
+    "abs absolute sign sin cos tan tanh nan_to_num"
+)
 _ARRAYS = "_reconstruct scalar"
 _STORAGES = (
     "FloatStorage DoubleStorage HalfStorage BFloat16Storage LongStorage IntStorage ShortStorage "
@@ -43,7 +47,7 @@ _NAMES: dict[str, str] = {
     "builtins": "set frozenset object complex bytearray slice range int float str bytes bool "
     "list tuple dict",
     "__builtin__": "set frozenset object complex bytearray slice xrange int long float str "
-    "unicode bool list tuple dict",
+    "unicode bytes bool list tuple dict",
     "copyreg": "_reconstructor",
     "copy_reg": "_reconstructor",
     "_codecs": "encode",
@@ -52,13 +56,13 @@ _NAMES: dict[str, str] = {
     "decimal": "Decimal",
     "fractions": "Fraction",
     "uuid": "UUID",
-    "numpy": f"dtype ndarray matrix {_SCALARS}",
+    "numpy": f"dtype ndarray matrix {_SCALARS} {_MATHS}",
+    "numpy.ma": "_mareconstruct MaskedArray",
     "numpy.core.multiarray": _ARRAYS,
     "numpy._core.multiarray": _ARRAYS,
     "numpy.core.numeric": "_frombuffer",
     "numpy._core.numeric": "_frombuffer",
     "numpy.ma.core": "_mareconstruct MaskedArray",
-    "numpy.ma": "_mareconstruct",
     "numpy.random": _RANDOM,
     "numpy.random._pickle": _RANDOM,
     "numpy.random._mt19937": "MT19937",
@@ -77,6 +81,8 @@ _NAMES: dict[str, str] = {
     "scipy.sparse._dok": "dok_matrix dok_array",
     "scipy.sparse.csr": "csr_matrix",
     "scipy.sparse.csc": "csc_matrix",
+    "scipy.interpolate._bsplines": "BSpline",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "torch": f"{_STORAGES} {_TORCH_DTYPES}",
     "torch.storage": "UntypedStorage TypedStorage",
     "torch._utils": _REBUILT,

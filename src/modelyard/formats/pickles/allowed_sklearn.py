@@ -1,4 +1,4 @@
-"""Classes of scikit-learn whose building runs nothing but their own set-up.
+"""Classes of scikit-learn and functions that only compute: none opens, imports or evaluates.
 
 Written by listing scikit-learn 1.x: every estimator, and the losses, trees, kernels and neighbour
 indexes they hold. Modules are without the leading `sklearn.`; names are exact.
@@ -24,17 +24,21 @@ SKLEARN = {
         "HalfTweedieLoss HalfTweedieLossIdentity HuberLoss PinballLoss"
     ),
     "base": "BaseEstimator",
-    "calibration": "CalibratedClassifierCV _SigmoidCalibration _TemperatureScaling",
+    "calibration": (
+        "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration _TemperatureScaling"
+    ),
     "cluster._affinity_propagation": "AffinityPropagation",
     "cluster._agglomerative": "AgglomerativeClustering FeatureAgglomeration",
     "cluster._bicluster": "BaseSpectral SpectralBiclustering SpectralCoclustering",
-    "cluster._birch": "Birch",
-    "cluster._bisect_k_means": "BisectingKMeans",
+    "cluster._birch": "Birch _CFNode _CFSubcluster",
+    "cluster._bisect_k_means": "BisectingKMeans _BisectingTree",
     "cluster._dbscan": "DBSCAN",
     "cluster._hdbscan._tree": "TreeUnionFind __pyx_unpickle_TreeUnionFind",
     "cluster._hdbscan.hdbscan": "HDBSCAN",
     "cluster._hierarchical_fast": "__pyx_unpickle_UnionFind __pyx_unpickle_WeightedEdge",
-    "cluster._kmeans": "KMeans MiniBatchKMeans _BaseKMeans",
+    "cluster._kmeans": (
+        "KMeans MiniBatchKMeans _BaseKMeans _kmeans_single_elkan _kmeans_single_lloyd"
+    ),
     "cluster._mean_shift": "MeanShift",
     "cluster._optics": "OPTICS",
     "cluster._spectral": "SpectralClustering",
@@ -86,11 +90,12 @@ SKLEARN = {
     "feature_extraction.image": "PatchExtractor",
     "feature_extraction.text": "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer",
     "feature_selection._from_model": "SelectFromModel",
+    "feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "feature_selection._rfe": "RFE RFECV",
     "feature_selection._sequential": "SequentialFeatureSelector",
     "feature_selection._univariate_selection": (
         "GenericUnivariateSelect SelectFdr SelectFpr SelectFwe SelectKBest SelectPercentile "
-        "_BaseFilter"
+        "_BaseFilter chi2 f_classif f_oneway f_regression r_regression"
     ),
     "feature_selection._variance_threshold": "VarianceThreshold",
     "frozen._frozen": "FrozenEstimator",
@@ -146,6 +151,11 @@ SKLEARN = {
     "manifold._mds": "MDS",
     "manifold._spectral_embedding": "SpectralEmbedding",
     "manifold._t_sne": "TSNE",
+    "metrics._classification": (
+        "accuracy_score balanced_accuracy_score brier_score_loss cohen_kappa_score f1_score "
+        "fbeta_score hamming_loss hinge_loss jaccard_score log_loss matthews_corrcoef "
+        "precision_score recall_score zero_one_loss"
+    ),
     "metrics._dist_metrics": (
         "BrayCurtisDistance32 BrayCurtisDistance64 CanberraDistance32 CanberraDistance64 "
         "ChebyshevDistance32 ChebyshevDistance64 DiceDistance32 DiceDistance64 DistanceMetric "
@@ -183,6 +193,18 @@ SKLEARN = {
     "metrics._pairwise_distances_reduction._radius_neighbors_classmode": (
         "RadiusNeighborsClassMode32 RadiusNeighborsClassMode64"
     ),
+    "metrics._ranking": "average_precision_score roc_auc_score top_k_accuracy_score",
+    "metrics._regression": (
+        "d2_absolute_error_score explained_variance_score max_error mean_absolute_error "
+        "mean_absolute_percentage_error mean_gamma_deviance mean_pinball_loss "
+        "mean_poisson_deviance mean_squared_error mean_squared_log_error "
+        "median_absolute_error r2_score root_mean_squared_error root_mean_squared_log_error"
+    ),
+    "metrics._scorer": "_MultimetricScorer _PassthroughScorer _Scorer",
+    "metrics.pairwise": (
+        "cosine_distances cosine_similarity euclidean_distances linear_kernel "
+        "manhattan_distances polynomial_kernel rbf_kernel sigmoid_kernel"
+    ),
     "mixture._base": "BaseMixture",
     "mixture._bayesian_mixture": "BayesianGaussianMixture",
     "mixture._gaussian_mixture": "GaussianMixture",
@@ -192,6 +214,12 @@ SKLEARN = {
     "model_selection._search": "BaseSearchCV GridSearchCV RandomizedSearchCV",
     "model_selection._search_successive_halving": (
         "BaseSuccessiveHalving HalvingGridSearchCV HalvingRandomSearchCV"
+    ),
+    "model_selection._split": (
+        "GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut "
+        "LeavePOut PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit "
+        "StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit "
+        "_CVIterableWrapper"
     ),
     "multiclass": "OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier _ConstantPredictor",
     "multioutput": (
@@ -221,6 +249,7 @@ SKLEARN = {
     "neighbors._unsupervised": "NearestNeighbors",
     "neural_network._multilayer_perceptron": "BaseMultilayerPerceptron MLPClassifier MLPRegressor",
     "neural_network._rbm": "BernoulliRBM",
+    "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "pipeline": "FeatureUnion Pipeline",
     "preprocessing._data": (
         "Binarizer KernelCenterer MaxAbsScaler MinMaxScaler Normalizer PowerTransformer "

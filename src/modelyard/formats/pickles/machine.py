@@ -31,8 +31,8 @@ class Machine:
     """One pickle file: several streams may follow each other in it."""
 
     __slots__ = (
-        "arrays", "base", "budget", "computed", "data", "extensions", "frames", "globals",
-        "held", "legacy_joblib", "limit", "marks", "memo", "ops", "persistent", "source",
+        "arrays", "base", "budget", "computed", "computed_calls", "data", "extensions",
+        "frames", "globals", "held", "legacy_joblib", "limit", "marks", "memo", "ops", "persistent", "source",
         "stack", "whole",
     )  # fmt: skip
 
@@ -57,6 +57,8 @@ class Machine:
         self.persistent: list[Value] = []
         self.computed: list[int] = []
         """Offsets of names that are no plain text."""
+        self.computed_calls: list[int] = []
+        """Offsets of calls of something that is no plain name."""
         self.extensions: list[int] = []
         self.legacy_joblib: list[int] = []
 
@@ -119,7 +121,13 @@ class Machine:
                 raise bad("bad-pickle", "the pickle was cut: it has no end")
         self.limit = min(pos + _STEP, size if self.whole else size - _MARGIN)
         self.ops += self.limit - pos
-        held = self.held + len(self.stack) + len(self.memo) + len(self.arrays)
+        held = (
+            self.held
+            + len(self.stack)
+            + len(self.memo)
+            + len(self.arrays)
+            + len(self.computed_calls)
+        )
         if held > self.budget.max_nodes or self.ops > self.budget.max_ops or self.budget.spent:
             raise Spent("the pickle is too long to be walked")
         return pos

@@ -104,6 +104,7 @@ def findings_of(result: Scan, where: str, *, own: str = "\0") -> tuple[Finding, 
         found.append(Finding("pickle-global", "danger", f"{left} more names are imported", where))
     for kind, offsets, message in (
         ("pickle-computed-global", machine.computed, "a name to import is computed at load"),
+        ("pickle-computed-call", machine.computed_calls, "something built at load is called"),
         ("pickle-extension", machine.extensions, "a name comes from the extension registry"),
         ("joblib-legacy", machine.legacy_joblib, "array bytes could be read as opcodes"),
     ):
