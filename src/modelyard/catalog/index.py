@@ -71,9 +71,7 @@ class CatalogIndex:
         self._catalog.write(lambda connection: chunks.close_session(connection, session))
 
 
-def register(
-    connection: sa.Connection, growth: Sequence[PackGrowth], now: int
-) -> list[int]:
+def register(connection: sa.Connection, growth: Sequence[PackGrowth], now: int) -> list[int]:
     """Take durable chunks into the index; gives the row ids of their packs."""
     return [_register_pack(connection, pack, now) for pack in growth]
 
@@ -82,9 +80,7 @@ def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> i
     state = "live" if growth.sealed else "open"
     key = chunks.pack_id(connection, growth.pack)
     if key is None:
-        key = chunks.create_pack(
-            connection, growth.pack, state=state, size=growth.size, now=now
-        )
+        key = chunks.create_pack(connection, growth.pack, state=state, size=growth.size, now=now)
     else:
         chunks.resize_pack(connection, key, state=state, size=growth.size, now=now)
     names = {new.hash for new in growth.chunks}

@@ -22,9 +22,7 @@ def _binary(length: int) -> sa.types.TypeEngine[bytes]:
 
 def _key() -> sa.Column[int]:
     """An integer key; SQLite needs exactly INTEGER to alias its rowid."""
-    return sa.Column(
-        "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
-    )
+    return sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
 
 
 def _name(length: int) -> sa.types.TypeEngine[str]:
@@ -180,7 +178,9 @@ blob = sa.Table(
     sa.Column("sha256", _binary(32), nullable=False, unique=True),
     sa.Column("size", sa.BigInteger(), nullable=False),
     sa.Column("format", sa.String(24), nullable=False),
-    sa.Column("content_id", sa.BigInteger(), nullable=False),  # chunk row: recipe, or the only chunk
+    sa.Column(
+        "content_id", sa.BigInteger(), nullable=False
+    ),  # chunk row: recipe, or the only chunk
     sa.Column("is_recipe", sa.Boolean(), nullable=False),
     sa.Column("inspection_id", sa.BigInteger()),  # chunk row of what formats told
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Closeness:
     product: float = 0.0
     largest: float = 0.0
 
-    def add(self, old: NDArray[np.generic], new: NDArray[np.generic]) -> None:
+    def add(self, old: NDArray[Any], new: NDArray[Any]) -> None:
         """Take in two flat arrays of the same length, of float32, float64 or complex values."""
         with np.errstate(all="ignore"):
             for at in range(0, len(old), _BLOCK):
@@ -57,7 +57,7 @@ class Closeness:
         return _finite(self.largest)
 
 
-def as_floats(raw: NDArray[np.uint8], dtype: str) -> NDArray[np.generic] | None:
+def as_floats(raw: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
     """Raw little-endian bytes of a dtype as values to compute with; None if it is opaque."""
     if dtype == "bfloat16":
         return (raw.view("<u2").astype("<u4") << 16).view("<f4")

@@ -29,7 +29,7 @@ class Digest:
             raise InvalidInput("bad-digest", f"a blob's digest has 32 bytes, not {len(self.raw)}")
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
+    def of(cls, data: bytes | memoryview) -> Self:
         return cls(hashlib.sha256(data).digest())
 
     @classmethod

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TYPE_CHECKING
 
 from modelyard.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["MANIFEST_PATH", "Manifest"]
 

@@ -54,7 +54,7 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RefName:
-    """The name of a branch, tag or alias: what git allows, less what reads as a number or commit."""
+    """The name of a branch, tag or alias: what git allows, less what reads as a version."""
 
     text: str
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from modelyard.core.tensor import TensorInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from modelyard.core.tensor import TensorInfo
+    from collections.abc import Mapping
     from datetime import datetime
 
 __all__ = [

@@ -69,6 +69,7 @@ class Yard(Protocol):
         labels: Mapping[str, str] | None = None,
         author: str | None = None,
         kind: Literal["model", "dataset"] = "model",
+        scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Committed:
         """Store a file or folder as the next version of `model`, made if it is new.
@@ -78,6 +79,8 @@ class Yard(Protocol):
             branch: Where it goes; `main` if None. A new branch begins at `parent`, or at `main`.
             parent: The version this was made from. Conflict `branch-moved` if the branch exists
                 and points elsewhere.
+            scan: Whether to look for what a file would do if it were loaded; its structure is
+                read in any case.
             only: Globs; only matching files are taken from `source`, the rest is as in the parent.
         """
 
@@ -97,6 +100,8 @@ class Yard(Protocol):
     def delete_version(self, model: str, revision: Rev, *, purge: bool = False) -> VersionInfo:
         """Leave a tombstone. Conflict `protected`: a tag, alias or deployment points at it.
 
+        A branch that ends here goes back to the nearest ancestor that lives.
+
         Purged content goes with the next gc and can't be restored.
         """
 
@@ -106,9 +111,7 @@ class Yard(Protocol):
     def revert(self, model: str, revision: Rev, *, branch: str | None = None) -> Committed:
         """A new version on the branch with the content of an old one."""
 
-    def merge(
-        self, model: str, source: Rev, *, into: str, message: str = ""
-    ) -> Committed:
+    def merge(self, model: str, source: Rev, *, into: str, message: str = "") -> Committed:
         """Three-way merge of files. Conflict `merge-conflict` names every file in conflict."""
 
     # -- bytes -----------------------------------------------------------------------------------

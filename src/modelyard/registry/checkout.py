@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -19,6 +18,7 @@ from modelyard.registry.collect import collect
 from modelyard.registry.files import digest_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Callable, Mapping
 
     from modelyard.core.version import Progress
@@ -230,9 +230,7 @@ def _apply(
     )  # fmt: skip
 
 
-def _branch(
-    yard: Yard, checkout: Checkout, revision: str | int | None, number: int
-) -> str | None:
+def _branch(yard: Yard, checkout: Checkout, revision: str | int | None, number: int) -> str | None:
     branches = {r.name: r.number for r in yard.refs(checkout.model) if r.kind == "branch"}
     if revision is None:
         return MAIN if branches.get(MAIN) == number else None

@@ -102,9 +102,7 @@ def _published(house: House, work: _Commit) -> Committed:
     return draft if isinstance(draft, Committed) else publish(house, work.ingest, draft)
 
 
-def find_base(
-    house: House, model: ModelName, branch: RefName, parent: str | int | None
-) -> Base:
+def find_base(house: House, model: ModelName, branch: RefName, parent: str | int | None) -> Base:
     """The branch's tip, or what a new branch is to begin with."""
     with house.catalog.read() as connection:
         row = models.by_name(connection, model.text)
@@ -217,6 +215,7 @@ class _Commit:
             formats=tuple(sorted(self.formats.difference(_QUIET))),
             framework=request.manifest.framework or min(self.frameworks, default=None),
         )
+
     def _look_around(self) -> None:
         """Checks across files, such as ONNX data outside of the folder."""
         if self.request.scan and self.request.source.is_dir() and len(self.files) > 1:
@@ -279,8 +278,7 @@ class _Commit:
         if before.keys() != tree.keys():
             return False
         same = all(
-            (e.mode, e.digest) == (tree[path].mode, tree[path].digest)
-            for path, e in before.items()
+            (e.mode, e.digest) == (tree[path].mode, tree[path].digest) for path, e in before.items()
         )
         if not same:
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -236,9 +236,13 @@ def _values_of(tensor: _Tensor) -> np.ndarray | None:
     return flat.astype("<f8") if flat.dtype.kind in "iub" or flat.dtype.itemsize == 2 else flat
 
 
-def _whole(tensor: _Tensor, change: str) -> TensorChange:
+def _whole(tensor: _Tensor, change: Literal["added", "removed"]) -> TensorChange:
     return TensorChange(
-        tensor.file, tensor.info.name, change, tensor.info.dtype, tensor.info.shape  # type: ignore[arg-type]
+        tensor.file,
+        tensor.info.name,
+        change,
+        tensor.info.dtype,
+        tensor.info.shape,
     )
 
 

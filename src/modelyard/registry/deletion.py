@@ -32,9 +32,7 @@ def delete_version(
         row = find_model(connection, model)
         version = (find_any_version if purge else find_version)(connection, row, revision)
         pointing = [
-            ref
-            for ref in refs.of_models(connection, [row.id])
-            if ref.number == version.number
+            ref for ref in refs.of_models(connection, [row.id]) if ref.number == version.number
         ]
         protecting = [ref for ref in pointing if ref.kind != "branch"]
         if protecting:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import secrets
+import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from modelyard.catalog.queries import blobs, refs, versions
@@ -26,6 +25,7 @@ from modelyard.registry.objects import ModelObjects
 from modelyard.store.extract import BlobFile
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
@@ -112,9 +112,7 @@ def tensor(house: House, found: Contents, name: str) -> np.ndarray:
         )
     if len({path for path, *_ in matches_of}) > 1:
         files = ", ".join(sorted({path for path, *_ in matches_of}))
-        raise InvalidInput(
-            "ambiguous-tensor", f"{name} is in {files}", hint="say FILE:TENSOR"
-        )
+        raise InvalidInput("ambiguous-tensor", f"{name} is in {files}", hint="say FILE:TENSOR")
     path, row, inspection, info = matches_of[0]
     with io.BufferedReader(BlobFile(open_blob(house, row)), _BUFFER) as file:
         return read_tensor(cast("BinaryIO", file), path, inspection, info)

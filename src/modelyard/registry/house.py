@@ -6,7 +6,6 @@ import os
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
 from typing import TYPE_CHECKING, NoReturn, Self
 
 import sqlalchemy as sa
@@ -130,7 +129,7 @@ def open_house(root: Path, author: str) -> House:
 
 
 def _open_catalog(path: Path, backend: Backend) -> Catalog:
-    """Open it, or a stand-in that says what to do if it is gone or damaged while packs are there."""
+    """Open it; if it is gone or damaged while packs are there, a stand-in that says what to do."""
     if not path.exists() and any(True for _ in backend.keys("packs/")):
         return LostCatalog(path, "the catalog is gone")
     catalog = Catalog.open(f"sqlite:///{path}")

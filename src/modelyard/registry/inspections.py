@@ -36,10 +36,7 @@ def encode_inspection(inspection: Inspection) -> bytes:
         _Stored(
             inspection.format,
             inspection.framework,
-            [
-                (t.name, t.dtype, list(t.shape), t.start, t.end, t.order)
-                for t in inspection.tensors
-            ],
+            [(t.name, t.dtype, list(t.shape), t.start, t.end, t.order) for t in inspection.tensors],
             dict(inspection.metadata),
             [(f.kind, f.severity, f.message, f.where) for f in inspection.findings],
         )

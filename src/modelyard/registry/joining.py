@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["merge", "revert"]
 
 
-def revert(
-    house: House, model: str, revision: str | int | None, branch: str | None
-) -> Committed:
+def revert(house: House, model: str, revision: str | int | None, branch: str | None) -> Committed:
     """A new version on the branch whose content is that of an old one."""
     started = time.monotonic()
     with house.catalog.read() as connection:
@@ -54,9 +52,7 @@ def revert(
     return _publish(house, draft, started)
 
 
-def merge(
-    house: House, model: str, source: str | int | None, into: str, message: str
-) -> Committed:
+def merge(house: House, model: str, source: str | int | None, into: str, message: str) -> Committed:
     """Three-way merge of files; what both sides changed is a conflict that names the files."""
     started = time.monotonic()
     name = RefName.parse(into)

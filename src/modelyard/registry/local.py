@@ -178,9 +178,7 @@ class LocalYard:
         files: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
     ) -> CheckedOut:
-        return _checkout(
-            self, model, revision, Path(dest).expanduser(), files, progress or _silent
-        )
+        return _checkout(self, model, revision, Path(dest).expanduser(), files, progress or _silent)
 
     def open(self, model: str, revision: Rev, path: str) -> BinaryIO:
         return files.open_file(self.house, files.contents(self.house, model, revision), path)

@@ -78,9 +78,7 @@ def find_any_version(
     return row
 
 
-def _row(
-    connection: sa.Connection, model: ModelRow, revision: Revision
-) -> VersionRow | None:
+def _row(connection: sa.Connection, model: ModelRow, revision: Revision) -> VersionRow | None:
     match revision:
         case ByNumber(number):
             return versions.by_number(connection, model.id, number)
@@ -108,9 +106,7 @@ def _not_found(connection: sa.Connection, model: ModelRow, revision: Revision) -
     return NotFound("no-version", f"{model.name} has no version {revision}", hint=hint)
 
 
-def version_infos(
-    connection: sa.Connection, rows: Sequence[VersionRow]
-) -> list[VersionInfo]:
+def version_infos(connection: sa.Connection, rows: Sequence[VersionRow]) -> list[VersionInfo]:
     """What lists and logs show, with refs, metrics and labels fetched at once."""
     model_ids = {row.model_id for row in rows}
     names = {key: row.name for key in model_ids if (row := models.by_id(connection, key))}

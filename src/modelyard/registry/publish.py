@@ -10,7 +10,6 @@ from modelyard.catalog.queries import blobs, chunks, labels, models, refs, versi
 from modelyard.catalog.queries.search_documents import index_model, index_version
 from modelyard.core.manifest import MANIFEST_PATH
 from modelyard.core.merge import is_hidden
-from modelyard.core.names import ModelName, RefName
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, Corrupt
 from modelyard.history.bundles import encode_bundle
@@ -21,6 +20,7 @@ from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import Journal
 
 if TYPE_CHECKING:
+    from modelyard.core.names import ModelName, RefName
     from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa

@@ -13,7 +13,6 @@ from modelyard.catalog.index import register
 from modelyard.catalog.migrate import migrate
 from modelyard.catalog.queries import chunks
 from modelyard.core.chunks import ChunkRow, Kind, NewChunk, PackGrowth
-from modelyard.core.digest import ChunkId
 from modelyard.core.version import Progress
 from modelyard.errors import Corrupt, ModelyardError, Unsupported
 from modelyard.registry.replay import Replay
@@ -21,6 +20,7 @@ from modelyard.store.codecs import Workspace, decode
 from modelyard.store.pack import chunk_id, parse_trailer, scan_records
 
 if TYPE_CHECKING:
+    from modelyard.core.digest import ChunkId
     from collections.abc import Callable, Iterator
 
     import sqlalchemy as sa

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import refs, versions
 from modelyard.core.names import RefName
+from modelyard.core.version import RefInfo, RefKind, RefMove
 from modelyard.errors import Conflict, NotFound
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_model, find_version, moment, ref_info
-from modelyard.core.version import RefInfo, RefMove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,15 +74,15 @@ def rollback(house: House, model: str, name: str, to: str | int | None) -> RefIn
         there = refs.get(connection, row.id, ref.text)
         if there is None or there.kind != "alias":
             raise NotFound(
-                "no-alias", f"{row.name} has no alias {ref}", hint=f"yard alias {row.name} {ref} REV"
+                "no-alias",
+                f"{row.name} has no alias {ref}",
+                hint=f"yard alias {row.name} {ref} REV",
             )
         if to is not None:
             target = find_version(connection, row, to).number
         else:
             target = _before(connection, row, there)
-        return move_ref(
-            house, journal, row, ref.text, "alias", there.number, target, "rollback"
-        )
+        return move_ref(house, journal, row, ref.text, "alias", there.number, target, "rollback")
 
     info: RefInfo = in_journal(house, work)
     return info
@@ -118,7 +118,7 @@ def delete(house: House, model: str, name: str) -> RefInfo:
         if there is None:
             raise NotFound("no-ref", f"{row.name} has no branch, tag or alias {ref}")
         (info,) = ref_info(journal.connection, row, [there])
-        move_ref(house, journal, row, ref.text, there.kind, there.number, None, "delete")  # type: ignore[arg-type]
+        move_ref(house, journal, row, ref.text, there.kind, there.number, None, "delete")
         return info
 
     info: RefInfo = in_journal(house, work)
@@ -170,7 +170,13 @@ def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:
         moves = refs.moves(connection, row.id, RefName.parse(name).text if name else None)
     for move in moves:
         yield RefMove(
-            move.ref, move.kind, move.old, move.new, move.who, moment(move.time), move.reason  # type: ignore[arg-type]
+            move.ref,
+            move.kind,
+            move.old,
+            move.new,
+            move.who,
+            moment(move.time),
+            move.reason,
         )
 
 

@@ -159,9 +159,7 @@ class Replay:
         manifest = Manifest.decode(head.inline or b"") if head else Manifest()
         wanted = {e.digest.raw for e in tree.values() if e.inline is None}
         ids = {Digest(raw): b.id for raw, b in blobs.by_digest(connection, wanted).items()}
-        present = {
-            path: e for path, e in tree.items() if e.inline is not None or e.digest in ids
-        }
+        present = {path: e for path, e in tree.items() if e.inline is not None or e.digest in ids}
         insert_details(connection, key, present, manifest, ids)
         found = detail.get("labels", {})
         labels.put(connection, entry.model, detail["number"], found)

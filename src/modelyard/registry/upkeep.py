@@ -81,9 +81,7 @@ def _mark(house: House, connection: sa.Connection) -> _Marks:
     return _Marks(change, old_models, old_versions, kept_blobs, needed)
 
 
-def _chunks_of_recipes(
-    house: House, connection: sa.Connection, recipes: Iterable[int]
-) -> set[int]:
+def _chunks_of_recipes(house: House, connection: sa.Connection, recipes: Iterable[int]) -> set[int]:
     names: set[bytes] = set()
     for row in map(ChunkRow._make, chunks.by_id(connection, recipes)):
         names.update(name for name, _ in decode_recipe(house.reader.record(row)))

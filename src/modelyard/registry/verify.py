@@ -31,9 +31,7 @@ __all__ = ["verify"]
 _BATCH = 64
 
 
-def verify(
-    house: House, *, rebuild: bool, report: Callable[[Progress], None]
-) -> VerifyReport:
+def verify(house: House, *, rebuild: bool, report: Callable[[Progress], None]) -> VerifyReport:
     """Read everything; with `rebuild`, first make the catalog again from the store."""
     if rebuild:
         rebuild_catalog(house, report)
@@ -56,9 +54,7 @@ def verify(
 
 def _models(house: House) -> list[ModelRow]:
     with house.catalog.read() as connection:
-        return [
-            *models.listed(connection, deleted=False), *models.listed(connection, deleted=True)
-        ]
+        return [*models.listed(connection, deleted=False), *models.listed(connection, deleted=True)]
 
 
 def _check_chunks(
@@ -120,9 +116,7 @@ def _check_model(house: House, model: ModelRow) -> tuple[list[Damage], int]:
         reason = _version_problem(house, model, row)
         if reason is not None:
             title = f"{model.name}@{row.number}"
-            damage.append(
-                Damage(what="version", name=title, versions=(title,), reason=reason)
-            )
+            damage.append(Damage(what="version", name=title, versions=(title,), reason=reason))
     return damage, sum(not row.deleted for row in rows)
 
 

@@ -53,9 +53,7 @@ def whole(size: int, base: ChunkId | None) -> list[Segment]:
     return [Segment(0, size, 1, False, base)] if size else []
 
 
-def cut(
-    spans: Sequence[Span], size: int, read: Callable[[int, int], bytes]
-) -> Iterator[Segment]:
+def cut(spans: Sequence[Span], size: int, read: Callable[[int, int], bytes]) -> Iterator[Segment]:
     """Cut a file of `size` bytes along its tensors, sorted and without overlap."""
     at = 0
     for span in spans:
@@ -81,9 +79,7 @@ def _gap(start: int, end: int, read: Callable[[int, int], bytes]) -> Iterator[Se
 
 def by_content(start: int, end: int, read: Callable[[int, int], bytes]) -> Iterator[Segment]:
     """Content-defined chunks of 64 KiB on average: insertions move cuts along."""
-    cutter = FastCDC(
-        avg_size=_AVERAGE, min_size=_AVERAGE // 4, max_size=_AVERAGE * 4
-    )
+    cutter = FastCDC(avg_size=_AVERAGE, min_size=_AVERAGE // 4, max_size=_AVERAGE * 4)
     while start < end:
         window = read(start, min(start + _WINDOW, end))
         last = start + len(window) >= end

@@ -18,9 +18,9 @@ from modelyard.store.codecs import Workspace, workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from modelyard.core.chunks import ChunkRow
     from modelyard.core.digest import ChunkId
     from modelyard.store.codecs.workspace import Bytes
-    from modelyard.core.chunks import ChunkRow
     from modelyard.store.reader import Reader
 
 __all__ = ["BlobFile", "BlobReader"]

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.core.digest import ChunkId, Digest
 from modelyard.errors import Conflict, Corrupt
 from modelyard.store.codecs import Workspace, encode, needs_base, workspace
 from modelyard.store.codecs.dictionary import LIMIT as DICTIONARY_LIMIT
-from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.store.pack import chunk_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from modelyard.store.chunking import Segment
     from modelyard.store.codecs import Encoded
@@ -174,7 +174,8 @@ class Ingest:
             return self._blob(hashing.result(), size, chunks, recipe_base)
         finally:
             stop.set()
-            wait([hashing, *waiting])
+            wait([hashing])
+            wait(waiting)
 
     def _collect(
         self,
@@ -223,9 +224,7 @@ class Ingest:
 
     # -- chunks ----------------------------------------------------------------------------------
 
-    def _store(
-        self, run: Sequence[Segment], pieces: Sequence[Bytes]
-    ) -> list[tuple[ChunkId, int]]:
+    def _store(self, run: Sequence[Segment], pieces: Sequence[Bytes]) -> list[tuple[ChunkId, int]]:
         names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
         rows = self._index.find({*names, *(s.base for s in run if s.base)}, self.session.id)
         self.session.reuse(rows[name] for name in names if name in rows)

@@ -11,10 +11,9 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import numpy as np
-
     from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
     from modelyard.core.digest import ChunkId
+    from modelyard.store.codecs.workspace import Bytes
 
 __all__ = [
     "Appender",
@@ -28,6 +27,7 @@ __all__ = [
 ]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:[./][a-z0-9_-]+)*\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -99,7 +99,7 @@ class SupportsAppend(Protocol):
 class SupportsReadInto(Protocol):
     """A backend that reads into memory of the caller's."""
 
-    def read_into(self, key: str, start: int, out: np.ndarray) -> None:
+    def read_into(self, key: str, start: int, out: Bytes) -> None:
         """Fill `out` with the bytes from `start`; `Corrupt` `short-object` if it ends before."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
+    from modelyard.store.codecs.workspace import Bytes
 
 __all__ = ["LocalAppender", "LocalBackend"]
 
@@ -65,9 +65,9 @@ class LocalBackend:
                 data += more
         return data
 
-    def read_into(self, key: str, start: int, out: np.ndarray) -> None:
+    def read_into(self, key: str, start: int, out: Bytes) -> None:
         file = self._open(key)
-        view = memoryview(out).cast("B")
+        view = out.data
         with _os_errors(key):
             while view:
                 count = os.preadv(file.descriptor, [view], start)

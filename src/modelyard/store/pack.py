@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import blake3
 
+from modelyard.core.chunks import Kind, NewChunk
 from modelyard.core.digest import ChunkId
 from modelyard.errors import Corrupt
-from modelyard.core.chunks import Kind, NewChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,9 +16,9 @@ from modelyard.store.pack import chunk_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from modelyard.core.chunks import ChunkRow
     from modelyard.core.digest import ChunkId
     from modelyard.store.codecs.workspace import Bytes
-    from modelyard.core.chunks import ChunkRow
     from modelyard.store.interface import Backend
 
 __all__ = ["Reader"]

@@ -40,9 +40,8 @@ class PlaceRow(NamedTuple):
 _SELECT = sa.select(*(blob.c[name] for name in BlobRow._fields))
 _BY_DIGEST = _SELECT.where(blob.c.sha256.in_(sa.bindparam("digests", expanding=True)))
 _BY_ID = _SELECT.where(blob.c.id.in_(sa.bindparam("ids", expanding=True)))
-_PLACE = (
-    _SELECT.join(place, place.c.blob_id == blob.c.id)
-    .where(*(place.c[name] == sa.bindparam(name) for name in PlaceRow._fields))
+_PLACE = _SELECT.join(place, place.c.blob_id == blob.c.id).where(
+    *(place.c[name] == sa.bindparam(name) for name in PlaceRow._fields)
 )
 _BUNDLES = sa.select(git_object.c.sha, git_object.c.bundle_id).where(
     git_object.c.model_id == sa.bindparam("m"),

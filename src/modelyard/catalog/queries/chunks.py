@@ -86,9 +86,7 @@ def by_hash(connection: sa.Connection, hashes: Iterable[bytes]) -> list[Row]:
 
 def by_id(connection: sa.Connection, ids: Iterable[int]) -> list[Row]:
     return [
-        tuple(row)
-        for batch in batches(ids)
-        for row in connection.execute(_BY_ID, {"ids": batch})
+        tuple(row) for batch in batches(ids) for row in connection.execute(_BY_ID, {"ids": batch})
     ]
 
 
@@ -142,9 +140,7 @@ def pack_size(connection: sa.Connection, name: str) -> int | None:
     return connection.execute(_PACK_SIZE, {"name": name}).scalar_one_or_none()
 
 
-def create_pack(
-    connection: sa.Connection, name: str, *, state: str, size: int, now: int
-) -> int:
+def create_pack(connection: sa.Connection, name: str, *, state: str, size: int, now: int) -> int:
     values = {"name": name, "state": state, "size": size, "changed": now}
     result = connection.execute(sa.insert(pack), values)
     key = result.inserted_primary_key
@@ -155,9 +151,7 @@ def pack_id(connection: sa.Connection, name: str) -> int | None:
     return connection.execute(_PACK_ID, {"name": name}).scalar_one_or_none()
 
 
-def resize_pack(
-    connection: sa.Connection, key: int, *, state: str, size: int, now: int
-) -> None:
+def resize_pack(connection: sa.Connection, key: int, *, state: str, size: int, now: int) -> None:
     values = {"key": key, "to_state": state, "to_size": size, "now": now}
     connection.execute(_RESIZE, values)
 

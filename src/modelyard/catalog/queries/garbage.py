@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.chunks import batches
+from modelyard.catalog.queries.search_documents import unindex_model, unindex_version
 from modelyard.catalog.schema import (
     audit,
     blob,
@@ -24,7 +25,6 @@ from modelyard.catalog.schema import (
     ref_move,
     version,
 )
-from modelyard.catalog.queries.search_documents import unindex_model, unindex_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,9 @@ class PackUse(NamedTuple):
 
 def last_change(connection: sa.Connection) -> int:
     """Number of the newest audit line: as long as it stays, nothing happened."""
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0))).scalar_one())
+    return int(
+        connection.execute(sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0))).scalar_one()
+    )
 
 
 def expired_models(connection: sa.Connection, before: int) -> list[int]:
@@ -98,9 +100,7 @@ def bundles_not_of(connection: sa.Connection, models: Iterable[int], kind: int) 
 def every_chunk(connection: sa.Connection) -> dict[int, tuple[int, int, int | None]]:
     """(pack, encoded length, base) of every chunk."""
     statement = sa.select(chunk.c.id, chunk.c.pack_id, chunk.c.length, chunk.c.base_id)
-    return {
-        row.id: (row.pack_id, row.length, row.base_id) for row in connection.execute(statement)
-    }
+    return {row.id: (row.pack_id, row.length, row.base_id) for row in connection.execute(statement)}
 
 
 def leased_packs(connection: sa.Connection, now: int) -> set[int]:

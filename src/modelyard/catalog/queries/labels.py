@@ -36,9 +36,7 @@ def of_model(connection: sa.Connection, model: int, number: int) -> dict[str, st
     return {row.name: row.value for row in rows}
 
 
-def put(
-    connection: sa.Connection, model: int, number: int, labels: Mapping[str, str]
-) -> None:
+def put(connection: sa.Connection, model: int, number: int, labels: Mapping[str, str]) -> None:
     """Set labels; a key has one value."""
     if labels:
         remove(connection, model, number, labels)
@@ -49,9 +47,7 @@ def put(
         connection.execute(sa.insert(label), rows)
 
 
-def remove(
-    connection: sa.Connection, model: int, number: int, names: Iterable[str]
-) -> None:
+def remove(connection: sa.Connection, model: int, number: int, names: Iterable[str]) -> None:
     statement = sa.delete(label).where(
         label.c.model_id == sa.bindparam("m"),
         label.c.number == sa.bindparam("num"),

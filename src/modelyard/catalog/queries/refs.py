@@ -12,6 +12,8 @@ from modelyard.catalog.schema import ref, ref_move
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from modelyard.core.version import RefKind
+
 __all__ = ["MoveRow", "RefRow", "compare_and_swap", "create", "delete", "get", "moves", "of_models"]
 
 
@@ -20,7 +22,7 @@ class RefRow(NamedTuple):
 
     model_id: int
     name: str
-    kind: str
+    kind: RefKind
     number: int
 
 
@@ -30,7 +32,7 @@ class MoveRow(NamedTuple):
     id: int
     model_id: int
     ref: str
-    kind: str
+    kind: RefKind
     old: int | None
     new: int | None
     who: str
@@ -42,7 +44,9 @@ _THIS = sa.and_(ref.c.model_id == sa.bindparam("m"), ref.c.name == sa.bindparam(
 _SELECT = sa.select(*(ref.c[name] for name in RefRow._fields))
 _GET = _SELECT.where(_THIS)
 _SWAP = (
-    sa.update(ref).where(_THIS, ref.c.number == sa.bindparam("old")).values(number=sa.bindparam("new"))
+    sa.update(ref)
+    .where(_THIS, ref.c.number == sa.bindparam("old"))
+    .values(number=sa.bindparam("new"))
 )
 _OF = _SELECT.where(ref.c.model_id.in_(sa.bindparam("ids", expanding=True))).order_by(ref.c.name)
 _MOVES = sa.select(*(ref_move.c[name] for name in MoveRow._fields)).where(

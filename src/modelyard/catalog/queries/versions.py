@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -93,7 +93,7 @@ def insert(connection: sa.Connection, values: Mapping[str, object]) -> int:
 
 def update(connection: sa.Connection, key: int, **values: object) -> None:
     statement = sa.update(version).where(version.c.id == sa.bindparam("row_key"))
-    bound = {name: sa.bindparam(f"v_{name}") for name in values}
+    bound: dict[str, Any] = {name: sa.bindparam(f"v_{name}") for name in values}
     connection.execute(
         statement.values(**bound),
         {"row_key": key, **{f"v_{name}": value for name, value in values.items()}},

@@ -6,6 +6,7 @@ by sampled entropy; `decode` is told which it was.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,10 @@ def encode(
         base: The parent's chunk in the same place, if there is one.
     """
     if width > 1 and len(source) >= _SMALL:
-        if base is not None and len(base) == len(source):
-            if _delta_wins(source, base, width, is_float):
-                encoded = _sealed(delta.NUMBER, delta.encode(source, base, width, work))
-                if encoded.length < len(source) * _WORTH:
-                    return encoded
+        if base is not None and _delta_wins(source, base, width, is_float):
+            encoded = _sealed(delta.NUMBER, delta.encode(source, base, width, work))
+            if encoded.length < len(source) * _WORTH:
+                return encoded
         encoded = _sealed(planes.NUMBER, planes.encode(source, width, is_float, work))
         if encoded.length < len(source) * 0.97:
             return encoded
@@ -93,13 +93,7 @@ def decode(
             delta.decode(payload, base, out, work)
         else:
             dictionary.decode(payload, base, out)
-    except (ValueError, IndexError, zstandard.ZstdError, MemoryError) as error:
-        if isinstance(error, Corrupt):
-            raise
-        raise Corrupt("bad-chunk", f"a chunk can't be decoded: {error}") from None
-    except Exception as error:  # struct.error and what numpy may raise on damaged bytes
-        if isinstance(error, Corrupt):
-            raise
+    except (ValueError, IndexError, struct.error, zstandard.ZstdError, MemoryError) as error:
         raise Corrupt("bad-chunk", f"a chunk can't be decoded: {error}") from None
 
 
@@ -109,7 +103,9 @@ def _sealed(codec: int, parts: Sequence[bytes | memoryview]) -> Encoded:
 
 def _delta_wins(source: Bytes, base: Bytes, width: int, is_float: bool) -> bool:
     """Compare both by the entropy of the planes of a few thousand elements."""
-    dtype = planes._WORD[width]
+    if len(base) != len(source):
+        return False
+    dtype = planes.WORD[width]
     count = len(source) // width
     new, old = (side[: count * width].view(dtype) for side in (source, base))
     if count > _SAMPLE:
@@ -117,7 +113,7 @@ def _delta_wins(source: Bytes, base: Bytes, width: int, is_float: bool) -> bool:
         cut = slice(0, _SAMPLE // 8)
         new, old = (w[: step * 8].reshape(8, step)[:, cut].reshape(-1) for w in (new, old))
     folded = np.empty_like(new)
-    delta.zigzag(new, old, folded, np.empty(len(new), delta._SIGNED[width]))
+    delta.zigzag(new, old, folded, np.empty(len(new), delta.SIGNED[width]))
     if is_float:
         new = (new << 1) | (new >> (8 * width - 1))
     return _plane_bits(folded, width) < _plane_bits(new, width) * _WORTH

@@ -9,29 +9,31 @@ Payload: width u8, flags u8 (0), then as in `planes`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.errors import Corrupt
-from modelyard.store.codecs.planes import _WORD, join, pack_planes, split, unpack_planes
+from modelyard.store.codecs.planes import WORD, join, pack_planes, split, unpack_planes
 
 if TYPE_CHECKING:
     from modelyard.store.codecs.workspace import Bytes, Workspace
 
-__all__ = ["NUMBER", "decode", "encode", "zigzag"]
+__all__ = ["NUMBER", "SIGNED", "decode", "encode", "zigzag"]
 
 NUMBER = 3
-_SIGNED = {2: np.dtype("<i2"), 4: np.dtype("<i4"), 8: np.dtype("<i8")}
+SIGNED: dict[int, np.dtype[Any]] = {
+    2: np.dtype("<i2"), 4: np.dtype("<i4"), 8: np.dtype("<i8"),
+}  # fmt: skip
 
 
 def encode(source: Bytes, base: Bytes, width: int, work: Workspace) -> list[bytes | memoryview]:
     """Encode `source` against `base` of the same length."""
     count = len(source) // width
-    words = source[: count * width].view(_WORD[width])
-    before = base[: count * width].view(_WORD[width])
+    words = source[: count * width].view(WORD[width])
+    before = base[: count * width].view(WORD[width])
     folded = work.bytes("rotated", words.nbytes).view(words.dtype)
-    zigzag(words, before, folded, work.bytes("words", words.nbytes).view(_SIGNED[width]))
+    zigzag(words, before, folded, work.bytes("words", words.nbytes).view(SIGNED[width]))
     tail = source[count * width :].tobytes()
     return [bytes((width, 0)), *pack_planes(split(folded, width, work), work), tail]
 
@@ -39,11 +41,11 @@ def encode(source: Bytes, base: Bytes, width: int, work: Workspace) -> list[byte
 def decode(payload: memoryview, base: Bytes, out: Bytes, work: Workspace) -> None:
     """Undo `encode` into `out`."""
     width = payload[0]
-    if width not in _WORD or len(base) != len(out):
+    if width not in WORD or len(base) != len(out):
         raise Corrupt("bad-chunk", "a chunk's delta does not fit its base")
     count = len(out) // width
     planes, rest = unpack_planes(payload[2:], width, count, work)
-    words = out[: count * width].view(_WORD[width])
+    words = out[: count * width].view(WORD[width])
     join(planes, words, work)
     sign = work.bytes("words", words.nbytes).view(words.dtype)
     np.bitwise_and(words, 1, out=sign)

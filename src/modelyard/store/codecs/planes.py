@@ -11,7 +11,7 @@ then the bytes that do not fill an element.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,13 +20,19 @@ from modelyard.errors import Corrupt
 if TYPE_CHECKING:
     from modelyard.store.codecs.workspace import Bytes, Workspace
 
-__all__ = ["NUMBER", "decode", "encode", "join", "pack_planes", "split", "unpack_planes"]
+__all__ = [
+    "NUMBER", "WORD", "decode", "encode", "join", "pack_planes", "plane_entropy", "split",
+    "unpack_planes",
+]  # fmt: skip
 
 NUMBER = 2
 
 _ZERO, _RAW, _ZSTD = 0, 1, 2
 _ENTRY = struct.Struct("<BI")
-_WORD = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+WORD: dict[int, np.dtype[Any]] = {
+    2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8"),
+}  # fmt: skip
+"""An unsigned integer for each width of an element."""
 _SAMPLE = 4096
 _NOISE = 7.75
 """Bits a byte above which coding a plane saves less than it costs."""
@@ -37,7 +43,7 @@ _SPARSE = 1.0
 def encode(source: Bytes, width: int, rotated: bool, work: Workspace) -> list[bytes | memoryview]:
     """Encode `source`, elements of `width` bytes (2, 4 or 8), as buffers to be written in turn."""
     count = len(source) // width
-    words = source[: count * width].view(_WORD[width])
+    words = source[: count * width].view(WORD[width])
     if rotated:
         words = _rotate_left(words, work)
     planes = split(words, width, work)
@@ -47,11 +53,11 @@ def encode(source: Bytes, width: int, rotated: bool, work: Workspace) -> list[by
 def decode(payload: memoryview, out: Bytes, work: Workspace) -> None:
     """Undo `encode` into `out`."""
     width, rotated = payload[0], payload[1]
-    if width not in _WORD or rotated > 1:
+    if width not in WORD or rotated > 1:
         raise Corrupt("bad-chunk", "a chunk's planes are not as the codec writes them")
     count = len(out) // width
     planes, rest = unpack_planes(payload[2:], width, count, work)
-    words = join(planes, out[: count * width].view(_WORD[width]), work)
+    words = join(planes, out[: count * width].view(WORD[width]), work)
     if rotated:
         bits = width * 8
         spare = work.bytes("words", words.nbytes).view(words.dtype)
