@@ -84,14 +84,17 @@ def _usage(error: click.ClickException) -> Failure:
 
 def _sentence(error: click.ClickException) -> str:
     """Click's message in our words: `--metric: 'high' is no number`."""
-    message = error.format_message()
+    whose, message = "", error.format_message()
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
-        message = error.message
-        param = error.param
-        if param is not None and param.name:
-            option = isinstance(param, click.Option)
-            message = f"{param.opts[0] if option else param.name.upper()}: {message}"
-    return message[:1].lower() + message[1:].rstrip(".")
+        whose, message = _name(error.param), error.message
+    return whose + message[:1].lower() + message[1:].rstrip(".")
+
+
+def _name(param: click.Parameter | None) -> str:
+    if param is None or not param.name:
+        return ""
+    option = isinstance(param, click.Option)
+    return f"{max(param.opts, key=len) if option else param.name.upper()}: "
 
 
 def _system(error: OSError) -> Failure:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
     from modelyard.core.version import Progress
 
@@ -19,12 +21,13 @@ PATIENCE = 0.5
 
 
 class Bars:
-    """One bar for each phase that a call reports; all gone when it ends."""
+    """One bar for each phase that a call reports, from any thread; all gone when it ends."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._rich: RichProgress | None = None
-        self._bar: dict[str, int] = {}
+        self._bar: dict[str, TaskID] = {}
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -39,17 +42,15 @@ class Bars:
             self._rich.stop()
 
     def report(self, progress: Progress) -> None:
-        if self._rich is None:
-            if time.monotonic() - self._start < PATIENCE:
-                return
-            self._rich = _draw()
-        if progress.phase not in self._bar:
-            self._bar[progress.phase] = self._rich.add_task(progress.phase, total=progress.total)
-        self._rich.update(
-            self._bar[progress.phase],  # type: ignore[arg-type]
-            completed=progress.done,
-            total=progress.total,
-        )
+        with self._lock:
+            if self._rich is None:
+                if time.monotonic() - self._start < PATIENCE:
+                    return
+                self._rich = _draw()
+            if progress.phase not in self._bar:
+                self._bar[progress.phase] = self._rich.add_task(progress.phase)
+            bar = self._bar[progress.phase]
+            self._rich.update(bar, completed=progress.done, total=progress.total)
 
 
 def _draw() -> RichProgress:

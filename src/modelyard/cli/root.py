@@ -138,6 +138,7 @@ def _with_short(name: str) -> str:
 
 
 @click.group(
+    "yard",
     cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
@@ -151,8 +152,11 @@ def root(ctx: click.Context) -> None:
     beginning of a commit, or 'latest'. The yard is the one of --yard, else of $YARD, else the
     nearest folder above with a yard.toml, else your own.
     """
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+    if ctx.invoked_subcommand is not None:
+        return
+    if ctx.ensure_object(Session).out.mode != "human":
+        raise click.UsageError("name a command")
+    click.echo(ctx.get_help())
 
 
 root.params += global_options()

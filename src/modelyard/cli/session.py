@@ -101,8 +101,12 @@ class Session:
 
     def _open(self, choice: YardChoice) -> Yard:
         from modelyard import registry
-        from modelyard.errors import NotFound
+        from modelyard.errors import NotFound, Unsupported
 
+        if "://" in choice.url:
+            raise Unsupported(
+                "no-remote", f"{choice.url}: only folders can be opened", hint="give a path"
+            )
         if choice.source == "default" and not Path(choice.url).exists():
             raise NotFound(
                 "no-yard",

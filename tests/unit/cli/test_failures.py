@@ -73,8 +73,29 @@ def test_a_hostile_message_can_not_steer_the_terminal(capsys):
     assert "\x1b" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["completion", "csh"], "SHELL: 'csh' is not one of 'bash', 'zsh', 'fish'"),
+        (["log", "m", "--limit", "0"], "--limit: 0 is not in the range x>=1"),
+        (["commit", "m", "nowhere"], "PATH: path 'nowhere' does not exist"),
+        (["show"], "missing argument 'MODEL[@REV]'"),
+        (["-q"], "name a command"),
+    ],
+)
+def test_wrong_usage_is_told_in_few_words(args, message):
+    result = CliRunner().invoke(root, args)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {message}\n  hint: yard")
+
+
 def test_json_is_known_before_parsing_ends():
-    for args in (["--json", "nonsense"], ["show", "--json"], ["show", "m", "--nonsense", "--json"]):
+    for args in (
+        ["--json"],
+        ["--json", "nonsense"],
+        ["show", "--json"],
+        ["show", "m", "--nonsense", "--json"],
+    ):
         result = CliRunner().invoke(root, args)
         assert result.exit_code == 2
         assert json.loads(result.stdout)["error"]["kind"] == "usage"

@@ -84,8 +84,9 @@ if sys.argv[2:] == ["ask"]:
 elif sys.argv[2:] == ["bars"]:
     import modelyard.cli.progress as progress
     progress.PATIENCE = 0
-    with out.progress() as report:
-        report(Progress("read", 1_000_000, 2_000_000))
+    from concurrent.futures import ThreadPoolExecutor
+    with out.progress() as report, ThreadPoolExecutor(8) as pool:
+        list(pool.map(report, [Progress("read", n * 1000, 2_000_000) for n in range(999)]))
     print("rich" in sys.modules)
 else:
     out.show(View())
@@ -136,4 +137,5 @@ def test_danger_asks_on_a_terminal(answer, result):
 def test_a_terminal_gets_bars():
     seen = on_terminal("human", "bars")
     assert "read" in seen
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1  # one display, and it ended
     assert seen.rstrip().endswith("True")
