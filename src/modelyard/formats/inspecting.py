@@ -28,6 +28,8 @@ _MODULES = {
 }  # fmt: skip
 _READERS = {"npy": "npy", "npz": "npy", "hdf5": "hdf5", "keras": "hdf5", "xgboost": "xgboost"}
 _HEAD = 4096
+_OLD_STARTS = frozenset(bytes((code,)) for code in b"(])}cldNKMJGXTUPIFLSV")
+"""First bytes of pickles of protocol 0 and 1."""
 
 
 def inspect(
@@ -49,7 +51,7 @@ def inspect(
     file.seek(0)
     head = file.read(_HEAD)
     kind = detect(head, path, size)
-    if kind == "text" and _is_old_pickle(file, size, head):
+    if kind == "text" and _is_old_pickle(file, head):
         kind = "pickle"
     if kind in ("text", "unknown"):
         found = Inspection(kind)
@@ -71,13 +73,13 @@ def _opened(module: str, file: BinaryIO, path: str, budget: Budget) -> Inspectio
         raise bad("bad-file", f"{path}: the file is too deep or too large to inspect") from None
 
 
-def _is_old_pickle(file: BinaryIO, size: int, head: bytes) -> bool:
+def _is_old_pickle(file: BinaryIO, head: bytes) -> bool:
     """A pickle of protocol 0 is text; it is told apart by walking it, if it may be one."""
-    if head[:1] not in b"(]}cl0IdSVFp)KMJ" or not size:
+    if head[:1] not in _OLD_STARTS:
         return False
     from modelyard.formats.pickled import is_old_pickle
 
-    return is_old_pickle(file, size)
+    return is_old_pickle(file)
 
 
 def _with_misnamed(found: Inspection, path: str, head: bytes) -> Inspection:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import BinaryIO
 
 from modelyard.core.version import Finding
 from modelyard.errors import InvalidInput
 from modelyard.formats.interface import Budget, Inspection
 from modelyard.formats.pickles.arrays import arrays_of
+from modelyard.formats.pickles.machine import Machine
 from modelyard.formats.pickles.scan import findings_of, scan
 from modelyard.formats.pickles.source import FileSource, PackedSource, Source, Spent, packing_of
 from modelyard.formats.reading import Region, bad
 
-__all__ = ["inspect", "looks_like_pickle"]
+__all__ = ["inspect", "is_old_pickle", "looks_like_pickle"]
 
 
 def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
@@ -60,18 +62,12 @@ def looks_like_pickle(head: bytes) -> bool:
     return len(head) > 1 and head[0] == 0x80 and head[1] <= 5
 
 
-def is_old_pickle(file: BinaryIO, size: int) -> bool:
-    """Whether a text is a whole pickle of protocol 0 or 1 that would import something."""
-    if size > 1_000_000 or size < 4:
-        return False
-    region = Region(file)
-    if region.read(0, 1) not in b"(]}cl0IdSVFp)KMJ" or b"." not in region.read(
-        max(0, size - 8), min(8, size)
-    ):
-        return False
-    try:
-        result = scan(FileSource(file), Budget().begun())
-    except InvalidInput:
-        return False
-    machine = result.machine
-    return bool(result.roots) and not result.trailing and bool(machine.globals or machine.computed)
+def is_old_pickle(file: BinaryIO) -> bool:
+    """Whether a text is a pickle of protocol 0 or 1 that would call something.
+
+    It need not be whole: what stands before the damage runs all the same.
+    """
+    machine = Machine(FileSource(file), Budget().begun())
+    with suppress(InvalidInput, Spent):
+        machine.run(0)
+    return machine.calls > 0 or bool(machine.computed)

@@ -112,6 +112,10 @@ def _spellings() -> dict[str, Hostile]:
     return {
         "spelled-protocol-0": Hostile("m.pkl", old, "pickle-global", "os.system"),
         "spelled-as-text": Hostile("notes.txt", old, "pickle-global", "os.system"),
+        "spelled-as-text-with-tail": Hostile(
+            "notes.txt", old + b" and so on" * 99, "pickle-global", "os.system"
+        ),
+        "spelled-as-text-without-end": Hostile("m.pkl", old[:-1] + b"\n~~~", "bad-pickle"),
         "spelled-inst": Hostile(
             "m.pkl", f"(S'{_COMMAND}'\nios\nsystem\n.".encode(), "pickle-global", "os.system"
         ),

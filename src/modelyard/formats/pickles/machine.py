@@ -31,9 +31,9 @@ class Machine:
     """One pickle file: several streams may follow each other in it."""
 
     __slots__ = (
-        "arrays", "base", "budget", "computed", "computed_calls", "data", "extensions",
-        "frames", "globals", "held", "legacy_joblib", "limit", "marks", "memo", "ops", "persistent", "source",
-        "stack", "whole",
+        "arrays", "base", "budget", "calls", "computed", "computed_calls", "data",
+        "extensions", "frames", "globals", "held", "legacy_joblib", "limit", "marks", "memo",
+        "ops", "persistent", "source", "stack", "whole",
     )  # fmt: skip
 
     def __init__(self, source: Source, budget: Budget) -> None:
@@ -57,6 +57,7 @@ class Machine:
         self.persistent: list[Value] = []
         self.computed: list[int] = []
         """Offsets of names that are no plain text."""
+        self.calls = 0
         self.computed_calls: list[int] = []
         """Offsets of calls of something that is no plain name."""
         self.extensions: list[int] = []

@@ -59,6 +59,7 @@ def _inst(m: Machine, pos: int) -> int:
     module, pos = m.line(pos)
     name, pos = m.line(pos)
     args = tuple(pop_mark(m))
+    m.calls += 1
     m.stack.append(Call(_imported(m, module, name, pos), args))
     return pos
 
@@ -80,6 +81,7 @@ def _reduce(m: Machine, pos: int) -> int:
     func = m.stack[-1]
     call = m.stack[-1] = Call(func, args)
     m.held += 1
+    m.calls += 1
     if func.__class__ is not Global:
         # Even an instance of an allowed class may be callable: then anything may follow.
         m.computed_calls.append(m.source.start + m.base + pos - 1)
@@ -95,6 +97,7 @@ def _newobj_ex(m: Machine, pos: int) -> int:
 
 def _obj(m: Machine, pos: int) -> int:
     items = pop_mark(m)
+    m.calls += 1
     if items[0].__class__ is not Global:
         m.computed_calls.append(m.source.start + m.base + pos - 1)
     m.stack.append(Call(items[0], tuple(items[1:])))
