@@ -173,7 +173,7 @@ class YardMachine(RuleBasedStateMachine):
     @rule(pick=anything, branch=st.sampled_from(BRANCHES))
     def revert(self, pick: int, branch: str) -> None:
         found = self._some_version(pick)
-        if found and branch in found[1].refs:
+        if found and branch in found[1].of("branch"):
             model, mirror, number = found
             self._agree(
                 lambda: mirror.revert(number, branch),
@@ -187,6 +187,8 @@ class YardMachine(RuleBasedStateMachine):
             return
         model, mirror, number = found
         branches = mirror.of("branch")
+        if not branches:
+            return
         into = chosen(branches, pick // 7)
         ours = mirror.refs[into][1]
         if len(mirror.bases(ours, number)) > 1:

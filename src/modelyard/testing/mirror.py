@@ -26,12 +26,17 @@ class Content:
     files: Mapping[str, bytes]
     metrics: Mapping[str, float] = field(default_factory=dict)
 
+    def says_nothing_new(self, old: Content) -> bool:
+        """Equal files, and no metrics but those that are known."""
+        return self.files == old.files and self.metrics in ({}, old.metrics)
+
 
 @dataclass(frozen=True)
 class MirrorVersion:
     number: int
     content: Content
     parents: tuple[int, ...]
+    branch: str
     deleted: bool = False
     purged: bool = False
 
@@ -42,7 +47,7 @@ class MirrorModel:
 
     versions: dict[int, MirrorVersion] = field(default_factory=dict)
     refs: dict[str, tuple[str, int]] = field(default_factory=dict)
-    former: dict[str, list[int]] = field(default_factory=dict)
+    past: dict[str, list[int]] = field(default_factory=dict)
 
     def live(self) -> list[int]:
         return [number for number, version in self.versions.items() if not version.deleted]
@@ -61,26 +66,49 @@ class MirrorModel:
         if self.refs.get(branch, ("branch", 0))[0] != "branch":
             raise Disagree("not-a-branch")
         parent = self.tip(branch) or self.tip("main")
-        if parent and branch in self.refs and parent.content == content:
+        if parent and branch in self.refs and content.says_nothing_new(parent.content):
             return None
         return self._add(branch, content, (parent.number,) if parent else ())
 
     def _add(self, branch: str, content: Content, parents: tuple[int, ...]) -> int:
         number = max(self.versions, default=0) + 1
-        self.versions[number] = MirrorVersion(number, content, parents)
+        self.versions[number] = MirrorVersion(number, content, parents, branch)
         self.refs[branch] = ("branch", number)
         return number
 
     def revert(self, number: int, branch: str) -> int | None:
-        return self.commit(branch, self.versions[number].content)
+        tip, content = self.versions[self.refs[branch][1]], self.versions[number].content
+        return None if tip.content == content else self._add(branch, content, (tip.number,))
 
     def delete(self, number: int, *, purge: bool) -> None:
-        if any(at == number and kind != "branch" for kind, at in self.refs.values()):
+        """Branches that end at the version go back to the nearest one that lives."""
+        pointing = [(name, kind) for name, (kind, at) in self.refs.items() if at == number]
+        if any(kind != "branch" for _, kind in pointing):
             raise Disagree("protected")
         self.versions[number] = replace(self.versions[number], deleted=True, purged=purge)
+        back = self._living_ancestor(number)
+        for name, _ in pointing:
+            if back is None:
+                del self.refs[name]
+            else:
+                self.refs[name] = ("branch", back)
 
     def restore(self, number: int) -> None:
-        self.versions[number] = replace(self.versions[number], deleted=False)
+        """Its branch ends here again, if nothing was committed to it since."""
+        version = self.versions[number]
+        self.versions[number] = replace(version, deleted=False)
+        back = self._living_ancestor(number)
+        expected = None if back is None else ("branch", back)
+        if self.refs.get(version.branch) == expected:
+            self.refs[version.branch] = ("branch", number)
+
+    def _living_ancestor(self, number: int) -> int | None:
+        at = number
+        while first := self.versions[at].parents[:1]:
+            (at,) = first
+            if not self.versions[at].deleted:
+                return at
+        return None
 
     # -- refs ------------------------------------------------------------------------------------
 
@@ -90,24 +118,26 @@ class MirrorModel:
         self.refs[name] = (kind, number)
 
     def alias(self, name: str, number: int) -> None:
-        kind, before = self.refs.get(name, ("alias", None))
-        if kind != "alias":
+        if self.refs.get(name, ("alias", 0))[0] != "alias":
             raise Disagree("ref-exists")
-        if before is not None and before != number:
-            self.former.setdefault(name, []).append(before)
+        past = self.past.setdefault(name, [])
+        if past[-1:] != [number]:
+            past.append(number)
         self.refs[name] = ("alias", number)
 
     def rollback(self, name: str) -> int:
-        before = self.former.get(name)
-        if not before:
-            raise Disagree("nothing-before")
-        number = before.pop()
-        self.refs[name] = ("alias", number)
-        return number
+        """To the nearest place before, other than the present one, that still lives."""
+        past, now = self.past[name], self.refs[name][1]
+        for index in reversed(range(len(past))):
+            if past[index] != now and not self.versions[past[index]].deleted:
+                del past[index + 1 :]
+                self.refs[name] = ("alias", past[index])
+                return past[index]
+        raise Disagree("nothing-before")
 
     def drop(self, name: str) -> None:
         del self.refs[name]
-        self.former.pop(name, None)
+        self.past.pop(name, None)
 
     # -- merge -----------------------------------------------------------------------------------
 

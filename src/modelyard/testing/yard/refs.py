@@ -143,6 +143,13 @@ class RefTests(YardCase):
         yard.alias("m", "champion", 2)
         assert yard.rollback("m", "champion").number == 1
 
+    def test_a_rollback_never_stays_where_it_is(self, yard: Yard, three: Desk) -> None:
+        for number in (1, 2, 1):
+            yard.alias("m", "champion", number)
+        yard.delete_version("m", 2)
+        with refused(Conflict):
+            yard.rollback("m", "champion")
+
     def test_the_reflog_tells_every_move_newest_first(self, yard: Yard, three: Desk) -> None:
         yard.alias("m", "champion", 1)
         yard.alias("m", "champion", 3)
