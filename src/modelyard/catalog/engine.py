@@ -71,9 +71,7 @@ class Catalog:
                     return work(connection)
             except _Retry as error:
                 if attempt == 7:
-                    raise Unavailable(
-                        "catalog-busy", "the catalog is busy", hint="try again in a moment"
-                    ) from error.__cause__
+                    raise error from error.__cause__
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError
 
@@ -99,8 +97,11 @@ class Catalog:
         self.engine.dispose()
 
 
-class _Retry(Exception):
+class _Retry(Unavailable):
     """The transaction may succeed if run again."""
+
+    def __init__(self) -> None:
+        super().__init__("catalog-busy", "the catalog is busy", hint="try again in a moment")
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def _translated() -> Iterator[None]:
     except sa.exc.OperationalError as error:
         text = str(error.orig)
         if "locked" in text or "busy" in text or "deadlock" in text.lower():
-            raise _Retry from error
+            raise _Retry() from error
         if "disk is full" in text or "disk I/O" in text or "readonly" in text:
             raise Unavailable(
                 "catalog-write", f"the catalog can't be written: {text}", hint="free some disk"

@@ -18,8 +18,8 @@ from modelyard.registry.collect import collect
 from modelyard.registry.files import digest_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from modelyard.core.version import Progress
     from modelyard.core.yard import Yard

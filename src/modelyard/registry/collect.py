@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from modelyard.errors import Denied, InvalidInput, NotFound, Unavailable
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

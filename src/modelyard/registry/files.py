@@ -25,8 +25,8 @@ from modelyard.registry.objects import ModelObjects
 from modelyard.store.extract import BlobFile
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 

@@ -151,5 +151,5 @@ def ref_info(
     for ref in found:
         row = versions.by_number(connection, model.id, ref.number)
         commit = row.commit_id.hex() if row else ""
-        infos.append(RefInfo(ref.name, ref.kind, ref.number, commit))  # type: ignore[arg-type]
+        infos.append(RefInfo(ref.name, ref.kind, ref.number, commit))
     return tuple(infos)

@@ -20,7 +20,6 @@ from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import Journal
 
 if TYPE_CHECKING:
-    from modelyard.core.names import ModelName, RefName
     from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from modelyard.core.digest import ChunkId, Digest
     from modelyard.core.manifest import Manifest
     from modelyard.core.merge import Tree
+    from modelyard.core.names import ModelName, RefName
     from modelyard.history.gitobject import GitObject
     from modelyard.registry.house import House
     from modelyard.store.ingest import Ingest

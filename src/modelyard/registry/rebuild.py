@@ -20,11 +20,11 @@ from modelyard.store.codecs import Workspace, decode
 from modelyard.store.pack import chunk_id, parse_trailer, scan_records
 
 if TYPE_CHECKING:
-    from modelyard.core.digest import ChunkId
     from collections.abc import Callable, Iterator
 
     import sqlalchemy as sa
 
+    from modelyard.core.digest import ChunkId
     from modelyard.registry.house import House
     from modelyard.store.pack import Record
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class LocalBackend:
                 status = self._path(key).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return Stat(status.st_size, status.st_mtime)
+        return Stat(status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         with _os_errors(prefix):
@@ -222,7 +223,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def _os_errors(key: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise NotFound("no-object", f"the store has no object {key}") from None
     except PermissionError as error:
         raise Denied("store-permission", f"{error.filename or key}: {error.strerror}") from None

@@ -1,0 +1,46 @@
+"""Both backends of this package keep what `testing.BackendTests` asks of any."""
+
+import pytest
+
+from modelyard.errors import Denied, Unavailable
+from modelyard.store.local import LocalBackend
+from modelyard.store.memory import MemoryBackend
+from modelyard.testing import BackendTests
+
+
+class TestLocalBackend(BackendTests):
+    @pytest.fixture
+    def backend(self, tmp_path):
+        backend = LocalBackend(tmp_path / "store")
+        yield backend
+        backend.close()
+
+
+class TestMemoryBackend(BackendTests):
+    @pytest.fixture
+    def backend(self):
+        return MemoryBackend()
+
+
+def test_a_disk_that_refuses_is_unavailable_and_leaves_no_part(tmp_path, monkeypatch):
+    backend = LocalBackend(tmp_path / "store")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Unavailable) as caught:
+        backend.put("packs/aa/b.pack", b"x")
+    assert caught.value.kind == "disk-full"
+    assert not list((tmp_path / "store").rglob("*.part"))
+
+
+def test_a_place_without_permission_is_denied(tmp_path, monkeypatch):
+    backend = LocalBackend(tmp_path / "store")
+
+    def forbidden(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", "packs/aa")
+
+    monkeypatch.setattr("os.open", forbidden)
+    with pytest.raises(Denied):
+        backend.get("packs/aa/b.pack")
