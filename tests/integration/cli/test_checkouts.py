@@ -104,3 +104,15 @@ def test_outside_of_a_checkout_it_says_so(resnet):
 
 def test_a_checkout_finds_its_yard_without_being_told(work):
     assert [row["number"] for row in work.json("log", "vision/resnet")] == [3, 2, 1]
+
+
+def test_a_checkout_knows_its_parent(work):
+    assert work.error("commit", "-m", "x", "--parent", "1", code=2)["kind"] == "usage"
+
+
+def test_a_checkout_without_a_branch_needs_one_to_commit(work):
+    work.run("pull", "1")
+    (work.home / "work" / "new.txt").write_text("new\n")
+    assert work.run("status").stderr == "hint: yard commit -m MSG --branch NAME\n"
+    assert work.error("commit", "-m", "x")["kind"] == "no-branch"
+    assert work.json("commit", "-m", "x", "--branch", "side")["branch"] == "side"

@@ -102,3 +102,9 @@ def test_the_old_name_leads_to_the_new_one(resnet):
     resnet.run("rename", "vision/resnet", "resnet")
     assert resnet.json("show", "vision/resnet")["model"] == "resnet"
     assert resnet.out("list", "-q") == "resnet\n"
+
+
+def test_a_deleted_version_can_still_be_purged(resnet):
+    resnet.run("delete", "vision/resnet@3", "--yes")
+    assert resnet.out("delete", "vision/resnet@3", "--purge", "--yes") == "purged vision/resnet@3\n"
+    assert resnet.error("restore", "vision/resnet@3")["kind"]

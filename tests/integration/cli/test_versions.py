@@ -98,6 +98,18 @@ def test_show_is_for_people_too(resnet):
     assert "fc.weight  float32  64x32" in shown
 
 
+def test_show_of_a_model_tells_where_its_other_refs_point(resnet):
+    assert "elsewhere wild=3\n" in resnet.out("show", "vision/resnet")
+    assert "elsewhere" not in resnet.out("show", "vision/resnet@1")
+
+
+def test_the_hint_after_a_commit_compares_with_its_parent(resnet):
+    result = resnet.run(
+        "commit", "vision/resnet", resnet.weights("out", step=2.0), "-m", "x", "-b", "wild"
+    )
+    assert result.stderr == "hint: yard diff vision/resnet@3 4\n"
+
+
 def test_the_card_is_shown_and_read_into_labels(yard):
     folder = yard.weights("out")
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# My net\n\nIt sees.\n")
