@@ -6,8 +6,8 @@ before; here only the names in them count.
 
 from __future__ import annotations
 
+import posixpath
 import stat
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from modelyard.core.version import Finding
@@ -53,14 +53,13 @@ def _check(
     found = []
     for name in sorted(set(names)):
         text = printable(name)
-        parts = PurePosixPath(name).parts
-        if _leaves(name) or not parts:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        if _leaves(name) or not name:
             found.append(Finding(kind, "danger", f"{text} leaves the folder", path))
             continue
-        target = PurePosixPath(path).parent.joinpath(*parts)
         if _is_linked(root, target):
             found.append(Finding(kind, "danger", f"{text} goes through a symbolic link", path))
-        elif str(target) not in known:
+        elif target not in known:
             found.append(Finding(kind, "warning", f"{text} is not among the files", path))
     return found
 
@@ -71,10 +70,10 @@ def _leaves(name: str) -> bool:
     return rooted or ".." in slashed.split("/")
 
 
-def _is_linked(root: Path, target: PurePosixPath) -> bool:
+def _is_linked(root: Path, target: str) -> bool:
     """Whether the file, or a folder on the way to it, is a symbolic link."""
     step = root
-    for part in target.parts:
+    for part in target.split("/"):
         step = step / part
         try:
             if stat.S_ISLNK(step.lstat().st_mode):
@@ -113,8 +112,8 @@ def _shards_of(path: Path) -> list[str]:
 
 def _variables(path: str, known: set[str]) -> list[Finding]:
     """Variables may be missing altogether; an index without its values is a loss."""
-    folder = PurePosixPath(path).parent / "variables"
-    beside = [name for name in known if PurePosixPath(name).parent == folder]
+    folder = posixpath.join(posixpath.dirname(path), "variables")
+    beside = [name for name in known if posixpath.dirname(name) == folder]
     has_index = any(name.endswith("variables.index") for name in beside)
     has_values = any("variables.data-" in name for name in beside)
     if has_index == has_values:

@@ -162,6 +162,13 @@ def test_hdf5_datasets_read_back_also_packed_ones():
     np.testing.assert_array_equal(values("m.keras", "g/x"), np.arange(6.0).reshape(2, 3))
 
 
+def test_many_links_of_a_hdf5_group_are_found_in_its_heap():
+    found = opened("dense.h5")
+
+    assert [item.name for item in found.tensors] == [f"vars/v{index}" for index in range(30)]
+    np.testing.assert_array_equal(values("dense.h5", "vars/v29"), [29, 30, 31])
+
+
 @pytest.mark.parametrize("name", ["a.h5", "m.keras"])
 def test_packed_hdf5_dataset_is_read_by_h5py(name):
     pytest.importorskip("h5py")

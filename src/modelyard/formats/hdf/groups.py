@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.formats.hdf.objects import KIND, NOWHERE, Bytes, Incomplete, Part
+from modelyard.formats.hdf.heaps import heap_objects
+from modelyard.formats.hdf.objects import KIND, NOWHERE, Bytes, Part
 from modelyard.formats.reading import bad
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def links(data: Bytes, parts: list[Part]) -> Iterator[Link]:
             yield _link(data, part.start, part.end)
         elif part.kind == 0x02:
             at = part.start + (10 if data.number(part.start + 1, 1) & 1 else 2)
-            if data.number(at, 8) != NOWHERE:
-                raise Incomplete("a group keeps its links in a heap")
+            heap, tree = data.number(at, 8), data.number(at + 8, 8)
+            if heap != NOWHERE:
+                for start, end in heap_objects(data, heap, tree):
+                    yield _link(data, start, end)
 
 
 def _symbols(data: Bytes, tree: int, heap: int) -> Iterator[Link]:
