@@ -1,8 +1,8 @@
 """modelyard: version control, search, comparison and storage for machine-learning models.
 
-    yard = modelyard.open("~/models")
-    iris = yard.model("flowers/iris")
-    v1 = iris.commit("out/", message="first baseline", metrics={"accuracy": 0.912})
+yard = modelyard.open("~/models")
+iris = yard.model("flowers/iris")
+v1 = iris.commit("out/", message="first baseline", metrics={"accuracy": 0.912})
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HOMES = {
 }
 
 
-def open(path: str | Path, *, author: str | None = None) -> Yard:  # noqa: A001 - the SDK's verb
+def open(path: str | Path, *, author: str | None = None) -> Yard:
     """Open a yard by its folder; a folder that is empty or not there becomes one.
 
     Args:
@@ -40,9 +40,8 @@ def open(path: str | Path, *, author: str | None = None) -> Yard:  # noqa: A001 
         NotFound: `no-yard`: the folder holds other things.
         Unsupported: `no-remote`: a server's URL, which this version can't open yet.
     """
-    from pathlib import Path
-
     import os
+    from pathlib import Path
 
     from modelyard.config import default_author
     from modelyard.errors import Unsupported

@@ -128,12 +128,26 @@ def test_a_hundred_kills_lose_nothing(nursery, tmp_path):
 
 @pytest.mark.parametrize("moment", ["before", "half", "after"])
 def test_a_first_commit_killed_at_any_call_leaves_a_yard_that_works(nursery, tmp_path, moment):
+    calls = kill_at_every_call(nursery, tmp_path, moment, made_before=True)
+    assert calls > 5
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_creation_killed_at_any_call_may_be_repeated(nursery, tmp_path, moment):
+    calls = kill_at_every_call(nursery, tmp_path, moment, made_before=False, most=8)
+    assert calls == 8
+
+
+def kill_at_every_call(nursery, tmp_path, moment, *, made_before, most=200):
+    """Kill at the first change of the disk, at the second, ... until none is left."""
     source = write_tree(
         tmp_path / "source",
         {"m.safetensors": safetensors_bytes(layers(1, width=200)), "README.md": b"# m\n"},
     )
-    for call in range(1, 200):
+    for call in range(1, most + 1):
         folder = tmp_path / f"yard{call}"
+        if made_before:
+            open_folder(str(folder)).close()
         worker = nursery.start()
         worker.call(die_at, call, moment)
         worker.begin(commit_once, str(folder), str(source), "m")
@@ -148,8 +162,8 @@ def test_a_first_commit_killed_at_any_call_leaves_a_yard_that_works(nursery, tmp
         finally:
             yard.close()
         if finished:
-            break
-    assert 5 < call < 199
+            return call
+    return most
 
 
 @pytest.mark.slow

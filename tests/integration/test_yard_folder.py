@@ -39,10 +39,10 @@ def test_a_yard_reopened_is_the_same(yard, folder, desk):
     desk.commit({"a.bin": b"a" * 90_000, "b.txt": b"b"}, metrics={"accuracy": 0.5})
     yard.alias("m", "champion", 1)
     yard.label("m", 1, add={"k": "v"})
-    before = (yard.show("m"), yard.refs("m"), yard.stats())
+    before = (yard.show("m"), yard.refs("m"), yard.stats().per_model)
     opened = again(yard, folder)
     try:
-        assert (opened.show("m"), opened.refs("m"), opened.stats()) == before
+        assert (opened.show("m"), opened.refs("m"), opened.stats().per_model) == before
         assert opened.verify().ok
     finally:
         opened.close()

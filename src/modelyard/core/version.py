@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-
 if TYPE_CHECKING:
-    from modelyard.core.tensor import TensorInfo
     from collections.abc import Mapping
     from datetime import datetime
+
+    from modelyard.core.tensor import TensorInfo
 
 __all__ = [
     "CheckedOut",

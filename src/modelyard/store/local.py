@@ -9,7 +9,7 @@ import secrets
 import stat
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modelyard.errors import Corrupt, Denied, NotFound, Unavailable
@@ -98,8 +98,8 @@ class LocalBackend:
     def delete(self, key: str) -> None:
         with self._lock:
             self._files.pop(key, None)
-        with _os_errors(key):
-            self._path(key).unlink(missing_ok=True)
+        with _os_errors(key), suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            self._path(key).unlink()
 
     def append(self, key: str, size: int) -> LocalAppender | None:
         path = self._path(key)

@@ -1,7 +1,7 @@
 """Work in other processes that start in some 10 ms and may be killed at any moment.
 
-A nursery is one process that has imported everything and opened nothing. Each `start` forks it, so
-a worker is as new as a freshly started interpreter: no yard, no connection, no thread of before.
+A nursery is one process that has imported everything and has nothing open. Each `start` forks it,
+so a worker is as new as a freshly started interpreter: no yard, no connection, no thread of before.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ __all__ = ["Gone", "Nursery", "Send", "Worker"]
 Result = TypeVar("Result")
 Send = Callable[[object], None]
 """Tells something to the process that started this one; it has it when the call returns."""
-
-PRELOAD = ("modelyard.registry", "modelyard.testing.models", "modelyard.testing.victim")
-
 
 class Gone(Exception):
     """The worker died before it answered."""
@@ -117,10 +114,10 @@ class Nursery:
 
 
 def _nurse(address: str) -> None:
-    from importlib import import_module
+    from modelyard.testing.victim import warm_up
 
-    for name in PRELOAD:
-        import_module(name)
+    with tempfile.TemporaryDirectory() as folder:
+        warm_up(Path(folder))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # dead workers leave no zombie
     with Listener(address) as listener:
         os.write(1, b"ready\n")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
     from modelyard.testing.process import Send
 
-__all__ = ["Moment", "commit_many", "commit_once", "die_at", "open_folder", "work_until_killed"]
+__all__ = ["Moment", "commit_many", "commit_once", "die_at", "open_folder", "warm_up", "work_until_killed"]
 
 Moment = Literal["before", "after", "half"]
 
@@ -74,6 +74,19 @@ def open_folder(folder: str) -> Yard:
         return open_yard(folder)
     except NotFound:
         return create(folder)
+
+
+def warm_up(folder: Path) -> None:
+    """Do a little of everything, so that all that is imported on first use is imported."""
+    yard = open_folder(str(folder / "yard"))
+    rng = np.random.default_rng(0)
+    for number, kind in enumerate(_KINDS):
+        yard.commit("m", write_tree(folder / str(number), kind(rng)))
+    yard.alias("m", "champion", 1)
+    yard.checkout("m", 1, folder / "out")
+    yard.verify()
+    yard.gc()
+    yard.close()
 
 
 def commit_once(send: Send, folder: str, source: str, model: str) -> tuple[int, int]:
