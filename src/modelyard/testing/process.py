@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 Send = Callable[[object], None]
 """Tells something to the process that started this one; it has it when the call returns."""
 
+
 class Gone(Exception):
     """The worker died before it answered."""
 

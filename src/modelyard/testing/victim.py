@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
     from modelyard.testing.process import Send
 
-__all__ = ["Moment", "commit_many", "commit_once", "die_at", "open_folder", "warm_up", "work_until_killed"]
+__all__ = [
+    "Moment",
+    "commit_many",
+    "commit_once",
+    "die_at",
+    "open_folder",
+    "warm_up",
+    "work_until_killed",
+]
 
 Moment = Literal["before", "after", "half"]
 
