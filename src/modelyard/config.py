@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MARKER", "YardChoice", "choose_yard", "default_author", "default_yard"]
+__all__ = ["MARKER", "YardChoice", "choose_yard", "default_author", "default_yard", "demo_folder"]
 
 MARKER = "yard.toml"
 """The file that makes a folder a yard."""
@@ -58,9 +58,12 @@ def choose_yard(
 
 def default_yard(environment: Mapping[str, str]) -> Path:
     """The user's own yard, made at the first commit."""
-    data = environment.get("XDG_DATA_HOME", "")
-    base = Path(data) if data.startswith("/") else _home(environment) / ".local" / "share"
-    return base / "modelyard"
+    return _base(environment, "XDG_DATA_HOME", ".local/share") / "modelyard"
+
+
+def demo_folder(environment: Mapping[str, str]) -> Path:
+    """Where `yard demo` works: what is there may be made anew at any time."""
+    return _base(environment, "XDG_CACHE_HOME", ".cache") / "modelyard" / "demo"
 
 
 def default_author(environment: Mapping[str, str]) -> str:
@@ -73,8 +76,8 @@ def default_author(environment: Mapping[str, str]) -> str:
 
 
 def _git_author(environment: Mapping[str, str]) -> str | None:
-    xdg = environment.get("XDG_CONFIG_HOME") or str(_home(environment) / ".config")
-    for path in (_home(environment) / ".gitconfig", Path(xdg) / "git" / "config"):
+    xdg = _base(environment, "XDG_CONFIG_HOME", ".config")
+    for path in (_home(environment) / ".gitconfig", xdg / "git" / "config"):
         if not path.is_file():
             continue
         section = _git_user(path)
@@ -122,6 +125,12 @@ def _absolute(text: str, environment: Mapping[str, str], cwd: Path) -> str:
     if text == "~" or text.startswith("~/"):
         return str(_home(environment) / text[2:])
     return os.path.normpath(cwd / text)
+
+
+def _base(environment: Mapping[str, str], variable: str, below_home: str) -> Path:
+    """A folder of the XDG standard, which says that relative ones are to be ignored."""
+    given = environment.get(variable, "")
+    return Path(given) if given.startswith("/") else _home(environment) / below_home
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.config import choose_yard, default_author, default_yard
+from modelyard.config import choose_yard, default_author, default_yard, demo_folder
 
 
 @pytest.fixture
@@ -59,6 +59,11 @@ def test_without_anything_it_is_the_users_own(environment, tmp_path, home):
 def test_the_users_own_follows_xdg_if_it_is_absolute(environment, home):
     assert str(default_yard(environment | {"XDG_DATA_HOME": "/data"})) == "/data/modelyard"
     assert default_yard(environment | {"XDG_DATA_HOME": "data"}).is_relative_to(home)
+
+
+def test_the_demo_works_in_the_cache(environment, home):
+    assert demo_folder(environment) == home / ".cache" / "modelyard" / "demo"
+    assert str(demo_folder({"XDG_CACHE_HOME": "/c"})) == "/c/modelyard/demo"
 
 
 @pytest.mark.parametrize(

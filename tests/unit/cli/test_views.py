@@ -216,7 +216,11 @@ def a_diff(**changes):
         ),
         "tensors_total": 161,
         "tensors_changed": 3,
-        "params": (ValueChange("lr", 0.1, 0.01), ValueChange("new", None, "x")),
+        "params": (
+            ValueChange("steps", 60, 1500),
+            ValueChange("lr", 0.1, 0.01),
+            ValueChange("new", None, "x"),
+        ),
         "metrics": (ValueChange("acc", 0.912, 0.931),),
         "card_changed": True,
         "text": "2 of 161 tensors changed",
@@ -243,7 +247,7 @@ def test_diff_shows_signs_bars_and_steps(capsys):
     for part in (
         "~  model.onnx      1.0 kB -> 2.0 kB", ">  a.txt -> b.txt              10 B",
         "+  new.bias", "3.1 %  ████████  0.9995      0.2", "float32 -> float16  8 -> 9",
-        "+0.019", "the model card changed",
+        "+0.019", "+1,440", "the model card changed",
     ):  # fmt: skip
         assert part in shown
 

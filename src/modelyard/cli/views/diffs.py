@@ -122,6 +122,8 @@ def _step(old: object, new: object) -> str:
     numbers = (int, float)
     if isinstance(old, bool) or isinstance(new, bool):
         return ""
+    if isinstance(old, int) and isinstance(new, int):
+        return f"{new - old:+,}"
     if isinstance(old, numbers) and isinstance(new, numbers):
         return f"{new - old:+.3g}"
     return ""
