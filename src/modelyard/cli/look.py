@@ -34,7 +34,7 @@ def show_command(session: Session, target: ModelRevision, every_tensor: bool) ->
 
     Only headers are read, never the weights, and nothing in a file is executed.
     """
-    from modelyard.cli.views.versions import DetailView
+    from modelyard.cli.views.detail import DetailView
 
     yard = session.yard()
     detail = yard.show(target.model.text, revision_of(target))

@@ -10,6 +10,7 @@ import pytest
 
 from modelyard.cli.output import Output, encode
 from modelyard.cli.views import words
+from modelyard.cli.views.detail import DetailView
 from modelyard.cli.views.diffs import DiffView
 from modelyard.cli.views.files import FileView, TextView
 from modelyard.cli.views.house import GcView, StatsView, VerifyView
@@ -17,7 +18,6 @@ from modelyard.cli.views.models import LabelsView, ModelsView, RefsView, RefView
 from modelyard.cli.views.versions import (
     CheckedOutView,
     CommittedView,
-    DetailView,
     LogView,
     MovesView,
     PageView,
@@ -114,7 +114,7 @@ def test_checkout_names_branch_and_folder(capsys):
         seconds=0.5,
     )  # fmt: skip
     assert (
-        text(CheckedOutView(done), capsys) == "m@4 (branch main) in out\n2 files, 2.0 kB, 0.5 s\n"
+        text(CheckedOutView(done), capsys) == "m@4 (branch main) in out\n2 files, 2.0 kB, 0.50 s\n"
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from modelyard.cli.output import builtins
 from modelyard.cli.text import Block, Column, Span, Spans, Table, bar
 from modelyard.cli.views import words
-from modelyard.cli.views.versions import shape
 from modelyard.core.version import human_size
 
 if TYPE_CHECKING:
@@ -91,9 +90,9 @@ def _file(file: FileChange) -> Spans:
 
 def _tensor(tensor: TensorChange, largest: float, *, several: bool) -> Spans:
     dtypes = [tensor.old_dtype, tensor.dtype] if tensor.old_dtype else [tensor.dtype]
-    shapes = [shape(tensor.shape)]
+    shapes = [words.shape(tensor.shape)]
     if tensor.old_shape is not None:
-        shapes.insert(0, shape(tensor.old_shape))
+        shapes.insert(0, words.shape(tensor.old_shape))
     change = tensor.relative_change
     return [
         words.SIGNS[tensor.change],

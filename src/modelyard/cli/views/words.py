@@ -17,11 +17,13 @@ __all__ = [
     "SIGNS",
     "amount",
     "count",
+    "duration",
     "fact",
     "first_line",
     "minute",
     "pairs",
     "percent",
+    "shape",
     "sizes",
     "value",
 ]
@@ -75,7 +77,12 @@ def first_line(message: str) -> str:
 def sizes(size: int, new_bytes: int, seconds: float | None = None) -> str:
     """`97.5 MB, 3.1 MB new, 4.2 s`."""
     text = f"{human_size(size)}, {human_size(new_bytes)} new"
-    return text if seconds is None else f"{text}, {seconds:.1f} s"
+    return text if seconds is None else f"{text}, {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `0.04 s`."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
 
 
 def pairs(mapping: Mapping[str, Any]) -> str:
@@ -83,6 +90,11 @@ def pairs(mapping: Mapping[str, Any]) -> str:
     return ", ".join(
         key if given == "" else f"{key}={value(given)}" for key, given in mapping.items()
     )
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """`1000x512`."""
+    return "x".join(map(str, sizes)) or "scalar"
 
 
 def fact(name: str, text: str | Sequence[str | Span]) -> Line:

@@ -1,0 +1,110 @@
+"""The view of one version: facts, files, tensors, findings, card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelyard.cli.output import builtins
+from modelyard.cli.text import Block, Column, Line, Span, Spans, Table
+from modelyard.cli.views import words
+from modelyard.core.version import human_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from modelyard.core.version import FileInfo, RefInfo, VersionDetail
+
+__all__ = ["DetailView"]
+
+FIRST_TENSORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DetailView:
+    """Everything about one version."""
+
+    detail: VersionDetail
+    every_tensor: bool = False
+    refs: Sequence[RefInfo] = ()
+    """Of the model: people see those that point elsewhere too."""
+
+    def json(self) -> object:
+        detail: Any = builtins(self.detail)
+        return detail.pop("version") | detail
+
+    def lines(self) -> Iterator[Block]:
+        yield from _head(self.detail, self.refs)
+        yield from self._tables()
+        yield from _findings(self.detail)
+        yield from _card(self.detail.card)
+
+    def ids(self) -> Iterator[str]:
+        yield self.detail.version.title
+
+    def _tables(self) -> Iterator[Block]:
+        files = sorted(self.detail.files, key=lambda file: file.path)
+        columns = [Column("files"), Column("size", right=True), Column("format"), Column("sha256")]
+        yield ""
+        yield Table(columns, [_file(file) for file in files])
+        tensors = self.detail.tensors
+        shown = tensors if self.every_tensor else tensors[:FIRST_TENSORS]
+        if not shown:
+            return
+        several = len({tensor.file for tensor in tensors}) > 1
+        yield ""
+        yield Table(
+            [Column("tensors", flexible=True), Column("dtype"), Column("shape")],
+            [
+                [f"{t.file}: {t.name}" if several else t.name, t.dtype, words.shape(t.shape)]
+                for t in shown
+            ],
+        )
+        if left := len(tensors) - len(shown):
+            yield Span(f"... and {left:,} more: add --all", "dim")
+
+
+def _file(file: FileInfo) -> Spans:
+    return [file.path, human_size(file.size), file.format, Span(file.sha256[:12], "dim")]
+
+
+def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
+    version = detail.version
+    elsewhere = [f"{ref.name}={ref.number}" for ref in refs if ref.number != version.number]
+    yield [Span(version.title, "bold"), f" {version.commit[:7]} on {version.branch}"]
+    if version.deleted:
+        yield Span(f"deleted {words.minute(version.deleted)}", "bad")
+    for line in version.message.strip().splitlines():
+        yield f"  {line}".rstrip()
+    facts = {
+        "refs": [Span(", ".join(version.refs), "good")] if version.refs else "",
+        "elsewhere": [Span(", ".join(elsewhere), "good")] if elsewhere else "",
+        "author": version.author,
+        "time": words.minute(version.time),
+        "parents": ", ".join(map(str, version.parents)),
+        "size": words.sizes(version.size, version.new_bytes),
+        "framework": version.framework or "",
+        "metrics": words.pairs(version.metrics),
+        "params": words.pairs(detail.params),
+        "labels": words.pairs(version.labels),
+    }
+    yield from (words.fact(name, text) for name, text in facts.items() if text)
+
+
+def _findings(detail: VersionDetail) -> Iterator[Line]:
+    styles = {"danger": "bad", "warning": "warn", "info": "dim"}
+    if detail.findings:
+        yield ""
+    for finding in detail.findings:
+        where = f" ({finding.where})" if finding.where else ""
+        yield [Span(finding.severity, styles[finding.severity]), f": {finding.message}{where}"]
+
+
+def _card(card: str) -> Iterator[Line]:
+    """The card as it was written, without its YAML head: that is shown as labels."""
+    body = card.replace("\r\n", "\n")
+    if body.startswith("---\n") and "\n---\n" in body[3:]:
+        body = body[3:].partition("\n---\n")[2]
+    if body.strip():
+        yield ""
+        yield from (line.expandtabs().rstrip() for line in body.strip().split("\n"))
