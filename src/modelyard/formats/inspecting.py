@@ -119,6 +119,10 @@ def read_tensor(
     Raises:
         Unsupported: the dtype is opaque (`ggml.q4_k`), or the values lie in another file.
     """
+    if not info.elements and numpy_dtype(info.dtype) is not None:
+        import numpy as np
+
+        return np.empty(info.shape, numpy_dtype(info.dtype))
     if info.start is None or info.end is None:
         reader = _READERS.get(inspection.format)
         if reader is None:

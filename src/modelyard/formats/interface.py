@@ -43,7 +43,7 @@ class Budget:
     is refused.
     """
 
-    seconds: float = 1.0
+    seconds: float = 0.9
     max_header: int = 100_000_000
     """Bytes of a header that is read as a whole."""
     max_memory: int = 120_000_000

@@ -78,7 +78,8 @@ def parse_json(data: bytes, kind: str, budget: Budget) -> Json:
     Duplicate keys, NaN and endless numbers are refused. The cost is estimated first, since a
     document of empty lists grows twentyfold in memory.
     """
-    cost = len(data) * 2 + 60 * data.count(b",") + 64 * (data.count(b"[") + data.count(b"{"))
+    opened = 64 * data.count(b"[") + 240 * data.count(b"{")
+    cost = len(data) * 2 + 60 * data.count(b",") + opened
     if cost > budget.max_memory:
         raise bad(kind, f"{len(data)} bytes of JSON would need {cost} bytes of memory")
     import json

@@ -196,6 +196,15 @@ def test_pmml_fields_are_the_signature():
     assert found.metadata["signature"]["inputs"][0]["name"] == "x"
 
 
+def test_empty_tensor_is_read_as_empty():
+    data = npy(np.zeros((0, 3), "<f4"))
+    found = opened(data, "a.npy")
+
+    value = read_tensor(io.BytesIO(data), "a.npy", found, found.tensors[0])
+
+    assert value.shape == (0, 3)
+
+
 def test_npy_of_one_array_is_named_after_the_file():
     array = np.asfortranarray(np.arange(6, dtype="<f4").reshape(2, 3))
     data = npy(array)

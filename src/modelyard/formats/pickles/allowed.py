@@ -87,6 +87,7 @@ _NAMES: dict[str, str] = {
     "torch.storage": "UntypedStorage TypedStorage",
     "torch._utils": _REBUILT,
     "torch._tensor": "_rebuild_from_type_v2",
+    "torch.jit._pickle": "build_intlist build_tensorlist build_doublelist build_boollist",
     "torch.nn.parameter": "Parameter Buffer",
     "torch.serialization": "_get_layout",
     "xgboost.core": "Booster",
