@@ -37,6 +37,7 @@ class Worker:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.pid: int = connection.recv()
+        self.gone = False
 
     def call(self, function: Callable[..., Result], *args: object) -> Result:
         self._connection.send((function, args, False))
@@ -66,6 +67,8 @@ class Worker:
 
     def kill(self) -> None:
         """SIGKILL; returns when nothing of the process is left."""
+        if self.gone:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.wait()
@@ -75,6 +78,7 @@ class Worker:
             try:
                 os.kill(self.pid, 0)
             except ProcessLookupError:
+                self.gone = True
                 return
             time.sleep(0.001)
 
@@ -89,7 +93,7 @@ class Worker:
 
 
 class Nursery:
-    """Makes workers. Use it as a context; it ends with the process that made it."""
+    """Makes workers. Use it as a context: what still lives at its end is killed."""
 
     def __enter__(self) -> Nursery:
         self._folder = tempfile.TemporaryDirectory(prefix="nursery")
@@ -104,14 +108,19 @@ class Nursery:
         if not self._process.stdout.readline():
             raise RuntimeError("the nursery did not start")
         self._address = address
+        self._workers: list[Worker] = []
         return self
 
     def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
         self._process.communicate()
         self._folder.cleanup()
 
     def start(self) -> Worker:
-        return Worker(Client(self._address))
+        worker = Worker(Client(self._address))
+        self._workers.append(worker)
+        return worker
 
 
 def _nurse(address: str) -> None:
