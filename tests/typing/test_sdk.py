@@ -11,7 +11,8 @@ ROOT = HERE.parent.parent
 
 
 def check(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(path)]
+    cache = f"--cache-dir={ROOT / '.mypy_cache'}"
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", cache, str(path)]
     return subprocess.run(command, cwd=ROOT / "src", capture_output=True, text=True, check=False)
 
 
