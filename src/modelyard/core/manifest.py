@@ -66,17 +66,23 @@ class Manifest:
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
-        """Read a manifest; anything that is not one counts as an empty manifest's `extra`."""
+        """Read a manifest. InvalidInput: `bad-manifest`."""
         try:
             content = json.loads(text)
+            if not isinstance(content, dict):
+                raise TypeError("it is no object")
             known = {name: content.pop(name) for name in _FIELDS if name in content}
             if "lineage" in known:
-                known["lineage"] = tuple(known["lineage"])
+                known["lineage"] = tuple(dict(edge) for edge in known["lineage"])
+            for name, value in known.items():
+                if not isinstance(value, _FIELDS[name]):
+                    raise TypeError(f"{name} is a {type(value).__name__}")
             return cls(**known, extra=content)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidInput("bad-manifest", f"{MANIFEST_PATH} can't be read: {error}") from None
 
 
-_FIELDS = (
-    "params", "metrics", "signature", "framework", "environment", "code", "data", "lineage",
-)  # fmt: skip
+_FIELDS = {
+    "params": dict, "metrics": dict, "signature": dict, "framework": str, "environment": dict,
+    "code": dict, "data": dict, "lineage": tuple,
+}  # fmt: skip

@@ -75,15 +75,21 @@ def _by_magic(head: bytes, path: str, size: int) -> Kind | None:
             return kind
     if head[4:8] == b"TFL3":
         return "litert"
+    if extension_of(path) == "safetensors" and _has_json_header(head, size):
+        return "safetensors"  # its length may look like the start of a pickle
     if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
         return "pickle"
     if head.startswith(_PACKED) or head.startswith(_ZLIB):
         return "pickle"
     if head.startswith(b"\x5d\0\0") and extension_of(path) in ("lzma", "joblib", "pkl", "pickle"):
         return "pickle"
-    if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8:
+    if _has_json_header(head, size):
         return "safetensors"
     return _by_content(head)
+
+
+def _has_json_header(head: bytes, size: int) -> bool:
+    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8
 
 
 def _by_content(head: bytes) -> Kind | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from modelyard.core.tensor import TensorInfo, numpy_dtype
 from modelyard.core.version import Finding
 from modelyard.errors import InvalidInput, Unsupported
-from modelyard.formats.detect import claimed_by, detect
+from modelyard.formats.detect import claimed_by, detect, extension_of
 from modelyard.formats.interface import Budget, Format, Inspection, ReadsTensors
 from modelyard.formats.reading import bad, size_of
 
@@ -28,6 +28,7 @@ _MODULES = {
 }  # fmt: skip
 _READERS = {"npy": "npy", "npz": "npy", "hdf5": "hdf5", "keras": "hdf5", "xgboost": "xgboost"}
 _HEAD = 4096
+_SMALL = 1 << 18
 _OLD_STARTS = frozenset(bytes((code,)) for code in b"(])}cldNKMJGXTUPIFLSV")
 """First bytes of pickles of protocol 0 and 1."""
 
@@ -41,7 +42,8 @@ def inspect(
         file: any seekable binary file.
         path: its relative path, for the extension and for findings.
         budget: what this may cost.
-        scan: without it, findings are left out; the structure is checked all the same.
+        scan: without it, findings are left out and small pickles are not walked; any other
+            structure is checked all the same.
 
     Raises:
         InvalidInput: the file is malformed or hostile.
@@ -55,6 +57,8 @@ def inspect(
         kind = "pickle"
     if kind in ("text", "unknown"):
         found = Inspection(kind)
+    elif kind == "pickle" and not scan and size <= _SMALL:
+        found = Inspection(kind)  # walking it is the scan; no tensor in it is worth a cut
     else:
         found = _opened(_MODULES[kind], file, path, running)
     if not scan:
@@ -68,9 +72,17 @@ def _opened(module: str, file: BinaryIO, path: str, budget: Budget) -> Inspectio
         return opener.inspect(file, path, budget)
     except InvalidInput as error:
         message = f"{path}: {error.message}"
+        if module == "pickled" and not _claims_pickle(path):
+            # two bytes are no proof: any binary file may begin as a pickle does
+            finding = Finding("damaged-pickle", "danger", error.message, path)
+            return Inspection("unknown", findings=(finding,))
         raise InvalidInput(error.kind, message, hint=error.hint) from None
     except (RecursionError, MemoryError):
         raise bad("bad-file", f"{path}: the file is too deep or too large to inspect") from None
+
+
+def _claims_pickle(path: str) -> bool:
+    return "pickle" in claimed_by(path) and extension_of(path) != "bin"
 
 
 def _is_old_pickle(file: BinaryIO, head: bytes) -> bool:

@@ -19,11 +19,16 @@ _POINTER = re.compile(
 
 
 def is_inline(path: str, data: bytes) -> bool:
-    """Whether git keeps this file's bytes: small UTF-8 text that does not read as a pointer."""
+    """Whether git keeps this file's bytes: small UTF-8 text that does not read as a pointer.
+
+    A NUL is legal UTF-8, but no text: a small tensor file full of zeros belongs into the store.
+    """
     if len(data) >= INLINE_LIMIT:
         return False
     if path.rpartition("/")[2] == ATTRIBUTES:
         return True  # git itself must be able to read it
+    if b"\0" in data:
+        return False
     if data.startswith(_START) and _POINTER.match(data):
         return False
     try:

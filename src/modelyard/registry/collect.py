@@ -71,7 +71,7 @@ def _local(path: str, place: str, status: os.stat_result) -> LocalFile:
     except UnicodeEncodeError:
         shown = path.encode("utf-8", "replace").decode()
         raise InvalidInput(
-            "bad-file-name", f"the name of {shown!r} is not UTF-8", hint="rename the file"
+            "name-not-utf8", f"the name of {shown!r} is not UTF-8", hint="rename the file"
         ) from None
     if stat.S_ISLNK(status.st_mode):
         mode = 0o120000

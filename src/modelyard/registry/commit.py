@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from modelyard.core.merge import REGULAR, SYMLINK, Entry, is_hidden
 from modelyard.core.names import MAIN, ModelName, RefName, parse_label
 from modelyard.core.version import Committed, Progress
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
-from modelyard.formats import external_tensors, inspect_folder
+from modelyard.formats import external_tensors, inspect, inspect_folder
 from modelyard.history.trees import is_inline, read_tree
 from modelyard.registry.blobs import NewBlob, ParentFiles, place_of, store_file
 from modelyard.registry.collect import collect
@@ -185,7 +186,7 @@ class _Commit:
     def prepare(self) -> Draft | Committed:
         """Store the content; the finished answer if there is nothing new."""
         request = self.request
-        branch = RefName.parse(request.branch or MAIN)
+        branch = RefName.parse(MAIN if request.branch is None else request.branch)
         base = find_base(self.house, request.model, branch, request.parent)
         self._look_around()
         tree = dict(base.tree) if request.only else {}
@@ -236,6 +237,7 @@ class _Commit:
         if file.status.st_size < _INLINE:
             content = _read_small(file)
             if is_inline(file.path, content):
+                self._look_into(file.path, content)
                 self._count(len(content))
                 return Entry(file.mode, Digest.of(content), len(content), content)
         stored = self._stored(file, parent)
@@ -244,6 +246,13 @@ class _Commit:
         self.places += [(place_of(file), digest)] if _settled(file) else []
         self._note(file, stored)
         return Entry(file.mode, digest, stored.size, None)
+
+    def _look_into(self, path: str, content: bytes) -> None:
+        """A small text may be a model too, or pretend to be one."""
+        found = inspect(io.BytesIO(content), path, scan=self.request.scan)
+        self.formats.add(found.format)
+        if found.framework:
+            self.frameworks.add(found.framework)
 
     def _stored(self, file: LocalFile, parent: ParentFiles) -> BlobRow | NewBlob:
         with self.house.catalog.read() as connection:

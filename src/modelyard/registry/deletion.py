@@ -41,7 +41,6 @@ def delete_version(
                 "protected", f"{row.name}@{version.number} is kept by {names}",
                 hint="move or delete the ref first",
             )  # fmt: skip
-        info = version_infos(connection, [version])[0]
         for ref in pointing:
             back = _living_ancestor(journal, row, version)
             move_ref(house, journal, row, ref.name, "branch", ref.number, back, "delete")
@@ -53,7 +52,7 @@ def delete_version(
             "purge" if purge else "delete", who=house.author, model=row.id, name=row.name,
             detail={"number": version.number},
         )  # fmt: skip
-        return info
+        return version_infos(connection, [version._replace(deleted=deleted)])[0]
 
     info: VersionInfo = in_journal(house, work)
     return info
@@ -74,7 +73,7 @@ def delete_model(house: House, model: str) -> ModelInfo:
 
     def work(journal: Journal) -> ModelInfo:
         row = find_model(journal.connection, model)
-        info = info_of(journal.connection, row)
+        info = info_of(journal.connection, row._replace(deleted=journal.now))
         models.update(journal.connection, row.id, deleted=journal.now)
         journal.write(
             "delete-model", who=house.author, model=row.id, name=row.name,

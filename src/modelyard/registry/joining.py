@@ -38,7 +38,7 @@ def revert(house: House, model: str, revision: str | int | None, branch: str | N
     with house.catalog.read() as connection:
         row = find_model(connection, model)
         old = find_version(connection, row, revision)
-        name = RefName.parse(branch or MAIN)
+        name = RefName.parse(MAIN if branch is None else branch)
         tip = _tip(connection, row, name)
     found = contents_of(house, row, old)
     if tip.tree_id == old.tree_id:

@@ -100,7 +100,7 @@ def _before(connection: sa.Connection, model: ModelRow, alias: refs.RefRow) -> i
             past.append(move.new)
     for number in reversed(past[:-1]):
         row = versions.by_number(connection, model.id, number)
-        if row is not None and not row.deleted:
+        if row is not None and not row.deleted and number != alias.number:
             return number
     raise Conflict(
         "nothing-before", f"{alias.name} of {model.name} pointed nowhere before",

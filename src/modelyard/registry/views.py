@@ -8,7 +8,8 @@ from modelyard.catalog.queries import labels, models, refs, versions
 from modelyard.core.lineage import ancestors
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
-from modelyard.formats import inspect
+from modelyard.errors import InvalidInput
+from modelyard.formats import Inspection, inspect
 from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import Contents, contents, open_file
 from modelyard.registry.inspections import inspection_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.core.version import VersionInfo
-    from modelyard.formats import Inspection
     from modelyard.registry.house import House
 
 __all__ = ["describe", "list_models", "log", "manifest_of", "model_info", "resolve"]
@@ -133,7 +133,10 @@ def _inspection(house: House, found: Contents, path: str) -> Inspection:
     if entry.inline is None:
         return inspection_of(house, found.blob(entry))
     with open_file(house, found, path) as file:
-        return inspect(file, path)
+        try:
+            return inspect(file, path)
+        except InvalidInput as error:  # committed by others, or before this check was made
+            return Inspection("unknown", findings=(Finding(error.kind, "warning", str(error)),))
 
 
 def _placed(path: str, finding: Finding) -> Finding:
