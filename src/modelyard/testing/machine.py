@@ -39,7 +39,7 @@ anything = st.integers(0, 10_000)
 """Chooses among what there is at that moment."""
 
 
-def chosen(options: Sequence[Any], pick: int) -> Any:  # noqa: ANN401
+def chosen(options: Sequence[Any], pick: int) -> Any:
     return options[pick % len(options)]
 
 
@@ -56,15 +56,15 @@ class YardMachine(RuleBasedStateMachine):
 
     # -- for subclasses --------------------------------------------------------------------------
 
-    def new_yard(self) -> Any:  # noqa: ANN401
+    def new_yard(self) -> Any:
         """An empty yard, below `self.place` if it is a folder."""
         raise NotImplementedError
 
-    def reopened(self, *, killed: bool) -> Any:  # noqa: ANN401
+    def reopened(self, *, killed: bool) -> Any:
         """The same yard opened by somebody else, after the former had died or closed it."""
         raise NotImplementedError
 
-    def without_catalog(self) -> Any:  # noqa: ANN401
+    def without_catalog(self) -> Any:
         """The same yard after its catalog was lost."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class YardMachine(RuleBasedStateMachine):
         size = int(rng.choice([0, 30, 5_000, 150_000]))
         return rng.bytes(size) if rng.integers(2) else b"text %d\n" % rng.integers(5) * (size // 7)
 
-    def _commit(self, model: str, content: Content, **rest: object) -> Any:  # noqa: ANN401
+    def _commit(self, model: str, content: Content, **rest: object) -> Any:
         self.serial += 1
         source = write_tree(self.place / "desk" / str(self.serial), content.files)
         try:
@@ -336,5 +336,5 @@ class YardMachine(RuleBasedStateMachine):
         assert actual == expected
 
 
-def _number(done: Any) -> int | None:  # noqa: ANN401
+def _number(done: Any) -> int | None:
     return done.number if done.created else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from modelyard.errors import Conflict
+from modelyard.errors import Conflict, NotFound
 from modelyard.testing.models import layers, safetensors_bytes, tree_digest, write_tree
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def die_at(call: int, moment: Moment) -> None:
         setattr(os, name, wrapped(name))
 
 
-def _half(given: Any, name: str) -> Any:  # noqa: ANN401
+def _half(given: Any, name: str) -> Any:
     if name in ("write", "pwrite"):
         return bytes(given)[: len(bytes(given)) // 2]
     joined = b"".join(bytes(part) for part in given)
@@ -75,7 +75,6 @@ def _half(given: Any, name: str) -> Any:  # noqa: ANN401
 
 def open_folder(folder: str) -> Yard:
     """Open a yard, made if it is not there."""
-    from modelyard.errors import NotFound
     from modelyard.registry import create, open_yard
 
     try:
@@ -128,10 +127,10 @@ def commit_many(folder: str, desk: Path, seed: int, count: int) -> list[tuple[st
 def work_until_killed(
     send: Send, folder: str, desk: Path, seed: int, death: tuple[int, Moment] | None
 ) -> None:
-    """Commit new data, deltas, small pickles and folders; move an alias; collect garbage.
+    """Commit new data, deltas, small pickles and folders; move an alias; delete; collect garbage.
 
-    Sends `("version", model, number, digest)`, `("champion", number)` and, once the yard is open,
-    `("open",)`.
+    Sends `("version", model, number, digest)` and `("champion", model, number)` for what is done,
+    `("deleting", model, number)` before it is tried and, once the yard is open, `("open",)`.
     """
     rng = np.random.default_rng(seed)
     yard = open_folder(folder)
@@ -150,6 +149,11 @@ def work_until_killed(
         if rng.integers(3) == 0:
             champion = yard.alias(done.model, "champion", done.number)
             send(("champion", done.model, champion.number))
+        if rng.integers(6) == 0:
+            number = int(rng.integers(1, done.number + 1))
+            send(("deleting", done.model, number))
+            with contextlib.suppress(Conflict, NotFound):  # protected, or deleted before
+                yard.delete_version(done.model, number, purge=bool(rng.integers(2)))
         if rng.integers(12) == 0:
             yard.gc()
 

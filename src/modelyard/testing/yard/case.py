@@ -62,14 +62,14 @@ class Desk:
         self,
         content: Mapping[str, bytes] | bytes = b"weights",
         model: str = "m",
-        **rest: Any,  # noqa: ANN401
+        **rest: Any,
     ) -> Committed:
         """Commit a folder of these files, or bytes as the file `model.bin`."""
         files = {"model.bin": content} if isinstance(content, bytes) else content
         return self.yard.commit(model, write_tree(self.folder(), files), **rest)
 
     def commit_tensors(
-        self, tensors: Tensors, model: str = "m", **rest: Any  # noqa: ANN401
+        self, tensors: Tensors, model: str = "m", **rest: Any
     ) -> Committed:  # fmt: skip
         """Commit tensors as `model.safetensors`."""
         return self.commit({"model.safetensors": safetensors_bytes(tensors)}, model, **rest)
