@@ -92,21 +92,6 @@ ref = sa.Table(
     sa.Index("ref_name", "name", "kind"),
 )
 
-ref_move = sa.Table(
-    "ref_move",
-    metadata,
-    _key(),
-    sa.Column("model_id", sa.BigInteger(), nullable=False),
-    sa.Column("ref", _name(200), nullable=False),
-    sa.Column("kind", sa.String(8), nullable=False),
-    sa.Column("old", sa.BigInteger()),
-    sa.Column("new", sa.BigInteger()),
-    sa.Column("who", _name(200), nullable=False),
-    sa.Column("time", _TIME, nullable=False),
-    sa.Column("reason", _TEXT, nullable=False),
-    sa.Index("ref_move_model", "model_id", "id"),
-)
-
 label = sa.Table(
     "label",
     metadata,
@@ -149,15 +134,20 @@ file = sa.Table(
     sqlite_with_rowid=False,
 )
 
-audit = sa.Table(
+audit = sa.Table(  # everything that happened, in order; with `ref`, it is the reflog too
     "audit",
     metadata,
     _key(),
     sa.Column("time", _TIME, nullable=False),
-    sa.Column("who", _name(200), nullable=False),
     sa.Column("action", sa.String(40), nullable=False),
-    sa.Column("model", _name(200), nullable=False),
-    sa.Column("detail", _TEXT, nullable=False),  # JSON
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("who", _name(200)),  # none: the author of version `new`
+    sa.Column("ref", _name(200)),
+    sa.Column("kind", sa.String(8)),
+    sa.Column("old", sa.BigInteger()),
+    sa.Column("new", sa.BigInteger()),
+    sa.Column("detail", _TEXT),  # JSON
+    sa.Index("audit_model", "model_id", "id"),
 )
 
 # -- bytes -------------------------------------------------------------------------------------

@@ -137,9 +137,11 @@ def parse_revision(text: str | int) -> Revision:
     if isinstance(text, int):
         text = str(text)
     if text.isascii() and text.isdigit():
-        if len(text) > 15:
+        if len(text) <= 15 and not (text.startswith("0") and len(text) >= 7):
+            return ByNumber(int(text))
+        if _HEX.match(text) is None:
             raise InvalidInput("bad-revision", f"{text[:40]}... is too large for a version number")
-        return ByNumber(int(text))
+        return ByCommit(text)  # a commit whose first digits happen to be decimal
     if text == "latest":
         return Latest()
     if text == "HEAD":

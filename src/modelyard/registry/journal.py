@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modelyard.catalog.index import register
-from modelyard.catalog.queries import chunks, labels
+from modelyard.catalog.queries import audit, chunks
 from modelyard.core.chunks import Kind
 from modelyard.errors import Corrupt
 from modelyard.registry.objects import join_bundle
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from modelyard.core.digest import ChunkId
     from modelyard.registry.house import House
     from modelyard.store.ingest import Ingest
 
@@ -77,25 +78,33 @@ class Journal:
         name: str,
         detail: dict[str, Any],
         objects: bytes = _EMPTY_BUNDLE,
-        base: bytes | None = None,
-        audit: dict[str, Any] | None = None,
-    ) -> bytes:
+        base: ChunkId | None = None,
+    ) -> ChunkId:
         """Note that something happened; gives the name of the record that holds it."""
-        shown = detail if audit is None else audit
-        seq = labels.add_audit(
-            self.connection,
-            time=self.now, who=who, action=op, model=name,
-            detail=msgspec.json.encode(shown).decode() if shown else "",
-        )  # fmt: skip
+        seq = audit.add(self.connection, audit_row(op, self.now, who, model, detail))
         entry = Entry(seq, self.now, who, op, model, name, detail)
         content = join_bundle(encode_entry(entry), objects)
-        return self._ingest.record(Kind.BUNDLE, content, base)  # type: ignore[arg-type]
+        return self._ingest.record(Kind.BUNDLE, content, base)
 
     def settle(self) -> None:
         """Make the session's bytes durable and its chunks known, in this transaction."""
         session = self._ingest.session
         register(self.connection, session.sync(), self.now)
         chunks.close_session(self.connection, session.id)
+
+
+def audit_row(op: str, time: int, who: str, model: int, detail: dict[str, Any]) -> audit.AuditRow:
+    """The audit log's line for an entry; what other rows tell anyway is left out of it."""
+    if op == "commit":
+        new = detail["number"]
+        return audit.AuditRow(
+            time, op, model, None, detail["branch"], "branch", detail.get("old"), new
+        )
+    if op == "ref":
+        ref, kind, old, new = (detail[name] for name in ("ref", "kind", "old", "new"))
+        return audit.AuditRow(time, detail["reason"], model, who, ref, kind, old, new)
+    shown = msgspec.json.encode(detail).decode() if detail else None
+    return audit.AuditRow(time, op, model, who, detail=shown)
 
 
 def in_journal(house: House, work: Callable[[Journal], Any]) -> Any:

@@ -62,6 +62,9 @@ def find_version(
     return row
 
 
+_SHORTEST_PREFIX = 7
+
+
 def find_any_version(
     connection: sa.Connection, model: ModelRow, revision: str | int | None
 ) -> VersionRow:
@@ -81,7 +84,10 @@ def find_any_version(
 def _row(connection: sa.Connection, model: ModelRow, revision: Revision) -> VersionRow | None:
     match revision:
         case ByNumber(number):
-            return versions.by_number(connection, model.id, number)
+            row = versions.by_number(connection, model.id, number)
+            if row is None and len(str(number)) >= _SHORTEST_PREFIX:
+                return _row(connection, model, ByCommit(str(number)))
+            return row
         case Latest():
             return versions.latest(connection, model.id)
         case ByName(name):

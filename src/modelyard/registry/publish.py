@@ -118,7 +118,13 @@ class _Publication:
         known = blobs.bundles(connection, model.id, [o.sha for o in objects])
         fresh = [o for o in objects if o.sha not in known] + [commit]
         new_bytes = self.ingest.session.new_bytes
-        bundle = self._write_bundle(model, number, commit, fresh, bundle_base, new_bytes)
+        old = None if tip is None else tip.number
+        told = self._told(number, commit, old, new_bytes)
+        bundle = self.journal.write(
+            "commit",
+            who=draft.author, model=model.id, name=model.name, detail=told,
+            objects=encode_bundle(fresh), base=bundle_base,
+        )  # fmt: skip
         self.journal.settle()
         self._check_reused()
         ids = chunks.ids_of(connection, {bundle, *self._new_chunks()})
@@ -181,38 +187,25 @@ class _Publication:
         rows = chunks.by_id(self.connection, found.values())
         return rows[0][1] if rows else None  # type: ignore[return-value]
 
-    def _write_bundle(
-        self,
-        model: ModelRow,
-        number: int,
-        commit: GitObject,
-        fresh: Sequence[GitObject],
-        base: ChunkId | None,
-        new_bytes: int,
-    ) -> bytes:
+    def _told(
+        self, number: int, commit: GitObject, old: int | None, new_bytes: int
+    ) -> dict[str, Any]:
+        """What the journal says of this commit beside its git objects."""
         draft = self.draft
-        told: dict[str, Any] = {
-            "number": number,
-            "branch": draft.branch.text,
-            "commit": commit.sha,
-            "new_bytes": new_bytes,
-        }
-        if number == 1:
-            told["kind"] = model.kind
-        new = [b for b in draft.blobs.values() if isinstance(b, NewBlob)]
-        if new:
-            told["blobs"] = [
-                (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
-                for b in new
-            ]
-        optional = {"labels": dict(draft.labels), "formats": " ".join(draft.formats),
-                    "framework": draft.framework}  # fmt: skip
-        told |= {key: value for key, value in optional.items() if value}
-        return self.journal.write(
-            "commit",
-            who=draft.author, model=model.id, name=model.name, detail=told,
-            objects=encode_bundle(fresh), base=base, audit={"number": number},
-        )  # fmt: skip
+        new = [
+            (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
+            for b in draft.blobs.values()
+            if isinstance(b, NewBlob)
+        ]
+        optional: dict[str, Any] = {
+            "old": old, "blobs": new, "labels": dict(draft.labels),
+            "formats": " ".join(draft.formats), "framework": draft.framework,
+            "kind": draft.kind if number == 1 else None,
+        }  # fmt: skip
+        return {
+            "number": number, "branch": draft.branch.text, "commit": commit.sha,
+            "new_bytes": new_bytes, **{key: value for key, value in optional.items() if value},
+        }  # fmt: skip
 
     def _check_reused(self) -> None:
         reused = self.ingest.session.reused
@@ -293,11 +286,6 @@ class _Publication:
             refs.create(self.connection, model.id, branch, "branch", number)
         elif not refs.compare_and_swap(self.connection, model.id, branch, old, number):
             raise BranchMoved
-        refs.add_move(
-            self.connection, model.id, branch, "branch",
-            old=old, new=number, who=clean_author(self.draft.author)[:200],
-            time=self.journal.now, reason="commit",
-        )  # fmt: skip
 
 
 def insert_details(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import refs, versions
+from modelyard.catalog.queries import audit, refs, versions
 from modelyard.core.names import RefName
 from modelyard.core.version import RefInfo, RefKind, RefMove
 from modelyard.errors import Conflict, NotFound
@@ -91,10 +91,10 @@ def rollback(house: House, model: str, name: str, to: str | int | None) -> RefIn
 def _before(connection: sa.Connection, model: ModelRow, alias: refs.RefRow) -> int:
     """Where the alias pointed before; rolled back again, it goes one further into its past."""
     past: list[int] = []
-    for move in reversed(refs.moves(connection, model.id, alias.name)):
+    for move in reversed(audit.moves(connection, model.id, alias.name)):
         if move.new is None:
             past.clear()
-        elif move.reason == "rollback" and move.new in past:
+        elif move.action == "rollback" and move.new in past:
             del past[len(past) - past[::-1].index(move.new) :]
         elif not past or past[-1] != move.new:
             past.append(move.new)
@@ -138,10 +138,6 @@ def move_ref(
     """Write one move: the ref's row, the reflog, the journal."""
     connection = journal.connection
     apply_move(connection, model.id, name, kind, old, new)
-    refs.add_move(
-        connection, model.id, name, kind,
-        old=old, new=new, who=house.author, time=journal.now, reason=reason,
-    )  # fmt: skip
     journal.write(
         "ref", who=house.author, model=model.id, name=model.name,
         detail={"ref": name, "kind": kind, "old": old, "new": new, "reason": reason},
@@ -167,7 +163,7 @@ def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:
     """Every move, newest first."""
     with house.catalog.read() as connection:
         row = find_model(connection, model)
-        moves = refs.moves(connection, row.id, RefName.parse(name).text if name else None)
+        moves = audit.moves(connection, row.id, RefName.parse(name).text if name else None)
     for move in moves:
         yield RefMove(
             move.ref,
@@ -176,7 +172,7 @@ def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:
             move.new,
             move.who,
             moment(move.time),
-            move.reason,
+            move.action,
         )
 
 

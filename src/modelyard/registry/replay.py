@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from modelyard.catalog.queries import blobs, chunks, labels, models, refs, versions
+from modelyard.catalog.queries import audit, blobs, chunks, labels, models, refs, versions
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
-from modelyard.catalog.schema import audit, git_object
+from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
@@ -17,7 +17,7 @@ from modelyard.errors import ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.trees import read_tree
-from modelyard.registry.journal import Entry, decode_entry
+from modelyard.registry.journal import Entry, audit_row, decode_entry
 from modelyard.registry.objects import split_bundle
 from modelyard.registry.publish import card_of, insert_details
 from modelyard.registry.refs import apply_move
@@ -80,17 +80,11 @@ class Replay:
         for seq in sorted(entries):
             entry, row, objects = entries[seq]
             self._keep_objects(entry.model, row, objects)
-            self._audit(entry)
+            row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
+            audit.put(self._connection, entry.seq, row_of)
             step = self._steps.get(entry.op)
             if step is not None and (entry.op == "commit" or self._has_model(entry.model)):
                 step(entry)
-
-    def _audit(self, entry: Entry) -> None:
-        values = {
-            "id": entry.seq, "time": entry.time, "who": entry.who, "action": entry.op,
-            "model": entry.name, "detail": "",
-        }  # fmt: skip
-        self._connection.execute(sa.insert(audit), values)
 
     def _keep_objects(self, model: int, row: int, objects: Sequence[GitObject]) -> None:
         known = self._objects.setdefault(model, _Objects()).found
@@ -133,7 +127,6 @@ class Replay:
         ref = refs.get(connection, entry.model, branch)
         old = None if ref is None else ref.number
         apply_move(connection, entry.model, branch, "branch", old, number)
-        self._log_move(entry, branch, "branch", old, number, "commit")
 
     def _create_model(self, entry: Entry) -> None:
         models.drop_redirect(self._connection, entry.name)
@@ -190,15 +183,6 @@ class Replay:
         detail = entry.detail
         name, kind, old, new = (detail[key] for key in ("ref", "kind", "old", "new"))
         apply_move(self._connection, entry.model, name, kind, old, new)
-        self._log_move(entry, name, kind, old, new, detail["reason"])
-
-    def _log_move(
-        self, entry: Entry, name: str, kind: str, old: int | None, new: int | None, reason: str
-    ) -> None:
-        refs.add_move(
-            self._connection, entry.model, name, kind,
-            old=old, new=new, who=entry.who, time=entry.time, reason=reason,
-        )  # fmt: skip
 
     def _label(self, entry: Entry) -> None:
         number = entry.detail["number"]

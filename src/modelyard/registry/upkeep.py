@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import blobs, chunks, garbage, models, versions
+from modelyard.catalog.queries import audit, blobs, chunks, garbage, models, versions
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.core.stats import GcReport, ModelStats, YardStats
 from modelyard.registry.journal import Journal, in_journal
@@ -62,7 +62,7 @@ def gc(house: House, *, dry_run: bool) -> GcReport:
 
 def _mark(house: House, connection: sa.Connection) -> _Marks:
     before = house.catalog.now(connection) - int(house.settings.keep_deleted_days * _DAY)
-    change = garbage.last_change(connection)
+    change = audit.last(connection)
     old_models = garbage.expired_models(connection, before)
     old_versions = garbage.expired_versions(connection, before)
     without = {key for key, _, _ in old_versions}
@@ -145,7 +145,7 @@ def _sweep(house: House) -> int:
                 marks = _mark(house, connection)
 
         def work(connection: sa.Connection, marks: _Marks | None = marks) -> int | None:
-            if marks is not None and garbage.last_change(connection) != marks.change:
+            if marks is not None and audit.last(connection) != marks.change:
                 return None
             found = marks or _mark(house, connection)
             now = house.catalog.now(connection)

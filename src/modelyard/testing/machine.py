@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -22,7 +23,7 @@ from hypothesis.stateful import (
 from modelyard.errors import ModelyardError
 from modelyard.testing.mirror import Content, Disagree, Mirror, MirrorModel
 from modelyard.testing.models import Tensors, layers, read_tree, safetensors_bytes, write_tree
-from modelyard.testing.strategies import edited
+from modelyard.testing.strategies import EDITS, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,9 @@ def chosen(options: Sequence[Any], pick: int) -> Any:
 
 class YardMachine(RuleBasedStateMachine):
     """The steps, and what has to hold after each."""
+
+    keeps_deleted = True
+    """Whether gc leaves what was deleted a moment ago; the yard has to be set up so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,15 +81,20 @@ class YardMachine(RuleBasedStateMachine):
             self.yard.close()
             shutil.rmtree(self.place, ignore_errors=True)
 
+    @initialize(model=st.sampled_from(NAMES[:2]))
+    def begin(self, model: str) -> None:
+        """Most steps need something to work on."""
+        for serial, branch in enumerate(("main", "main", "dev"), start=1):
+            self.commit(model=model, branch=branch, kind="move one", seed=serial, metric=None)
+            self.alias(pick=serial, name="champion")
+
     # -- commits ---------------------------------------------------------------------------------
 
     @rule(
-        model=st.sampled_from(NAMES[:2]), branch=st.sampled_from(BRANCHES), data=st.data(),
-        seed=anything, metric=st.sampled_from([None, 0.5, 0.75]),
+        model=st.sampled_from(NAMES[:2]), branch=st.sampled_from(BRANCHES),
+        kind=st.sampled_from(EDITS), seed=anything, metric=st.sampled_from([None, 0.5, 0.75]),
     )  # fmt: skip
-    def commit(
-        self, model: str, branch: str, data: st.DataObject, seed: int, metric: float | None
-    ) -> None:
+    def commit(self, model: str, branch: str, kind: str, seed: int, metric: float | None) -> None:
         if model in self.mirror.deleted or model in self.mirror.redirects:
             return
         mirror = self.mirror.named(model)
@@ -93,7 +102,7 @@ class YardMachine(RuleBasedStateMachine):
         files = dict(tip.content.files) if tip else {}
         rng = np.random.default_rng(seed)
         if seed % 3:
-            self.tensors = data.draw(edited(self.tensors))
+            self.tensors = edit(self.tensors, kind, seed)
             files["model.safetensors"] = safetensors_bytes(self.tensors)
         if seed % 2:
             files[chosen(PATHS, seed)] = self._bytes(rng)
@@ -252,6 +261,8 @@ class YardMachine(RuleBasedStateMachine):
     @rule()
     def gc(self) -> None:
         self.yard.gc()
+        if not self.keeps_deleted:
+            self.mirror.gc()
 
     @rule()
     def verify(self) -> None:

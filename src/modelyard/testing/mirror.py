@@ -208,6 +208,15 @@ class Mirror:
         }
         self.redirects[old] = new
 
+    def gc(self) -> None:
+        """Without a grace time: what was deleted is gone for good."""
+        for model in self.models.values():
+            for number, version in model.versions.items():
+                if version.deleted:
+                    model.versions[number] = replace(version, purged=True)
+        self.redirects = {old: new for old, new in self.redirects.items() if new in self.models}
+        self.deleted.clear()
+
     def free(self, names: Iterable[str]) -> list[str]:
         """Names that nothing has, had or lost."""
         taken = {*self.models, *self.deleted, *self.redirects}

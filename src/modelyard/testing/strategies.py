@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 __all__ = [
+    "EDITS",
     "dtypes",
+    "edit",
     "edited",
     "few",
     "folder_trees",
@@ -118,9 +120,12 @@ def models(draw: DrawFn, *, largest: int = 64) -> Tensors:
 @st.composite
 def edited(draw: DrawFn, model: Tensors) -> Tensors:
     """What training, surgery and conversion do to a model; sometimes nothing."""
-    edit = draw(st.sampled_from(sorted(_EDITS)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return _EDITS[edit](dict(model), rng)
+    return edit(model, draw(st.sampled_from(EDITS)), draw(st.integers(0, 2**32 - 1)))
+
+
+def edit(model: Tensors, kind: str, seed: int) -> Tensors:
+    """One of `EDITS`, the same for the same seed."""
+    return _EDITS[kind](dict(model), np.random.default_rng(seed))
 
 
 def _pick(model: Tensors, rng: np.random.Generator) -> str:
@@ -181,6 +186,9 @@ _EDITS: dict[str, Callable[[Tensors, np.random.Generator], Tensors]] = {
     "remove": _remove, "rename": _rename, "reorder": _reorder, "reshape": _reshape,
     "retype": _retype,
 }  # fmt: skip
+
+
+EDITS = tuple(sorted(_EDITS))
 
 
 def safetensors_files() -> SearchStrategy[bytes]:

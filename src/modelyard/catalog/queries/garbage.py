@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.queries.search_documents import unindex_model, unindex_version
 from modelyard.catalog.schema import (
-    audit,
     blob,
     chunk,
     file,
@@ -22,14 +21,13 @@ from modelyard.catalog.schema import (
     param,
     place,
     ref,
-    ref_move,
     version,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["PackUse", "expired_models", "expired_versions", "last_change", "needed_blobs"]
+__all__ = ["PackUse", "expired_models", "expired_versions", "needed_blobs"]
 
 
 class PackUse(NamedTuple):
@@ -41,13 +39,6 @@ class PackUse(NamedTuple):
     size: int
     changed: int
     live: int
-
-
-def last_change(connection: sa.Connection) -> int:
-    """Number of the newest audit line: as long as it stays, nothing happened."""
-    return int(
-        connection.execute(sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0))).scalar_one()
-    )
 
 
 def expired_models(connection: sa.Connection, before: int) -> list[int]:
@@ -148,7 +139,7 @@ def drop_models(connection: sa.Connection, models: Iterable[int]) -> None:
     for table, column in ((file, file.c.version_id), (metric, metric.c.version_id),
                           (param, param.c.version_id), (version, version.c.id)):  # fmt: skip
         _delete(connection, table, column, rows)
-    for table, column in ((ref, ref.c.model_id), (ref_move, ref_move.c.model_id),
+    for table, column in ((ref, ref.c.model_id),
                           (label, label.c.model_id), (git_object, git_object.c.model_id),
                           (model, model.c.id)):  # fmt: skip
         _delete(connection, table, column, keys)

@@ -1,4 +1,4 @@
-"""Statements about labels and the audit log."""
+"""Statements about labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.chunks import batches
-from modelyard.catalog.schema import audit, label
+from modelyard.catalog.schema import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["add_audit", "of_model", "of_models", "put", "remove"]
+__all__ = ["of_model", "of_models", "put", "remove"]
 
 _OF = sa.select(label).where(label.c.model_id.in_(sa.bindparam("ids", expanding=True)))
 
@@ -56,12 +56,3 @@ def remove(connection: sa.Connection, model: int, number: int, names: Iterable[s
     rows = [{"m": model, "num": number, "key": name} for name in names]
     if rows:
         connection.execute(statement, rows)
-
-
-def add_audit(
-    connection: sa.Connection, *, time: int, who: str, action: str, model: str, detail: str
-) -> int:
-    """One line of the audit log; its number orders all that ever happened in this yard."""
-    values = {"time": time, "who": who, "action": action, "model": model, "detail": detail}
-    key = connection.execute(sa.insert(audit), values).inserted_primary_key
-    return int(key[0]) if key else 0
