@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from modelyard.testing.keeper import ProcessYard
 from modelyard.testing.machine import YardMachine
 from modelyard.testing.process import Nursery
+from modelyard.testing.victim import open_folder
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
@@ -24,11 +25,21 @@ def nursery():
         yield nursery
 
 
+NO_GRACE = "version = 1\n[gc]\nkeep_deleted_days = 0\ngrace_minutes = 0\n"
+
+
 @pytest.mark.slow
-def test_a_folder_yard_agrees_with_dicts(nursery):
+@pytest.mark.parametrize("keeps", [True, False], ids=["gc-waits", "gc-takes-at-once"])
+def test_a_folder_yard_agrees_with_dicts(nursery, keeps):
     class FolderMachine(YardMachine):
+        keeps_deleted = keeps
+
         def new_yard(self):
-            return ProcessYard(nursery, str(self.place / "yard"))
+            folder = self.place / "yard"
+            if not keeps and not folder.exists():
+                open_folder(str(folder)).close()
+                (folder / "yard.toml").write_text(NO_GRACE)
+            return ProcessYard(nursery, str(folder))
 
         def reopened(self, *, killed):
             if killed:
@@ -43,7 +54,7 @@ def test_a_folder_yard_agrees_with_dicts(nursery):
                 path.unlink()
             return self.new_yard()
 
-    examples = 1500 if LONG else 20
+    examples = 1500 if LONG else 25
     run_state_machine_as_test(
         FolderMachine,
         settings=settings(max_examples=examples, stateful_step_count=60 if LONG else 35),
