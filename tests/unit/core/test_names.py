@@ -99,7 +99,7 @@ def test_what_reads_as_a_version_is_no_ref_name(text):
 
 
 @given(st.integers(0, 10**15 - 1))
-def test_digits_are_a_number_and_never_a_commit(number):
+def test_up_to_fifteen_digits_are_a_number(number):
     assert parse_revision(number) == parse_revision(str(number)) == ByNumber(number)
 
 
@@ -109,12 +109,17 @@ def test_hex_digits_are_a_commit_in_either_case(prefix):
     assert parse_revision(prefix) == parse_revision(prefix.upper()) == ByCommit(prefix)
 
 
+@pytest.mark.parametrize("text", ["1" * 16, "0123456", "9" * 40])
+def test_a_commit_of_decimal_digits_can_still_be_named(text):
+    assert parse_revision(text) == ByCommit(text)
+
+
 def test_latest_and_head_are_known():
     assert parse_revision("latest") == Latest()
     assert parse_revision("HEAD") == ByName(RefName("main"))
 
 
-@pytest.mark.parametrize("text", ["9" * 16, "a b", "", "a..b", "@", -1, "x\x00y"])
+@pytest.mark.parametrize("text", ["9" * 41, "a b", "", "a..b", "@", -1, "x\x00y"])
 def test_what_is_no_revision_is_refused(text):
     with pytest.raises(InvalidInput) as caught:
         parse_revision(text)

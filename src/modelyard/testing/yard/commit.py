@@ -29,7 +29,7 @@ class CommitTests(YardCase):
         assert str(done).startswith(f"m@1 {done.commit[:7]} 8 B")
 
     def test_files_keep_their_relative_paths(self, desk: Desk) -> None:
-        content = {"config.json": b"{}", "onnx/model.onnx": b"\x08\x07", "a/b/c/d.txt": b"deep"}
+        content = {"config.json": b"{}", "onnx/weights.bin": b"\x08\x07", "a/b/c/d.txt": b"deep"}
         desk.commit(content)
         assert desk.read(1) == content
 
