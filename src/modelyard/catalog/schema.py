@@ -79,7 +79,6 @@ version = sa.Table(
     sa.Column("deleted", _TIME, nullable=False),
     sa.Column("purged", sa.Boolean(), nullable=False),  # its bytes went, or go with the next gc
     sa.UniqueConstraint("model_id", "number", name="version_number"),
-    sa.Index("version_commit", "model_id", "commit_id"),
 )
 
 ref = sa.Table(
@@ -130,7 +129,6 @@ file = sa.Table(
     sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("path", _name(700), primary_key=True),
     sa.Column("blob_id", sa.BigInteger(), nullable=False),
-    sa.Index("file_blob", "blob_id"),
     sqlite_with_rowid=False,
 )
 

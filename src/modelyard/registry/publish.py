@@ -119,7 +119,7 @@ class _Publication:
         fresh = [o for o in objects if o.sha not in known] + [commit]
         new_bytes = self.ingest.session.new_bytes
         old = None if tip is None else tip.number
-        told = self._told(number, commit, old, new_bytes)
+        told = self._told(number, old, new_bytes)
         bundle = self.journal.write(
             "commit",
             who=draft.author, model=model.id, name=model.name, detail=told,
@@ -187,9 +187,7 @@ class _Publication:
         rows = chunks.by_id(self.connection, found.values())
         return rows[0][1] if rows else None  # type: ignore[return-value]
 
-    def _told(
-        self, number: int, commit: GitObject, old: int | None, new_bytes: int
-    ) -> dict[str, Any]:
+    def _told(self, number: int, old: int | None, new_bytes: int) -> dict[str, Any]:
         """What the journal says of this commit beside its git objects."""
         draft = self.draft
         new = [
@@ -203,8 +201,7 @@ class _Publication:
             "kind": draft.kind if number == 1 else None,
         }  # fmt: skip
         return {
-            "number": number, "branch": draft.branch.text, "commit": commit.sha,
-            "new_bytes": new_bytes, **{key: value for key, value in optional.items() if value},
+            "number": number, "branch": draft.branch.text, "new_bytes": new_bytes, **{key: value for key, value in optional.items() if value},
         }  # fmt: skip
 
     def _check_reused(self) -> None:

@@ -16,6 +16,7 @@ from modelyard.core.merge import is_hidden
 from modelyard.errors import ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
+from modelyard.history.gitobject import COMMIT
 from modelyard.history.trees import read_tree
 from modelyard.registry.journal import Entry, audit_row, decode_entry
 from modelyard.registry.objects import split_bundle
@@ -51,6 +52,7 @@ class Replay:
         self._connection = connection
         self._objects: dict[int, _Objects] = {}
         self._numbers: dict[tuple[int, bytes], int] = {}
+        self._commit_id = b""
         self._steps: dict[str, Callable[[Entry], None]] = {
             "commit": self._commit,
             "ref": self._ref,
@@ -80,6 +82,7 @@ class Replay:
         for seq in sorted(entries):
             entry, row, objects = entries[seq]
             self._keep_objects(entry.model, row, objects)
+            self._commit_id = next((o.sha for o in objects if o.kind == COMMIT), b"")
             row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
             audit.put(self._connection, entry.seq, row_of)
             step = self._steps.get(entry.op)
@@ -102,19 +105,19 @@ class Replay:
     def _commit(self, entry: Entry) -> None:
         detail, connection = entry.detail, self._connection
         objects = self._objects[entry.model]
-        commit = read_commit(objects.get(detail["commit"])[1])
+        commit = read_commit(objects.get(self._commit_id)[1])
         if not self._has_model(entry.model):
             self._create_model(entry)
         number, branch = detail["number"], detail["branch"]
         tree = read_tree(commit.tree, objects)
         parents = [self._numbers[entry.model, sha] for sha in commit.parents]
-        self._numbers[entry.model, detail["commit"]] = number
+        self._numbers[entry.model, self._commit_id] = number
         self._insert_blobs(detail.get("blobs", ()))
         sizes = {path: e.size for path, e in tree.items() if not is_hidden(path)}
         key = versions.insert(
             connection,
             {
-                "model_id": entry.model, "number": number, "commit_id": detail["commit"],
+                "model_id": entry.model, "number": number, "commit_id": self._commit_id,
                 "tree_id": commit.tree, "parents": " ".join(map(str, parents)), "branch": branch,
                 "author": commit.author[:200], "message": commit.message, "created": entry.time,
                 "size": sum(sizes.values()), "new_bytes": detail["new_bytes"],

@@ -249,7 +249,7 @@ class Ingest:
         encoded = encode(source, width, is_float, before, work)
         drifts = needs_base(encoded.codec) and width == 1 and kind != Kind.BUNDLE
         if drifts and self._drifted(encoded, base):
-            encoded = encode(source, width, is_float, None, work)
+            encoded = encode_base(source, work)
         used = base if needs_base(encoded.codec) else None
         self.session.append(kind, name, len(source), encoded, used)
 

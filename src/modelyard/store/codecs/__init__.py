@@ -20,7 +20,7 @@ from modelyard.store.codecs.workspace import Bytes, Workspace, workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Encoded", "Workspace", "decode", "encode", "needs_base", "workspace"]
+__all__ = ["Encoded", "Workspace", "decode", "encode", "encode_base", "needs_base", "workspace"]
 
 NAMES = {
     plain.RAW: "raw", plain.ZSTD: "zstd", planes.NUMBER: "planes", delta.NUMBER: "delta",
@@ -74,6 +74,11 @@ def encode(
         return in_terms_of_base
     full = _sealed(*plain.encode(source, work))
     return in_terms_of_base if len(coded) + 32 < full.length * _WORTH else full
+
+
+def encode_base(source: Bytes, work: Workspace) -> Encoded:
+    """`source` in full, as a new base for deltas that are sure to come."""
+    return _sealed(*plain.encode(source, work, thorough=True))
 
 
 def decode(

@@ -18,14 +18,20 @@ ZSTD = 1
 _SAMPLE = 1 << 16
 
 
-def encode(source: Bytes, work: Workspace) -> tuple[int, list[bytes | memoryview]]:
-    """The smaller of both; large noise is recognised from a sample and not tried."""
+def encode(
+    source: Bytes, work: Workspace, *, thorough: bool = False
+) -> tuple[int, list[bytes | memoryview]]:
+    """The smaller of both; large noise is recognised from a sample and not tried.
+
+    Args:
+        thorough: Take more time, for bytes that many deltas will be made against.
+    """
     if len(source) > _SAMPLE and plane_entropy(source) > 7.9:
         middle = len(source) // 2
         trial = work.fast.compress(source[middle : middle + _SAMPLE // 2].data)
         if len(trial) > _SAMPLE // 2 * 0.97:
             return RAW, [source.data]
-    coded = work.strong.compress(source.data)
+    coded = (work.best if thorough else work.strong).compress(source.data)
     if len(coded) >= len(source) * 0.97:
         return RAW, [source.data]
     return ZSTD, [coded]

@@ -25,6 +25,7 @@ class Workspace:
         self.huffman = zstandard.ZstdCompressor(compression_params=_HUFFMAN)
         self.fast = zstandard.ZstdCompressor(level=1)
         self.strong = zstandard.ZstdCompressor(level=3)
+        self.best = zstandard.ZstdCompressor(level=15)
         self.decompressor = zstandard.ZstdDecompressor()
 
     def bytes(self, name: str, size: int) -> Bytes:

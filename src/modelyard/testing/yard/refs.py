@@ -61,7 +61,7 @@ class RefTests(YardCase):
         with refused(NotFound):
             list(yard.log("nobody"))
 
-    def test_a_commit_prefix_of_two_versions_is_refused(self, yard: Yard, desk: Desk) -> None:
+    def test_the_first_seven_digits_of_a_commit_name_it(self, yard: Yard, desk: Desk) -> None:
         seen: dict[str, int] = {}
         for number in range(1, 5):
             seen[desk.commit(b"%d" % number).commit] = number
