@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from modelyard.errors import Conflict, Corrupt, ModelyardError, NotFound
+from modelyard.errors import Conflict, Corrupt, InvalidInput, ModelyardError, NotFound
 from modelyard.registry import create, open_yard
 from modelyard.testing.models import layers, safetensors_bytes, write_tree
 from modelyard.testing.process import Nursery
@@ -203,6 +204,20 @@ def test_a_lost_pack_is_named_with_its_versions(yard, folder, desk):
         assert not (desk.root / "out").exists()
     finally:
         opened.close()
+
+
+def test_a_prefix_of_two_commits_is_ambiguous(yard, folder, desk):
+    first, second = desk.commit(b"1"), desk.commit(b"2")
+    twin = first.commit[:10] + second.commit[10:]
+    with sqlite3.connect(folder / "catalog.db") as catalog:
+        catalog.execute(
+            "update version set commit_id = ? where commit_id = ?",
+            (bytes.fromhex(twin), bytes.fromhex(second.commit)),
+        )
+    catalog.close()
+    with refused(InvalidInput, "ambiguous-revision", hint=True):
+        yard.resolve("m", first.commit[:7])
+    assert yard.resolve("m", first.commit[:11]).number == 1
 
 
 def test_a_yard_may_be_moved(yard, folder, desk, tmp_path):

@@ -58,8 +58,8 @@ class MergeTests(YardCase):
     def test_a_conflict_of_many_files_names_each(self, yard: Yard, desk: Desk) -> None:
         paths = [f"shard-{number:02}.bin" for number in range(30)]
         desk.commit(BASE)
-        desk.commit({path: b"ours" for path in paths})
-        desk.commit({path: b"theirs" for path in paths}, branch="dev", parent=1)
+        desk.commit(dict.fromkeys(paths, b"ours"))
+        desk.commit(dict.fromkeys(paths, b"theirs"), branch="dev", parent=1)
         with refused(Conflict, "merge-conflict") as caught:
             yard.merge("m", "dev", into="main")
         assert all(path in caught.value.message for path in paths)
