@@ -200,9 +200,8 @@ class _Publication:
             "formats": " ".join(draft.formats), "framework": draft.framework,
             "kind": draft.kind if number == 1 else None,
         }  # fmt: skip
-        return {
-            "number": number, "branch": draft.branch.text, "new_bytes": new_bytes, **{key: value for key, value in optional.items() if value},
-        }  # fmt: skip
+        told = {"number": number, "branch": draft.branch.text, "new_bytes": new_bytes}
+        return told | {key: value for key, value in optional.items() if value}
 
     def _check_reused(self) -> None:
         reused = self.ingest.session.reused

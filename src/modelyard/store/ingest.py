@@ -19,7 +19,7 @@ import numpy as np
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.core.digest import ChunkId, Digest
 from modelyard.errors import Conflict, Corrupt
-from modelyard.store.codecs import Workspace, encode, needs_base, workspace
+from modelyard.store.codecs import encode, encode_base, needs_base, workspace
 from modelyard.store.codecs.dictionary import LIMIT as DICTIONARY_LIMIT
 from modelyard.store.pack import chunk_id
 
