@@ -135,7 +135,9 @@ def test_a_hundred_kills_lose_nothing(nursery, tmp_path):
     assert len(seen.versions) >= 100, "the victims lived long enough to do something"
 
 
-@pytest.mark.parametrize("moment", ["before", "half", "after"])
+@pytest.mark.parametrize(
+    "moment", ["half", *(pytest.param(m, marks=pytest.mark.slow) for m in ("before", "after"))]
+)
 def test_a_first_commit_killed_at_any_call_leaves_a_yard_that_works(nursery, tmp_path, moment):
     calls = kill_at_every_call(nursery, tmp_path, moment, made_before=True)
     assert calls > 5

@@ -12,9 +12,9 @@ import pytest
 
 from modelyard.errors import Conflict, Corrupt, InvalidInput, ModelyardError, NotFound
 from modelyard.registry import create, open_yard
-from modelyard.testing.models import layers, safetensors_bytes, write_tree
+from modelyard.testing.models import layers, read_tree, safetensors_bytes, write_tree
 from modelyard.testing.process import Nursery
-from modelyard.testing.victim import commit_many, open_folder
+from modelyard.testing.victim import collect_many, commit_many, open_folder
 from modelyard.testing.yard import Desk, refused
 
 NO_GRACE = "version = 1\n[gc]\nkeep_deleted_days = 0\ngrace_minutes = 0\n"
@@ -63,21 +63,16 @@ def test_two_open_yards_see_each_other(yard, folder, desk):
         other.close()
 
 
-def test_processes_committing_at_once_lose_nothing(yard, folder, desk):
+@pytest.mark.parametrize("config", ["version = 1\n", NO_GRACE], ids=["grace", "no-grace"])
+def test_processes_committing_beside_gc_lose_nothing(yard, folder, desk, config):
     each, workers = 6, 3
-    with Nursery() as nursery:
-        started = [nursery.start() for _ in range(workers)]
-        with ThreadPoolExecutor(workers) as pool:
-            told = list(
-                pool.map(
-                    lambda n: started[n].call(
-                        commit_many, str(folder), desk.root / f"p{n}", n, each
-                    ),
-                    range(workers),
-                )
-            )
-        for worker in started:
-            worker.stop()
+    (folder / "yard.toml").write_text(config)
+    with Nursery() as nursery, ThreadPoolExecutor(workers + 1) as pool:
+        calls = [
+            (commit_many, str(folder), desk.root / f"p{n}", n, each) for n in range(workers)
+        ] + [(collect_many, str(folder), 15)]
+        started = [(nursery.start(), call) for call in calls]
+        *told, _ = pool.map(lambda pair: pair[0].call(*pair[1]), started)
     own = [[done for done in dones if done[0] != "shared"] for dones in told]
     assert [len(dones) for dones in own] == [each] * workers
     shared = sorted(number for dones in told for model, number in dones if model == "shared")
@@ -85,6 +80,9 @@ def test_processes_committing_at_once_lose_nothing(yard, folder, desk):
     assert desk.numbers("shared", "main") == shared[::-1]
     for n in range(workers):
         assert desk.numbers(f"own{n}") == list(range(each, 0, -1))
+        for turn in range(each):
+            source = desk.root / f"p{n}" / str(turn)
+            assert desk.read(turn + 1, f"own{n}") == read_tree(source)
     assert yard.verify().ok
 
 
@@ -129,6 +127,40 @@ def test_gc_keeps_the_base_that_a_delta_needs(yard, folder, desk):
         assert here.read(2) == {"model.safetensors": safetensors_bytes(tuned)}
         here.commit_tensors(base)
         assert here.read(3) == {"model.safetensors": safetensors_bytes(base)}
+    finally:
+        opened.close()
+
+
+def test_what_is_committed_while_gc_takes_it_is_there(yard, folder, desk):
+    (folder / "yard.toml").write_text(NO_GRACE)
+    opened = again(yard, folder)
+    contents = [np.random.default_rng(n).bytes(120_000) for n in range(12)]
+
+    def come_and_go(_):
+        here = Desk(opened, desk.root / "gone")
+        for content in contents:
+            number = here.commit(content, "gone").number
+            opened.delete_version("gone", number, purge=True)
+
+    def collect(_):
+        for _ in range(25):
+            opened.gc()
+
+    def stay(worker):
+        here = Desk(opened, desk.root / f"stay{worker}")
+        return [(here.commit(content, f"stay{worker}").number, content) for content in contents]
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda job: job[0](job[1]), [
+                (come_and_go, 0), (collect, 0), (stay, 1), (stay, 2),
+            ]))  # fmt: skip
+        opened.gc()
+        assert opened.verify().ok
+        here = Desk(opened, desk.root / "here")
+        for worker in (1, 2):
+            for number, content in done[worker + 1]:
+                assert here.read(number, f"stay{worker}") == {"model.bin": content}
     finally:
         opened.close()
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Moment",
+    "collect_many",
     "commit_many",
     "commit_once",
     "die_at",
@@ -122,6 +123,14 @@ def commit_many(folder: str, desk: Path, seed: int, count: int) -> list[tuple[st
             done.append((shared.model, shared.number))
     yard.close()
     return done
+
+
+def collect_many(folder: str, count: int) -> int:
+    """Run gc over and over; gives the bytes that it freed."""
+    yard = open_folder(folder)
+    freed = sum(yard.gc().freed for _ in range(count))
+    yard.close()
+    return freed
 
 
 def work_until_killed(
