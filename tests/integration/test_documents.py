@@ -1,0 +1,206 @@
+"""The documents are run: their commands in a real shell, in order, in a home of their own.
+
+What is run: the lines that begin with `$ ` in ```console and ```sh blocks (`> ` continues one), and
+```python blocks. Lines below a command, or a ```text block below Python, are the output it must
+have: names of commits, times, sizes, seconds and widths of columns may differ, and `...` stands for
+anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` holds hidden
+commands; `<!-- not run -->` before a block leaves it out.
+
+`python tests/integration/test_documents.py FILE...` writes the real output into documents that show
+one that is not right, but for outputs with `...`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+RUN = [
+    *READMES,
+    *sorted((ROOT / "docs/guides").glob("*.md")),
+    *sorted((ROOT / "docs/zh").glob("*.md")),
+]
+READ = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if "reference" not in path.parts),
+]
+TRAIN = (ROOT / "docs/guides/train.py").read_text()
+
+PIECE = re.compile(
+    r"^<!-- setup\n(?P<setup>.*?)^-->$"
+    r"|(?P<skip>^<!-- not run -->\n)?^```(?P<kind>\w*)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+VARIES = [
+    (re.compile(r"\b[0-9a-f]{7,64}\b"), "COMMIT"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "TIME"),
+    (re.compile(r"\b\d+(\.\d+)? ([kMGT]?B|KiB|MiB)\b"), "SIZE"),
+    (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
+    (re.compile(r"\b\d+ chunks?\b"), "CHUNKS"),
+    (re.compile(r"^saved .*", re.MULTILINE), "SAVED"),
+    (re.compile(r" +"), " "),
+    (re.compile(r" $", re.MULTILINE), ""),
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of a document, and the output that is shown for it."""
+
+    line: int
+    command: str
+    shown: str
+    start: int
+    end: int
+    """Where the shown output is in the document's text."""
+
+    @property
+    def fails(self) -> bool:
+        return bool(re.search(r"""^(error:|\{"error")""", self.shown, re.MULTILINE))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    output: str
+
+
+def steps_of(text):
+    steps = []
+    for piece in PIECE.finditer(text):
+        line = text.count("\n", 0, piece.start()) + 1
+        if piece["setup"]:
+            steps.append(Step(line, piece["setup"], "", piece.end(), piece.end()))
+        elif piece["skip"]:
+            continue
+        elif piece["kind"] in ("console", "sh"):
+            steps += _commands(piece["body"], piece.start("body"), line)
+        elif piece["kind"] == "python":
+            command = f"python - <<'END'\n{piece['body']}END"
+            shown = re.compile(r"\n*```text\n(.*?)^```$", re.MULTILINE | re.DOTALL).match(
+                text, piece.end()
+            )
+            span = shown.span(1) if shown else (piece.end(), piece.end())
+            steps.append(Step(line, command, shown[1] if shown else "", *span))
+    return steps
+
+
+def _commands(body, offset, line):
+    found = []
+    for match in re.finditer(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", body, re.MULTILINE):
+        command = re.sub(r"^> ", "", match[1], flags=re.MULTILINE).rstrip("\n")
+        at = line + 1 + body.count("\n", 0, match.start())
+        start, end = offset + match.start(2), offset + match.end(2)
+        found.append(Step(at, command, match[2], start, end))
+    return found
+
+
+def run(steps, place):
+    """Run all steps in one shell; what each gave."""
+    home = place / "home"
+    home.mkdir()
+    (home / "train.py").write_text(TRAIN)
+    script = ["last=0"]
+    for number, step in enumerate(steps):
+        (place / f"{number}.sh").write_text(step.command)
+        script.append(
+            f"step=$(<{place}/{number}.sh); (exit $last); "
+            f'{{ eval "$step"; }} >{place}/{number}.out 2>&1 </dev/null; last=$?; '
+            f"echo $last >{place}/{number}.code"
+        )
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)], cwd=home, env=_environment(home), timeout=600,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    outcomes = []
+    for number in range(len(steps)):
+        output = (place / f"{number}.out").read_text().replace(str(home), "/home/ann")
+        outcomes.append(Outcome(int((place / f"{number}.code").read_text()), output))
+    return outcomes
+
+
+def _environment(home):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("YARD", "GIT_", "XDG_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return kept | {
+        "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1",
+        "LC_ALL": "C.UTF-8", "YARD_AUTHOR": "Ann Lee <ann@example.com>",
+    }  # fmt: skip
+
+
+def matches(shown, output):
+    wished = [re.escape(part) for part in _steady(shown).split("...")]
+    return re.fullmatch(".*?".join(wished), _steady(output), re.DOTALL) is not None
+
+
+def _steady(text):
+    text = text.strip()
+    for pattern, word in VARIES:
+        text = pattern.sub(word, text)
+    return text
+
+
+def _id(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", RUN, ids=_id)
+def test_the_commands_of_a_document_do_what_it_says(document, tmp_path):
+    steps = steps_of(document.read_text(encoding="utf-8"))
+    for step, outcome in zip(steps, run(steps, tmp_path), strict=True):
+        where = f"{document.name}:{step.line}: {step.command}\n"
+        assert bool(outcome.code) == step.fails, f"{where}gave {outcome}"
+        assert not step.shown.strip() or matches(step.shown, outcome.output), (
+            f"{where}shown:\n{step.shown}\nwas:\n{outcome.output}"
+        )
+
+
+@pytest.mark.parametrize("document", READ, ids=_id)
+def test_links_lead_somewhere(document):
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
+    for target in (first or second for first, second in links):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (document.parent / target.split("#")[0]).exists(), target
+
+
+def test_both_readmes_have_the_same_commands():
+    english, chinese = (steps_of(path.read_text(encoding="utf-8")) for path in READMES)
+    assert [step.command for step in english] == [step.command for step in chinese]
+
+
+def test_a_shown_output_may_differ_in_what_varies():
+    assert matches("m@1 3f9c2ab\n97.5 kB,   0.1 s\n", "m@1 1234567\n1.0 MB, 2.3 s")
+    assert matches("a ... b\n...", "a 1 b\nc\nd")
+    assert not matches("m@1 3f9c2ab on main", "m@2 3f9c2ab on main")
+
+
+def write(document):
+    text = document.read_text(encoding="utf-8")
+    steps = steps_of(text)
+    with tempfile.TemporaryDirectory() as place:
+        told = list(zip(steps, run(steps, Path(place)), strict=True))
+    if all(not step.shown.strip() or matches(step.shown, was.output) for step, was in told):
+        return
+    for step, was in reversed(told):
+        if bool(was.code) != step.fails:
+            print(f"{document.name}:{step.line}: {step.command}: {was}")
+        if step.shown.strip() and "..." not in step.shown:
+            text = text[: step.start] + was.output.rstrip() + "\n" + text[step.end :]
+    document.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        write(Path(name).resolve())
