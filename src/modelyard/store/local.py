@@ -16,7 +16,7 @@ from modelyard.errors import Corrupt, Denied, NotFound, Unavailable
 from modelyard.store.interface import Facts, Stat, check_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from modelyard.store.codecs.workspace import Bytes
@@ -155,8 +155,8 @@ class _File:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
-    def __del__(self) -> None:
-        os.close(self.descriptor)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.descriptor)  # kept as a default: at exit the module may be gone before us
 
 
 class LocalAppender:

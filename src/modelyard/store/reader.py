@@ -34,6 +34,7 @@ class Reader:
         self.backend = backend
         self.index = index
         self._cache = _Cache(_CACHE_BYTES)
+        self._reads_into = backend if isinstance(backend, SupportsReadInto) else None
 
     def rows(self, hashes: Sequence[ChunkId]) -> Mapping[ChunkId, ChunkRow]:
         """The rows of all these chunks, bases included on demand; `Corrupt` if one is unknown."""
@@ -91,9 +92,9 @@ class Reader:
         return out
 
     def _payload(self, row: ChunkRow, work: Workspace) -> memoryview:
-        if isinstance(self.backend, SupportsReadInto):
+        if self._reads_into is not None:
             buffer = work.bytes("payload", row.length)
-            self.backend.read_into(row.pack, row.start, buffer)
+            self._reads_into.read_into(row.pack, row.start, buffer)
             return buffer.data
         return memoryview(self.backend.get(row.pack, row.start, row.start + row.length))
 
