@@ -3,7 +3,7 @@
 What is run: the lines that begin with `$ ` in ```console and ```sh blocks (`> ` continues one), and
 ```python blocks. Lines below a command, or a ```text block below Python, are the output it must
 have: names of commits, times, sizes, seconds and widths of columns may differ, and `...` stands for
-anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` holds hidden
+anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` has hidden
 commands; `<!-- not run -->` before a block leaves it out.
 
 `python tests/integration/test_documents.py FILE...` writes the real output into documents that show

@@ -1,0 +1,58 @@
+"""The story of `yard demo`, told with what is installed; `make demo` tells it with real models."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from modelyard.cli import demo_story
+from modelyard.errors import Conflict, ModelyardError
+
+YARD = [sys.executable, "-m", "modelyard"]
+
+
+@pytest.mark.slow
+def test_the_story_is_told_twice_in_the_same_folder(tmp_path):
+    for _ in range(2):
+        done = subprocess.run(
+            [*YARD, "demo", "--dir", str(tmp_path / "demo")], capture_output=True, text=True,
+            env=os.environ | {"NO_COLOR": "1"}, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "error:" not in done.stderr
+        assert "Traceback" not in done.stderr
+    told = done.stdout
+    assert "$ yard diff vision/digits@1 2\n" in told
+    assert "alias champion points at vision/digits@2 (was 3)\n" in told
+    assert "all is well\n" in told
+    shown = subprocess.run(
+        [*YARD, "--yard", str(tmp_path / "demo" / "yard"), "list", "-q"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.split() == ["tables/wine", "vision/digits", "vision/encoder"]
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(Conflict, match="holds other things"):
+        demo_story.run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_story_that_goes_wrong_says_so_and_puts_all_back(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("YARD", "before")
+    place = os.getcwd()
+    zoo = demo_story.Zoo(
+        demo_story.NumpyTrainer(),
+        demo_story.NumpyEncoder(),
+        (demo_story.Release("audio/vad", tmp_path / "demo" / "missing", "release 1"),),
+    )
+    with pytest.raises(ModelyardError) as caught:
+        demo_story.run(tmp_path / "demo", zoo)
+    assert caught.value.kind == "demo-stopped"
+    assert os.environ["YARD"] == "before"
+    assert os.getcwd() == place
+    assert "error: " in capsys.readouterr().err
