@@ -52,7 +52,7 @@ def open(path: str | Path, *, author: str | None = None) -> Yard:
         raise Unsupported("no-remote", f"{text}: only folders can be opened", hint="give a path")
     folder = Path(text).expanduser().absolute()
     who = author or default_author(os.environ)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if LocalYard.can_begin(folder):
         return LocalYard.create(folder, author=who)
     return LocalYard.at(folder, author=who)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.diff import Diff
+    from modelyard.core.handles import Model
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
     from modelyard.core.version import (
         CheckedOut,
@@ -39,6 +40,9 @@ class Yard(Protocol):
     """One registry of models: a folder or a server."""
 
     url: str
+
+    def model(self, name: str) -> Model:
+        """A handle on a model, there or not; nothing is fetched yet."""
 
     # -- models ----------------------------------------------------------------------------------
 

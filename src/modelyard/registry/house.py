@@ -105,9 +105,9 @@ def create_house(root: Path, author: str) -> House:
         root.mkdir(parents=True, exist_ok=True)
         if (root / CONFIG).exists():
             raise Conflict("yard-exists", f"{root} is a yard already", hint="just use it")
-        if any(root.iterdir()):
+        if not is_empty(root):
             raise Conflict("folder-not-empty", f"{root} is not empty", hint="name a new folder")
-        (root / "store").mkdir()
+        (root / "store").mkdir(exist_ok=True)
         part = root / f"{CONFIG}.part"
         part.write_text(_FIRST_CONFIG, "utf-8")
         part.rename(root / CONFIG)
@@ -116,6 +116,14 @@ def create_house(root: Path, author: str) -> House:
     except OSError as error:
         raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
     return open_house(root, author)
+
+
+def is_empty(root: Path) -> bool:
+    """Whether a folder can become a yard: nothing is in it but what a killed creation left."""
+    names = {entry.name for entry in root.iterdir()}
+    return names <= {"store", f"{CONFIG}.part"} and not (
+        "store" in names and any((root / "store").iterdir())
+    )
 
 
 def open_house(root: Path, author: str) -> House:

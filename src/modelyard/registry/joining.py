@@ -69,7 +69,7 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
     sides = [contents_of(house, row, version) for version in (ours, theirs)]
     merged = merge_trees(base.all_files if base else None, sides[0].all_files, sides[1].all_files)
     if merged.conflicts:
-        shown = ", ".join(f"{c.path} ({c.kind})" for c in merged.conflicts[:10])
+        shown = ", ".join(f"{c.path} ({c.kind})" for c in merged.conflicts)
         raise Conflict(
             "merge-conflict", f"both sides changed {shown}",
             hint=f"check {into} out, put in what you want, and commit it",

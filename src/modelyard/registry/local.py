@@ -23,7 +23,7 @@ from modelyard.registry import (
     verify,
     views,
 )
-from modelyard.registry.house import House, create_house, open_house
+from modelyard.registry.house import House, create_house, is_empty, open_house
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,6 +61,12 @@ class LocalYard:
     def create(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
         """Make a yard in an empty or new folder. Conflict: `yard-exists`, `folder-not-empty`."""
         return cls(create_house(_absolute(path), author))
+
+    @staticmethod
+    def can_begin(path: Path | str) -> bool:
+        """Whether `create` would make a yard here: the folder is empty, or not there yet."""
+        root = _absolute(path)
+        return not root.exists() or (root.is_dir() and is_empty(root))
 
     @classmethod
     def at(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:

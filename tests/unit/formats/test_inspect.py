@@ -84,11 +84,13 @@ def test_text_named_like_a_model_is_a_finding_not_an_error():
     assert kinds(opened(b"hello", "m.gguf")) == ["misnamed"]
 
 
-def test_without_scan_there_are_no_findings_but_tensors():
-    found = opened(pickle.dumps({"w": np.arange(3.0)}, 5), "m.pkl", scan=False)
+def test_without_scan_there_are_no_findings_and_small_pickles_are_not_walked():
+    small = opened(pickle.dumps({"w": np.arange(3.0)}, 5), "m.pkl", scan=False)
+    large = opened(pickle.dumps({"w": np.arange(40_000.0)}, 5), "m.pkl", scan=False)
 
-    assert found.findings == ()
-    assert [tensor.name for tensor in found.tensors] == ["w"]
+    assert (small.format, small.findings, small.tensors) == ("pickle", (), ())
+    assert large.findings == ()
+    assert [tensor.name for tensor in large.tensors] == ["w"]
 
 
 def test_allowed_names_are_info_and_others_danger():
