@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from modelyard.testing.keeper import ProcessYard
@@ -54,8 +54,12 @@ def test_a_folder_yard_agrees_with_dicts(nursery, keeps):
                 path.unlink()
             return self.new_yard()
 
-    examples = 1500 if LONG else 25
+    examples = 1500 if LONG else 18
     run_state_machine_as_test(
         FolderMachine,
-        settings=settings(max_examples=examples, stateful_step_count=60 if LONG else 35),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=60 if LONG else 35,
+            phases=(Phase.generate, Phase.shrink),
+        ),
     )

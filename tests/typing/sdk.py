@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, assert_type
+from typing import BinaryIO, assert_type
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def first_ten_lines() -> None:
     version = iris["champion"]
     assert_type(version, modelyard.Version)
     assert_type(version.number, int)
-    assert_type(version.tensor("coef_"), np.ndarray[Any, Any])
+    assert_type(version.tensor("coef_"), np.ndarray)
     assert_type(version.open("README.md"), BinaryIO)
     assert_type(version.load(), object)
     assert_type(version.checkout("out"), CheckedOut)
