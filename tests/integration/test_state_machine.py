@@ -54,7 +54,7 @@ def test_a_folder_yard_agrees_with_dicts(nursery, keeps):
                 path.unlink()
             return self.new_yard()
 
-    examples = 1500 if LONG else 18
+    examples = 1500 if LONG else 30
     run_state_machine_as_test(
         FolderMachine,
         settings=settings(
