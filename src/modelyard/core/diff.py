@@ -128,7 +128,9 @@ def _count(files: Sequence[FileChange], noun: str) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{ratio * 100:.2g} %" if ratio < 10 else f"{ratio:.3g}x"
+    if ratio >= 10:
+        return f"{ratio:.3g}x"
+    return f"{ratio * 100:.0f} %" if ratio >= 1 else f"{ratio * 100:.2g} %"
 
 
 def _show(value: object) -> str:

@@ -43,11 +43,13 @@ def revert(house: House, model: str, revision: str | int | None, branch: str | N
     found = contents_of(house, row, old)
     if tip.tree_id == old.tree_id:
         return _already(row, name, tip)
+    card = card_of(found.tree)
     draft = Draft(
         model=ModelName(row.name), branch=name, tree=found.all_files,
         manifest=_manifest(found.all_files), message=f"Revert to version {old.number}",
         author=house.author, base=tip.number, fixed=False, blobs=_blobs(found.tree, [found]),
-        card=card_of(found.tree), formats=tuple(old.formats.split()), framework=old.framework,
+        card=card, labels=card.labels if card else {}, formats=tuple(old.formats.split()),
+        framework=old.framework,
     )  # fmt: skip
     return _publish(house, draft, started)
 
@@ -74,13 +76,14 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
             "merge-conflict", f"both sides changed {shown}",
             hint=f"check {into} out, put in what you want, and commit it",
         )  # fmt: skip
+    card = card_of(merged.tree)
     formats = sorted({*ours.formats.split(), *theirs.formats.split()})
     draft = Draft(
         model=ModelName(row.name), branch=name, tree=merged.tree,
         manifest=_manifest(merged.tree), message=message or f"Merge {source} into {into}",
         author=house.author, base=ours.number, fixed=True, merged=(theirs.number,),
-        blobs=_blobs(merged.tree, sides), card=card_of(merged.tree), formats=tuple(formats),
-        framework=ours.framework or theirs.framework,
+        blobs=_blobs(merged.tree, sides), card=card, labels=card.labels if card else {},
+        formats=tuple(formats), framework=ours.framework or theirs.framework,
     )  # fmt: skip
     return _publish(house, draft, started)
 
