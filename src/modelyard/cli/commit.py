@@ -87,6 +87,8 @@ def commit_command(
     else:
         yard, made = _from_path(session, model, path, wish)
     session.out.show(CommittedView(made))
+    for warning in made.warnings:
+        session.out.warn(warning)
     if made.created and session.out.mode == "human":
         session.out.hint(_next(yard, made))
 

@@ -92,6 +92,10 @@ class Output:
         if self.mode != "quiet":
             sys.stderr.write(paint(line, colour=_colour(sys.stderr)) + "\n")
 
+    def warn(self, text: str) -> None:
+        """Something to look at before going on; the command did what it should."""
+        self.say([Span("warning: ", "bad"), text])
+
     def hint(self, text: str) -> None:
         """The next command, for people only."""
         if self.mode == "human":

@@ -193,6 +193,8 @@ class Committed:
     files: int
     seconds: float
     created: bool = True
+    warnings: tuple[str, ...] = ()
+    """What new files would do if they were loaded; the version is stored all the same."""
 
     def __str__(self) -> str:
         new = human_size(self.new_bytes)

@@ -42,6 +42,8 @@ class NewBlob:
     format: str
     framework: str | None
     inspection: ChunkId | None
+    dangers: tuple[str, ...]
+    """What its findings warn of."""
     external: Mapping[str, Sequence[TensorInfo]]
     """Tensors of this file that lie in other files."""
 
@@ -214,8 +216,14 @@ def _new_blob(
         raise AssertionError("an empty file is inline")
     return NewBlob(
         stored.sha256, stored.size, stored.content, stored.is_recipe,
-        inspection.format, inspection.framework, chunk, external_tensors(inspection),
+        inspection.format, inspection.framework, chunk, dangers_of(inspection),
+        external_tensors(inspection),
     )  # fmt: skip
+
+
+def dangers_of(inspection: Inspection) -> tuple[str, ...]:
+    """What a file's findings warn of."""
+    return tuple(f"{f.where}: {f.message}" for f in inspection.findings if f.severity == "danger")
 
 
 def place_of(file: LocalFile) -> PlaceRow:

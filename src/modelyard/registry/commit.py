@@ -18,7 +18,7 @@ from modelyard.core.version import Committed, Progress
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.formats import external_tensors, inspect, inspect_folder
 from modelyard.history.trees import is_inline, read_tree
-from modelyard.registry.blobs import NewBlob, ParentFiles, place_of, store_file
+from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, place_of, store_file
 from modelyard.registry.collect import collect
 from modelyard.registry.inspections import inspection_of
 from modelyard.registry.lookup import find_version
@@ -100,7 +100,9 @@ def _published(house: House, work: _Commit) -> Committed:
     else:
         with house.catalog.read():  # one view for all the small questions
             draft = work.prepare()
-    return draft if isinstance(draft, Committed) else publish(house, work.ingest, draft)
+    if isinstance(draft, Committed):
+        return draft
+    return replace(publish(house, work.ingest, draft), warnings=tuple(work.dangers))
 
 
 def find_base(house: House, model: ModelName, branch: RefName, parent: str | int | None) -> Base:
@@ -174,6 +176,7 @@ class _Commit:
         self.external: dict[str, Sequence[TensorInfo]] = {}
         self.formats: set[str] = set()
         self.frameworks: set[str] = set()
+        self.dangers: list[str] = []
         self._report = report
         self._done = 0
         self._total = sum(file.status.st_size for file in files)
@@ -251,6 +254,7 @@ class _Commit:
         """A small text may be a model too, or pretend to be one."""
         found = inspect(io.BytesIO(content), path, scan=self.request.scan)
         self.formats.add(found.format)
+        self.dangers += dangers_of(found)
         if found.framework:
             self.frameworks.add(found.framework)
 
@@ -268,6 +272,7 @@ class _Commit:
     def _note(self, file: LocalFile, stored: BlobRow | NewBlob) -> None:
         self.formats.add(stored.format)
         if isinstance(stored, NewBlob):
+            self.dangers += stored.dangers
             if stored.framework:
                 self.frameworks.add(stored.framework)
             tensors = stored.external
