@@ -105,6 +105,9 @@ def _ratio(summaries: Summaries, key: tuple[str, str, str], step: str, limit: fl
     cpu = getattr(ours, f"{step}_cpu"), getattr(theirs, f"{step}_cpu")
     word = {"push": "commit", "pull": "checkout"}[step]
     note = f"{mine:.2f} / {other:.2f} s, CPU {cpu[0]:.2f} / {cpu[1]:.2f} s"
+    inside = getattr(ours, f"{step}_inside")
+    if inside:
+        note += f", our call without the start of Python {inside / other:.2f}"
     if step == "push":
         durable = (mine + ours.flush) / (other + theirs.flush)
         note += f", with a sync of both {durable:.2f}"
