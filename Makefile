@@ -23,7 +23,7 @@ demo: setup  ## the main job on real models, told step by step
 
 test: setup  ## everything CI runs
 	$(MAKE) --no-print-directory lint
-	$(RUN) pytest
+	$(RUN) pytest -n 2
 
 lint: setup
 	$(RUN) ruff check -q src tests scripts
@@ -32,7 +32,7 @@ lint: setup
 	$(RUN) lint-imports --no-cache
 
 check: lint  ## lint, types, layers and the fast tests: under a minute
-	$(RUN) pytest -m "not slow" -q
+	$(RUN) pytest -n 2 -m "not slow" -q
 
 bench: setup  ## measure against the peers; SUITE=store
 	$(RUN) python -m tests.benchmarks.$(SUITE) $(ARGS)

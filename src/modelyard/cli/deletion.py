@@ -48,7 +48,9 @@ def _delete_model(session: Session, name: str, *, yes: bool) -> int:
     yard = session.yard()
     model = yard.model_info(name)
     what = f"{model.name} with {words.count(model.versions, 'version')}"
-    if not session.out.confirm(f"This deletes {what}, {human_size(model.size)} each.", yes=yes):
+    if not session.out.confirm(
+        f"this deletes {what}, the latest of {human_size(model.size)}.", yes=yes
+    ):
         return _kept(session)
     session.out.show(ModelView(yard.delete_model(model.name), f"deleted {model.name}"))
     session.out.hint(f"yard restore {model.name} undoes it, until gc")
@@ -91,7 +93,11 @@ def restore_command(session: Session, target: ModelRevision) -> None:
     Possible until gc took the bytes. 'yard list --deleted' lists the models that can come back.
     """
     model = session.yard().restore(target.model.text, revision_of(target))
-    session.out.show(ModelView(model, f"restored {target}"))
+    if target.revision is None:
+        session.out.show(ModelView(model, f"restored {target}"))
+    else:
+        version = session.yard().resolve(model.name, revision_of(target))
+        session.out.show(VersionView(version, f"restored {target}"))
 
 
 @command("rename", examples=["yard rename resnet vision/resnet"], see=["list"])

@@ -197,6 +197,7 @@ class _Commit:
         tree |= self._entries(base)
         if base.version is not None and base.branch_exists and self._unchanged(base, tree):
             return _nothing_new(request, branch, base.version)
+        manifest = self._manifest(base, tree)
         kept = {e.digest: row for p, row in base.blobs.items() if (e := tree.get(p)) is not None
                 and e.inline is None and e.digest.raw == row.sha256}  # fmt: skip
         self._note_formats(kept.values())
@@ -205,8 +206,8 @@ class _Commit:
         return Draft(
             model=request.model,
             branch=branch,
-            tree=tree | manifest_entry(request.manifest),
-            manifest=request.manifest,
+            tree=tree | manifest_entry(manifest),
+            manifest=manifest,
             message=request.message,
             author=request.author,
             kind=request.kind,
@@ -217,7 +218,7 @@ class _Commit:
             labels=labels,
             card=card,
             formats=tuple(sorted(self.formats.difference(_QUIET))),
-            framework=request.manifest.framework or min(self.frameworks, default=None),
+            framework=manifest.framework or min(self.frameworks, default=None),
         )
 
     def _look_around(self) -> None:
@@ -300,9 +301,21 @@ class _Commit:
         given = manifest_entry(self.request.manifest).get(MANIFEST_PATH)
         return given is None or (old is not None and old.digest == given.digest)
 
+    def _manifest(self, base: Base, tree: Tree) -> Manifest:
+        """What was given; or the parent's, whose metrics still hold if only texts changed."""
+        given, old = self.request.manifest, base.tree.get(MANIFEST_PATH)
+        if given != Manifest() or old is None or _weights(tree) != _weights(base.tree):
+            return given
+        return Manifest.decode(old.inline or b"")
+
     def _count(self, size: int) -> None:
         self._done += size
         self._report(Progress("store", self._done, self._total))
+
+
+def _weights(tree: Tree) -> dict[str, Digest]:
+    """The files that git does not hold itself."""
+    return {path: entry.digest for path, entry in tree.items() if entry.inline is None}
 
 
 def _nothing_new(request: Request, branch: RefName, row: VersionRow) -> Committed:

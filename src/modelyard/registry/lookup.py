@@ -45,8 +45,8 @@ def find_model(connection: sa.Connection, name: str) -> ModelRow:
         raise NotFound("model-deleted", f"{name} was deleted", hint=f"yard restore {name}")
     known = [row.name for row in models.listed(connection, deleted=False)]
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise NotFound("no-model", f"no model named {name}", hint=f"{hint}(yard list shows all)")
+    hint = f"did you mean {near[0]}? (yard list shows all)" if near else "yard list shows all"
+    raise NotFound("no-model", f"no model named {name}", hint=hint)
 
 
 def find_version(

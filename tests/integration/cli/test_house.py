@@ -105,7 +105,7 @@ def test_stats_count_bytes(resnet):
     assert (stats["models"], stats["versions"]) == (1, 3)
     assert stats["logical"] > stats["stored"] > 0
     assert stats["per_model"][0]["name"] == "vision/resnet"
-    assert "plain copies" in resnet.out("stats")
+    assert "as copies" in resnet.out("stats")
 
 
 def test_verify_is_clean_and_exits_with_zero(resnet):

@@ -91,11 +91,23 @@ def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
     yield from (words.fact(name, text) for name, text in facts.items() if text)
 
 
+_FEW = 3
+"""More findings that only inform than this are told in one line."""
+
+
 def _findings(detail: VersionDetail) -> Iterator[Line]:
     styles = {"danger": "bad", "warning": "warn", "info": "dim"}
     if detail.findings:
         yield ""
+    known = [f.message for f in detail.findings if f.severity == "info"]
+    if len(known) > _FEW:
+        yield [
+            Span("info", "dim"),
+            f": {known[0]}, and {len(known) - 1} more that are known as safe",
+        ]
     for finding in detail.findings:
+        if finding.severity == "info" and len(known) > _FEW:
+            continue
         where = f" ({finding.where})" if finding.where else ""
         yield [Span(finding.severity, styles[finding.severity]), f": {finding.message}{where}"]
 

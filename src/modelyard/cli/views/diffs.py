@@ -124,7 +124,7 @@ def _step(old: object, new: object) -> str:
     if isinstance(old, int) and isinstance(new, int):
         return f"{new - old:+,}"
     if isinstance(old, numbers) and isinstance(new, numbers):
-        return f"{new - old:+.3g}"
+        return words.signed(float(new - old))
     return ""
 
 

@@ -112,7 +112,10 @@ class StatsView:
         yield words.fact("catalog", human_size(stats.catalog))
         if stats.logical:
             saved = 1 - stats.ratio
-            yield words.fact("saved", f"{saved * 100:.1f} % of what plain copies would take")
+            share = f"{saved * 100:.1f} % of what plain copies would take"
+            yield words.fact(
+                "saved", share if saved > 0 else "nothing yet: the catalog alone is larger"
+            )
         if stats.per_model:
             yield ""
             yield Table(

@@ -24,6 +24,7 @@ __all__ = [
     "pairs",
     "percent",
     "shape",
+    "signed",
     "sizes",
     "value",
 ]
@@ -44,7 +45,15 @@ def count(number: int, noun: str) -> str:
 
 
 def amount(number: float) -> str:
+    """Four digits that count; large numbers without an exponent."""
+    if 1000 <= abs(number) < 1e9:
+        return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
     return f"{number:.4g}"
+
+
+def signed(number: float) -> str:
+    """How much more or less."""
+    return f"{'-' if number < 0 else '+'}{amount(abs(number))}"
 
 
 def value(thing: object) -> str:

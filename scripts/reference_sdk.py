@@ -1,0 +1,248 @@
+"""The page of the Python SDK, from signatures, docstrings and the texts below fields."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["lacking", "sdk_page"]
+
+_PACKAGE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
+_HANDLES = {"Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py"}
+_VALUES = ("core/version.py", "core/diff.py", "core/stats.py", "core/tensor.py")
+_WIDTH = 96
+
+_INTRODUCTION = """\
+# The Python SDK
+
+This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how it is used.
+
+Public are `modelyard.open`, `Model`, `Version`, `Yard` and `errors`, and the values that they give. A
+revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or `latest`, as
+text or number; where it may be None, that is the tip of `main`, or else the latest version.
+"""
+
+_ERRORS = """\
+## modelyard.errors
+
+{doc}
+
+What can be raised is listed in [Errors and findings](errors.md).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A field, attribute, property or method of a class."""
+
+    name: str
+    signature: str
+    """Of a method, with its name; of others their type."""
+    doc: str
+    is_method: bool
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A public class."""
+
+    name: str
+    doc: str
+    members: tuple[Member, ...]
+
+    def lacking(self) -> list[str]:
+        """Members that are told neither by a text of their own nor in that of the class."""
+        return [
+            f"{self.name}.{member.name}"
+            for member in self.members
+            if not member.doc and not re.search(rf"`{member.name}\b", self.doc)
+        ]
+
+
+def sdk_page() -> str:
+    """The page of everything public."""
+    handles, values = _handles(), _values()
+    parts = [_INTRODUCTION, _open_section()]
+    yard = {member.name: member for member in handles[0].members}
+    for public in handles:
+        parts.append(f"## {public.name}\n\n{_markdown(public.doc)}\n")
+        parts.append(_table(public))
+        parts += [_method(public.name, m, yard) for m in public.members if m.is_method]
+    parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
+    for public in values:
+        parts.append(f"### {public.name}\n\n{_markdown(public.doc)}\n")
+        parts.append(_table(public))
+        parts += [_method(public.name, m, {}) for m in public.members if m.is_method]
+    doc = ast.get_docstring(_tree("errors.py")) or ""
+    parts.append(_ERRORS.format(doc=doc))
+    return "\n".join(part for part in parts if part)
+
+
+def lacking() -> list[str]:
+    """What has no documentation, as `Class.member`."""
+    return sorted(name for public in (*_handles(), *_values()) for name in public.lacking())
+
+
+def _handles() -> list[Public]:
+    return [_public(_class(_tree(path), name), _tree(path)) for name, path in _HANDLES.items()]
+
+
+def _values() -> list[Public]:
+    found = []
+    for path in _VALUES:
+        tree = _tree(path)
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.append(_public(node, tree))
+    return found
+
+
+def _tree(path: str) -> ast.Module:
+    return ast.parse((_PACKAGE / path).read_text(encoding="utf-8"))
+
+
+def _class(tree: ast.Module, name: str) -> ast.ClassDef:
+    return next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+
+
+def _public(node: ast.ClassDef, tree: ast.Module) -> Public:
+    names = _Aliases(tree)
+    members = []
+    for number, child in enumerate(node.body):
+        if isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name):
+            below = node.body[number + 1 : number + 2]
+            members.append(_field(child, child.target.id, below, names))
+        elif isinstance(child, ast.FunctionDef):
+            members += _function(child, names)
+    return Public(node.name, ast.get_docstring(node) or "", tuple(members))
+
+
+def _field(node: ast.AnnAssign, name: str, below: list[ast.stmt], names: _Aliases) -> Member:
+    doc = ""
+    if below and isinstance(below[0], ast.Expr) and isinstance(below[0].value, ast.Constant):
+        doc = str(below[0].value.value)
+    default = ""
+    if node.value is not None:
+        factory = re.fullmatch(r"field\(default_factory=(\w+)\)", ast.unparse(node.value))
+        default = {"dict": "{}", "list": "[]"}[factory[1]] if factory else _code(node.value)
+    return Member(name, names.text(node.annotation), doc, is_method=False, default=default)
+
+
+def _function(node: ast.FunctionDef, names: _Aliases) -> list[Member]:
+    doc = ast.get_docstring(node) or ""
+    if node.name == "__init__":
+        return [
+            Member(target.attr, "", "", is_method=False)
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.Assign)
+            for target in inner.targets
+            if isinstance(target, ast.Attribute) and not target.attr.startswith("_")
+        ]
+    is_special = node.name.startswith("__")
+    if (node.name.startswith("_") and not is_special) or (is_special and not doc):
+        return []
+    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        assert node.returns is not None
+        return [Member(node.name, names.text(node.returns), doc, is_method=False)]
+    return [Member(node.name, _signature(node, names), doc, is_method=True)]
+
+
+class _Aliases(ast.NodeTransformer):
+    """Short names for types, such as `Rev`, written out."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._types = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._types.get(node.id, node)
+
+    def text(self, annotation: ast.expr) -> str:
+        """A type as people write it."""
+        copy = ast.parse(ast.unparse(annotation), mode="eval")
+        return _code(self.visit(copy).body)
+
+
+def _code(node: ast.expr) -> str:
+    return ast.unparse(node).replace("'", '"')
+
+
+def _signature(node: ast.FunctionDef, names: _Aliases) -> str:
+    spec = node.args
+    plain = [*spec.posonlyargs, *spec.args]
+    defaults: list[ast.expr | None] = [None] * (len(plain) - len(spec.defaults))
+    given = [_parameter(*pair, names) for pair in zip(plain, [*defaults, *spec.defaults])]
+    given = given[1:] if plain and plain[0].arg in ("self", "cls") else given
+    if spec.kwonlyargs:
+        given.append("*")
+    given += [_parameter(*pair, names) for pair in zip(spec.kwonlyargs, spec.kw_defaults)]
+    if spec.kwarg:
+        given.append(f"**{_parameter(spec.kwarg, None, names)}")
+    returns = f" -> {names.text(node.returns)}" if node.returns else ""
+    line = f"{node.name}({', '.join(given)}){returns}"
+    if len(line) <= _WIDTH:
+        return line
+    return f"{node.name}(\n" + "".join(f"    {text},\n" for text in given) + f"){returns}"
+
+
+def _parameter(arg: ast.arg, default: ast.expr | None, names: _Aliases) -> str:
+    text = f"{arg.arg}: {names.text(arg.annotation)}" if arg.annotation else arg.arg
+    return text if default is None else f"{text} = {_code(default)}"
+
+
+def _open_section() -> str:
+    tree = _tree("__init__.py")
+    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "open")
+    signature = _signature(node, _Aliases(tree))
+    doc = _markdown(ast.get_docstring(node) or "")
+    return f"## modelyard.open\n\n```python\n{signature}\n```\n\n{doc}\n"
+
+
+def _method(owner: str, member: Member, inherited: dict[str, Member]) -> str:
+    title = f"{owner}.{member.name}"
+    doc = _markdown(member.doc)
+    if not doc and member.name in inherited:
+        doc = f"{_markdown(inherited[member.name].doc)}\n\nAs `Yard.{member.name}`.".strip()
+    return f"#### {title}\n\n```python\n{member.signature}\n```\n\n{doc}".rstrip() + "\n"
+
+
+def _table(public: Public) -> str:
+    rows = [member for member in public.members if not member.is_method]
+    if not rows:
+        return ""
+    lines = ["| name | type | |", "|---|---|---|"]
+    for member in rows:
+        kind = f"`{member.signature}`" if member.signature else ""
+        kind += f" = `{member.default}`" if member.default else ""
+        lines.append(f"| `{member.name}` | {_cell(kind)} | {_cell(member.doc)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _markdown(doc: str) -> str:
+    """Google's sections as lists."""
+    lines: list[str] = []
+    inside = False
+    for line in doc.splitlines():
+        if line in ("Args:", "Raises:", "Returns:"):
+            inside = True
+            lines += [line, ""]
+        elif inside and (entry := re.match(r"    (\w+): (.*)", line)):
+            lines.append(f"- `{entry[1]}`: {entry[2]}")
+        elif inside and line.startswith("    "):
+            lines.append(f"  {line.strip()}")
+        else:
+            inside = inside and not line
+            lines.append(line)
+    return "\n".join(lines)
