@@ -54,5 +54,5 @@ def _section(name: str, command: click.Command, parent: click.Context | None) ->
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    settings = command.context_settings | {"terminal_width": 90, "max_content_width": 90}
+    settings = {**command.context_settings, "terminal_width": 90, "max_content_width": 90}
     return click.Context(command, info_name=name, parent=parent, **settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from reference_kinds import ERRORS, PACKAGE, Way, kinds, source, ways
 
@@ -16,8 +17,8 @@ _INTRODUCTION = """\
 
 This page is made from the code by `make docs`.
 
-Every error is a `modelyard.errors.ModelyardError` of one of seven classes, which say what the one who
-catches it can do. It has
+Every error is a `modelyard.errors.ModelyardError` of one of seven classes, which say what the one
+who catches it can do. It has
 
 - `kind`: a word to program against, which never changes;
 - `message`: a sentence for people, which may change;
@@ -39,10 +40,11 @@ The commands report these in the same form, with the
 _FINDINGS = """\
 ## Findings
 
-A finding is no error: the file is committed, and `yard show` and `version.detail.findings` tell what to
-know before the file is trusted. [Model files that modelyard opens](../guides/formats.md) says what each
-means for which format. A file that was committed before modelyard could refuse it has a finding of the
-kind of the error instead.
+A finding is no error: the file is committed, and `yard show` and `version.detail.findings` tell
+what to know before the file is trusted.
+[Model files that modelyard opens](../guides/formats.md#refused-or-a-finding) says what each means,
+and for which format. A file that was committed before modelyard could refuse it has a finding of
+the kind of the error instead.
 """
 
 
@@ -73,7 +75,7 @@ def _error_table(found: dict[str, list[Way]]) -> str:
         shown = said if len(said) <= _SHOWN else said[:1]
         for number, (message, hint) in enumerate(shown):
             first = "" if number else f"`{kind}`"
-            lines.append(f"| {first} | {cell(message)} | {cell(hint)} |")
+            lines.append(f"| {first} | {_cell(message)} | {_cell(hint)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -82,11 +84,10 @@ def _finding_table(found: dict[str, list[Way]]) -> str:
     for kind, told in found.items():
         said = {way.severity for way in told}
         severities = [word for word in ("info", "warning", "danger") if word in said]
-        lines.append(f"| `{kind}` | {', '.join(severities)} | {cell(told[0].message)} |")
+        lines.append(f"| `{kind}` | {', '.join(severities)} | {_cell(told[0].message)} |")
     return "\n".join(lines) + "\n"
 
 
-def cell(text: str) -> str:
+def _cell(text: str) -> str:
     """Text as it may stand in a table."""
-    escaped = "".join(f"\\{char}" if char in "\\|*_<>[]" else char for char in text)
-    return " ".join(escaped.split())
+    return " ".join(re.sub(r"([\\|*<>\[\]]|\b_|_\b)", r"\\\1", text).split())

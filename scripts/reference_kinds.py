@@ -184,8 +184,8 @@ def template(code: Source, leaf: Leaf | None, bound: Bound) -> str:
 
 def _hole(code: Source, leaf: Leaf, bound: Bound) -> str:
     ends = code.leaves(leaf, bound)
-    words = [_text(end.node) for end in ends]
-    if len(ends) <= 3 and all(words):
+    words = [word for end in ends if (word := _text(end.node))]
+    if len(ends) <= 3 and len(words) == len(ends):
         return words[0] if len(words) == 1 else f"{{{' or '.join(dict.fromkeys(words))}}}"
     if len(ends) == 1 and (isinstance(ends[0].node, ast.JoinedStr) or _is_number(leaf, ends[0])):
         return template(code, ends[0], bound)
@@ -210,5 +210,5 @@ def _word(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp):
         return _word(node.left)
     if isinstance(node, ast.BoolOp):
-        return _word(node.values[-1])
+        return _word(node.values[0])
     return name_of(node).strip("_").lower() or "..."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from reference_words import WORDS
 
 __all__ = ["lacking", "sdk_page"]
 
@@ -17,11 +19,11 @@ _WIDTH = 96
 _INTRODUCTION = """\
 # The Python SDK
 
-This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how it is used.
+This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
-Public are `modelyard.open`, `Model`, `Version`, `Yard` and `errors`, and the values that they give. A
-revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or `latest`, as
-text or number; where it may be None, that is the tip of `main`, or else the latest version.
+Public are `modelyard.open`, `Model`, `Version`, `Yard` and `errors`, and the values that they give.
+A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
+`latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
 
 _ERRORS = """\
@@ -53,29 +55,30 @@ class Public:
     doc: str
     members: tuple[Member, ...]
 
+    def told(self, member: Member) -> str:
+        """What a member is, in its own words or in those that all values share."""
+        shared = WORDS.get(f"{member.name}: {member.signature}", WORDS.get(member.name, ""))
+        return member.doc or ("" if member.is_method else shared)
+
     def lacking(self) -> list[str]:
-        """Members that are told neither by a text of their own nor in that of the class."""
+        """Members that are told neither so nor in the text of the class or of another member."""
+        texts = " ".join([self.doc, *(member.doc for member in self.members)])
         return [
             f"{self.name}.{member.name}"
             for member in self.members
-            if not member.doc and not re.search(rf"`{member.name}\b", self.doc)
+            if not self.told(member) and f"`{member.name}`" not in texts
         ]
 
 
 def sdk_page() -> str:
     """The page of everything public."""
-    handles, values = _handles(), _values()
+    handles = _handles()
     parts = [_INTRODUCTION, _open_section()]
-    yard = {member.name: member for member in handles[0].members}
     for public in handles:
-        parts.append(f"## {public.name}\n\n{_markdown(public.doc)}\n")
-        parts.append(_table(public))
-        parts += [_method(public.name, m, yard) for m in public.members if m.is_method]
+        parts += _section(public, "##", handles[0])
     parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
-    for public in values:
-        parts.append(f"### {public.name}\n\n{_markdown(public.doc)}\n")
-        parts.append(_table(public))
-        parts += [_method(public.name, m, {}) for m in public.members if m.is_method]
+    for public in _values():
+        parts += _section(public, "###", None)
     doc = ast.get_docstring(_tree("errors.py")) or ""
     parts.append(_ERRORS.format(doc=doc))
     return "\n".join(part for part in parts if part)
@@ -87,17 +90,21 @@ def lacking() -> list[str]:
 
 
 def _handles() -> list[Public]:
-    return [_public(_class(_tree(path), name), _tree(path)) for name, path in _HANDLES.items()]
+    found = []
+    for name, path in _HANDLES.items():
+        public = _public(_class(_tree(path), name), _tree(path))
+        more = (ast.get_docstring(_tree(path)) or "").partition("\n\n")[2]
+        found.append(replace(public, doc=f"{public.doc}\n\n{more}".strip()))
+    return found
 
 
 def _values() -> list[Public]:
-    found = []
-    for path in _VALUES:
-        tree = _tree(path)
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found.append(_public(node, tree))
-    return found
+    return [
+        _public(node, tree)
+        for tree in map(_tree, _VALUES)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
 
 
 def _tree(path: str) -> ast.Module:
@@ -135,7 +142,7 @@ def _function(node: ast.FunctionDef, names: _Aliases) -> list[Member]:
     doc = ast.get_docstring(node) or ""
     if node.name == "__init__":
         return [
-            Member(target.attr, "", "", is_method=False)
+            Member(target.attr, _given(inner.value, node, names), "", is_method=False)
             for inner in ast.walk(node)
             if isinstance(inner, ast.Assign)
             for target in inner.targets
@@ -148,6 +155,17 @@ def _function(node: ast.FunctionDef, names: _Aliases) -> list[Member]:
         assert node.returns is not None
         return [Member(node.name, names.text(node.returns), doc, is_method=False)]
     return [Member(node.name, _signature(node, names), doc, is_method=True)]
+
+
+def _given(value: ast.expr, function: ast.FunctionDef, names: _Aliases) -> str:
+    """The type of an attribute: of the parameter that it is, or of the field of a version."""
+    if isinstance(value, ast.Attribute):
+        version = _class(_tree(_VALUES[0]), "VersionInfo")
+        types = {ast.unparse(n.target): n for n in version.body if isinstance(n, ast.AnnAssign)}
+        return names.text(types[value.attr].annotation)
+    types_of = {arg.arg: arg.annotation for arg in function.args.args}
+    annotation = types_of.get(ast.unparse(value))
+    return names.text(annotation) if annotation else ""
 
 
 class _Aliases(ast.NodeTransformer):
@@ -179,11 +197,13 @@ def _signature(node: ast.FunctionDef, names: _Aliases) -> str:
     spec = node.args
     plain = [*spec.posonlyargs, *spec.args]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(spec.defaults))
-    given = [_parameter(*pair, names) for pair in zip(plain, [*defaults, *spec.defaults])]
+    pairs = zip(plain, [*defaults, *spec.defaults], strict=True)
+    given = [_parameter(*pair, names) for pair in pairs]
     given = given[1:] if plain and plain[0].arg in ("self", "cls") else given
     if spec.kwonlyargs:
         given.append("*")
-    given += [_parameter(*pair, names) for pair in zip(spec.kwonlyargs, spec.kw_defaults)]
+    pairs = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    given += [_parameter(*pair, names) for pair in pairs]
     if spec.kwarg:
         given.append(f"**{_parameter(spec.kwarg, None, names)}")
     returns = f" -> {names.text(node.returns)}" if node.returns else ""
@@ -206,12 +226,19 @@ def _open_section() -> str:
     return f"## modelyard.open\n\n```python\n{signature}\n```\n\n{doc}\n"
 
 
-def _method(owner: str, member: Member, inherited: dict[str, Member]) -> str:
-    title = f"{owner}.{member.name}"
+def _section(public: Public, level: str, inherited: Public | None) -> list[str]:
+    parts = [f"{level} {public.name}\n\n{_markdown(public.doc)}\n", _table(public)]
+    return parts + [_method(public, m, inherited) for m in public.members if m.is_method]
+
+
+def _method(public: Public, member: Member, inherited: Public | None) -> str:
     doc = _markdown(member.doc)
-    if not doc and member.name in inherited:
-        doc = f"{_markdown(inherited[member.name].doc)}\n\nAs `Yard.{member.name}`.".strip()
-    return f"#### {title}\n\n```python\n{member.signature}\n```\n\n{doc}".rstrip() + "\n"
+    others = inherited.members if inherited and inherited.name != public.name else ()
+    other = next((m for m in others if m.name == member.name), None)
+    if not doc and other:
+        doc = f"{_markdown(other.doc)}\n\nAs `Yard.{member.name}`.".strip()
+    title = f"#### `{public.name}.{member.name}`"
+    return f"{title}\n\n```python\n{member.signature}\n```\n\n{doc}".rstrip() + "\n"
 
 
 def _table(public: Public) -> str:
@@ -222,7 +249,7 @@ def _table(public: Public) -> str:
     for member in rows:
         kind = f"`{member.signature}`" if member.signature else ""
         kind += f" = `{member.default}`" if member.default else ""
-        lines.append(f"| `{member.name}` | {_cell(kind)} | {_cell(member.doc)} |")
+        lines.append(f"| `{member.name}` | {_cell(kind)} | {_cell(public.told(member))} |")
     return "\n".join(lines) + "\n"
 
 
