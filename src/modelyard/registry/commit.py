@@ -302,9 +302,9 @@ class _Commit:
         return given is None or (old is not None and old.digest == given.digest)
 
     def _manifest(self, base: Base, tree: Tree) -> Manifest:
-        """What was given; or the parent's, whose metrics still hold if only texts changed."""
+        """What was given; or the parent's, whose metrics still hold if only Markdown changed."""
         given, old = self.request.manifest, base.tree.get(MANIFEST_PATH)
-        if given != Manifest() or old is None or _weights(tree) != _weights(base.tree):
+        if given != Manifest() or old is None or _but_words(tree) != _but_words(base.tree):
             return given
         return Manifest.decode(old.inline or b"")
 
@@ -313,9 +313,13 @@ class _Commit:
         self._report(Progress("store", self._done, self._total))
 
 
-def _weights(tree: Tree) -> dict[str, Digest]:
-    """The files that git does not hold itself."""
-    return {path: entry.digest for path, entry in tree.items() if entry.inline is None}
+def _but_words(tree: Tree) -> dict[str, Digest]:
+    """The files that make the model what it is: all but Markdown."""
+    return {
+        path: entry.digest
+        for path, entry in tree.items()
+        if not path.endswith(".md") and not is_hidden(path)
+    }
 
 
 def _nothing_new(request: Request, branch: RefName, row: VersionRow) -> Committed:

@@ -67,7 +67,7 @@ def again(micro: Micro) -> Iterator[Check]:
     read, whole, summed, known, second = [], [], [], [], []
     for turn in range(5):
         warm(file)
-        settle()
+        settle(place)
         env = quiet(place / "home")
         summed.append(command(["sha256sum", str(file)], env=env)[0].wall)
         earlier = time.time_ns() - 3_600_000_000_000 + turn

@@ -105,7 +105,7 @@ def _one_tool(
     for case, file in files.items():
         peer.ready(case, file)
         before = peer.stored()
-        settle()
+        settle(peer.place, file.stat().st_size)
         cost = peer.push(case, file)
         flush = flushed()
         pushed[case] = peer.stored() - before, cost, flush
@@ -123,7 +123,7 @@ def _pull(peer: Peer, case: str, file: Path) -> Cost:
     dest = empty(peer.place / "pulled")
     peer.forget(case)
     warm(peer.store)
-    settle()
+    settle(peer.place, file.stat().st_size)
     cost = peer.pull(case, file.name, dest)
     if not same(file, dest / file.name):
         raise RuntimeError(f"{peer.name} brought back other bytes for case {case}")

@@ -28,7 +28,7 @@ def model(tmp_path):
     return folder
 
 
-def test_metrics_stay_when_only_a_text_changed(yard, model):
+def test_metrics_stay_when_only_the_card_changed(yard, model):
     yard.commit("m", model, metrics={"acc": 0.9}, params={"C": 1})
     (model / "README.md").write_text("# About\nA card.\n")
     yard.commit("m", model)
