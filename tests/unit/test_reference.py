@@ -23,40 +23,6 @@ from reference_kinds import ERRORS, Way, kinds, source, ways  # noqa: E402
 from reference_sdk import lacking, sdk_page  # noqa: E402
 from reference_source import Source  # noqa: E402
 
-TWICE = {"bad-commit", "no-branch"}
-"""Kinds of two classes. To be told apart by new names, and then to go from here."""
-
-UNTOLD = {
-    "CheckedOut": {"dest"},
-    "Damage": {"name", "reason"},
-    "Diff": {"card_changed", "files", "metrics", "params", "summary"},
-    "Finding": {"message", "severity"},
-    "GcReport": {"dry_run", "packs_deleted", "packs_rewritten", "versions_purged"},
-    "Model": {
-        "branch", "checkout", "info", "label", "latest", "log", "merge", "name", "reflog", "refs",
-        "rollback", "tag",
-    },
-    "ModelInfo": {"description", "name"},
-    "ModelStats": {"name"},
-    "Page": {"items"},
-    "RefInfo": {"name"},
-    "RefMove": {"reason", "ref"},
-    "TensorChange": {"name"},
-    "TensorEntry": {"name", "nbytes", "of"},
-    "TensorInfo": {"elements", "name"},
-    "ValueChange": {"name"},
-    "VerifyReport": {"bytes", "damage", "ok", "rebuilt"},
-    "Version": {"info", "label", "load"},
-    "VersionDetail": {"files", "findings", "signature", "version"},
-    "VersionInfo": {"formats", "framework", "message"},
-    "Yard": {
-        "close", "delete_ref", "gc", "model_info", "refs", "resolve", "search", "show", "stats",
-        "url", "verify",
-    },
-    "YardStats": {"per_model"},
-}  # fmt: skip
-"""What still lacks a docstring, or a text below the field. Nothing may be added."""
-
 
 @pytest.fixture(scope="module")
 def code() -> Source:
@@ -94,7 +60,7 @@ def test_each_kind_belongs_to_one_class(found):
     for name in (*ERRORS, "ModelyardError", "Failure"):
         for kind in kinds(found[name]):
             classes.setdefault(kind, []).append(name)
-    assert {kind for kind, names in classes.items() if len(names) > 1} == TWICE
+    assert not {kind for kind, names in classes.items() if len(names) > 1}
 
 
 def test_each_kind_has_a_message(found):
@@ -142,10 +108,7 @@ def test_each_public_name_is_on_the_page_of_the_sdk(name):
 
 
 def test_each_public_method_and_field_is_documented():
-    allowed = {f"{owner}.{name}" for owner, names in UNTOLD.items() for name in names}
-    now = set(lacking())
-    assert not now - allowed, "write a docstring, or a text below the field"
-    assert not allowed - now, "documented by now: take it off the list"
+    assert not lacking(), "write a docstring, or a text below the field"
 
 
 # -- config.md -----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Times are whole microseconds since 1970 UTC, taken from the database's clock. `deleted` is 0 for
 what lives, else the time of deletion, so that a name is unique among the living. Names of bytes are
-raw bytes (32 for SHA-256 and BLAKE3, 20 for git). Integers name rows inside the catalog only.
+raw bytes (32 for SHA-256 and BLAKE3, 20 for git). Integers name rows inside the catalog only, and
+are never used again.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ model = sa.Table(
     sa.Column("deleted", _TIME, nullable=False),
     sa.UniqueConstraint("name", "deleted", name="model_name"),
     sa.Index("model_deleted", "deleted", sqlite_where=sa.text("deleted <> 0")),
+    sqlite_autoincrement=True,
 )
 
 redirect = sa.Table(
@@ -79,6 +81,7 @@ version = sa.Table(
     sa.Column("deleted", _TIME, nullable=False),
     sa.Column("purged", sa.Boolean(), nullable=False),  # its bytes went, or go with the next gc
     sa.UniqueConstraint("model_id", "number", name="version_number"),
+    sqlite_autoincrement=True,
 )
 
 ref = sa.Table(
@@ -146,6 +149,7 @@ audit = sa.Table(  # everything that happened, in order; with `ref`, it is the r
     sa.Column("new", sa.BigInteger()),
     sa.Column("detail", _TEXT),  # JSON
     sa.Index("audit_model", "model_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 # -- bytes -------------------------------------------------------------------------------------
@@ -171,6 +175,7 @@ blob = sa.Table(
     ),  # chunk row: recipe, or the only chunk
     sa.Column("is_recipe", sa.Boolean(), nullable=False),
     sa.Column("inspection_id", sa.BigInteger()),  # chunk row of what formats told
+    sqlite_autoincrement=True,
 )
 
 chunk = sa.Table(
@@ -187,6 +192,7 @@ chunk = sa.Table(
     sa.Column("base_id", sa.BigInteger()),  # chunk row of the delta's base
     sa.Index("chunk_pack", "pack_id"),
     sa.Index("chunk_base", "base_id", sqlite_where=sa.text("base_id IS NOT NULL")),
+    sqlite_autoincrement=True,
 )
 
 pack = sa.Table(
@@ -197,6 +203,7 @@ pack = sa.Table(
     sa.Column("state", sa.String(10), nullable=False),  # open, live, condemned
     sa.Column("size", sa.BigInteger(), nullable=False),  # indexed bytes; the rest is garbage
     sa.Column("changed", _TIME, nullable=False),  # when it took this state
+    sqlite_autoincrement=True,
 )
 
 lease = sa.Table(

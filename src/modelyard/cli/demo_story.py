@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from modelyard.errors import Conflict, ModelyardError
+from modelyard.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -103,7 +103,7 @@ def run(path: Path, zoo: Zoo | None = None) -> None:
 
     Raises:
         Conflict: `folder-not-empty`: the folder holds other things.
-        ModelyardError: `demo-stopped`: a command ended otherwise than the story says.
+        Unavailable: `demo-stopped`: a command ended otherwise than the story says.
     """
     folder = path.expanduser().absolute()
     _claim(folder)
@@ -137,7 +137,7 @@ class Story:
         self._print("\n" + _bold(f"$ yard {shlex.join(words)}"))
         code = _call(words)
         if code:
-            raise ModelyardError(
+            raise Unavailable(
                 "demo-stopped", f"'yard {words[0]}' ended with {code}",
                 hint=f"look at the yard: yard --yard {self.folder / 'yard'} list",
             )  # fmt: skip

@@ -31,6 +31,7 @@ class TensorChange:
 
     file: str
     name: str
+    """The tensor's name on the new side, or on the old if it was removed."""
     change: Change
     dtype: str
     shape: tuple[int, ...]
@@ -51,6 +52,7 @@ class ValueChange:
     """A parameter or metric that is not the same; None where one side has none."""
 
     name: str
+    """Of the parameter or metric."""
     old: Any
     new: Any
 
@@ -62,6 +64,7 @@ class Diff:
     a: str
     b: str
     files: tuple[FileChange, ...]
+    """Those that differ, by path."""
     tensors: tuple[TensorChange, ...]
     """Largest relative change first; added and removed ones before them."""
     tensors_total: int
@@ -69,12 +72,16 @@ class Diff:
     tensors_changed: int
     """How many differ, also when `tensors` was cut by a limit."""
     params: tuple[ValueChange, ...]
+    """Those that differ, by name."""
     metrics: tuple[ValueChange, ...]
+    """Those that differ, by name."""
     card_changed: bool
+    """Whether README.md differs."""
     text: str
     """One sentence that says it all."""
 
     def summary(self) -> str:
+        """The sentence, `text`."""
         return self.text
 
     def __bool__(self) -> bool:

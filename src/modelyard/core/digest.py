@@ -9,13 +9,12 @@ from typing import NewType, Self
 
 from modelyard.errors import InvalidInput
 
-__all__ = ["ChunkId", "CommitId", "Digest"]
+__all__ = ["ChunkId", "Digest"]
 
 ChunkId = NewType("ChunkId", bytes)
 """BLAKE3-256 of a chunk's decoded bytes. Plain bytes: tens of thousands live on the hot path."""
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
-_SHA1 = re.compile(r"[0-9a-f]{40}\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,30 +44,6 @@ class Digest:
     @property
     def hex(self) -> str:
         return self.raw.hex()
-
-    def __str__(self) -> str:
-        return self.hex
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class CommitId:
-    """The name of a git commit: SHA-1 over its git encoding, as every git client computes it."""
-
-    hex: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        if _SHA1.match(text) is None:
-            raise InvalidInput("bad-commit", f"{text[:80]!r} is no commit id", hint="40 hex digits")
-        return cls(text)
-
-    @property
-    def short(self) -> str:
-        return self.hex[:7]
-
-    @property
-    def raw(self) -> bytes:
-        return bytes.fromhex(self.hex)
 
     def __str__(self) -> str:
         return self.hex

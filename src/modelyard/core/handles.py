@@ -30,7 +30,7 @@ __all__ = ["Model", "Version"]
 
 
 class Model:
-    """A model by name. Nothing is fetched before it is asked for."""
+    """A model by its `name`. Nothing is fetched before it is asked for."""
 
     __slots__ = ("name", "yard")
 
@@ -74,22 +74,28 @@ class Model:
 
     @property
     def info(self) -> ModelInfo:
+        """What `yard list` shows of it. NotFound: `no-model`."""
         return self.yard.model_info(self.name)
 
     @property
     def latest(self) -> Version:
+        """The version with the highest number that is not deleted."""
         return self["latest"]
 
     def log(self, revision: str | int | None = None) -> Iterator[VersionInfo]:
+        """Ancestors of a revision, children first; without one, all versions."""
         return self.yard.log(self.name, revision)
 
     def refs(self) -> tuple[RefInfo, ...]:
+        """All branches, tags and aliases."""
         return self.yard.refs(self.name)
 
     def branch(self, name: str, revision: Version | str | int | None = None) -> RefInfo:
+        """Make a branch. Conflict: `ref-exists`."""
         return self.yard.branch(self.name, name, _revision(revision))
 
     def tag(self, name: str, revision: Version | str | int | None = None) -> RefInfo:
+        """Make a tag, which never moves. Conflict: `ref-exists`."""
         return self.yard.tag(self.name, name, _revision(revision))
 
     def alias(self, name: str, revision: Version | str | int | None = None) -> RefInfo:
@@ -97,9 +103,11 @@ class Model:
         return self.yard.alias(self.name, name, _revision(revision))
 
     def rollback(self, alias: str, *, to: Version | str | int | None = None) -> RefInfo:
+        """Point an alias back: to where it pointed before, or to `to`."""
         return self.yard.rollback(self.name, alias, to=_revision(to))
 
     def reflog(self, ref: str | None = None) -> Iterator[RefMove]:
+        """Every move of one ref, or of all, newest first."""
         return self.yard.reflog(self.name, ref)
 
     def revert(self, revision: Version | str | int, *, branch: str | None = None) -> Version:
@@ -110,6 +118,7 @@ class Model:
     def merge(
         self, source: Version | str | int, *, into: str = "main", message: str = ""
     ) -> Version:
+        """Bring what `source` changed into a branch. Conflict: `merge-conflict`."""
         done = self.yard.merge(self.name, _revision(source), into=into, message=message)
         return Version(self.yard, done.model, done.number, done)
 
@@ -121,11 +130,13 @@ class Model:
     def checkout(
         self, revision: Version | str | int, dest: Path | str, **options: Any
     ) -> CheckedOut:
+        """Write a version's files into a folder; see `Yard.checkout`."""
         return self.yard.checkout(self.name, _revision(revision), dest, **options)
 
     def label(
         self, *, add: Mapping[str, str] | None = None, remove: Sequence[str] = ()
     ) -> Mapping[str, str]:
+        """Set and remove labels of the model; those it has then."""
         return self.yard.label(self.name, add=add, remove=remove)
 
     def __repr__(self) -> str:
@@ -168,6 +179,7 @@ class Version:
 
     @property
     def info(self) -> VersionInfo:
+        """The version as lists and logs show it, asked for anew."""
         return self.yard.resolve(self.model, self.number)
 
     @property
@@ -184,6 +196,7 @@ class Version:
         return self.detail.params
 
     def load(self, *, trusted: Any = None) -> object:
+        """The Python object again; see `Yard.load`."""
         return self.yard.load(self.model, self.number, trusted=trusted)
 
     def checkout(
@@ -211,6 +224,7 @@ class Version:
     def label(
         self, *, add: Mapping[str, str] | None = None, remove: Sequence[str] = ()
     ) -> Mapping[str, str]:
+        """Set and remove labels of this version; those it has then."""
         return self.yard.label(self.model, self.number, add=add, remove=remove)
 
     @property

@@ -12,6 +12,7 @@ class ModelStats:
     """Bytes of one model."""
 
     name: str
+    """Of the model."""
     versions: int
     logical: int
     """Sum of the sizes of all its versions, as plain copies would take."""
@@ -37,6 +38,7 @@ class YardStats:
     catalog: int
     """Bytes of the catalog's files."""
     per_model: tuple[ModelStats, ...]
+    """Largest first."""
 
     @property
     def ratio(self) -> float:
@@ -49,6 +51,7 @@ class GcReport:
     """What gc freed, or would free."""
 
     dry_run: bool
+    """Whether nothing was done, only told."""
     chunks: int
     """Chunks that nothing needs any more."""
     freed: int
@@ -56,8 +59,11 @@ class GcReport:
     waiting: int
     """Bytes that go when their grace time is over."""
     packs_deleted: int
+    """Packs that nothing needed."""
     packs_rewritten: int
+    """Packs of which little was needed, written anew."""
     versions_purged: int
+    """Deleted versions that can't be restored any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +73,11 @@ class Damage:
     what: str
     """`chunk`, `pack`, `commit`, `ref`."""
     name: str
+    """Which one: a hash, or as `model@number`."""
     versions: tuple[str, ...]
     """`model@number` of every version that needs it."""
     reason: str
+    """What is wrong with it, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +88,13 @@ class VerifyReport:
     blobs: int
     chunks: int
     bytes: int
+    """Bytes that were read, decoded and checked."""
     damage: tuple[Damage, ...]
+    """All that was found."""
     rebuilt: bool = False
+    """Whether the catalog was made again."""
 
     @property
     def ok(self) -> bool:
+        """Whether nothing is damaged."""
         return not self.damage

@@ -24,6 +24,7 @@ class TensorInfo:
     """One tensor of a file."""
 
     name: str
+    """As the file spells it."""
     dtype: str
     """Numpy's name, `bfloat16`, `float8_e4m3fn`, or an opaque name such as `ggml.q4_k`."""
     shape: tuple[int, ...]
@@ -36,6 +37,7 @@ class TensorInfo:
 
     @property
     def elements(self) -> int:
+        """How many numbers it holds."""
         return prod(self.shape)
 
     @property

@@ -54,7 +54,9 @@ class Finding:
     kind: str
     """Stable: `pickle-global`, `lambda-layer`, `external-data`, ..."""
     severity: Literal["info", "warning", "danger"]
+    """`danger`: loading the file may run code, or read other files."""
     message: str
+    """A sentence for people."""
     where: str = ""
     """File inside the version, and member or opcode offset inside the file."""
 
@@ -76,12 +78,15 @@ class TensorEntry:
 
     file: str
     name: str
+    """As its file spells it."""
     dtype: str
     shape: tuple[int, ...]
     nbytes: int | None
+    """Bytes of the raw values; None for opaque dtypes without a range."""
 
     @classmethod
     def of(cls, file: str, info: TensorInfo) -> TensorEntry:
+        """An entry for a tensor of a file."""
         return cls(file, info.name, info.dtype, info.shape, info.nbytes)
 
 
@@ -90,6 +95,7 @@ class RefInfo:
     """Where a branch, tag or alias points."""
 
     name: str
+    """As it is written after `@`."""
     kind: RefKind
     number: int
     commit: str
@@ -100,12 +106,14 @@ class RefMove:
     """One move of a ref, as the reflog keeps it. `old` or `new` is None at birth and deletion."""
 
     ref: str
+    """Its name."""
     kind: RefKind
     old: int | None
     new: int | None
     who: str
     time: datetime
     reason: str
+    """What moved it: `commit`, `rollback`, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +129,7 @@ class VersionInfo:
     author: str
     time: datetime
     message: str
+    """What the author said of it."""
     refs: tuple[str, ...] = ()
     """Branches, tags and aliases that point here now."""
     size: int
@@ -130,7 +139,9 @@ class VersionInfo:
     files: int
     """How many files."""
     formats: tuple[str, ...] = ()
+    """Formats of its files, as `FileInfo.format`."""
     framework: str | None = None
+    """What made it, as its files tell; None where they do not."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     deleted: datetime | None = None
@@ -150,13 +161,17 @@ class VersionDetail:
     """Everything about one version. `tensors` come from headers; no weight was read."""
 
     version: VersionInfo
+    """What lists and logs show."""
     files: tuple[FileInfo, ...]
+    """By path."""
     tensors: tuple[TensorEntry, ...]
     params: Mapping[str, Json]
     metadata: Mapping[str, Mapping[str, Json]]
     """What each file says of itself, by path."""
     findings: tuple[Finding, ...]
+    """What to know before the files are trusted."""
     signature: Json | None
+    """Inputs and outputs, where known."""
     card: str
     """README.md as committed; empty if there is none."""
 
@@ -166,8 +181,10 @@ class ModelInfo:
     """One model, as `yard list` shows it."""
 
     name: str
+    """With its namespace: `flowers/iris`."""
     kind: Literal["model", "dataset"]
     description: str
+    """Of its card: from the head, or else the first paragraph."""
     created: datetime
     updated: datetime
     versions: int
@@ -211,6 +228,7 @@ class CheckedOut:
     branch: str | None
     """The branch that commits from this folder go to; None if checked out by number or tag."""
     dest: str
+    """The folder."""
     files: int
     size: int
     seconds: float
@@ -221,6 +239,7 @@ class Page:
     """A page of search results, newest first unless sorted; `next` continues after it."""
 
     items: tuple[VersionInfo, ...]
+    """What was found."""
     next: str | None
 
 

@@ -7,7 +7,7 @@ parse and `NotFound` for what does not exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +40,11 @@ class Yard(Protocol):
     """One registry of models: a folder or a server."""
 
     url: str
+    """Its folder, or the server's address."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
     def model(self, name: str) -> Model:
         """A handle on a model, there or not; nothing is fetched yet."""
@@ -49,13 +54,14 @@ class Yard(Protocol):
     def models(self, *, deleted: bool = False) -> Iterator[ModelInfo]:
         """All models by name; with `deleted`, those that could be restored instead."""
 
-    def model_info(self, model: str) -> ModelInfo: ...
+    def model_info(self, model: str) -> ModelInfo:
+        """One model, as `models` lists it."""
 
     def rename(self, model: str, new_name: str) -> ModelInfo:
         """The old name redirects until it is used again. Conflict: `model-exists`."""
 
     def delete_model(self, model: str) -> ModelInfo:
-        """Undone by `restore` until gc. Conflict: `protected` while a deployment needs it."""
+        """Undone by `restore` until gc. Its name is free at once."""
 
     # -- versions --------------------------------------------------------------------------------
 
@@ -88,9 +94,11 @@ class Yard(Protocol):
             only: Globs; only matching files are taken from `source`, the rest is as in the parent.
         """
 
-    def resolve(self, model: str, revision: Rev = None) -> VersionInfo: ...
+    def resolve(self, model: str, revision: Rev = None) -> VersionInfo:
+        """The version that a revision means. NotFound: `no-version`, `version-deleted`."""
 
-    def show(self, model: str, revision: Rev = None) -> VersionDetail: ...
+    def show(self, model: str, revision: Rev = None) -> VersionDetail:
+        """Everything about one version; no weight is read."""
 
     def log(self, model: str, revision: Rev = None) -> Iterator[VersionInfo]:
         """Ancestors of the revision, children first; without one, all versions of the model."""
@@ -102,7 +110,7 @@ class Yard(Protocol):
         """From `a` to `b`, each `MODEL@REV`. Tensors with equal chunks are not read."""
 
     def delete_version(self, model: str, revision: Rev, *, purge: bool = False) -> VersionInfo:
-        """Leave a tombstone. Conflict `protected`: a tag, alias or deployment points at it.
+        """Leave a tombstone. Conflict `protected`: a tag or an alias points at it.
 
         A branch that ends here goes back to the nearest ancestor that lives.
 
@@ -148,7 +156,8 @@ class Yard(Protocol):
 
     # -- refs ------------------------------------------------------------------------------------
 
-    def refs(self, model: str) -> tuple[RefInfo, ...]: ...
+    def refs(self, model: str) -> tuple[RefInfo, ...]:
+        """All branches, tags and aliases of a model."""
 
     def branch(self, model: str, name: str, revision: Rev = None) -> RefInfo:
         """Make a branch. Conflict `ref-exists`."""
@@ -159,7 +168,8 @@ class Yard(Protocol):
     def alias(self, model: str, name: str, revision: Rev = None) -> RefInfo:
         """Point an alias, new or not, at a version."""
 
-    def delete_ref(self, model: str, name: str) -> RefInfo: ...
+    def delete_ref(self, model: str, name: str) -> RefInfo:
+        """Delete a branch, tag or alias; versions stay. NotFound: `no-ref`."""
 
     def rollback(self, model: str, alias: str, *, to: Rev = None) -> RefInfo:
         """Point an alias back: to where it pointed before, or to `to`."""
@@ -169,7 +179,11 @@ class Yard(Protocol):
 
     # -- finding ---------------------------------------------------------------------------------
 
-    def search(self, query: str = "", *, limit: int = 30, after: str | None = None) -> Page: ...
+    def search(self, query: str = "", *, limit: int = 30, after: str | None = None) -> Page:
+        """Versions that a query finds, `limit` a page; `after` is the `next` of the page before.
+
+        InvalidInput: `bad-query`, `bad-limit`, `bad-page-token`.
+        """
 
     def label(
         self,
@@ -183,12 +197,16 @@ class Yard(Protocol):
 
     # -- the house -------------------------------------------------------------------------------
 
-    def gc(self, *, dry_run: bool = False) -> GcReport: ...
+    def gc(self, *, dry_run: bool = False) -> GcReport:
+        """Give back the bytes that nothing needs; with `dry_run`, tell how many."""
 
     def verify(
         self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
-    ) -> VerifyReport: ...
+    ) -> VerifyReport:
+        """Read everything, tell what is damaged; with `rebuild`, make the catalog again first."""
 
-    def stats(self) -> YardStats: ...
+    def stats(self) -> YardStats:
+        """Bytes of the yard and of each model."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of files and threads; nothing can be asked afterwards."""

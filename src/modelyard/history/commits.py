@@ -69,12 +69,12 @@ def write_commit(
 
 
 def read_commit(body: bytes) -> CommitFields:
-    """Read a commit, of this or any other git writer. Corrupt: `bad-commit`."""
+    """Read a commit, of this or any other git writer. Corrupt: `bad-git-commit`."""
     head, _, message = body.partition(b"\n\n")
     header = _HEADER.match(head + b"\n")
     person = _PERSON.search(head, header.end()) if header else None
     if header is None or person is None:
-        raise Corrupt("bad-commit", "a git commit is cut or broken")
+        raise Corrupt("bad-git-commit", "a git commit is cut or broken")
     encoding = _ENCODING.search(head)
     codec = encoding[1].decode() if encoding else "utf-8"
     parents = header[2].split(b"\n")[:-1]

@@ -131,7 +131,7 @@ def commit(
     target = branch or checkout.branch
     if target is None:
         raise Conflict(
-            "no-branch", f"{checkout.model}@{checkout.number} was not checked out from a branch",
+            "detached", f"{checkout.model}@{checkout.number} was not checked out from a branch",
             hint="name one with --branch",
         )  # fmt: skip
     changes = status(checkout)

@@ -45,7 +45,11 @@ def collect(source: Path) -> list[LocalFile]:
     except OSError as error:
         raise Unavailable("source-io", f"{error.filename}: {error.strerror}") from error
     if not files:
-        raise InvalidInput("nothing-to-commit", f"{source} holds no files")
+        raise InvalidInput(
+            "nothing-to-commit",
+            f"{source} holds no files",
+            hint="name a file, or a folder with files",
+        )
     return sorted(files, key=lambda file: file.path)
 
 

@@ -79,7 +79,11 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
     if request.only:
         files = [file for file in files if matches(file.path, request.only)]
         if not files:
-            raise InvalidInput("nothing-to-commit", "no file fits --only")
+            raise InvalidInput(
+                "nothing-to-commit",
+                "no file fits --only",
+                hint="globs match paths or names: '*.onnx'",
+            )
     for _ in range(_TRIES):
         session = house.session()
         try:

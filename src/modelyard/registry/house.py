@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -13,13 +15,22 @@ import sqlalchemy as sa
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.index import CatalogIndex
 from modelyard.catalog.migrate import migrate
-from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.errors import (
+    Conflict,
+    Corrupt,
+    Denied,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from modelyard.registry.objects import ObjectCache
 from modelyard.store.local import LocalBackend
 from modelyard.store.reader import Reader
 from modelyard.store.writer import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.store.interface import Backend
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["House", "Settings", "create_house", "open_house"]
 
 CONFIG = "yard.toml"
+_LOCK = "yard.lock"
 _FIRST_CONFIG = """\
 # A modelyard yard. Everything below has a default.
 version = 1
@@ -50,16 +62,26 @@ class Settings:
             content = tomllib.loads(path.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput("bad-config", f"{path} can't be read: {error}") from None
-        if content.get("version", 1) != 1:
-            raise InvalidInput(
+        version = content.pop("version", 1)
+        if isinstance(version, int) and version > 1:
+            raise Unsupported(
                 "yard-newer", f"{path} is of a newer modelyard", hint="upgrade modelyard"
             )
-        section = content.get("gc", {})
-        unknown = set(section) - {"keep_deleted_days", "grace_minutes"}
-        good = all(isinstance(v, int | float) and v >= 0 for v in section.values())
-        if unknown or not good:
-            raise InvalidInput("bad-config", f"{path}: [gc] has keep_deleted_days, grace_minutes")
+        section = content.pop("gc", {})
+        if version != 1 or content or not isinstance(section, dict):
+            raise _bad_config(path, next(iter(content), "version or gc"))
+        for name, value in section.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if name not in ("keep_deleted_days", "grace_minutes") or not number or value < 0:
+                raise _bad_config(path, f"gc.{name}")
         return cls(**{name: float(value) for name, value in section.items()})
+
+
+def _bad_config(path: Path, name: str) -> InvalidInput:
+    return InvalidInput(
+        "bad-config", f"{path}: {name} can't be used",
+        hint="version = 1, and in [gc] the numbers keep_deleted_days and grace_minutes",
+    )  # fmt: skip
 
 
 class House:
@@ -77,6 +99,8 @@ class House:
         self.reader = Reader(backend, self.index)
         self.objects = ObjectCache()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
+        self._lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Take another catalog, made from the same store."""
@@ -89,12 +113,29 @@ class House:
     def catalog_path(self) -> Path:
         return self.root / "catalog.db"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else has this yard open. Conflict: `yard-in-use`."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                "yard-in-use", f"others use {self.root}", hint="end them, then try again"
+            ) from None
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+
     def session(self) -> Session:
         return Session(self.backend, self.index)
 
     def close(self) -> None:
         self.pool.shutdown()
         self.catalog.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
         if isinstance(self.backend, LocalBackend):
             self.backend.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from modelyard.core.globs import matches
 from modelyard.core.handles import Model
@@ -73,7 +73,7 @@ class LocalYard:
         """Open a yard's folder. NotFound: `no-yard`."""
         return cls(open_house(_absolute(path), author))
 
-    def __enter__(self) -> LocalYard:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

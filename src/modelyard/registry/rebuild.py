@@ -32,7 +32,12 @@ __all__ = ["rebuild"]
 
 
 def rebuild(house: House, report: Callable[[Progress], None]) -> None:
-    """Make a new catalog beside the old one, then put it in its place."""
+    """Make a new catalog beside the old one, then put it in its place. Conflict: `yard-in-use`."""
+    with house.alone():
+        _rebuild(house, report)
+
+
+def _rebuild(house: House, report: Callable[[Progress], None]) -> None:
     if house.catalog.engine.dialect.name != "sqlite":
         raise Unsupported("rebuild-database", "only a SQLite catalog can be rebuilt in place")
     place = house.catalog_path

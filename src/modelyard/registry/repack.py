@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["repack"]
 
-_SMALL = 1 << 20
+_SMALL = 1 << 16
 _HEADER = 16
 
 

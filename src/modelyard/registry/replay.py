@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from modelyard.catalog.queries import audit, blobs, chunks, labels, models, refs, versions
+from modelyard.catalog.queries import audit, blobs, chunks, garbage, labels, models, refs, versions
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
 from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
@@ -62,6 +62,7 @@ class Replay:
             "restore": self._restore,
             "delete-model": self._delete_model,
             "restore-model": self._restore_model,
+            "forget-model": self._forget_model,
             "rename": self._rename,
         }
 
@@ -218,6 +219,10 @@ class Replay:
     def _restore_model(self, entry: Entry) -> None:
         models.drop_redirect(self._connection, entry.name)
         models.update(self._connection, entry.model, deleted=0)
+
+    def _forget_model(self, entry: Entry) -> None:
+        garbage.drop_models(self._connection, [entry.model])
+        self._objects.pop(entry.model, None)
 
     def _rename(self, entry: Entry) -> None:
         new = entry.detail["to"]

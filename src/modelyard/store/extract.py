@@ -187,7 +187,9 @@ def _pwrite(descriptor: int, piece: Bytes, at: int) -> None:
             count = os.pwrite(descriptor, view, at)
             view, at = view[count:], at + count
     except OSError as error:
+        full = error.errno in (28, 122)
         raise Unavailable(
-            "disk-full" if error.errno in (28, 122) else "dest-io",
+            "disk-full" if full else "dest-io",
             f"the destination can't be written: {error.strerror}",
+            hint="free some space, then run the command again" if full else None,
         ) from error

@@ -74,12 +74,12 @@ class Reader:
 
     def record(self, row: ChunkRow) -> bytes:
         """A small record of our own (recipe, inspection, bundle), kept for a while."""
-        content = self._cache.get(row.id)
+        content = self._cache.get(row.hash)
         if content is None:
             out = np.empty(row.size, np.uint8)
             self.into(row, out, workspace(), self.bases([row]))
             content = out.tobytes()
-            self._cache.put(row.id, content)
+            self._cache.put(row.hash, content)
         return content
 
     def _base(self, row: ChunkRow, work: Workspace) -> Bytes:
@@ -100,22 +100,22 @@ class Reader:
 
 
 class _Cache:
-    """Records by row id, up to so many bytes; the least used goes first."""
+    """Records by name, up to so many bytes; the least used goes first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._items: OrderedDict[int, bytes] = OrderedDict()
+        self._items: OrderedDict[bytes, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: int) -> bytes | None:
+    def get(self, key: bytes) -> bytes | None:
         with self._lock:
             content = self._items.get(key)
             if content is not None:
                 self._items.move_to_end(key)
             return content
 
-    def put(self, key: int, content: bytes) -> None:
+    def put(self, key: bytes, content: bytes) -> None:
         if len(content) > _CACHE_LARGEST:
             return
         with self._lock:

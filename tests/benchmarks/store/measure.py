@@ -100,15 +100,16 @@ def empty(folder: Path) -> Path:
 def settle(place: Path, size: int = 0) -> None:
     """Bring the machine into the same state before every step.
 
-    What earlier steps left in memory is written out. Then twice `size` is written and dropped, so
-    that the step gets memory which the machine has touched before: on a virtual machine the first
-    touch of a page costs ten times a copy, and which tool happened to pay that would be chance.
+    What earlier steps left in memory is written out. Then a little more than `size` is written and
+    dropped, so that the step gets memory which the machine has touched before: on a virtual machine
+    the first touch of a page costs ten times a copy, and which tool happened to pay that would be
+    chance.
     """
     os.sync()
     scratch = place / "scratch.bin"
     block = bytes(1 << 20)
     with scratch.open("wb", buffering=0) as file:
-        for _ in range(2 * size >> 20):
+        for _ in range(size + size // 4 >> 20):
             file.write(block)
     scratch.unlink()
 

@@ -114,5 +114,5 @@ def test_a_checkout_without_a_branch_needs_one_to_commit(work):
     work.run("pull", "1")
     (work.home / "work" / "new.txt").write_text("new\n")
     assert work.run("status").stderr == "hint: yard commit -m MSG --branch NAME\n"
-    assert work.error("commit", "-m", "x")["kind"] == "no-branch"
+    assert work.error("commit", "-m", "x")["kind"] == "detached"
     assert work.json("commit", "-m", "x", "--branch", "side")["branch"] == "side"

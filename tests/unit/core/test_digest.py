@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.core.digest import CommitId, Digest
+from modelyard.core.digest import Digest
 from modelyard.errors import InvalidInput
 
 
@@ -40,17 +40,3 @@ def test_a_digest_has_32_bytes(raw):
 def test_digests_sort_as_their_hex_does(blobs):
     digests = [Digest.of(blob) for blob in blobs]
     assert [d.hex for d in sorted(digests)] == sorted(d.hex for d in digests)
-
-
-@given(st.binary(min_size=20, max_size=20))
-def test_a_commit_id_is_40_hex_digits(raw):
-    commit = CommitId.parse(raw.hex())
-    assert commit.raw == raw
-    assert commit.short == str(commit)[:7]
-
-
-@pytest.mark.parametrize("text", ["", "a" * 39, "a" * 41, "A" * 40, "z" * 40, "a" * 40 + "\n"])
-def test_what_is_no_commit_is_refused(text):
-    with pytest.raises(InvalidInput) as caught:
-        CommitId.parse(text)
-    assert caught.value.kind == "bad-commit"

@@ -137,4 +137,4 @@ def test_broken_commits_are_read_or_corrupt(noise: bytes, at: int) -> None:
 def test_what_is_no_commit_is_corrupt(body: bytes) -> None:
     with pytest.raises(Corrupt) as refused:
         read_commit(body)
-    assert refused.value.kind == "bad-commit"
+    assert refused.value.kind == "bad-git-commit"

@@ -54,6 +54,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("audit_model", "audit", ["model_id", "id"], unique=False)
     op.create_table(
@@ -73,6 +74,7 @@ def upgrade() -> None:
         sa.Column("inspection_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sha256"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "chunk",
@@ -93,6 +95,7 @@ def upgrade() -> None:
         sa.Column("base_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hash"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "chunk_base",
@@ -218,6 +221,7 @@ def upgrade() -> None:
         sa.Column("deleted", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name", "deleted", name="model_name"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "model_deleted", "model", ["deleted"], unique=False, sqlite_where=sa.text("deleted <> 0")
@@ -241,6 +245,7 @@ def upgrade() -> None:
         sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "param",
@@ -386,6 +391,7 @@ def upgrade() -> None:
         sa.Column("purged", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("model_id", "number", name="version_number"),
+        sqlite_autoincrement=True,
     )
     # ### end Alembic commands ###
     for statement in term_index(op.get_bind()).create():
