@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from modelyard.history.gitobject import GitObject
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+@pytest.fixture(autouse=True)
+def _git(require):
+    require("git", shutil.which("git"))
+
+
+@pytest.fixture
+def lfs(require):
+    require("git-lfs", shutil.which("git-lfs"))
+
 
 _NAMES = {1: b"commit", 2: b"tree", 3: b"blob"}
 NASTY = (
@@ -161,7 +170,7 @@ def test_attributes_of_the_user_can_not_overrule_ours(repo: Repo) -> None:
     }
 
 
-@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+@pytest.mark.usefixtures("lfs")
 def test_git_lfs_lists_the_same_files(repo: Repo) -> None:
     tree = {path: file(b"\xff" + path.encode()) for path in NASTY}
     repo.commit(tree | {"README.md": file(b"text")})
@@ -169,7 +178,7 @@ def test_git_lfs_lists_the_same_files(repo: Repo) -> None:
     assert sorted(out.splitlines()) == sorted(NASTY)
 
 
-@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+@pytest.mark.usefixtures("lfs")
 def test_a_clone_with_git_lfs_is_clean(repo: Repo, tmp_path: Path) -> None:
     tree = {path: file(b"\xff" + path.encode()) for path in NASTY}
     tree |= {".gitattributes": file(b"*.txt filter=lfs\n"), "a.txt": file(b"text\n")}
