@@ -8,21 +8,20 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from modelyard.catalog.queries import blobs, models, refs, versions
+from modelyard.catalog.queries import blobs
 from modelyard.core.digest import Digest
 from modelyard.core.globs import matches
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import REGULAR, SYMLINK, Entry, is_hidden
 from modelyard.core.names import MAIN, ModelName, RefName, parse_label
 from modelyard.core.version import Committed, Progress
-from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.errors import Conflict, Denied, InvalidInput, Unavailable
 from modelyard.formats import external_tensors, inspect, inspect_folder
-from modelyard.history.trees import is_inline, read_tree
+from modelyard.history.trees import is_inline
+from modelyard.registry.base import Base, find_base
 from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, place_of, store_file
 from modelyard.registry.collect import collect
 from modelyard.registry.inspections import inspection_of
-from modelyard.registry.lookup import find_version
-from modelyard.registry.objects import ModelObjects
 from modelyard.registry.publish import BranchMoved, ContentGone, Draft, card_of, publish
 from modelyard.store.ingest import Ingest
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from modelyard.registry.collect import LocalFile
     from modelyard.registry.house import House
 
-__all__ = ["Base", "Request", "commit", "find_base", "manifest_entry"]
+__all__ = ["Request", "commit"]
 
 _INLINE = 100_000
 _LARGE = 4 << 20
@@ -62,16 +61,6 @@ class Request:
     scan: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The version a commit builds on, as it stood when the commit began."""
-
-    version: VersionRow | None
-    branch_exists: bool
-    tree: Tree = field(default_factory=dict)
-    blobs: Mapping[str, BlobRow] = field(default_factory=dict)
-
-
 def commit(house: House, request: Request, report: Callable[[Progress], None]) -> Committed:
     """Store what is new, then publish; again if the branch moved or gc was faster."""
     started = time.monotonic()
@@ -90,9 +79,11 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
             work = _Commit(house, request, files, Ingest(session, house.reader, house.pool), report)
             done = _published(house, work)
             return replace(done, seconds=round(time.monotonic() - started, 3))
-        except (BranchMoved, ContentGone):
+        except BranchMoved:
             if request.parent is not None:
                 raise _stale(request) from None
+        except ContentGone:
+            continue
         finally:
             session.close()
     raise Unavailable("busy-branch", "others commit to this branch all the time", hint="try again")
@@ -107,42 +98,6 @@ def _published(house: House, work: _Commit) -> Committed:
     if isinstance(draft, Committed):
         return draft
     return replace(publish(house, work.ingest, draft), warnings=tuple(work.dangers))
-
-
-def find_base(house: House, model: ModelName, branch: RefName, parent: str | int | None) -> Base:
-    """The branch's tip, or what a new branch is to begin with."""
-    with house.catalog.read() as connection:
-        row = models.by_name(connection, model.text)
-        if row is None:
-            if parent is not None:
-                raise NotFound("no-model", f"no model named {model}", hint="leave out --parent")
-            return Base(None, False)
-        tip = refs.get(connection, row.id, branch.text)
-        if tip is not None and tip.kind != "branch":
-            raise Conflict("not-a-branch", f"{branch} is a {tip.kind} of {model}")
-        version = _base_version(connection, row, tip, parent)
-        if tip is not None and version is not None and version.number != tip.number:
-            raise Conflict(
-                "branch-moved", f"{branch} of {model} is at {tip.number}, not at {version.number}",
-                hint=f"yard pull, or commit to another branch with --branch (yard log {model})",
-            )  # fmt: skip
-        if version is None:
-            return Base(None, tip is not None)
-        files = versions.files_of(connection, version.id)
-        found = blobs.by_id(connection, set(files.values()) - {0})
-        rows = {path: found[key] for path, key in files.items() if key in found}
-    tree = read_tree(version.tree_id, ModelObjects(house, version.model_id))
-    return Base(version, tip is not None, tree, rows)
-
-
-def _base_version(
-    connection: Any, row: models.ModelRow, tip: refs.RefRow | None, parent: str | int | None
-) -> VersionRow | None:
-    if parent is not None:
-        return find_version(connection, row, parent)
-    if tip is None:
-        tip = refs.get(connection, row.id, MAIN)
-    return None if tip is None else versions.by_number(connection, row.id, tip.number)
 
 
 def manifest_entry(manifest: Manifest) -> dict[str, Entry]:
