@@ -16,16 +16,17 @@ from modelyard.core.chunks import ChunkRow, Kind, NewChunk, PackGrowth
 from modelyard.core.version import Progress
 from modelyard.errors import Corrupt, ModelyardError, Unsupported
 from modelyard.registry.replay import Replay
-from modelyard.store.codecs import Workspace, decode
-from modelyard.store.pack import chunk_id, parse_trailer, scan_records
+from modelyard.store.codecs import decode, workspace
+from modelyard.store.pack import HEADER, chunk_id, parse_trailer, scan_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     import sqlalchemy as sa
 
     from modelyard.core.digest import ChunkId
     from modelyard.registry.house import House
+    from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.pack import Record
 
 __all__ = ["rebuild"]
@@ -46,7 +47,7 @@ def _rebuild(house: House, report: Callable[[Progress], None]) -> None:
         leftover.unlink()
     catalog = Catalog.open(f"sqlite:///{fresh}")
     migrate(catalog)
-    packs = list(_read_packs(house, report))
+    packs = _read_packs(house, report)
     catalog.write(lambda connection: _register(connection, packs, time.time_ns() // 1000))
     records = _bundles(house, catalog)
     catalog.write(lambda connection: Replay(house, connection).run(records))
@@ -60,12 +61,13 @@ def _rebuild(house: House, report: Callable[[Progress], None]) -> None:
     house.use_catalog(Catalog.open(f"sqlite:///{place}"))
 
 
-def _read_packs(house: House, report: Callable[[Progress], None]) -> Iterator[PackGrowth]:
+def _read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGrowth]:
     """The index of every pack; an open one has none yet, so its chunks are named by reading."""
     keys = list(house.backend.keys("packs/"))
     sizes = {key: status.size for key in keys if (status := house.backend.stat(key))}
     total, done = sum(sizes.values()), 0
-    unnamed: list[tuple[str, list[Record], int]] = []
+    packs: list[PackGrowth] = []
+    unnamed: list[tuple[str, list[Record]]] = []
     for key, size in sizes.items():
 
         def read(start: int, end: int, key: str = key, size: int = size) -> bytes:
@@ -74,82 +76,69 @@ def _read_packs(house: House, report: Callable[[Progress], None]) -> Iterator[Pa
         try:
             found = parse_trailer(read, size)
             if found is None:
-                records = list(scan_records(read, size))
-                unnamed.append((key, records, size))
+                unnamed.append((key, list(scan_records(read, size))))
             else:
-                end = max((c.start + c.length for c in found), default=16)
-                yield PackGrowth(key, end, True, found)
+                packs.append(PackGrowth(key, _end(found), True, found))
         except Corrupt:
             continue  # not one of ours; verify will miss what it should have held
         done += size
         report(Progress("rebuild", done, total))
-    yield from _name_all(house, unnamed)
+    full = {c.hash: (p.pack, c) for p in packs for c in p.chunks if c.base is None}
+    return packs + _name_all(house, unnamed, full)
 
 
-def _name_all(house: House, packs: list[tuple[str, list[Record], int]]) -> Iterator[PackGrowth]:
+def _name_all(
+    house: House,
+    packs: list[tuple[str, list[Record]]],
+    full: dict[ChunkId, tuple[str, NewChunk]],
+) -> list[PackGrowth]:
     """Name the chunks of open packs: those stored in full first, then the deltas on them."""
-    work = Workspace()
-    full: dict[bytes, tuple[str, Record]] = {}
     named: dict[tuple[str, int], NewChunk] = {}
     for with_base in (False, True):
-        for key, records, _ in packs:
+        for key, records in packs:
             for record in records:
                 if (record.base is not None) == with_base:
-                    content = _content(house, key, record, full, work)
-                    if content is None:
-                        continue
-                    name = chunk_id(record.kind, content)
-                    full.setdefault(name, (key, record))
-                    named[key, record.start] = NewChunk(
-                        name, record.start, record.length, record.size, record.codec,
-                        record.kind, record.base,
-                    )  # fmt: skip
-    for key, records, _ in packs:
-        found = [named[key, r.start] for r in records if (key, r.start) in named]
-        end = max((c.start + c.length for c in found), default=16)
-        yield PackGrowth(key, end, False, tuple(found))
+                    chunk = _named(house, key, record, full)
+                    if chunk is not None:
+                        named[key, record.start] = chunk
+                        if chunk.base is None:
+                            full.setdefault(chunk.hash, (key, chunk))
+    growths = []
+    for key, records in packs:
+        chunks_of = tuple(named[key, r.start] for r in records if (key, r.start) in named)
+        growths.append(PackGrowth(key, _end(chunks_of), False, chunks_of))
+    return growths
 
 
-def _content(
-    house: House, key: str, record: Record, full: dict[bytes, tuple[str, Record]], work: Workspace
-) -> bytes | None:
-    """Decoded bytes; None for a record that was torn when its writer died."""
+def _named(
+    house: House, key: str, record: Record, full: dict[ChunkId, tuple[str, NewChunk]]
+) -> NewChunk | None:
+    """A record with its name; None if it was torn when its writer died."""
     base = None
     try:
         if record.base is not None:
-            where = full.get(record.base)
-            if where is None:
-                base = _sealed_base(house, record.base)
-            else:
-                content = _content(house, *where, full, work)
-                base = None if content is None else np.frombuffer(content, np.uint8)
-            if base is None:
+            if record.base not in full:
                 return None
-        payload = house.backend.get(key, record.start, record.start + record.length)
-        out = np.empty(record.size, np.uint8)
-        decode(record.codec, memoryview(payload), base, out, work)
+            base = _decoded(house, *full[record.base], None)
+        content = _decoded(house, key, record, base)
     except ModelyardError:
         return None
-    return out.tobytes()
+    name = chunk_id(record.kind, content.data)
+    return NewChunk(
+        name, record.start, record.length, record.size, record.codec, record.kind, record.base
+    )
 
 
-def _sealed_base(house: House, name: ChunkId) -> np.ndarray | None:
-    """A base that lies in a sealed pack: read through those packs' own indexes."""
-    for key in house.backend.keys("packs/"):
-        status = house.backend.stat(key)
-        if status is None:
-            continue
+def _decoded(house: House, key: str, record: Record | NewChunk, base: Bytes | None) -> Bytes:
+    payload = house.backend.get(key, record.start, record.start + record.length)
+    out = np.empty(record.size, np.uint8)
+    decode(record.codec, memoryview(payload), base, out, workspace())
+    return out
 
-        def read(start: int, end: int, key: str = key, size: int = status.size) -> bytes:
-            return house.backend.get(key, start, min(end, size))
 
-        for chunk in parse_trailer(read, status.size) or ():
-            if chunk.hash == name and chunk.base is None:
-                out = np.empty(chunk.size, np.uint8)
-                payload = house.backend.get(key, chunk.start, chunk.start + chunk.length)
-                decode(chunk.codec, memoryview(payload), None, out, Workspace())
-                return out
-    return None
+def _end(chunks_of: Sequence[NewChunk]) -> int:
+    """Where the records of a pack end."""
+    return max((chunk.start + chunk.length for chunk in chunks_of), default=len(HEADER))
 
 
 def _register(connection: sa.Connection, packs: list[PackGrowth], now: int) -> None:
