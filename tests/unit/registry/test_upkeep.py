@@ -5,6 +5,7 @@ import pytest
 
 from modelyard.errors import Conflict
 from modelyard.registry import create, open_yard
+from modelyard.testing.models import write_safetensors
 
 
 @pytest.fixture
@@ -80,3 +81,17 @@ def test_a_rebuild_wants_to_be_alone(yard, folder):
     assert caught.value.kind == "yard-in-use"
     other.close()
     assert yard.verify(rebuild=True).rebuilt
+
+
+def test_a_rebuild_finds_bases_in_sealed_packs(yard, tmp_path, monkeypatch):
+    monkeypatch.setattr("modelyard.store.writer._GrowingPack.limit", 1 << 20)
+    weights = np.random.default_rng(0).standard_normal(1_000_000).astype("float32")
+    write_safetensors(tmp_path / "m.safetensors", {"w": weights})
+    yard.commit("m", tmp_path / "m.safetensors")
+    monkeypatch.undo()
+    write_safetensors(tmp_path / "m.safetensors", {"w": weights * np.float32(1.0001)})
+    done = yard.commit("m", tmp_path / "m.safetensors")
+    assert done.new_bytes < 0.6 * done.size
+    report = yard.verify(rebuild=True)
+    assert report.ok
+    assert (yard.tensor("m", 1, "w") == weights).all()
