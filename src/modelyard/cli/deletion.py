@@ -97,7 +97,7 @@ def restore_command(session: Session, target: ModelRevision) -> None:
         session.out.show(ModelView(model, f"restored {target}"))
     else:
         version = session.yard().resolve(model.name, revision_of(target))
-        session.out.show(VersionView(version, f"restored {target}"))
+        session.out.show(VersionView(version, "restored"))
 
 
 @command("rename", examples=["yard rename resnet vision/resnet"], see=["list"])
