@@ -55,18 +55,12 @@ class Reader:
     def into(
         self, row: ChunkRow, out: Bytes, work: Workspace, bases: Mapping[int, ChunkRow]
     ) -> None:
-        """Decode one chunk into `out`, whose length is the chunk's size."""
-        base = None
-        if needs_base(row.codec):
-            base_row = bases.get(row.base_id or 0)
-            if base_row is None:
-                raise Corrupt("chunk-lost", f"the base of chunk {row.hash.hex()[:16]} is lost")
-            base = self._base(base_row, work)
-        try:
-            decode(row.codec, self._payload(row, work), base, out, work)
-        except NotFound:
-            raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
+        """Decode one chunk into `out`, whose length is the chunk's size, and check its name."""
+        base = self._base_row(row, bases)
+        self._decode(row, out, work, base)
         if chunk_id(row.kind, out.data) != row.hash:
+            if base is not None:
+                self.into(base, np.empty(base.size, np.uint8), work, {})  # the damage may be there
             raise Corrupt(
                 "bad-chunk", f"chunk {row.hash.hex()[:16]} in {row.pack} is damaged",
                 hint="yard verify tells which versions need it",
@@ -82,14 +76,30 @@ class Reader:
             self._cache.put(row.hash, content)
         return content
 
-    def _base(self, row: ChunkRow, work: Workspace) -> Bytes:
-        if row.base_id is not None:
-            raise Corrupt("bad-chunk", f"chunk {row.hash.hex()[:16]} is a delta, yet a base")
-        if row.size < _CACHE_LARGEST // 16:
-            return np.frombuffer(self.record(row), np.uint8)
-        out = work.bytes("base", row.size)
-        self.into(row, out, work, {})
-        return out
+    def _decode(
+        self, row: ChunkRow, out: Bytes, work: Workspace, base_row: ChunkRow | None
+    ) -> None:
+        """Decode without a check. A base is not checked by itself: what is made of it is."""
+        base = None
+        try:
+            if base_row is not None and base_row.size < _CACHE_LARGEST // 16:
+                base = np.frombuffer(self.record(base_row), np.uint8)
+            elif base_row is not None:
+                base = work.bytes("base", base_row.size)
+                self._decode(base_row, base, work, None)
+            decode(row.codec, self._payload(row, work), base, out, work)
+        except NotFound:
+            raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
+
+    def _base_row(self, row: ChunkRow, bases: Mapping[int, ChunkRow]) -> ChunkRow | None:
+        if not needs_base(row.codec):
+            return None
+        base = bases.get(row.base_id or 0)
+        if base is None:
+            raise Corrupt("chunk-lost", f"the base of chunk {row.hash.hex()[:16]} is lost")
+        if base.base_id is not None:
+            raise Corrupt("bad-chunk", f"chunk {base.hash.hex()[:16]} is a delta, yet a base")
+        return base
 
     def _payload(self, row: ChunkRow, work: Workspace) -> memoryview:
         if self._reads_into is not None:

@@ -28,7 +28,7 @@ NAMES = {
 }  # fmt: skip
 _WORTH = 0.95
 """A delta ties its chunk to a base, so it must save at least 5 %."""
-_SAMPLE = 4096
+_SAMPLE = 2048
 _SMALL = 512
 
 
