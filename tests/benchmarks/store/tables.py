@@ -30,9 +30,9 @@ Five versions are committed in this order into one store, then each is brought b
 place without the tool's caches and compared byte for byte: (a) a transformer, (b) its last tenth
 changed by a relative 1e-2, (c) every weight changed by a relative 1e-3, (d) a 1024x137 tensor
 inserted in front of (a), (e) the tensors of (a) saved by `torch.save`. Times are medians of
-{rounds} rounds and contain the start of each process; the limits against xet and cp are judged by the
-calls alone (xet is called from Python as we are, cp has no start to speak of), those against dvc and
-git-lfs by whole processes. Before each step files are in memory,
+{rounds} rounds and contain the start of each process; the limits against xet and cp are judged by
+the calls alone (xet is called from Python as we are, cp has no start to speak of), those against
+dvc and git-lfs by whole processes. Before each step files are in memory,
 earlier writes are on disk, and memory for new ones has been touched (a virtual machine's first
 touch of a page costs ten times a copy, and would fall on one tool or another by chance).
 modelyard's commits are durable (fsync) and its checkouts verified, as always; those of the others
