@@ -155,6 +155,7 @@ class _Commit:
         tree = {path: entry for path, entry in tree.items() if not is_hidden(path)}
         tree |= self._entries(base)
         if base.version is not None and base.branch_exists and self._unchanged(base, tree):
+            self._remember_places()
             return _nothing_new(request, branch, base.version)
         manifest = self._manifest(base, tree)
         kept = {e.digest: row for p, row in base.blobs.items() if (e := tree.get(p)) is not None
@@ -204,9 +205,8 @@ class _Commit:
                 self._count(len(content))
                 return Entry(file.mode, Digest.of(content), len(content), content)
         stored = self._stored(file, parent)
-        digest = stored.sha256 if isinstance(stored, NewBlob) else Digest(stored.sha256)
+        digest = _digest(stored)
         self.blobs[digest] = stored
-        self.places += [(place_of(file), digest)] if _settled(file) else []
         self._note(file, stored)
         return Entry(file.mode, digest, stored.size, None)
 
@@ -224,10 +224,21 @@ class _Commit:
         if row is not None:
             self._count(row.size)
             return row
+        seen = place_of(file) if _settled(file) else None
         external = self.external.get(file.path, ())
-        return store_file(
+        stored = store_file(
             self.house, self.ingest, file, parent, external=external, scan=self.request.scan
         )
+        if seen is not None:
+            self.places.append((seen, _digest(stored)))
+        return stored
+
+    def _remember_places(self) -> None:
+        """Files that were read for nothing need not be read again."""
+        known = {d: row.id for d, row in self.blobs.items() if not isinstance(row, NewBlob)}
+        seen = [(place, known[digest]) for place, digest in self.places if digest in known]
+        if seen:
+            self.house.catalog.write(lambda c: blobs.remember_places(c, seen))
 
     def _note(self, file: LocalFile, stored: BlobRow | NewBlob) -> None:
         self.formats.add(stored.format)
@@ -270,6 +281,10 @@ class _Commit:
     def _count(self, size: int) -> None:
         self._done += size
         self._report(Progress("store", self._done, self._total))
+
+
+def _digest(stored: BlobRow | NewBlob) -> Digest:
+    return stored.sha256 if isinstance(stored, NewBlob) else Digest(stored.sha256)
 
 
 def _but_words(tree: Tree) -> dict[str, Digest]:

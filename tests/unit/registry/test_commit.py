@@ -62,6 +62,20 @@ def test_a_file_that_looks_untouched_is_not_read(yard, model, monkeypatch):
     assert not yard.commit("m", model).created
 
 
+def test_a_file_that_was_touched_is_read_once(yard, model, monkeypatch):
+    place = model / "model.safetensors"
+    yard.commit("m", model)
+    earlier = place.stat().st_mtime_ns - 10**10
+    os.utime(place, ns=(earlier, earlier))
+    assert not yard.commit("m", model).created
+
+    def reading(*args):
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("os.preadv", reading)
+    assert not yard.commit("m", model).created
+
+
 def test_a_file_written_just_now_is_read_again(yard, model):
     yard.commit("m", model)
     place = model / "model.safetensors"
