@@ -41,7 +41,8 @@ def _measure(given: argparse.Namespace) -> Results:
             size = given.size or DEFAULT_MB[dtype]
             cases = [case for case in given.cases if case in CASES]
             files = rounds.files_of(given.work, dtype, size, cases)
-            results.samples.extend(_rounds(given, dtype, files, given.peers, given.rounds))
+            label = dtype if size == DEFAULT_MB[dtype] else f"{dtype} {size} MB"
+            results.samples.extend(_rounds(given, label, files, given.peers, given.rounds))
             if "minilm" in given.cases:
                 real = minilm.files_of(given.work, dtype)
                 peers = [peer for peer in given.peers if peer in ("modelyard", "xet", "zipnn")]

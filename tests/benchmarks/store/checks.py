@@ -75,13 +75,13 @@ def _stored(summaries: Summaries, dtype: str, case: str) -> Iterator[Check]:
     if case == "tuned":
         yield Check(group, "stored, of raw", ours.share, TUNED[dtype])
     elif case == "d":
-        front = FRONT[1][0] * FRONT[1][1] * (4 if dtype == "fp32" else 2)
+        front = FRONT[1][0] * FRONT[1][1] * (4 if dtype.startswith("fp32") else 2)
         beyond = (ours.added - front) / ours.size
         note = f"all that was added: {ours.share:.5f} of raw"
-        limit = LIMITS[case].stored[dtype]
+        limit = LIMITS[case].stored[dtype.split()[0]]
         yield Check(group, "stored beyond the tensor, of raw", beyond, limit, note=note)
     elif case in LIMITS:
-        yield Check(group, "stored, of raw", ours.share, LIMITS[case].stored[dtype])
+        yield Check(group, "stored, of raw", ours.share, LIMITS[case].stored[dtype.split()[0]])
 
 
 def _times(summaries: Summaries, dtype: str, case: str) -> Iterator[Check]:

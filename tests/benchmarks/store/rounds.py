@@ -100,7 +100,7 @@ def run(
 def _one_tool(
     work: Path, name: str, dtype: str, files: dict[str, Path], number: int
 ) -> list[Sample]:
-    peer = PEERS[name](work, work / "stores" / f"{name}-{dtype}", dtype)
+    peer = PEERS[name](work, work / "stores" / f"{name}-{dtype.split()[0]}", dtype)
     pushed: dict[str, tuple[int, Cost, float]] = {}
     for case, file in files.items():
         peer.ready(case, file)
