@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from demo_minilm import MiniLM
 
-from modelyard.cli import demo_story
+from modelyard.cli import demo_story, demo_zoo
 from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
@@ -94,12 +94,12 @@ def _tell(silero: list[Package], magika: list[Package], *, minilm: bool) -> int:
         *_releases("audio/silero-vad", silero, SILERO_CARD, "task=voice-activity", "任务=语音检测"),
         *_releases("files/magika", magika, MAGIKA_CARD, "task=file-type"),
     ]
-    zoo = demo_story.own_zoo()
+    zoo = demo_zoo.own_zoo()
     encoder = zoo.encoder
     if minilm:
         encoder = MiniLM(MINILM.model)
     try:
-        demo_story.run(DEMO, demo_story.Zoo(zoo.trainer, encoder, tuple(releases)))
+        demo_story.run(DEMO, demo_zoo.Zoo(zoo.trainer, encoder, tuple(releases)))
     except ModelyardError as error:
         return _fail(f"{error}", error.hint)
     except KeyboardInterrupt:
@@ -111,7 +111,7 @@ def _tell(silero: list[Package], magika: list[Package], *, minilm: bool) -> int:
 
 def _releases(
     model: str, packages: list[Package], card: str, *labels: str
-) -> Iterator[demo_story.Release]:
+) -> Iterator[demo_zoo.Release]:
     """Lay each release's files in a folder of its own, with a card."""
     for package in packages:
         folder = DEMO / "published" / f"{package.name}-{package.release}"
@@ -121,7 +121,7 @@ def _releases(
             for path in package.model.glob(glob):
                 shutil.copyfile(path, folder / path.name)
         (folder / "README.md").write_text(card, encoding="utf-8")
-        yield demo_story.Release(model, folder, f"release {package.release}", labels)
+        yield demo_zoo.Release(model, folder, f"release {package.release}", labels)
 
 
 def _fetch(requirement: str, folder: Path, *options: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.cli.command import GlobalOption
-from modelyard.cli.demo_story import Trained
+from modelyard.cli.demo_zoo import Trained
 from modelyard.cli.root import COMMANDS
 
 if TYPE_CHECKING:

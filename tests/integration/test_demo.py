@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from modelyard.cli import demo_story
+from modelyard.cli import demo_story, demo_zoo
 from modelyard.errors import Conflict, ModelyardError
 
 YARD = [sys.executable, "-m", "modelyard"]
@@ -45,10 +45,10 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 def test_a_story_that_goes_wrong_says_so_and_puts_all_back(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("YARD", "before")
     place = os.getcwd()
-    zoo = demo_story.Zoo(
-        demo_story.NumpyTrainer(),
-        demo_story.NumpyEncoder(),
-        (demo_story.Release("audio/vad", tmp_path / "demo" / "missing", "release 1"),),
+    zoo = demo_zoo.Zoo(
+        demo_zoo.NumpyTrainer(),
+        demo_zoo.NumpyEncoder(),
+        (demo_zoo.Release("audio/vad", tmp_path / "demo" / "missing", "release 1"),),
     )
     with pytest.raises(ModelyardError) as caught:
         demo_story.run(tmp_path / "demo", zoo)

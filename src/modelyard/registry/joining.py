@@ -21,6 +21,8 @@ from modelyard.store.ingest import Ingest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import sqlalchemy as sa
+
     from modelyard.catalog.queries.blobs import BlobRow
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.catalog.queries.versions import VersionRow
@@ -88,14 +90,14 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
     return _publish(house, draft, started)
 
 
-def _tip(connection: object, model: ModelRow, branch: RefName) -> VersionRow:
-    ref = refs.get(connection, model.id, branch.text)  # type: ignore[arg-type]
+def _tip(connection: sa.Connection, model: ModelRow, branch: RefName) -> VersionRow:
+    ref = refs.get(connection, model.id, branch.text)
     if ref is None or ref.kind != "branch":
         raise NotFound(
             "no-branch", f"{model.name} has no branch {branch}",
             hint=f"yard branch {model.name} {branch} makes it",
         )  # fmt: skip
-    return find_version(connection, model, ref.number)  # type: ignore[arg-type]
+    return find_version(connection, model, ref.number)
 
 
 def _manifest(tree: Tree) -> Manifest:
