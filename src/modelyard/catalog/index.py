@@ -27,7 +27,7 @@ class CatalogIndex:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def find(self, hashes: Iterable[ChunkId], _session: str | None) -> Mapping[ChunkId, ChunkRow]:
+    def find(self, hashes: Iterable[ChunkId]) -> Mapping[ChunkId, ChunkRow]:
         with self._catalog.read() as connection:
             rows = map(ChunkRow._make, chunks.by_hash(connection, hashes))
             return {row.hash: row for row in rows}

@@ -22,7 +22,14 @@ from modelyard.registry.base import Base, find_base
 from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, place_of, store_file
 from modelyard.registry.collect import collect
 from modelyard.registry.inspections import inspection_of
-from modelyard.registry.publish import BranchMoved, ContentGone, Draft, card_of, publish
+from modelyard.registry.publish import (
+    BranchMoved,
+    ContentGone,
+    Draft,
+    card_of,
+    manifest_of,
+    publish,
+)
 from modelyard.store.ingest import Ingest
 
 if TYPE_CHECKING:
@@ -273,10 +280,10 @@ class _Commit:
 
     def _manifest(self, base: Base, tree: Tree) -> Manifest:
         """What was given; or the parent's, whose metrics still hold if only Markdown changed."""
-        given, old = self.request.manifest, base.tree.get(MANIFEST_PATH)
-        if given != Manifest() or old is None or _but_words(tree) != _but_words(base.tree):
+        given = self.request.manifest
+        if given != Manifest() or _but_words(tree) != _but_words(base.tree):
             return given
-        return Manifest.decode(old.inline or b"")
+        return manifest_of(base.tree)
 
     def _count(self, size: int) -> None:
         self._done += size

@@ -20,7 +20,7 @@ from modelyard.registry.blobs import open_blob
 from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import contents
 from modelyard.registry.inspections import inspection_of
-from modelyard.registry.views import manifest_of
+from modelyard.registry.publish import manifest_of
 from modelyard.store.extract import BlobFile, BlobReader
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def diff(
         *sorted(changed, key=lambda c: -(c.relative_change or 0.0)),
     ]
     files = change_tree(old.tree, new.tree)
-    before, after = manifest_of(old), manifest_of(new)
+    before, after = manifest_of(old.all_files), manifest_of(new.all_files)
     params = _values(before.params, after.params)
     metrics = _values(before.metrics, after.metrics)
     return Diff(

@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from modelyard.catalog.queries import blobs, refs, versions
+from modelyard.catalog.queries import blobs, refs
 from modelyard.core.digest import Digest
 from modelyard.core.globs import matches
 from modelyard.core.merge import EXECUTABLE, SYMLINK, Entry, is_hidden
@@ -23,6 +23,8 @@ from modelyard.registry.inspections import inspection_of
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.objects import ModelObjects
 from modelyard.store.extract import BlobFile
+from modelyard.store.interface import NO_ROOM
+from modelyard.store.local import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,7 +141,7 @@ def checkout(
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise Conflict("dest-not-empty", f"{error.filename} is in the way") from None
     except OSError as error:
-        kind = "disk-full" if error.errno in (28, 122) else "dest-io"
+        kind = "disk-full" if error.errno in NO_ROOM else "dest-io"
         raise Unavailable(kind, f"{error.filename or dest}: {error.strerror}") from error
     return CheckedOut(
         model=found.model.name,
@@ -245,7 +247,7 @@ class _Writer:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         try:
             if entry.inline is not None:
-                os.write(descriptor, entry.inline)
+                write_all(descriptor, [entry.inline])
                 self._count(entry.size)
             else:
                 blob = open_blob(self._house, self._found.blob(entry))
@@ -274,8 +276,3 @@ def digest_of(place: Path) -> Digest:
 
     with place.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").digest())
-
-
-def blob_ids(house: House, version: VersionRow) -> dict[str, int]:
-    with house.catalog.read() as connection:
-        return versions.files_of(connection, version.id)

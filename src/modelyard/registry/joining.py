@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import refs, versions
 from modelyard.core.lineage import is_ancestor, merge_bases
-from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import is_hidden, merge_trees
 from modelyard.core.names import MAIN, ModelName, RefName
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, NotFound
 from modelyard.registry.files import contents_of
 from modelyard.registry.lookup import find_model, find_version
-from modelyard.registry.publish import BranchMoved, ContentGone, Draft, card_of, publish
+from modelyard.registry.publish import (
+    BranchMoved,
+    ContentGone,
+    Draft,
+    card_of,
+    manifest_of,
+    publish,
+)
 from modelyard.store.ingest import Ingest
 
 if TYPE_CHECKING:
@@ -48,7 +54,7 @@ def revert(house: House, model: str, revision: str | int | None, branch: str | N
     card = card_of(found.tree)
     draft = Draft(
         model=ModelName(row.name), branch=name, tree=found.all_files,
-        manifest=_manifest(found.all_files), message=f"Revert to version {old.number}",
+        manifest=manifest_of(found.all_files), message=f"Revert to version {old.number}",
         author=house.author, base=tip.number, fixed=False, blobs=_blobs(found.tree, [found]),
         card=card, labels=card.labels if card else {}, formats=tuple(old.formats.split()),
         framework=old.framework,
@@ -82,7 +88,7 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
     formats = sorted({*ours.formats.split(), *theirs.formats.split()})
     draft = Draft(
         model=ModelName(row.name), branch=name, tree=merged.tree,
-        manifest=_manifest(merged.tree), message=message or f"Merge {source} into {into}",
+        manifest=manifest_of(merged.tree), message=message or f"Merge {source} into {into}",
         author=house.author, base=ours.number, fixed=True, merged=(theirs.number,),
         blobs=_blobs(merged.tree, sides), card=card, labels=card.labels if card else {},
         formats=tuple(formats), framework=ours.framework or theirs.framework,
@@ -98,11 +104,6 @@ def _tip(connection: sa.Connection, model: ModelRow, branch: RefName) -> Version
             hint=f"yard branch {model.name} {branch} makes it",
         )  # fmt: skip
     return find_version(connection, model, ref.number)
-
-
-def _manifest(tree: Tree) -> Manifest:
-    entry = tree.get(MANIFEST_PATH)
-    return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
 
 
 def _blobs(tree: Tree, sources: list[Contents]) -> Mapping[Digest, BlobRow]:

@@ -145,10 +145,6 @@ def version_infos(connection: sa.Connection, rows: Sequence[VersionRow]) -> list
     ]
 
 
-def version_info(connection: sa.Connection, row: VersionRow) -> VersionInfo:
-    return version_infos(connection, [row])[0]
-
-
 def ref_info(
     connection: sa.Connection, model: ModelRow, found: Iterable[refs.RefRow]
 ) -> tuple[RefInfo, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import blobs, chunks, labels, models, refs, versions
 from modelyard.catalog.queries.search_documents import index_model, index_version
-from modelyard.core.manifest import MANIFEST_PATH
+from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import is_hidden
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, Corrupt
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.blobs import BlobRow, PlaceRow
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.core.digest import ChunkId, Digest
-    from modelyard.core.manifest import Manifest
     from modelyard.core.merge import Tree
     from modelyard.core.names import ModelName, RefName
     from modelyard.history.gitobject import GitObject
@@ -304,6 +303,12 @@ def insert_details(
         if path != MANIFEST_PATH
     }
     versions.insert_files(connection, key, files)
+
+
+def manifest_of(tree: Tree) -> Manifest:
+    """What was said at commit; empty if nothing was."""
+    entry = tree.get(MANIFEST_PATH)
+    return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
 
 
 def card_of(tree: Tree) -> Card | None:

@@ -11,7 +11,6 @@ from modelyard.catalog.queries.search_documents import index_labels, index_model
 from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
 from modelyard.core.digest import Digest
-from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import is_hidden
 from modelyard.errors import ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
@@ -20,7 +19,7 @@ from modelyard.history.gitobject import COMMIT
 from modelyard.history.trees import read_tree
 from modelyard.registry.journal import Entry, audit_row, decode_entry
 from modelyard.registry.objects import split_bundle
-from modelyard.registry.publish import card_of, insert_details
+from modelyard.registry.publish import card_of, insert_details, manifest_of
 from modelyard.registry.refs import apply_move
 
 if TYPE_CHECKING:
@@ -152,8 +151,7 @@ class Replay:
         sizes: dict[str, int],
     ) -> None:
         connection, detail = self._connection, entry.detail
-        head = tree.get(MANIFEST_PATH)
-        manifest = Manifest.decode(head.inline or b"") if head else Manifest()
+        manifest = manifest_of(tree)
         wanted = {e.digest.raw for e in tree.values() if e.inline is None}
         ids = {Digest(raw): b.id for raw, b in blobs.by_digest(connection, wanted).items()}
         present = {path: e for path, e in tree.items() if e.inline is not None or e.digest in ids}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, models, refs, versions
 from modelyard.core.lineage import ancestors
-from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
 from modelyard.errors import InvalidInput
 from modelyard.formats import Inspection, inspect
@@ -14,6 +13,7 @@ from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import Contents, contents, open_file
 from modelyard.registry.inspections import inspection_of
 from modelyard.registry.lookup import find_model, find_version, moment, ref_info, version_infos
+from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import VersionInfo
     from modelyard.registry.house import House
 
-__all__ = ["describe", "list_models", "log", "manifest_of", "model_info", "resolve"]
+__all__ = ["describe", "list_models", "log", "model_info", "resolve"]
 
 _PAGE = 500
 
@@ -94,12 +94,6 @@ def log(house: House, model: str, revision: str | int | None) -> Iterator[Versio
         yield from page
 
 
-def manifest_of(found: Contents) -> Manifest:
-    """What was said at commit; empty if nothing was."""
-    entry = found.all_files.get(MANIFEST_PATH)
-    return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
-
-
 def describe(house: House, model: str, revision: str | int | None) -> VersionDetail:
     """Everything about a version, from headers that were read at commit."""
     found = contents(house, model, revision)
@@ -107,7 +101,7 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
         info = version_infos(connection, [found.version])[0]
     inspections = {path: _inspection(house, found, path) for path in sorted(found.tree)}
     card = found.tree.get(CARD_PATH)
-    manifest = manifest_of(found)
+    manifest = manifest_of(found.all_files)
     signature = manifest.signature or next(
         (i.metadata["signature"] for i in inspections.values() if "signature" in i.metadata), None
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from modelyard.errors import Corrupt, Unavailable
 from modelyard.store.codecs import Workspace, workspace
+from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -187,7 +188,7 @@ def _pwrite(descriptor: int, piece: Bytes, at: int) -> None:
             count = os.pwrite(descriptor, view, at)
             view, at = view[count:], at + count
     except OSError as error:
-        full = error.errno in (28, 122)
+        full = error.errno in NO_ROOM
         raise Unavailable(
             "disk-full" if full else "dest-io",
             f"the destination can't be written: {error.strerror}",

@@ -113,10 +113,10 @@ class Ingest:
     def record(self, kind: Kind, content: bytes, base: ChunkId | None = None) -> ChunkId:
         """Store a record of our own, in terms of a similar one if that pays."""
         name = chunk_id(kind, content)
-        rows = self._index.find([name, base] if base else [name], self.session.id)
+        rows = self._index.find([name, base] if base else [name])
         if name in rows:
             self.session.reuse([rows[name]])
-        elif self.session.claim(name, len(content)):
+        elif self.session.claim(name):
             source = np.frombuffer(content, np.uint8)
             self._write(kind, name, source, 1, False, rows.get(base) if base else None)
         return name
@@ -226,10 +226,10 @@ class Ingest:
 
     def _store(self, run: Sequence[Segment], pieces: Sequence[Bytes]) -> list[tuple[ChunkId, int]]:
         names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
-        rows = self._index.find({*names, *(s.base for s in run if s.base)}, self.session.id)
+        rows = self._index.find({*names, *(s.base for s in run if s.base)})
         self.session.reuse(rows[name] for name in names if name in rows)
         for segment, name, piece in zip(run, names, pieces, strict=True):
-            if name not in rows and self.session.claim(name, len(piece)):
+            if name not in rows and self.session.claim(name):
                 base = rows.get(segment.base) if segment.base else None
                 self._write(Kind.CONTENT, name, piece, segment.width, segment.is_float, base)
         return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]

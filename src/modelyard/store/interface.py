@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from modelyard.store.codecs.workspace import Bytes
 
 __all__ = [
+    "NO_ROOM",
     "Appender",
     "Backend",
     "Facts",
@@ -25,6 +27,9 @@ __all__ = [
     "SupportsReadInto",
     "check_key",
 ]
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk or a quota is full."""
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:[./][a-z0-9_-]+)*\Z")
 
@@ -106,10 +111,10 @@ class SupportsReadInto(Protocol):
 class Index(Protocol):
     """What the store asks of the catalog. Each call is a short transaction of its own."""
 
-    def find(self, hashes: Iterable[ChunkId], session: str | None) -> Mapping[ChunkId, ChunkRow]:
+    def find(self, hashes: Iterable[ChunkId]) -> Mapping[ChunkId, ChunkRow]:
         """The known among these chunks, in packs that are not condemned.
 
-        With a session, their packs are leased to it: gc leaves them alone until it ends.
+        They are not held: the last transaction of a session looks for them again.
         """
 
     def rows(self, ids: Iterable[int]) -> Mapping[int, ChunkRow]: ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import secrets
@@ -13,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modelyard.errors import Corrupt, Denied, NotFound, Unavailable
-from modelyard.store.interface import Facts, Stat, check_key
+from modelyard.store.interface import NO_ROOM, Facts, Stat, check_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -216,9 +215,6 @@ def _sync_folder(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-
-
 @contextmanager
 def _os_errors(key: str) -> Iterator[None]:
     try:
@@ -228,6 +224,6 @@ def _os_errors(key: str) -> Iterator[None]:
     except PermissionError as error:
         raise Denied("store-permission", f"{error.filename or key}: {error.strerror}") from None
     except OSError as error:
-        kind = "disk-full" if error.errno in _NO_ROOM else "store-io"
+        kind = "disk-full" if error.errno in NO_ROOM else "store-io"
         hint = "free some space, then run the command again" if kind == "disk-full" else None
         raise Unavailable(kind, f"{key}: {error.strerror}", hint=hint) from error

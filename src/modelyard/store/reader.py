@@ -38,7 +38,7 @@ class Reader:
 
     def rows(self, hashes: Sequence[ChunkId]) -> Mapping[ChunkId, ChunkRow]:
         """The rows of all these chunks, bases included on demand; `Corrupt` if one is unknown."""
-        found = self.index.find(hashes, None)
+        found = self.index.find(hashes)
         if len(found) < len(set(hashes)):
             missing = next(name for name in hashes if name not in found)
             raise Corrupt(

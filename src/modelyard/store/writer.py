@@ -37,7 +37,7 @@ class Session:
         self._backend = backend
         self._index = index
         self._lock = threading.Lock()
-        self._claimed: dict[ChunkId, int] = {}
+        self._claimed: set[ChunkId] = set()
         self._idle: list[_OpenPack] = []
         self._packs: list[_OpenPack] = []
         self._durable: list[PackGrowth] = []
@@ -46,12 +46,12 @@ class Session:
         self._leased = False
         self._last = False
 
-    def claim(self, name: ChunkId, size: int) -> bool:
+    def claim(self, name: ChunkId) -> bool:
         """True for the one caller who is to write this chunk."""
         with self._lock:
             if name in self._claimed:
                 return False
-            self._claimed[name] = size
+            self._claimed.add(name)
             return True
 
     def reuse(self, rows: Iterable[ChunkRow]) -> None:

@@ -115,8 +115,3 @@ def add_objects(connection: sa.Connection, model: int, shas: Sequence[bytes], bu
     rows = [{"model_id": model, "sha": sha, "bundle_id": bundle} for sha in shas]
     if rows:
         connection.execute(sa.insert(git_object), rows)
-
-
-def objects_of(connection: sa.Connection, model: int) -> list[bytes]:
-    statement = sa.select(git_object.c.sha).where(git_object.c.model_id == sa.bindparam("m"))
-    return [row.sha for row in connection.execute(statement, {"m": model})]

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoded", "Workspace", "decode", "encode", "encode_base", "needs_base", "workspace"]
 
-NAMES = {
-    plain.RAW: "raw", plain.ZSTD: "zstd", planes.NUMBER: "planes", delta.NUMBER: "delta",
-    dictionary.NUMBER: "dictionary",
-}  # fmt: skip
 _WORTH = 0.95
 """A delta ties its chunk to a base, so it must save at least 5 %."""
 _SAMPLE = 2048
