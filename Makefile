@@ -5,12 +5,19 @@ SUITE ?= store
 UV := .venv/bin/uv
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: help setup demo test check bench docs
+.PHONY: help setup heavy demo test lint check bench docs
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 setup: .venv/.ready  ## make .venv with uv and the locked packages
+
+heavy: setup .venv/.heavy  ## torch, tensorflow and transformers too (3 GB): what the slow tests use
+
+.venv/.heavy: pyproject.toml uv.lock
+	$(UV) sync --frozen -q --inexact --group heavy
+	.venv/bin/python -m pip install -q --disable-pip-version-check 'torch==2.13.0'
+	@touch $@
 
 .venv/.ready: pyproject.toml uv.lock
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -21,7 +28,7 @@ setup: .venv/.ready  ## make .venv with uv and the locked packages
 demo: setup  ## the main job on real models, told step by step
 	$(RUN) python scripts/demo.py
 
-test: setup  ## everything CI runs
+test: heavy  ## everything CI runs
 	$(MAKE) --no-print-directory lint
 	$(RUN) pytest -n 2
 

@@ -27,6 +27,8 @@ class Manifest:
     metrics: Mapping[str, float] = field(default_factory=dict)
     signature: Mapping[str, Any] | None = None
     framework: str | None = None
+    saved: Mapping[str, Any] | None = None
+    """How an object was saved (`frameworks.Saved`); None for files that were committed as files."""
     environment: Mapping[str, Any] | None = None
     code: Mapping[str, str] | None = None
     data: Mapping[str, str] | None = None
@@ -83,6 +85,6 @@ class Manifest:
 
 
 _FIELDS = {
-    "params": dict, "metrics": dict, "signature": dict, "framework": str, "environment": dict,
-    "code": dict, "data": dict, "lineage": tuple,
+    "params": dict, "metrics": dict, "signature": dict, "framework": str, "saved": dict,
+    "environment": dict, "code": dict, "data": dict, "lineage": tuple,
 }  # fmt: skip
