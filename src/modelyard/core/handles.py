@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from modelyard.core.version import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
     from modelyard.core.diff import Diff
+    from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
         Committed,
@@ -51,6 +52,9 @@ class Model:
         labels: Mapping[str, str] | None = None,
         author: str | None = None,
         kind: Literal["model", "dataset"] = "model",
+        data: object = None,
+        serializer: str | None = None,
+        example: Any = None,
         scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Version:
@@ -58,7 +62,8 @@ class Model:
         done = self.yard.commit(
             self.name, source,
             message=message, branch=branch, parent=_revision(parent), only=only, metrics=metrics,
-            params=params, labels=labels, author=author, kind=kind, scan=scan, progress=progress,
+            params=params, labels=labels, author=author, kind=kind, data=data,
+            serializer=serializer, example=example, scan=scan, progress=progress,
         )  # fmt: skip
         return Version(self.yard, done.model, done.number, done)
 
@@ -195,9 +200,17 @@ class Version:
     def params(self) -> Mapping[str, Any]:
         return self.detail.params
 
-    def load(self, *, trusted: Any = None) -> object:
+    def load(
+        self,
+        *,
+        trusted: Iterable[str] | TrustAll | None = None,
+        isolated: bool = False,
+        into: object = None,
+    ) -> Any:
         """The Python object again; see `Yard.load`."""
-        return self.yard.load(self.model, self.number, trusted=trusted)
+        return self.yard.load(
+            self.model, self.number, trusted=trusted, isolated=isolated, into=into
+        )
 
     def checkout(
         self,

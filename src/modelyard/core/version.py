@@ -212,6 +212,8 @@ class Committed:
     created: bool = True
     warnings: tuple[str, ...] = ()
     """What new files would do if they were loaded; the version is stored all the same."""
+    notes: tuple[str, ...] = ()
+    """What was done on the way, in sentences: layers kept, rows fitted."""
 
     def __str__(self) -> str:
         new = human_size(self.new_bytes)

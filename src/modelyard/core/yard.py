@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modelyard.core.diff import Diff
     from modelyard.core.handles import Model
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
         Committed,
@@ -79,13 +80,24 @@ class Yard(Protocol):
         labels: Mapping[str, str] | None = None,
         author: str | None = None,
         kind: Literal["model", "dataset"] = "model",
+        data: object = None,
+        serializer: str | None = None,
+        example: Any = None,
         scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Committed:
-        """Store a file or folder as the next version of `model`, made if it is new.
+        """Store a file, a folder or an object as the next version of `model`, made if it is new.
+
+        With an object go its parameters, optimizer and structure, the versions of the packages that
+        are imported, and the git commit of the calling file.
 
         Args:
-            source: A path, or an object that a framework module can save.
+            source: A path, or an object of a library that `frameworks` knows. Of the files that the
+                parent has, an object keeps Markdown only.
+            data: What it was trained on: a path, a dataset (`data/wine@3`), an array or a frame,
+                or several of them by role (`{"train": ..., "test": ...}`); kept by digest.
+            serializer: How an object is saved; the framework's safe way if None.
+            example: A few rows of input, from which the signature is inferred.
             branch: Where it goes; `main` if None. A new branch begins at `parent`, or at `main`.
             parent: The version this was made from. Conflict `branch-moved` if the branch exists
                 and points elsewhere.
@@ -151,8 +163,27 @@ class Yard(Protocol):
         bfloat16 and float8 come as float32.
         """
 
-    def load(self, model: str, revision: Rev = None, *, trusted: Any = None) -> object:
-        """The Python object again, through its framework module."""
+    def load(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        trusted: Iterable[str] | TrustAll | None = None,
+        isolated: bool = False,
+        into: object = None,
+    ) -> Any:
+        """The Python object again. Nothing that a file names is run unless it is trusted.
+
+        Args:
+            trusted: Names of globals (`module.qualname`) that loading may import, or `TRUST_ALL`.
+            isolated: Load in a child process without network, secrets and file system, and give a
+                proxy that predicts (`predict`, `predict_proba`, `transform`, ...).
+            into: A torch module of a class of your own, which gets the weights.
+
+        Raises:
+            Denied: `untrusted`: names every global that is not trusted.
+            Unsupported: `no-extra`, `no-framework`.
+        """
 
     # -- refs ------------------------------------------------------------------------------------
 

@@ -66,6 +66,8 @@ class Request:
     author: str
     kind: str = "model"
     scan: bool = True
+    keep: Callable[[str], bool] | None = None
+    """Which files of the parent stay beside those of `source`; none of them if not given."""
 
 
 def commit(house: House, request: Request, report: Callable[[Progress], None]) -> Committed:
@@ -158,9 +160,7 @@ class _Commit:
         branch = RefName.parse(MAIN if request.branch is None else request.branch)
         base = find_base(self.house, request.model, branch, request.parent)
         self._look_around()
-        tree = dict(base.tree) if request.only else {}
-        tree = {path: entry for path, entry in tree.items() if not is_hidden(path)}
-        tree |= self._entries(base)
+        tree = self._kept(base) | self._entries(base)
         if base.version is not None and base.branch_exists and self._unchanged(base, tree):
             self._remember_places()
             return _nothing_new(request, branch, base.version)
@@ -179,7 +179,7 @@ class _Commit:
             author=request.author,
             kind=request.kind,
             base=base.version.number if base.version else None,
-            fixed=bool(request.only) or request.parent is not None,
+            fixed=bool(request.only) or request.parent is not None or bool(self._kept(base)),
             blobs=kept | self.blobs,
             places=self.places,
             labels=labels,
@@ -187,6 +187,17 @@ class _Commit:
             formats=tuple(sorted(self.formats.difference(_QUIET))),
             framework=manifest.framework or min(self.frameworks, default=None),
         )
+
+    def _kept(self, base: Base) -> dict[str, Entry]:
+        """What the version has from its parent."""
+        keep = self.request.keep
+        if not self.request.only and keep is None:
+            return {}
+        return {
+            path: entry
+            for path, entry in base.tree.items()
+            if not is_hidden(path) and (keep is None or keep(path))
+        }
 
     def _look_around(self) -> None:
         """Checks across files, such as ONNX data outside of the folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
@@ -9,7 +10,6 @@ from modelyard.core.globs import matches
 from modelyard.core.handles import Model
 from modelyard.core.manifest import Manifest
 from modelyard.core.names import ModelName
-from modelyard.errors import Unsupported
 from modelyard.registry import (
     checkout,
     commit,
@@ -19,6 +19,7 @@ from modelyard.registry import (
     finding,
     joining,
     refs,
+    saving,
     upkeep,
     verify,
     views,
@@ -26,12 +27,13 @@ from modelyard.registry import (
 from modelyard.registry.house import House, create_house, is_empty, open_house
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
     from modelyard.core.diff import Diff
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
         Committed,
@@ -119,17 +121,16 @@ class LocalYard:
         labels: Mapping[str, str] | None = None,
         author: str | None = None,
         kind: Literal["model", "dataset"] = "model",
+        data: object = None,
+        serializer: str | None = None,
+        example: Any = None,
         scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Committed:
-        if not isinstance(source, str | Path):
-            raise Unsupported(
-                "no-framework", f"{type(source).__name__} can't be saved by this version",
-                hint="save it to a file and commit the path",
-            )  # fmt: skip
+        is_path = isinstance(source, str | Path)
         request = commit.Request(
             model=ModelName.parse(model),
-            source=Path(source).expanduser(),
+            source=Path(str(source)).expanduser() if is_path else Path(),
             message=message,
             branch=branch,
             parent=parent,
@@ -140,7 +141,12 @@ class LocalYard:
             kind=kind,
             scan=scan,
         )
-        return commit.commit(self.house, request, progress or _silent)
+        report = progress or _silent
+        if not is_path:
+            wrapping = saving.Wrapping(serializer=serializer, example=example, data=data)
+            return saving.commit_object(self.house, request, source, wrapping, report)
+        manifest = saving.with_data(self.house, request.manifest, data)
+        return commit.commit(self.house, replace(request, manifest=manifest), report)
 
     def resolve(self, model: str, revision: Rev = None) -> VersionInfo:
         return views.resolve(self.house, model, revision)
@@ -192,11 +198,18 @@ class LocalYard:
     def tensor(self, model: str, revision: Rev, name: str) -> np.ndarray:
         return files.tensor(self.house, files.contents(self.house, model, revision), name)
 
-    def load(self, model: str, revision: Rev = None, *, trusted: Any = None) -> object:
-        raise Unsupported(
-            "no-framework", "this version of modelyard loads no objects",
-            hint="check the version out and load its files",
-        )  # fmt: skip
+    def load(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        trusted: Iterable[str] | TrustAll | None = None,
+        isolated: bool = False,
+        into: object = None,
+    ) -> Any:
+        if isolated:
+            return saving.load_isolated(self.house, model, revision, trusted)
+        return saving.load(self.house, model, revision, trusted, into).obj
 
     # -- refs ------------------------------------------------------------------------------------
 

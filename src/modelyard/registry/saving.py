@@ -1,0 +1,171 @@
+"""Python objects into versions, and out of them again."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.core.lineage import LineageEdge
+from modelyard.core.manifest import Manifest
+from modelyard.core.trust import Trust
+from modelyard.errors import InvalidInput
+from modelyard.frameworks import Saved, claim, framework_of, named, serializer_of
+from modelyard.registry.commit import Request, commit
+from modelyard.registry.data import name_data
+from modelyard.registry.files import contents
+from modelyard.registry.publish import manifest_of
+from modelyard.registry.version_files import VersionFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from modelyard.core.version import Committed, Progress
+    from modelyard.frameworks import Files, Framework
+    from modelyard.registry.files import Contents
+    from modelyard.registry.house import House
+
+__all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "saved_of", "with_data"]
+
+_LINES = 400
+"""Lines of structure that a manifest keeps: enough for people; the files hold all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapping:
+    """What is told of an object beside the object itself."""
+
+    serializer: str | None = None
+    example: Any = None
+    """A few rows of input, from which the signature is inferred."""
+    data: object = None
+    """What it was trained on: see `data.name_data`."""
+    lineage: Sequence[LineageEdge] = ()
+
+
+def commit_object(
+    house: House,
+    request: Request,
+    obj: object,
+    wrapping: Wrapping,
+    report: Callable[[Progress], None],
+) -> Committed:
+    """Save an object into a folder of its own, and commit that with all that is known of it.
+
+    Args:
+        request: Its `source` is not looked at.
+    """
+    framework = framework_of(obj)
+    serializer = serializer_of(framework, wrapping.serializer)
+    if request.only:
+        raise InvalidInput("bad-source", "only= is for files, not for objects")
+    with tempfile.TemporaryDirectory(prefix="yard-save-") as place:
+        folder = Path(place)
+        saved = framework.save(obj, folder, serializer, wrapping.example)
+        manifest = _manifest(house, framework, obj, saved, folder, request.manifest, wrapping)
+        keep = request.keep or _is_card
+        whole = replace(request, source=folder, manifest=manifest, keep=keep)
+        return commit(house, whole, report)
+
+
+def _is_card(path: str) -> bool:
+    """Words about a model outlive its weights."""
+    return path.endswith(".md")
+
+
+def _manifest(
+    house: House,
+    framework: Framework,
+    obj: object,
+    saved: Saved,
+    folder: Path,
+    given: Manifest,
+    wrapping: Wrapping,
+) -> Manifest:
+    from modelyard.registry.origin import code_of_caller, environment
+
+    given = with_data(house, given, wrapping.data)
+    optimizer = {f"optimizer.{key}": value for key, value in framework.optimizer(obj).items()}
+    example = wrapping.example
+    signature = None if example is None else framework.signature(obj, example)
+    lines = framework.structure(obj)
+    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    described = {"structure": list(lines[:_LINES]), "files": files[:_LINES]}
+    return replace(
+        given,
+        params={**framework.params(obj), **optimizer, **given.params},
+        signature=signature or given.signature,
+        framework=framework.NAME,
+        saved={**saved.encode(), **described},
+        environment=environment(),
+        code=code_of_caller() or given.code,
+        lineage=(*(edge.encode() for edge in wrapping.lineage), *given.lineage),
+    )
+
+
+def with_data(house: House, manifest: Manifest, data: object) -> Manifest:
+    """The manifest of something that was trained on `data`; see `data.name_data`."""
+    if data is None:
+        return manifest
+    named_data = name_data(house, data)
+    edges = [
+        LineageEdge("trained-on", text.partition(" ")[0]).encode()
+        for text in named_data.values()
+        if "@" in text
+    ]
+    return replace(
+        manifest,
+        data={**(manifest.data or {}), **named_data},
+        lineage=(*manifest.lineage, *edges),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An object out of a version, and what belongs to it."""
+
+    obj: Any
+    framework: Framework
+    saved: Saved
+    contents: Contents
+    manifest: Manifest = field(default_factory=Manifest)
+
+
+def load(
+    house: House,
+    model: str,
+    revision: str | int | None,
+    trusted: Any = None,
+    into: object = None,
+) -> Loaded:
+    """The object of a version, in this process. Denied: `untrusted`, naming what it would import.
+
+    Raises:
+        Unsupported: `no-framework`: no framework can load these files.
+    """
+    trust = Trust.of(trusted)
+    found = contents(house, model, revision)
+    manifest = manifest_of(found.all_files)
+    with VersionFiles(house, found) as files:
+        saved = saved_of(manifest, files)
+        framework = named(saved.framework)
+        obj = framework.load(files, saved, trust, into)
+    return Loaded(obj, framework, saved, found, manifest)
+
+
+def saved_of(manifest: Manifest, files: Files) -> Saved:
+    """How to load a version: as it was saved, or as its files look."""
+    return Saved.decode(manifest.saved) if manifest.saved else claim(files)
+
+
+def load_isolated(house: House, model: str, revision: str | int | None, trusted: Any) -> Any:
+    """A proxy to the object of a version, which lives in a child that can do nothing else."""
+    from modelyard.runtimes.isolated import open_isolated
+
+    trust = Trust.of(trusted)
+    found = contents(house, model, revision)
+    manifest = manifest_of(found.all_files)
+    with VersionFiles(house, found) as files:
+        saved = saved_of(manifest, files)
+        return open_isolated(files.folder(), saved, trust, manifest.signature)

@@ -1,0 +1,63 @@
+"""The files of a version as frameworks want them: out of the store, in a folder only if asked."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from modelyard.registry.files import checkout, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.registry.files import Contents
+    from modelyard.registry.house import House
+
+__all__ = ["VersionFiles"]
+
+_WHOLE = 64 << 20
+"""Files up to here are decoded at once: libraries read in small pieces, back and forth."""
+
+
+class VersionFiles:
+    """`frameworks.Files` over a stored version; use it in a `with` statement."""
+
+    def __init__(self, house: House, found: Contents) -> None:
+        self._house = house
+        self._found = found
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def paths(self) -> Sequence[str]:
+        return sorted(self._found.tree)
+
+    def size(self, path: str) -> int:
+        entry = self._found.tree.get(path)
+        return entry.size if entry is not None else len(self.read(path))
+
+    def open(self, path: str) -> BinaryIO:
+        entry = self._found.tree.get(path)
+        if entry is not None and entry.size <= _WHOLE:
+            return io.BytesIO(self.read(path))
+        return open_file(self._house, self._found, path)
+
+    def read(self, path: str) -> bytes:
+        with open_file(self._house, self._found, path) as file:
+            return file.read()
+
+    def folder(self) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="yard-load-")
+            number = self._found.version.number
+            place = Path(self._folder.name)
+            checkout(self._house, self._found, place, (), lambda _: None, number)
+        return Path(self._folder.name)
