@@ -212,6 +212,24 @@ class Version:
             self.model, self.number, trusted=trusted, isolated=isolated, into=into
         )
 
+    def update(
+        self,
+        *,
+        params: Mapping[str, Any] | None = None,
+        structure: Any = None,
+        optimizer: Mapping[str, Any] | None = None,
+        fit: object = None,
+        target: str | None = None,
+        **options: Any,
+    ) -> Version:
+        """A new version of the same object, changed; see `Yard.update`."""
+        done = self.yard.update(
+            self.model, self.number,
+            params=params, structure=structure, optimizer=optimizer, fit=fit, target=target,
+            **options,
+        )  # fmt: skip
+        return Version(self.yard, done.model, done.number, done)
+
     def checkout(
         self,
         dest: Path | str,

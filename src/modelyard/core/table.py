@@ -28,6 +28,29 @@ class Table:
 
     columns: Mapping[str, Array]
 
+    @classmethod
+    def of(cls, value: Any) -> Table:
+        """A table of what people hold: a table, frame, mapping of columns, or array.
+
+        An array becomes one column named `data`, whose matrix is the array itself.
+
+        Raises:
+            InvalidInput: `bad-data`: it is none of these.
+        """
+        if isinstance(value, Table):
+            return value
+        if isinstance(value, dict):
+            return cls({str(name): np.asarray(column) for name, column in value.items()})
+        if hasattr(value, "columns") and hasattr(value, "iloc"):
+            return cls({str(name): _column(value[name]) for name in value.columns})
+        array = np.asarray(value)
+        if array.ndim == 0 or array.dtype.kind not in "biufOU":
+            raise InvalidInput(
+                "bad-data", f"a {type(value).__name__} holds no rows",
+                hint="give an array, a DataFrame, or columns by name",
+            )  # fmt: skip
+        return cls({"data": array})
+
     def __post_init__(self) -> None:
         if not self.columns:
             raise InvalidInput("no-columns", "the data has no columns")
@@ -101,6 +124,18 @@ class Table:
     def arranged(self, names: Sequence[str] | None) -> Any:
         """As an estimator wants it: a frame of the columns it was fitted with, or a matrix."""
         return self.matrix() if names is None else self.select(list(names)).frame()
+
+
+def _column(series: Any) -> Array:
+    """A column of a frame: text as objects, missing numbers as NaN."""
+    kind = getattr(series.dtype, "kind", "O")
+    if kind in "biufM" and isinstance(series.dtype, np.dtype):
+        return np.asarray(series)
+    if kind in "biuf":  # an extension dtype, which may hold missing values
+        return np.asarray(series.to_numpy(dtype="float64", na_value=np.nan))
+    values = np.array(series.astype(object))
+    values[np.asarray(series.isna())] = None
+    return values
 
 
 def _those(names: Sequence[str]) -> str:

@@ -106,6 +106,39 @@ class Yard(Protocol):
             only: Globs; only matching files are taken from `source`, the rest is as in the parent.
         """
 
+    def update(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        structure: Any = None,
+        optimizer: Mapping[str, Any] | None = None,
+        fit: object = None,
+        target: str | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        branch: str | None = None,
+        message: str = "",
+        trusted: Iterable[str] | TrustAll | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Committed:
+        """A new version of the same object, changed; its lineage says `updated-from`.
+
+        Args:
+            params: Parameters by name, as `show` lists them (`clf__C`).
+            structure: A plan for steps, layers or tensors; see the guide of the framework.
+            optimizer: `{"name": "adam", "lr": 1e-3}`: really used, if there is `fit` too.
+            fit: Train on this: a path, a dataset (`data/wine@3`), a frame with the column `target`,
+                or a pair of inputs and target.
+            branch: Where it goes; the branch that ends at the revision if None.
+
+        Raises:
+            InvalidInput: `no-param`, `bad-param`, `bad-structure`, `bad-optimizer`: the hint names
+                what is valid. `no-changes`, `no-branch-here`, `no-target`.
+            Denied: `untrusted`, as `load`.
+        """
+
     def resolve(self, model: str, revision: Rev = None) -> VersionInfo:
         """The version that a revision means. NotFound: `no-version`, `version-deleted`."""
 

@@ -148,6 +148,35 @@ class LocalYard:
         manifest = saving.with_data(self.house, request.manifest, data)
         return commit.commit(self.house, replace(request, manifest=manifest), report)
 
+    def update(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        structure: Any = None,
+        optimizer: Mapping[str, Any] | None = None,
+        fit: object = None,
+        target: str | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        branch: str | None = None,
+        message: str = "",
+        trusted: Iterable[str] | TrustAll | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Committed:
+        from modelyard.registry.update import Changes, update
+
+        changes = Changes(
+            params=params or {}, structure=structure, optimizer=optimizer or {}, fit=fit,
+            target=target, epochs=epochs, seed=seed,
+        )  # fmt: skip
+        return update(
+            self.house, model, revision, changes,
+            branch=branch, message=message, trusted=trusted, author=self.house.author,
+            report=progress or _silent,
+        )  # fmt: skip
+
     def resolve(self, model: str, revision: Rev = None) -> VersionInfo:
         return views.resolve(self.house, model, revision)
 

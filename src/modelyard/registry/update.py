@@ -1,0 +1,222 @@
+"""Update: a version's object with other parameters, structure, optimizer or training."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.catalog.queries import refs
+from modelyard.core.lineage import LineageEdge
+from modelyard.core.manifest import Manifest
+from modelyard.core.names import MAIN, ModelName
+from modelyard.core.table import Table
+from modelyard.core.trust import Trust
+from modelyard.errors import InvalidInput
+from modelyard.formats.tables import read_table
+from modelyard.registry.commit import Request
+from modelyard.registry.data import find_data
+from modelyard.registry.saving import Wrapping, commit_object, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from modelyard.core.version import Committed, Progress
+    from modelyard.registry.files import Contents
+    from modelyard.registry.house import House
+    from modelyard.registry.saving import Loaded
+
+__all__ = ["Changes", "branch_of", "update"]
+
+_EXAMPLE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is to be different in the new version; applied in this order."""
+
+    structure: Any = None
+    """A plan, as the framework takes it."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    fit: object = None
+    """Data to train with: a path, a dataset, a frame, or a pair of inputs and target."""
+    target: str | None = None
+    """The column of `fit` that is to be predicted."""
+    epochs: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.structure is None and not self.params and not self.optimizer and self.fit is None:
+            raise InvalidInput(
+                "no-changes", "nothing is to be updated",
+                hint="--set KEY=VALUE, --structure FILE, --optimizer name=..., --fit DATA",
+            )  # fmt: skip
+        if self.epochs is not None and not 0 < self.epochs <= 1_000_000:
+            raise InvalidInput("bad-epochs", f"{self.epochs} epochs can't be trained")
+        if not 0 <= self.seed < 2**32:
+            raise InvalidInput("bad-seed", f"{self.seed} is no seed", hint="0 to 4294967295")
+        if self.epochs is not None and self.fit is None:
+            raise InvalidInput("no-data", "epochs without data to train with", hint="--fit DATA")
+
+    def sentence(self, data: str | None) -> str:
+        """The message of a commit that says nothing else."""
+        parts = []
+        if self.structure is not None:
+            parts.append("change the structure")
+        if self.params:
+            parts.append("set " + ", ".join(f"{k}={v}" for k, v in self.params.items()))
+        if self.optimizer:
+            parts.append("optimizer " + ", ".join(f"{k}={v}" for k, v in self.optimizer.items()))
+        if data:
+            parts.append(f"fit on {data}")
+        text = "; ".join(parts)[:200]
+        return text[:1].upper() + text[1:]
+
+
+def update(
+    house: House,
+    model: str,
+    revision: str | int | None,
+    changes: Changes,
+    *,
+    branch: str | None,
+    message: str,
+    trusted: Any,
+    author: str,
+    report: Callable[[Progress], None],
+) -> Committed:
+    """Load the object, change it, and commit it on top of the version that it came from.
+
+    Metrics do not come along: the new version has not been measured.
+    """
+    loaded = load(house, model, revision, trusted)
+    before = loaded.framework.params(loaded.obj)
+    obj, notes = _changed(loaded, changes, Trust.of(trusted))
+    example, named = None, None
+    if changes.fit is not None:
+        with ExitStack() as stack:
+            table, target, named = _training_data(house, changes, stack)
+            obj = loaded.framework.fit(obj, table, target, epochs=changes.epochs, seed=changes.seed)
+        example = table.take(slice(0, _EXAMPLE))
+        notes = (*notes, f"fitted on {len(table):,} rows of {named}")
+    elif changes.structure is not None:
+        example = _example_for(loaded, obj)
+    found = loaded.contents
+    wrapping = Wrapping(
+        serializer=loaded.saved.serializer, example=example,
+        data=_data_name(changes), lineage=[LineageEdge("updated-from", found.title)],
+    )  # fmt: skip
+    request = Request(
+        model=ModelName(found.model.name), source=Path(), author=author,
+        message=message or changes.sentence(named),
+        branch=branch_of(house, found, branch), parent=found.version.number,
+        manifest=_remaining(loaded, before, changes), keep=_beside(loaded),
+    )  # fmt: skip
+    done = commit_object(house, request, obj, wrapping, report)
+    return replace(done, notes=notes)
+
+
+def branch_of(house: House, found: Contents, wanted: str | None) -> str:
+    """The branch that a version made from another goes to: the one that ends there.
+
+    InvalidInput: `no-branch-here`: none ends there, and none is wanted.
+    """
+    if wanted is not None:
+        return wanted
+    with house.catalog.read() as connection:
+        here = [
+            ref.name
+            for ref in refs.of_models(connection, [found.model.id])
+            if ref.kind == "branch" and ref.number == found.version.number
+        ]
+    if not here:
+        raise InvalidInput(
+            "no-branch-here", f"no branch ends at {found.title}",
+            hint="name a new one, which begins there: --branch NAME",
+        )  # fmt: skip
+    return MAIN if MAIN in here else here[0]
+
+
+def _changed(loaded: Loaded, changes: Changes, trust: Trust) -> tuple[Any, tuple[str, ...]]:
+    framework, obj = loaded.framework, loaded.obj
+    notes: tuple[str, ...] = ()
+    if changes.structure is not None:
+        obj, notes = framework.set_structure(obj, changes.structure, trust)
+    if changes.params:
+        obj = framework.set_params(obj, changes.params)
+    if changes.optimizer:
+        obj = framework.set_optimizer(obj, changes.optimizer)
+    return obj, notes
+
+
+def _training_data(house: House, changes: Changes, stack: ExitStack) -> tuple[Table, Any, str]:
+    """Inputs, target, and what the data is called."""
+    data = changes.fit
+    if isinstance(data, tuple) and len(data) == 2:
+        return Table.of(data[0]), data[1], "arrays"
+    if isinstance(data, str | Path):
+        found = stack.enter_context(find_data(house, data))
+        table, name = read_table(found.path), found.name
+    else:
+        table, name = Table.of(data), type(data).__name__
+    if changes.target is None:
+        raise InvalidInput(
+            "no-target", f"which column of {name} is to be predicted?",
+            hint=f"target= or --target: {', '.join(table.names[:12])}",
+        )  # fmt: skip
+    return table.without(changes.target), table.column(changes.target), name
+
+
+def _data_name(changes: Changes) -> object:
+    data = changes.fit
+    if data is None or isinstance(data, str | Path | tuple):
+        return data
+    return Table.of(data)
+
+
+def _example_for(loaded: Loaded, obj: Any) -> Table | None:
+    """Two rows of nothing that the changed object takes: what it gives for them is its signature.
+
+    None if it takes them not, or must be fitted first.
+    """
+    import numpy as np
+
+    signature = loaded.manifest.signature
+    if signature is None:
+        return None
+    try:
+        columns = {}
+        for each in signature["inputs"]:
+            shape = (2, *(max(length, 1) for length in each["shape"][1:]))
+            is_text = each["dtype"] == "string"
+            columns[each["name"]] = np.full(shape, "" if is_text else 0, object if is_text
+                                            else each["dtype"])  # fmt: skip
+        example = Table(columns)
+        loaded.framework.signature(obj, example)
+    except Exception:  # made-up rows may be refused in any way
+        return None
+    return example
+
+
+def _remaining(loaded: Loaded, before: Mapping[str, Any], changes: Changes) -> Manifest:
+    """What was said of the old version and still holds: not what the object says itself."""
+    old = loaded.manifest
+    if changes.fit is not None:
+        return Manifest()
+    params = {
+        name: value
+        for name, value in old.params.items()
+        if name not in before and not name.startswith("optimizer.")
+    }
+    lineage = tuple(edge for edge in old.lineage if edge.get("kind") == "trained-on")
+    signature = old.signature if changes.structure is None else None
+    return Manifest(params=params, data=old.data, lineage=lineage, signature=signature)
+
+
+def _beside(loaded: Loaded) -> Callable[[str], bool]:
+    """The files that are not the object's own stay."""
+    details = loaded.saved.details
+    own = {*details.get("files", ()), details.get("file")}
+    return lambda path: path not in own
