@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -31,6 +31,8 @@ class Wish:
     labels: dict[str, str]
     parent: str | None
     only: tuple[str, ...]
+    data: tuple[str, ...] = ()
+    kind: Literal["model", "dataset"] = "model"
 
 
 @command(
@@ -53,6 +55,18 @@ class Wish:
 @click.option("--metric", "metrics", type=METRIC, multiple=True, help="A measured number.")
 @click.option("--param", "params", type=PARAM, multiple=True, help="A parameter of the training.")
 @click.option("--label", "labels", type=LABEL, multiple=True, help="A label of this version.")
+@click.option(
+    "--data",
+    metavar="FILE|DATASET",
+    multiple=True,
+    help="What it was trained on: a file, or a dataset such as data/wine@3.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["model", "dataset"]),
+    default="model",
+    help="A dataset is kept like a model. Default: model.",
+)
 @click.option("--parent", metavar="REV", help="The version that this one was made from.")
 @click.option(
     "--only",
@@ -71,6 +85,8 @@ def commit_command(
     metrics: tuple[tuple[str, float], ...],
     params: tuple[tuple[str, Any], ...],
     labels: tuple[tuple[str, str], ...],
+    data: tuple[str, ...],
+    kind: Literal["model", "dataset"],
     parent: str | None,
     only: tuple[str, ...],
 ) -> None:
@@ -79,7 +95,9 @@ def commit_command(
     Without MODEL and PATH, commits what was changed in the checkout around the working folder.
     Content that the branch has already makes no new version.
     """
-    wish = Wish(message, branch, dict(metrics), dict(params), dict(labels), parent, only)
+    wish = Wish(
+        message, branch, dict(metrics), dict(params), dict(labels), parent, only, data, kind
+    )
     if model is None:
         yard, made = _from_checkout(session, wish)
     elif path is None:
@@ -106,14 +124,29 @@ def _from_path(session: Session, model: str, path: Path, wish: Wish) -> tuple[Ya
             metrics=wish.metrics,
             params=wish.params,
             labels=wish.labels,
+            data=_roles(wish.data),
+            kind=wish.kind,
             progress=progress,
         )
+
+
+def _roles(data: tuple[str, ...]) -> object:
+    """One is what was trained on; several may say their roles: `train=a.csv`."""
+    if not data:
+        return None
+    pairs = [text.partition("=") for text in data]
+    if len(data) == 1 and not pairs[0][1]:
+        return data[0]
+    return {key if eq else f"data{i}": value if eq else key
+            for i, (key, eq, value) in enumerate(pairs, 1)}  # fmt: skip
 
 
 def _from_checkout(session: Session, wish: Wish) -> tuple[Yard, Committed]:
     from modelyard.registry import checkout
 
     here = session.checkout()
+    if wish.data or wish.kind != "model":
+        raise click.UsageError("--data and --kind are for MODEL and PATH")
     if wish.parent is not None:
         raise click.UsageError("--parent is for MODEL and PATH: a checkout knows its parent")
     yard = session.yard_of(here)

@@ -15,9 +15,22 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from modelyard.core.names import ModelRevision
+    from modelyard.core.trust import TrustAll
     from modelyard.core.yard import Yard
 
-__all__ = ["LABEL", "METRIC", "MODEL", "PARAM", "TARGET", "revision_of", "scalar"]
+__all__ = [
+    "CHANGES",
+    "LABEL",
+    "METRIC",
+    "MODEL",
+    "PARAM",
+    "SETTING",
+    "TARGET",
+    "revision_of",
+    "scalar",
+    "trust_options",
+    "trusted_of",
+]
 
 
 class Target(click.ParamType["ModelRevision"]):
@@ -87,6 +100,35 @@ class Param(click.ParamType["tuple[str, Any]"]):
         return key, scalar(text)
 
 
+class Setting(click.ParamType["tuple[str, Any]"]):
+    """`key=value`, where the value is any JSON, or else text."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        key, text = _pair(self, str(value), param, ctx)
+        try:
+            return key, json.loads(text, parse_constant=float)
+        except (ValueError, RecursionError):
+            return key, text
+
+
+class Changes(click.ParamType["dict[str, Any]"]):
+    """`name=adam,lr=1e-3`: several settings of scalars at once."""
+
+    name = "key=value,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        pairs = (_pair(self, text, param, ctx) for text in str(value).split(","))
+        return {key: scalar(text) for key, text in pairs}
+
+
 class Label(click.ParamType["tuple[str, str]"]):
     """`key=value`, or a bare key."""
 
@@ -105,6 +147,27 @@ MODEL = Model()
 METRIC = Metric()
 PARAM = Param()
 LABEL = Label()
+SETTING = Setting()
+CHANGES = Changes()
+
+
+def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--trust NAME` and `--trust-all`, for commands that load objects."""
+    everything = click.option(
+        "--trust-all", is_flag=True, help="Let the files import whatever they name."
+    )
+    names = click.option(
+        "--trust", metavar="NAME", multiple=True,
+        help="A global that loading may import: module.Class.",
+    )  # fmt: skip
+    return names(everything(function))
+
+
+def trusted_of(names: tuple[str, ...], *, everything: bool) -> tuple[str, ...] | TrustAll | None:
+    """What was trusted, as the yard takes it."""
+    from modelyard.core.trust import TRUST_ALL
+
+    return TRUST_ALL if everything else names or None
 
 
 def scalar(text: str) -> str | int | float | bool | None:

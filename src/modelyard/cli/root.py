@@ -47,6 +47,7 @@ COMMANDS = {
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),
     "alias": Entry("refs", "Mark", "List, point or delete aliases such as prod."),
     "rollback": Entry("refs", "Mark", "Point an alias back to where it was."),
+    "update": Entry("update", "Change", "Change parameters, structure or optimizer; train again."),
     "revert": Entry("merge", "Change", "Make a new version with the content of an old one."),
     "merge": Entry("merge", "Change", "Bring the changes of one branch into another."),
     "rename": Entry("deletion", "Change", "Give a model another name."),

@@ -79,6 +79,8 @@ class Diff:
     """Whether README.md differs."""
     text: str
     """One sentence that says it all."""
+    structure: tuple[str, ...] = ()
+    """Lines of an object's structure that differ, with `-` or `+` before them."""
 
     def summary(self) -> str:
         """The sentence, `text`."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from modelyard.core.lineage import LineageEdge
     from modelyard.core.tensor import TensorInfo
 
 __all__ = [
@@ -174,6 +175,16 @@ class VersionDetail:
     """Inputs and outputs, where known."""
     card: str
     """README.md as committed; empty if there is none."""
+    saved: Mapping[str, Json] = field(default_factory=dict)
+    """How an object was saved: `framework`, `serializer`, `class`, `structure`."""
+    environment: Mapping[str, Json] = field(default_factory=dict)
+    """`python`, `platform`, and `packages` with their versions."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """The git commit of the code that made it: `commit`, `file`, `changed`, `remote`."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """What it was trained on, by role: name and digest."""
+    lineage: tuple[LineageEdge, ...] = ()
+    """Where it came from, other than by its parents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -82,7 +83,14 @@ def diff(
         metrics=metrics,
         card_changed=old.tree.get(CARD_PATH) != new.tree.get(CARD_PATH),
         text=summarize(files, tensors, len(new_tensors), params, metrics),
+        structure=_structure(before.saved or {}, after.saved or {}),
     )
+
+
+def _structure(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Steps or layers that are not in both, in their order."""
+    lines = difflib.ndiff(old.get("structure", ()), new.get("structure", ()))
+    return tuple(line.rstrip() for line in lines if line.startswith(("- ", "+ ")))
 
 
 def _side(house: House, text: str) -> Contents:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, models, refs, versions
-from modelyard.core.lineage import ancestors
+from modelyard.core.lineage import LineageEdge, ancestors
 from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
 from modelyard.errors import InvalidInput
 from modelyard.formats import Inspection, inspect
@@ -16,7 +17,7 @@ from modelyard.registry.lookup import find_model, find_version, moment, ref_info
 from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
 
@@ -119,6 +120,11 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
         findings=tuple(_placed(path, f) for path, i in inspections.items() for f in i.findings),
         signature=signature,
         card=(card.inline or b"").decode("utf-8", "replace") if card else "",
+        saved=manifest.saved or {},
+        environment=manifest.environment or {},
+        code=manifest.code or {},
+        data=manifest.data or {},
+        lineage=_lineage(manifest.lineage),
     )
 
 
@@ -131,6 +137,15 @@ def _inspection(house: House, found: Contents, path: str) -> Inspection:
             return inspect(file, path)
         except InvalidInput as error:  # committed by others, or before this check was made
             return Inspection("unknown", findings=(Finding(error.kind, "warning", str(error)),))
+
+
+def _lineage(edges: Iterable[Mapping[str, str]]) -> tuple[LineageEdge, ...]:
+    """The edges that can be read: a manifest may have been written by other programs."""
+    found = []
+    for edge in edges:
+        with suppress(InvalidInput):
+            found.append(LineageEdge.parse(edge))
+    return tuple(found)
 
 
 def _placed(path: str, finding: Finding) -> Finding:

@@ -11,7 +11,7 @@ from modelyard.cli.views import words
 from modelyard.core.version import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modelyard.core.version import FileInfo, RefInfo, VersionDetail
 
@@ -35,6 +35,7 @@ class DetailView:
 
     def lines(self) -> Iterator[Block]:
         yield from _head(self.detail, self.refs)
+        yield from _structure(self.detail)
         yield from self._tables()
         yield from _findings(self.detail)
         yield from _card(self.detail.card)
@@ -87,10 +88,55 @@ def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
         "metrics": words.pairs(version.metrics),
         "params": words.pairs(detail.params),
         "labels": words.pairs(version.labels),
+        "object": _object(detail),
+        "inputs": _tensors_of(detail.signature, "inputs"),
+        "outputs": _tensors_of(detail.signature, "outputs"),
+        "from": ", ".join(str(edge) for edge in detail.lineage),
+        "data": ", ".join(_data(role, text) for role, text in detail.data.items()),
+        "code": _code(detail.code),
     }
     yield from (words.fact(name, text) for name, text in facts.items() if text)
 
 
+def _object(detail: VersionDetail) -> str:
+    saved = detail.saved
+    return f"{saved['class']} as {saved['serializer']}" if saved else ""
+
+
+def _tensors_of(signature: Any, side: str) -> str:
+    """`sepal float64 [-1], petal float64 [-1]`: at most a line of them."""
+    try:
+        told = [f"{t['name']} {t['dtype']} {words.shape(t['shape'])}" for t in signature[side]]
+    except (TypeError, KeyError):
+        return ""
+    more = f", ... ({len(told)} in all)" if len(told) > _INPUTS else ""
+    return ", ".join(told[:_INPUTS]) + more
+
+
+def _data(role: str, text: str) -> str:
+    name, _, digest = text.rpartition(" sha256:")
+    return f"{role}: {name} ({digest[:12]})"
+
+
+def _code(code: Mapping[str, str]) -> str:
+    if not code:
+        return ""
+    file = f" {code['file']}" if "file" in code else ""
+    return code.get("commit", "")[:7] + file + (" (changed since)" if "changed" in code else "")
+
+
+def _structure(detail: VersionDetail) -> Iterator[Line]:
+    lines = detail.saved.get("structure", ())
+    if not lines:
+        return
+    yield ""
+    yield Span("structure", "dim")
+    yield from (f"  {line}" for line in lines[:FIRST_TENSORS])
+    if left := len(lines) - FIRST_TENSORS:
+        yield from ([Span(f"  ... and {left:,} more", "dim")] if left > 0 else [])
+
+
+_INPUTS = 6
 _FEW = 3
 """More findings that only inform than this are told in one line."""
 

@@ -44,6 +44,10 @@ class DiffView:
                 [Column(), Column("files", flexible=True), Column("size", right=True)],
                 [_file(file) for file in diff.files],
             )
+        if diff.structure:
+            yield ""
+            yield Span("structure", "dim")
+            yield from (_line(text) for text in diff.structure)
         yield from self._tensors()
         for title, changes in (("params", diff.params), ("metrics", diff.metrics)):
             if changes:
@@ -79,6 +83,11 @@ class DiffView:
         )
         if (left := self.diff.tensors_changed - len(shown)) > 0:
             yield Span(f"... and {left:,} more: --limit {self.diff.tensors_changed}", "dim")
+
+
+def _line(text: str) -> Spans:
+    kind = "added" if text.startswith("+") else "removed"
+    return [words.SIGNS[kind], text[1:]]
 
 
 def _file(file: FileChange) -> Spans:

@@ -42,6 +42,7 @@ class CommittedView:
             return
         yield [title, f" {made.commit[:7]} on {made.branch}"]
         yield words.sizes(made.size, made.new_bytes, made.seconds)
+        yield from made.notes
 
     def ids(self) -> Iterator[str]:
         yield f"{self.made.model}@{self.made.number}"
