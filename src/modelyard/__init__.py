@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from modelyard.core.handles import Model, Version
     from modelyard.core.trust import TRUST_ALL
     from modelyard.core.yard import Yard
+    from modelyard.optimization.explain import explain
 
-__all__ = ["TRUST_ALL", "Model", "Version", "Yard", "errors", "open"]
+__all__ = ["TRUST_ALL", "Model", "Version", "Yard", "errors", "explain", "open"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "TRUST_ALL": "modelyard.core.trust",
+    "explain": "modelyard.optimization.explain",
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",

@@ -41,13 +41,16 @@ COMMANDS = {
     "show": Entry("look", "Look", "Show one version: card, files, tensors, metrics."),
     "log": Entry("look", "Look", "Show the history of a model as a graph."),
     "diff": Entry("look", "Look", "Show what differs between two versions, tensor by tensor."),
+    "explain": Entry("explain", "Look", "Find out which inputs matter to a model, and how."),
     "cat": Entry("look", "Look", "Write one file of a version to stdout."),
     "label": Entry("find", "Mark", "Show, set or remove labels of a model or version."),
     "branch": Entry("refs", "Mark", "List, make or delete branches."),
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),
     "alias": Entry("refs", "Mark", "List, point or delete aliases such as prod."),
     "rollback": Entry("refs", "Mark", "Point an alias back to where it was."),
-    "update": Entry("update", "Change", "Change parameters, structure or optimizer; train again."),
+    "update": Entry(
+        "update", "Change", "Make a new version of a model's object with something changed."
+    ),
     "revert": Entry("merge", "Change", "Make a new version with the content of an old one."),
     "merge": Entry("merge", "Change", "Bring the changes of one branch into another."),
     "rename": Entry("deletion", "Change", "Give a model another name."),

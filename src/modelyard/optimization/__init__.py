@@ -1,0 +1,1 @@
+"""Models made better and understood: explanation now; passes, recipes and trials."""
