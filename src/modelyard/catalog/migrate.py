@@ -19,9 +19,9 @@ from modelyard.errors import InvalidInput, Unsupported
 if TYPE_CHECKING:
     from modelyard.catalog.engine import Catalog
 
-__all__ = ["HEAD", "REVISIONS", "migrate", "migrate_to"]
+__all__ = ["HEAD", "REVISIONS", "migrate", "migrate_to", "step"]
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
 
 HEAD = REVISIONS[-1]
@@ -82,7 +82,7 @@ def _bring(connection: sa.Connection, revision: str | None) -> None:
     if current is None and revision == HEAD:
         _make(connection)
     else:
-        _step(connection, current, revision)
+        step(connection, current, revision)
 
 
 def _make(connection: sa.Connection) -> None:
@@ -93,7 +93,8 @@ def _make(connection: sa.Connection) -> None:
     connection.execute(sa.insert(_stamp).values(version_num=HEAD))
 
 
-def _step(connection: sa.Connection, current: str | None, revision: str | None) -> None:
+def step(connection: sa.Connection, current: str | None, revision: str | None) -> None:
+    """From one revision to another by the migrations between; None is before the first."""
     from alembic import command
     from alembic.config import Config
 

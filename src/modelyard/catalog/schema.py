@@ -32,6 +32,7 @@ def _name(length: int) -> sa.types.TypeEngine[str]:
     return sa.String(length).with_variant(binary, "mysql", "mariadb")
 
 
+_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
 _TIME = sa.BigInteger()
 
@@ -133,6 +134,23 @@ file = sa.Table(
     sa.Column("path", _name(700), primary_key=True),
     sa.Column("blob_id", sa.BigInteger(), nullable=False),
     sqlite_with_rowid=False,
+)
+
+report = sa.Table(  # what was found out about a version: evaluations, explanations, profiles
+    "report",
+    metadata,
+    # the number of its line in the audit log
+    sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("version_id", sa.BigInteger(), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("data", _name(400), nullable=False),
+    sa.Column("digest", _name(64), nullable=False),  # of the data, in hex; empty if there was none
+    sa.Column("suite", sa.String(40), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("who", _name(200), nullable=False),
+    sa.Column("content", _BYTES, nullable=False),  # JSON, zstd
+    sa.Column("outcomes", _BYTES),  # of rows, zstd
+    sa.Index("report_version", "version_id", "kind", "id"),
 )
 
 audit = sa.Table(  # everything that happened, in order; with `ref`, it is the reflog too

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import models, refs, versions
+from modelyard.catalog.queries import models, refs, reports, versions
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
@@ -48,6 +48,8 @@ def delete_version(
         versions.update(
             connection, version.id, deleted=deleted, purged=purge or bool(version.purged)
         )
+        if purge:
+            reports.drop(connection, version.id)
         journal.write(
             "purge" if purge else "delete", who=house.author, model=row.id, name=row.name,
             detail={"number": version.number},

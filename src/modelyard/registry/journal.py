@@ -66,6 +66,8 @@ class Journal:
     def __init__(self, house: House, connection: sa.Connection, ingest: Ingest) -> None:
         self.connection = connection
         self.now = house.catalog.now(connection)
+        self.seq = 0
+        """Number of the entry that was written last."""
         self._house = house
         self._ingest = ingest
 
@@ -81,8 +83,8 @@ class Journal:
         base: ChunkId | None = None,
     ) -> ChunkId:
         """Note that something happened; gives the name of the record that holds it."""
-        seq = audit.add(self.connection, audit_row(op, self.now, who, model, detail))
-        entry = Entry(seq, self.now, who, op, model, name, detail)
+        self.seq = audit.add(self.connection, audit_row(op, self.now, who, model, detail))
+        entry = Entry(self.seq, self.now, who, op, model, name, detail)
         content = join_bundle(encode_entry(entry), objects)
         return self._ingest.record(Kind.BUNDLE, content, base)
 
@@ -103,7 +105,8 @@ def audit_row(op: str, time: int, who: str, model: int, detail: dict[str, Any]) 
     if op == "ref":
         ref, kind, old, new = (detail[name] for name in ("ref", "kind", "old", "new"))
         return audit.AuditRow(time, detail["reason"], model, who, ref, kind, old, new)
-    shown = msgspec.json.encode(detail).decode() if detail else None
+    told = {name: value for name, value in detail.items() if not isinstance(value, bytes)}
+    shown = msgspec.json.encode(told).decode() if told else None
     return audit.AuditRow(time, op, model, who, detail=shown)
 
 

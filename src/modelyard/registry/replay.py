@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from modelyard.catalog.queries import audit, blobs, chunks, garbage, labels, models, refs, versions
+from modelyard.catalog.queries import (
+    audit,
+    blobs,
+    chunks,
+    garbage,
+    labels,
+    models,
+    refs,
+    reports,
+    versions,
+)
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
 from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
@@ -21,6 +31,7 @@ from modelyard.registry.journal import Entry, audit_row, decode_entry
 from modelyard.registry.objects import split_bundle
 from modelyard.registry.publish import card_of, insert_details, manifest_of
 from modelyard.registry.refs import apply_move
+from modelyard.registry.reports import put_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +74,7 @@ class Replay:
             "restore-model": self._restore_model,
             "forget-model": self._forget_model,
             "rename": self._rename,
+            "report": self._report,
         }
 
     def run(self, records: Sequence[tuple[int, bytes]]) -> None:
@@ -197,6 +209,11 @@ class Replay:
         if row is not None:
             versions.update(self._connection, row.id, **values)
 
+    def _report(self, entry: Entry) -> None:
+        row = versions.by_number(self._connection, entry.model, entry.detail["number"])
+        if row is not None:
+            put_report(self._connection, entry.seq, row.id, entry.time, entry.who, entry.detail)
+
     def _delete(self, entry: Entry) -> None:
         self._update_version(entry, deleted=entry.time)
 
@@ -204,6 +221,7 @@ class Replay:
         row = versions.by_number(self._connection, entry.model, entry.detail["number"])
         if row is not None:
             versions.drop_files(self._connection, row.id)
+            reports.drop(self._connection, row.id)
             versions.update(
                 self._connection, row.id, deleted=row.deleted or entry.time, purged=True
             )

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import audit, blobs, chunks, garbage, models, versions
+from modelyard.catalog.queries import audit, blobs, chunks, garbage, models, reports, versions
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.core.stats import GcReport, ModelStats, YardStats
 from modelyard.registry.journal import Journal, in_journal
@@ -118,6 +118,7 @@ def _expire(house: House) -> int:
             model = models.by_id(connection, model_id)
             row = versions.by_ids(connection, [key]).get(key)
             versions.drop_files(connection, key)
+            reports.drop(connection, key)
             versions.update(connection, key, purged=True)
             if row is not None and not row.purged:
                 journal.write(

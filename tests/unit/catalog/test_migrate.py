@@ -14,7 +14,7 @@ from modelyard.catalog import migrate as module
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import MIGRATIONS, REVISIONS, migrate, migrate_to
 from modelyard.catalog.queries.search import index_model, search
-from modelyard.catalog.schema import label, metadata
+from modelyard.catalog.schema import label, metadata, report
 from modelyard.core.query import parse_query
 from modelyard.errors import InvalidInput, Unsupported
 
@@ -35,7 +35,7 @@ def _shape(catalog: Catalog) -> set[tuple[str, str]]:
 def _by_steps(catalog: Catalog) -> None:
     """Each migration in turn; `migrate` itself would take the short way."""
     for before, revision in zip((None, *REVISIONS), REVISIONS, strict=False):
-        catalog.write(partial(module._step, current=before, revision=revision))
+        catalog.write(partial(module.step, current=before, revision=revision))
 
 
 def test_made_at_once_and_step_by_step_is_the_same(tmp_path: Path) -> None:
@@ -78,6 +78,39 @@ def test_up_and_down_with_data_in_it(tmp_path: Path) -> None:
     migrate(catalog)
     with catalog.read() as connection:
         assert connection.execute(sa.select(label)).all() == []
+
+
+def test_reports_come_with_the_second_revision_and_go_with_it(tmp_path: Path) -> None:
+    catalog = _open(tmp_path)
+    migrate_to(catalog, "0001")
+    catalog.write(
+        lambda connection: connection.execute(
+            sa.insert(label).values(model_id=1, number=0, name="domain", value="nlp")
+        )
+    )
+    migrate(catalog)
+    row = {
+        "id": 5, "version_id": 1, "kind": "evaluation", "data": "wine", "digest": "ab",
+        "suite": "regression", "created": 1, "who": "ann", "content": b"{}", "outcomes": None,
+    }  # fmt: skip
+    catalog.write(lambda connection: connection.execute(sa.insert(report), row))
+    with catalog.read() as connection:
+        assert dict(connection.execute(sa.select(report)).one()._mapping) == row
+    migrate_to(catalog, "0001")
+    with catalog.read() as connection:
+        assert "report" not in sa.inspect(connection).get_table_names()
+        assert connection.execute(sa.select(label.c.value)).scalar_one() == "nlp"
+
+
+def test_a_migration_written_now_would_be_empty(tmp_path: Path) -> None:
+    from modelyard.catalog.migrations.__main__ import _page
+
+    catalog = _open(tmp_path)
+    _by_steps(catalog)
+    with catalog.read() as connection:
+        page = _page(connection, "Nothing", "9999", REVISIONS[-1])
+    assert "create_table" not in page
+    assert "drop_table" not in page
 
 
 def test_each_revision_has_a_file_and_follows_the_one_before() -> None:

@@ -14,7 +14,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 
 from modelyard.catalog.engine import Catalog
-from modelyard.catalog.migrate import MIGRATIONS, REVISIONS, migrate_to
+from modelyard.catalog.migrate import MIGRATIONS, REVISIONS, step
 from modelyard.catalog.schema import metadata
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def main(arguments: list[str]) -> None:
     title = " ".join(word for word in arguments if word != "--first") or "The first schema"
     catalog = Catalog.open("sqlite://")
     if not first:
-        migrate_to(catalog, REVISIONS[-1])
+        # by the migrations themselves: `migrate` would make it from the schema of today
+        catalog.write(lambda connection: step(connection, None, REVISIONS[-1]))
     revision = "0001" if first else f"{len(REVISIONS) + 1:04d}"
     with catalog.engine.connect() as connection:
         page = _page(connection, title, revision, None if first else REVISIONS[-1])

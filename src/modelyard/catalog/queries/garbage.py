@@ -21,6 +21,7 @@ from modelyard.catalog.schema import (
     param,
     place,
     ref,
+    report,
     version,
 )
 
@@ -137,7 +138,8 @@ def drop_models(connection: sa.Connection, models: Iterable[int]) -> None:
         unindex_model(connection, key)
     rows = versions_of_models(connection, keys)
     for table, column in ((file, file.c.version_id), (metric, metric.c.version_id),
-                          (param, param.c.version_id), (version, version.c.id)):  # fmt: skip
+                          (param, param.c.version_id), (report, report.c.version_id),
+                          (version, version.c.id)):  # fmt: skip
         _delete(connection, table, column, rows)
     for table, column in ((ref, ref.c.model_id),
                           (label, label.c.model_id), (git_object, git_object.c.model_id),

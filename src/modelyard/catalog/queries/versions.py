@@ -109,6 +109,16 @@ def insert_metrics(connection: sa.Connection, key: int, metrics: Mapping[str, fl
         connection.execute(sa.insert(metric), rows)
 
 
+def put_metrics(connection: sa.Connection, key: int, metrics: Mapping[str, float]) -> None:
+    """Set metrics; a name has one value."""
+    statement = sa.delete(metric).where(
+        metric.c.version_id == sa.bindparam("k"), metric.c.name == sa.bindparam("n")
+    )
+    if metrics:
+        connection.execute(statement, [{"k": key, "n": name} for name in metrics])
+    insert_metrics(connection, key, metrics)
+
+
 def insert_params(
     connection: sa.Connection, key: int, params: Iterable[tuple[str, str, float | None]]
 ) -> None:
