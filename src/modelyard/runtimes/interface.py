@@ -8,18 +8,18 @@ models only through it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # numpy starts threads, and a sandbox must be entered before there are any
     from collections.abc import Mapping
+
+    import numpy as np
 
     from modelyard.core.table import Table
 
 __all__ = ["About", "Array", "Prediction", "Runtime", "RuntimeModule"]
 
-Array = np.ndarray[Any, Any]
+Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 @dataclass(frozen=True, slots=True)
