@@ -127,6 +127,28 @@ class Model:
         done = self.yard.merge(self.name, _revision(source), into=into, message=message)
         return Version(self.yard, done.model, done.number, done)
 
+    def mix(
+        self,
+        sources: Sequence[Version | str | int],
+        *,
+        method: str,
+        base: Version | str | int | None = None,
+        weights: Sequence[float] | None = None,
+        density: float | None = None,
+        scale: float | None = None,
+        seed: int | None = None,
+        into: str | None = None,
+        message: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Version:
+        """Mix the weights of several versions into a new one; see `Yard.mix`."""
+        done = self.yard.mix(
+            self.name, [_revision(source) for source in sources],
+            method=method, base=_revision(base), weights=weights, density=density, scale=scale,
+            seed=seed, into=into, message=message, progress=progress,
+        )  # fmt: skip
+        return Version(self.yard, done.model, done.number, done)
+
     def diff(self, a: Version | str | int, b: Version | str | int, **options: Any) -> Diff:
         """What changed from `a` to `b`."""
         first, second = (f"{self.name}@{_revision(side)}" for side in (a, b))

@@ -17,6 +17,7 @@ __all__ = [
     "Committed",
     "FileInfo",
     "Finding",
+    "Mixed",
     "ModelInfo",
     "Page",
     "Progress",
@@ -229,6 +230,16 @@ class Committed:
     def __str__(self) -> str:
         new = human_size(self.new_bytes)
         return f"{self.model}@{self.number} {self.commit[:7]} {human_size(self.size)} ({new} new)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed(Committed):
+    """What mixing the weights of several versions did."""
+
+    tensors: int
+    """How many the new version's files hold."""
+    read_bytes: int
+    """Bytes of weights that were read, of all versions and as often as the method needed them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

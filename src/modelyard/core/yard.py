@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import (
         CheckedOut,
         Committed,
+        Mixed,
         ModelInfo,
         Page,
         Progress,
@@ -170,6 +171,44 @@ class Yard(Protocol):
 
     def merge(self, model: str, source: Rev, *, into: str, message: str = "") -> Committed:
         """Three-way merge of files. Conflict `merge-conflict` names every file in conflict."""
+
+    def mix(
+        self,
+        model: str,
+        sources: Sequence[Rev],
+        *,
+        method: str,
+        base: Rev = None,
+        weights: Sequence[float] | None = None,
+        density: float | None = None,
+        scale: float | None = None,
+        seed: int | None = None,
+        into: str | None = None,
+        message: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Mixed:
+        """Mix the weights of several versions into a new one, which has them as parents.
+
+        All files but those of weights are the first version's. Weights are read in safetensors and
+        in torch's zip files, and written as safetensors.
+
+        Args:
+            method: `average`, `weighted`, `slerp`, `ties`, `dare` or `task-arithmetic`.
+            base: For the last three, what the versions were tuned from; their newest common
+                ancestor if None.
+            weights: One for each version. `weighted` and `slerp` bring them to a sum of 1; with a
+                base they are factors of what each version changed.
+            density: Share of each version's changes that `ties` and `dare` keep; 0.2 if None.
+            scale: Factor of the merged change, with a base; 1 if None.
+            seed: What `dare` drops at random depends on it alone; 0 if None.
+            into: The branch that gets the new version, at the first version or new. If None, the
+                branch whose tip the first version is.
+
+        Raises:
+            InvalidInput: `bad-mix` for numbers that can't be, `no-base`, `not-a-tip`.
+            Conflict: `weights-conflict` names tensors that differ in shape or dtype or are missing.
+            Unsupported: `not-mergeable` for weights in other formats.
+        """
 
     # -- bytes -----------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.registry.collect import LocalFile
     from modelyard.registry.house import House
 
-__all__ = ["NewBlob", "ParentFiles", "open_blob", "place_of", "store_file"]
+__all__ = ["NewBlob", "ParentFiles", "open_blob", "place_of", "store_file", "store_opened"]
 
 _ONE_CHUNK = 1 << 18
 """A file up to this size is one chunk, whatever it holds."""
@@ -179,13 +179,6 @@ def store_file(
     scan: bool,
 ) -> BlobRow | NewBlob:
     """Store one file's content, unless it is known by digest."""
-    known: list[BlobRow] = []
-
-    def is_known(digest: Digest) -> bool:
-        with house.catalog.read() as connection:
-            known[:] = blobs.by_digest(connection, [digest.raw]).values()
-        return bool(known)
-
     try:
         opened = open(file.place, "rb")  # noqa: SIM115 - closed below, the errors here are ours
     except PermissionError:
@@ -193,13 +186,33 @@ def store_file(
     except OSError as error:
         raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
     with opened:
-        size = os.fstat(opened.fileno()).st_size
-        plan = _Plan(opened, file.path, size, parent, external, scan)
-        like = parent.like(file.path)
-        stored = ingest.file(
-            opened.fileno(), size, plan.segments(),
-            known=is_known, recipe_base=parent.recipe_of(like),
-        )  # fmt: skip
+        return store_opened(house, ingest, opened, file.path, parent, external=external, scan=scan)
+
+
+def store_opened(
+    house: House,
+    ingest: Ingest,
+    file: BinaryIO,
+    path: str,
+    parent: ParentFiles,
+    *,
+    external: Sequence[TensorInfo] = (),
+    scan: bool = True,
+) -> BlobRow | NewBlob:
+    """Store the content of an open file as that of `path`, unless it is known by digest."""
+    known: list[BlobRow] = []
+
+    def is_known(digest: Digest) -> bool:
+        with house.catalog.read() as connection:
+            known[:] = blobs.by_digest(connection, [digest.raw]).values()
+        return bool(known)
+
+    size = os.fstat(file.fileno()).st_size
+    plan = _Plan(file, path, size, parent, external, scan)
+    like = parent.like(path)
+    stored = ingest.file(
+        file.fileno(), size, plan.segments(), known=is_known, recipe_base=parent.recipe_of(like)
+    )
     if not isinstance(stored, StoredBlob) or stored.content is None:
         return known[0]
     return _new_blob(ingest, stored, plan.inspection, parent.inspection_chunk(like))

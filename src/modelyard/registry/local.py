@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import (
         CheckedOut,
         Committed,
+        Mixed,
         ModelInfo,
         Page,
         Progress,
@@ -207,6 +208,33 @@ class LocalYard:
 
     def merge(self, model: str, source: Rev, *, into: str, message: str = "") -> Committed:
         return joining.merge(self.house, model, source, into, message)
+
+    def mix(
+        self,
+        model: str,
+        sources: Sequence[Rev],
+        *,
+        method: str,
+        base: Rev = None,
+        weights: Sequence[float] | None = None,
+        density: float | None = None,
+        scale: float | None = None,
+        seed: int | None = None,
+        into: str | None = None,
+        message: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Mixed:
+        # numpy's share of this module is imported when something is mixed
+        from modelyard.core.mixing import Mix
+        from modelyard.registry import mixing
+
+        wish = Mix.parse(
+            method, len(sources), weights=weights, density=density, scale=scale, seed=seed
+        )
+        return mixing.mix(
+            self.house, model, sources, wish,
+            base=base, into=into, message=message, report=progress or _silent,
+        )  # fmt: skip
 
     # -- bytes -----------------------------------------------------------------------------------
 

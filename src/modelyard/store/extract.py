@@ -60,8 +60,16 @@ class BlobReader:
         """The bytes of a range."""
         start, end = max(start, 0), min(end, self.size)
         out = np.empty(max(end - start, 0), np.uint8)
+        self.read_into(start, out)
+        return out
+
+    def read_into(self, start: int, out: Bytes) -> None:
+        """Fill an array with the bytes from `start` on; they must be there."""
+        end = start + len(out)
+        if start < 0 or end > self.size:
+            raise Corrupt("bad-recipe", f"a blob of {self.size} bytes has none at {end}")
         if len(out) == 0:
-            return out
+            return
         first = bisect_right(self._ends, start)
         last = bisect_right(self._ends, end - 1)
         names = [name for name, _ in self.chunks[first : last + 1]]
@@ -78,7 +86,6 @@ class BlobReader:
                 self._reader.into(rows[name], piece, work, bases)
                 out[at + a - start : at + b - start] = piece[a:b]
             at += size
-        return out
 
     def write_to(
         self, descriptor: int, pool: ThreadPoolExecutor, report: Callable[[int], None]
