@@ -1,0 +1,183 @@
+"""Keras models written to files and read again."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import InvalidInput
+from modelyard.formats.reading import printable
+from modelyard.frameworks.interface import Saved
+from modelyard.frameworks.keras.checking import Checked, attributes_of, check_h5, check_keras
+from modelyard.frameworks.keras.library import keras, quiet
+from modelyard.frameworks.keras.needs import custom_objects, is_unsafe, require
+from modelyard.frameworks.keras.rebuilding import recompiled, renewed
+from modelyard.frameworks.keras.savedmodel import SavedGraph, load_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.core.trust import Trust
+    from modelyard.frameworks.interface import Files
+
+__all__ = ["claim", "load", "save"]
+
+_FILES = {"keras": "model.keras", "h5": "model.h5", "savedmodel": "model"}
+_H5 = (".h5", ".hdf5")
+_GRAPH = "saved_model.pb"
+
+
+def save(model: Any, folder: Path, serializer: str) -> Saved:
+    """Write `model.keras`, `model.h5` or the folder `model/`. InvalidInput: `not-savable`."""
+    if isinstance(model, SavedGraph):
+        raise InvalidInput(
+            "not-savable", "a graph that was loaded from a SavedModel can't be written again",
+            hint="commit its folder: yard commit MODEL FOLDER",
+        )  # fmt: skip
+    if not model.built:
+        raise InvalidInput(
+            "not-savable", "the model has no weights yet",
+            hint="give it an Input layer, call it on some rows, or model.build(shape)",
+        )  # fmt: skip
+    library = keras()
+    place = folder / _FILES[serializer]
+    try:
+        with quiet():
+            if serializer == "savedmodel":
+                model.export(str(place), verbose=False)
+            else:
+                _written(model, place)
+    except Exception as error:
+        others = " or ".join(name for name in _FILES if name != serializer)
+        raise InvalidInput(
+            "not-savable", f"Keras can't write this model as {serializer}: {_first_line(error)}",
+            hint=f"try serializer {others}; a class of your own needs get_config()",
+        ) from None  # fmt: skip
+    details = {
+        "file": _FILES[serializer],
+        "keras_version": library.__version__,
+        "backend": library.backend.backend(),
+    }
+    name = f"{type(model).__module__}.{type(model).__qualname__}"
+    return Saved(framework="keras", serializer=serializer, class_name=name, details=details)
+
+
+def _written(model: Any, place: Path) -> None:
+    """Save, and give the model back what Keras' writer of `.h5` takes from it: its optimizer."""
+    compiled = getattr(getattr(model, "_compile_config", None), "config", None)
+    before = dict(compiled or {})
+    try:
+        model.save(str(place))
+    finally:
+        if compiled is not None:
+            compiled.update(before)
+
+
+def claim(files: Files) -> Saved | None:
+    """The one whole model among some files; weights alone are none."""
+    paths = files.paths()
+    found = [("keras", path) for path in paths if path.endswith(".keras")]
+    found = found or [("h5", path) for path in paths if _is_whole(files, path)]
+    found = found or [
+        ("savedmodel", path.rpartition("/")[0] or ".")
+        for path in paths
+        if path.rpartition("/")[2] == _GRAPH
+    ]
+    if len(found) != 1:
+        return None
+    serializer, path = found[0]
+    name = "keras.Model" if serializer != "savedmodel" else "tensorflow.saved_model"
+    return Saved(framework="keras", serializer=serializer, class_name=name, details={"file": path})
+
+
+def _is_whole(files: Files, path: str) -> bool:
+    if not path.endswith(_H5) or path.endswith(".weights.h5"):
+        return False
+    try:
+        with files.open(path) as file:
+            return "model_config" in attributes_of(file)
+    except InvalidInput:
+        return False
+
+
+def load(files: Files, saved: Saved, trust: Trust) -> Any:
+    """The model again. Denied: `untrusted`. InvalidInput: `not-loadable`."""
+    path = str(saved.details.get("file") or _FILES.get(saved.serializer))
+    if saved.serializer == "savedmodel":
+        return load_graph(files, path, trust)
+    if path not in files.paths():
+        raise InvalidInput("not-loadable", f"there is no file {printable(path)}")
+    checked = check_h5(files, path) if path.endswith(_H5) else check_keras(files, path)
+    require(path, checked.needs, trust)
+    place = files.folder() / path
+    own = custom_objects(checked.needs, trust)
+    library = keras()
+    try:
+        _compare(place, checked)
+        with quiet(), library.saving.custom_object_scope(own):
+            model = library.saving.load_model(
+                str(place), custom_objects=own, safe_mode=not is_unsafe(checked.needs)
+            )
+            if checked.texts:
+                _restore_optimizer(model, place)
+            return model
+    except InvalidInput:
+        raise
+    except Exception as error:
+        raise InvalidInput(
+            "not-loadable", f"{path} can't be loaded: {_first_line(error)}",
+            hint="was it saved by a much older or newer Keras?",
+        ) from None  # fmt: skip
+
+
+def _compare(place: Path, checked: Checked) -> None:
+    """Make sure that the libraries below Keras read what was judged."""
+    if checked.texts:
+        import h5py
+
+        with h5py.File(place, "r") as file:
+            read = {
+                name: _text(file.attrs[name])
+                for name in ("model_config", "training_config")
+                if name in file.attrs
+            }
+        if read != checked.texts:
+            raise InvalidInput("not-loadable", f"{place.name} tells two readers two things")
+        return
+    with zipfile.ZipFile(place) as archive:
+        # names and places were compared by our own reader, so the rest of the members agree
+        if json.loads(archive.read("config.json")) != checked.config:
+            raise InvalidInput("not-loadable", f"{place.name} tells two readers two things")
+
+
+def _restore_optimizer(model: Any, place: Path) -> None:
+    """Give a model from `.h5` its optimizer's state, which Keras 3 drops for most models.
+
+    Files of Keras 2 keep it in another order; there it starts anew.
+    """
+    import h5py
+
+    if not model.compiled or model.optimizer is None:
+        return
+    with h5py.File(place, "r") as file:
+        group = file.get("optimizer_weights")
+        if group is None:
+            return
+        values = [group[_text(name)][()] for name in group.attrs.get("weight_names", ())]
+    optimizer = renewed(model.optimizer)
+    optimizer.build(model.trainable_variables)
+    shapes = [tuple(variable.shape) for variable in optimizer.variables]
+    if shapes == [value.shape for value in values]:
+        for variable, value in zip(optimizer.variables, values, strict=True):
+            variable.assign(value)
+    recompiled(model, model, optimizer)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return printable(lines[0], 300) if lines else type(error).__name__
