@@ -1,0 +1,142 @@
+"""Skops files: what they name is read by us and by skops, before either imports anything.
+
+Skops trusts types by its own lists, and its lists have had holes. So every name of the schema is
+checked against the exact list that our scan of pickles uses; what either side does not know has to
+be trusted by name. Files are written stored, not deflated: their arrays then share chunks with
+other versions.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import InvalidInput, ModelyardError
+from modelyard.formats.interface import Budget
+from modelyard.formats.pickles.allowed import is_allowed
+from modelyard.formats.reading import printable
+from modelyard.formats.zips import members, unpack
+from modelyard.frameworks.interface import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from modelyard.core.trust import Trust
+    from modelyard.frameworks.interface import Files
+
+__all__ = ["dump", "load"]
+
+_SCHEMA = "schema.json"
+_LARGEST_SCHEMA = 1_000_000_000
+_BUDGET = Budget(seconds=20.0, max_tensors=10_000_000)
+_PLAIN = frozenset({
+    "builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.list",
+    "builtins.dict", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.NoneType",
+    "builtins.type", "builtins.bytes", "builtins.bytearray", "builtins.slice", "types.NoneType",
+})  # fmt: skip
+_UFUNCS = ("numpy", "scipy.special._ufuncs")
+
+
+def dump(obj: Any, place: Path) -> None:
+    """Write a skops file. InvalidInput: `not-savable`."""
+    io = need("skops.io", "sklearn")
+    try:
+        io.dump(obj, place, compression=zipfile.ZIP_STORED)
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        place.unlink(missing_ok=True)
+        raise InvalidInput(
+            "not-savable", f"skops can't save a {type(obj).__qualname__}: {printable(str(error))}",
+            hint="serializer='joblib' can, and asks for trust when it is loaded",
+        ) from error  # fmt: skip
+
+
+def load(files: Files, path: str, trust: Trust) -> Any:
+    """Build what a skops file describes, once every type that is not known is trusted.
+
+    Raises:
+        Denied: `untrusted`, naming all of them.
+        InvalidInput: `not-loadable`.
+    """
+    need("skops.io", "sklearn")
+    from skops.io._audit import audit_tree, get_tree
+    from skops.io._protocol import PROTOCOL
+    from skops.io._utils import LoadContext
+
+    with files.open(path) as file:
+        try:
+            schema, names = _schema(file, PROTOCOL)
+            with zipfile.ZipFile(file) as archive:
+                context = LoadContext(src=archive, protocol=schema["protocol"])
+                tree = get_tree(schema, context, trusted=None)
+                unsafe = tree.get_unsafe_set() | {name for name in names if not _known(name)}
+                trust.require(path, map(printable, unsafe), why="would build or call")
+                audit_tree(tree, trusted=sorted(unsafe))
+                return tree.construct()
+        except ModelyardError as error:
+            if error.kind in ("bad-zip", "bad-skops"):
+                raise _damaged(path, error) from None
+            raise
+        except Exception as error:  # types that were trusted may raise anything
+            raise _damaged(path, error) from error
+
+
+# --- what a schema names ----------------------------------------------------------------------
+
+
+def _schema(file: BinaryIO, newest: int) -> tuple[dict[str, Any], set[str]]:
+    """The schema, parsed once for skops and for us, with every name in it."""
+    found = members(file, _BUDGET.begun())
+    member = next((member for member in found if member.name == _SCHEMA), None)
+    if member is None:
+        raise InvalidInput("bad-skops", f"it has no {_SCHEMA}")
+    nodes: set[tuple[str, str]] = set()
+    calls: list[dict[str, Any]] = []
+
+    def see(node: dict[str, Any]) -> dict[str, Any]:
+        module, name = node.get("__module__"), node.get("__class__")
+        if isinstance(module, str) and isinstance(name, str):
+            nodes.add((module, name))
+            if node.get("__loader__") in ("MethodNode", "FunctionNode"):
+                calls.append(node)
+        return node
+
+    schema = json.loads(unpack(file, member, _LARGEST_SCHEMA), object_hook=see)
+    protocol = schema.get("protocol") if isinstance(schema, dict) else None
+    if type(protocol) is not int or not 0 <= protocol <= newest:
+        raise InvalidInput("bad-skops", f"skops here reads protocols up to {newest}")
+    names = {f"{module}.{name}" for module, name in nodes}
+    return schema, names.union(*map(_called, calls))
+
+
+def _called(node: dict[str, Any]) -> Iterable[str]:
+    """What nodes name beside their class: methods, and functions of the first protocol."""
+    content = node.get("content")
+    if not isinstance(content, dict):
+        return ()
+    if node["__loader__"] == "MethodNode":
+        return (f"{node['__module__']}.{node['__class__']}.{content.get('func')}",)
+    return (f"{content.get('module_path')}.{content.get('function')}",)
+
+
+def _known(name: str) -> bool:
+    """Whether a type or function only makes a value: by our list, or as a ufunc of numpy, scipy."""
+    if name in _PLAIN or is_allowed(name):
+        return True
+    module, _, own = name.rpartition(".")
+    if module not in _UFUNCS:
+        return False
+    import numpy as np
+
+    place = np if module == "numpy" else need("scipy.special", "sklearn")
+    return isinstance(getattr(place, own, None), np.ufunc)
+
+
+def _damaged(path: str, error: Exception) -> InvalidInput:
+    text = (str(error) or type(error).__name__).splitlines()[0]
+    return InvalidInput(
+        "not-loadable", f"{path} can't be loaded by skops: {printable(text, 300)}",
+        hint="it was made by other versions of skops or scikit-learn, or it is damaged",
+    )  # fmt: skip
