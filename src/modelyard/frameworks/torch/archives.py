@@ -1,0 +1,210 @@
+"""Exported programs (`.pt2`): what `torch.export.load` would run, found out before it is asked.
+
+The loader unpickles members that the archive flags as pickles, gives strings of the graph to
+sympy's parser (which evaluates them), compiles guards as Python, and looks up the targets of calls
+by name in torch. So here a graph may only call tensor operators, its expressions may only be
+arithmetic over sizes, and every pickle in it only tensors; what is more needs trust.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from modelyard.errors import InvalidInput
+from modelyard.formats import inspect
+from modelyard.formats.interface import Budget
+from modelyard.formats.reading import parse_json, printable
+from modelyard.formats.zips import Member, members, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.core.trust import Trust
+
+__all__ = ["check_archive"]
+
+Json = Any
+
+_JSON_LIMIT = 100_000_000
+_PICKLE_LIMIT = 1_000_000_000
+_DEPTH = 200
+_OPERATOR = re.compile(r"torch\.ops\.(aten|prims)\.[a-z0-9_]+\.[A-Za-z0-9_]+")
+_REACHING_OUT = ("torch.ops.aten.from_file.",)
+_PYTHON = frozenset({
+    "_operator.add", "_operator.sub", "_operator.mul", "_operator.truediv", "_operator.floordiv",
+    "_operator.mod", "_operator.pow", "_operator.neg", "_operator.pos", "_operator.abs",
+    "_operator.eq", "_operator.ne", "_operator.lt", "_operator.le", "_operator.gt",
+    "_operator.ge", "_operator.and_", "_operator.or_", "_operator.not_", "_operator.getitem",
+    "torch.sym_int", "torch.sym_float", "torch.sym_max", "torch.sym_min", "torch.sym_not",
+    "torch.sym_ite", "torch.sym_sum", "torch._sym_sqrt", "torch._check", "torch._check_is_size",
+    "math.ceil", "math.floor", "math.trunc",
+})  # fmt: skip
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-+:]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SYMBOL = re.compile(r"[a-z]{1,4}[0-9]{1,9}")
+_FREE_TEXT = frozenset({"metadata", "as_string", "as_strings", "torch_version"})
+"""Keys whose texts are data: torch keeps them as they are, or prints them quoted."""
+_SYMPY = frozenset({
+    "Symbol", "Integer", "Float", "Rational", "Max", "Min", "Mod", "PythonMod", "FloorDiv",
+    "CeilDiv", "CleanDiv", "ModularIndexing", "FloorToInt", "CeilToInt", "TruncToInt",
+    "IntTrueDiv", "FloatTrueDiv", "ToFloat", "Add", "Mul", "Abs", "Eq", "Ne", "Equality",
+    "Unequality", "LessThan", "GreaterThan", "StrictLessThan", "StrictGreaterThan", "And", "Or",
+    "Not", "Where", "oo", "int_oo", "Identity", "BooleanTrue", "BooleanFalse", "true", "false",
+})  # fmt: skip
+_NODES = (
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Load,
+    ast.Constant, ast.keyword, ast.Tuple, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv,
+    ast.Mod, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or, ast.Eq, ast.NotEq, ast.Lt, ast.LtE,
+    ast.Gt, ast.GtE,
+)  # fmt: skip
+
+
+def check_archive(file: BinaryIO, path: str, trust: Trust) -> None:
+    """Look through an archive.
+
+    Raises:
+        Denied: `untrusted`: loading it would do more than build a graph of tensor operators.
+        InvalidInput: `not-loadable`, `bad-zip`: it is no such archive.
+    """
+    entries = members(file, Budget().begun())
+    root = entries[0].name.partition("/")[0] + "/" if entries else ""
+    names = {member.name.removeprefix(root): member for member in entries}
+    if "archive_format" not in names or "models/model.json" not in names:
+        raise InvalidInput("not-loadable", f"{path} is no exported program of torch >= 2.8")
+    for member in entries:
+        if not member.name.startswith(root):
+            trust.require_all(path, f"holds {printable(member.name)}, which lies outside")
+    for name, member in names.items():
+        _check_member(file, path, name, member, trust)
+
+
+def _check_member(file: BinaryIO, path: str, name: str, member: Member, trust: Trust) -> None:
+    where = f"{path}:{printable(name)}"
+    if name.startswith(("data/aotinductor/", "executorch/")):
+        trust.require_all(path, f"holds compiled code ({printable(name)})")
+    elif name.startswith("models/"):
+        _check_graph(_json(file, member, where), where, trust)
+    elif name.startswith(("data/weights/", "data/constants/", "data/sample_inputs/")):
+        base = name.rpartition("/")[2]
+        if name.endswith("_config.json"):
+            _check_payload(_json(file, member, where), where, trust)
+        elif base.startswith(("custom_obj_", "opaque_obj_")):
+            trust.require_all(path, f"holds an object that is no tensor ({printable(name)})")
+        elif name.startswith("data/sample_inputs/") or base.endswith((".pt", ".pkl")):
+            _check_pickle(file, member, where, trust)
+
+
+def _check_payload(config: Json, where: str, trust: Trust) -> None:
+    """Tensors that are flagged as pickles are unpickled without any limit."""
+    entries = config.get("config") if isinstance(config, dict) else None
+    if not isinstance(entries, dict):
+        raise InvalidInput("not-loadable", f"{where} is no list of weights")
+    for name, entry in entries.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("path_name"), str):
+            raise InvalidInput("not-loadable", f"{where} is malformed")
+        if "/" in entry["path_name"] or entry["path_name"].startswith("."):
+            raise InvalidInput("not-loadable", f"{where} names {printable(entry['path_name'])}")
+        if entry.get("use_pickle") not in (False, None):
+            trust.require_all(where, f"says that {printable(name)} is a pickle")
+
+
+def _check_pickle(file: BinaryIO, member: Member, where: str, trust: Trust) -> None:
+    data = unpack(file, member, _PICKLE_LIMIT)
+    for finding in inspect(io.BytesIO(data), "inputs.pt").findings:
+        if finding.severity != "info":
+            trust.require_all(where, f"is not to be unpickled: {finding.message}")
+
+
+def _check_graph(graph: Json, where: str, trust: Trust) -> None:
+    targets, odd = [], []
+    for key, text in _texts(graph, "", 0, where):
+        if key in ("target", "as_operator"):
+            if not _is_operator(text):
+                targets.append(printable(text))
+        elif key == "expr_str":
+            if not _is_arithmetic(text):
+                odd.append(f"evaluates {printable(text)!r}")
+        elif key == "guards_code":
+            odd.append(f"compiles {printable(text)!r}")
+        elif key == "name":
+            if not _IDENTIFIER.fullmatch(text):
+                odd.append(f"is named {printable(text)!r}")
+        elif key in ("in_spec", "out_spec"):
+            odd += [
+                f"is shaped by {printable(inner)!r}" for inner in _spec(text, where)
+                if not _PLAIN.fullmatch(inner)
+            ]  # fmt: skip
+        elif not _PLAIN.fullmatch(text):
+            odd.append(f"holds {printable(text)!r}")
+    trust.require(where, targets, why="would call")
+    if odd:
+        trust.require_all(where, odd[0])
+
+
+def _texts(value: Json, key: str, depth: int, where: str) -> Iterator[tuple[str, str]]:
+    """Every text of the graph with the key that it stands under; also the keys themselves."""
+    if depth > _DEPTH:
+        raise InvalidInput("not-loadable", f"{where} is nested too deeply")
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, key, depth + 1, where)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield "", name
+            if name not in _FREE_TEXT:
+                yield from _texts(item, name, depth + 1, where)
+
+
+def _spec(text: str, where: str) -> Iterator[str]:
+    """Texts of a structure of inputs or outputs: JSON inside JSON, twice."""
+    found = parse_json(text.encode(), "not-loadable", Budget().begun())
+    for key, inner in _texts(found, "", 0, where):
+        if key == "context":
+            context = parse_json(inner.encode(), "not-loadable", Budget().begun())
+            yield from (name for _, name in _texts(context, "", 0, where))
+        else:
+            yield inner
+
+
+def _is_operator(target: str) -> bool:
+    if target.startswith(_REACHING_OUT):
+        return False
+    return target in _PYTHON or _OPERATOR.fullmatch(target) is not None
+
+
+def _is_arithmetic(text: str) -> bool:
+    """Whether an expression has only sizes, numbers and the functions that torch writes."""
+    if len(text) > 2000:
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(isinstance(node, _NODES) and _is_known(node) for node in nodes)
+
+
+def _is_known(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in _SYMPY or _SYMBOL.fullmatch(node.id) is not None
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            return _SYMBOL.fullmatch(node.value) is not None
+        return isinstance(node.value, bool | int | float) and abs(node.value) < 1 << 63
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in _SYMPY
+    if isinstance(node, ast.keyword):
+        return node.arg in ("positive", "integer", "nonnegative", "real", "evaluate")
+    return True
+
+
+def _json(file: BinaryIO, member: Member, where: str) -> Json:
+    try:
+        data = unpack(file, member, _JSON_LIMIT)
+        return parse_json(data, "not-loadable", Budget(max_memory=2_000_000_000).begun())
+    except InvalidInput as error:
+        raise InvalidInput("not-loadable", f"{where}: {error.message}") from None
