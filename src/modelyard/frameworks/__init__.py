@@ -5,6 +5,7 @@ The module of a framework is imported when its first object comes, its library w
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -43,8 +44,9 @@ def named(name: str) -> Framework:
 
 
 def framework_of(obj: object) -> Framework:
-    """The framework whose library made this object."""
-    return next(framework for framework in _each() if framework.recognises(obj))
+    """The framework whose library made this object: one of those that are imported."""
+    loaded = (name for name in NAMES if name == "python" or name in sys.modules)
+    return next(framework for name in loaded if (framework := named(name)).recognises(obj))
 
 
 def claim(files: Files) -> Saved:

@@ -161,11 +161,11 @@ def saved_of(manifest: Manifest, files: Files) -> Saved:
 
 def load_isolated(house: House, model: str, revision: str | int | None, trusted: Any) -> Any:
     """A proxy to the object of a version, which lives in a child that can do nothing else."""
-    from modelyard.runtimes.isolated import open_isolated
+    from modelyard.runtimes.isolated import isolate
 
     trust = Trust.of(trusted)
     found = contents(house, model, revision)
     manifest = manifest_of(found.all_files)
     with VersionFiles(house, found) as files:
         saved = saved_of(manifest, files)
-        return open_isolated(files.folder(), saved, trust, manifest.signature)
+        return isolate(files.folder(), saved, trust=trust, signature=manifest.signature)

@@ -86,7 +86,7 @@ def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
         "size": words.sizes(version.size, version.new_bytes),
         "framework": version.framework or "",
         "metrics": words.pairs(version.metrics),
-        "params": words.pairs(detail.params),
+        "params": _params(detail.params),
         "labels": words.pairs(version.labels),
         "object": _object(detail),
         "inputs": _tensors_of(detail.signature, "inputs"),
@@ -96,6 +96,15 @@ def _head(detail: VersionDetail, refs: Sequence[RefInfo]) -> Iterator[Line]:
         "code": _code(detail.code),
     }
     yield from (words.fact(name, text) for name, text in facts.items() if text)
+
+
+def _params(params: Mapping[str, Any]) -> str:
+    """A few lines of them: of many, those that say something come first."""
+    if len(params) <= _PARAMS:
+        return words.pairs(params)
+    telling = {k: v for k, v in params.items() if v is not None and not isinstance(v, bool)}
+    shown = dict(list({**telling, **params}.items())[:_PARAMS])
+    return f"{words.pairs(shown)}, ... {len(params) - len(shown):,} more: --json"
 
 
 def _object(detail: VersionDetail) -> str:
@@ -137,6 +146,7 @@ def _structure(detail: VersionDetail) -> Iterator[Line]:
 
 
 _INPUTS = 6
+_PARAMS = 12
 _FEW = 3
 """More findings that only inform than this are told in one line."""
 
