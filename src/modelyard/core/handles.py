@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.diff import Diff
+    from modelyard.core.evaluation import Choice, Comparison, Evaluation
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
@@ -154,6 +155,18 @@ class Model:
         first, second = (f"{self.name}@{_revision(side)}" for side in (a, b))
         return self.yard.diff(first, second, **options)
 
+    def evaluations(self, revision: Version | str | int | None = None) -> Iterator[Evaluation]:
+        """Evaluations of a version, or of all that live, newest first."""
+        return self.yard.evaluations(self.name, _revision(revision))
+
+    def compare(self, *revisions: Version | str | int, **options: Any) -> Comparison:
+        """Versions on the data that all were evaluated on; see `Yard.compare`."""
+        return self.yard.compare(self.name, [_revision(each) for each in revisions], **options)
+
+    def best(self, metric: str, **options: Any) -> Choice:
+        """The best version by a metric, or those that tie; see `Yard.best`."""
+        return self.yard.best(self.name, metric=metric, **options)
+
     def checkout(
         self, revision: Version | str | int, dest: Path | str, **options: Any
     ) -> CheckedOut:
@@ -251,6 +264,14 @@ class Version:
             **options,
         )  # fmt: skip
         return Version(self.yard, done.model, done.number, done)
+
+    def evaluate(self, data: str | Path, target: str, **options: Any) -> Evaluation:
+        """Measure it on data, and keep the result; see `Yard.evaluate`."""
+        return self.yard.evaluate(self.model, self.number, data=data, target=target, **options)
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        """What it was measured to be, newest first."""
+        return self.yard.evaluations(self.model, self.number)
 
     def checkout(
         self,

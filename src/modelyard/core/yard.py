@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.diff import Diff
+    from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.handles import Model
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
     from modelyard.core.trust import TrustAll
@@ -297,6 +298,123 @@ class Yard(Protocol):
         remove: Sequence[str] = (),
     ) -> Mapping[str, str]:
         """Set and remove labels of a version, or of the model if no revision is given."""
+
+    # -- measuring and choosing ------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        data: str | Path,
+        target: str,
+        suite: str | None = None,
+        slices: Sequence[str] = (),
+        group: str | None = None,
+        name: str | None = None,
+        trusted: Iterable[str] | TrustAll | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        seed: int = 0,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Evaluation:
+        """Measure a version on data, in a child process, and keep the result with it.
+
+        Its measures become metrics of the version, which can be searched and sorted by.
+
+        Args:
+            data: CSV, Parquet, Arrow or NPZ; or a committed dataset (`data/wine@3`).
+            target: The column that is to be predicted. All others are given to the model, or
+                those that it names.
+            suite: `classification`, `regression`, `ranking` or `embedding`; guessed if None.
+            slices: Columns by whose values the rows are measured apart too.
+            group: The column that names the query; it makes the suite `ranking`.
+            name: What the data is called, if not by its path.
+            timeout: Seconds for loading and for each batch.
+            memory: Bytes that the model's process may take.
+            seed: Of the resampling behind the intervals.
+
+        Raises:
+            InvalidInput: `no-column`, `labels-differ`, `wrong-suite`, `missing-target`.
+            Denied: `untrusted`, as `load`.
+            Unavailable: `model-timeout`, `model-died`.
+        """
+
+    def evaluations(self, model: str, revision: Rev = None) -> Iterator[Evaluation]:
+        """Evaluations of a version, or of all that live, newest first."""
+
+    def compare(
+        self,
+        model: str,
+        revisions: Sequence[Rev],
+        *,
+        metric: str | None = None,
+        data: str | None = None,
+        higher: bool | None = None,
+    ) -> Comparison:
+        """The latest evaluations of versions on one dataset, tested against the leader.
+
+        Args:
+            metric: What decides; the suite's first one if None.
+            data: Name or digest of the dataset; the last one that all were measured on if None.
+            higher: Whether more is better, for metrics that nobody knows by name.
+
+        Raises:
+            NotFound: `not-evaluated`: the hint names the command to run.
+            InvalidInput: `different-data`, `no-metric`, `metric-direction`, `too-few-versions`.
+        """
+
+    def best(
+        self,
+        model: str,
+        *,
+        metric: str,
+        where: str = "",
+        alias: str | None = None,
+        data: str | None = None,
+        higher: bool | None = None,
+    ) -> Choice:
+        """The best version by a metric; in a tie there is no winner.
+
+        Args:
+            where: Conditions: `size<10MB latency_p50<5ms accuracy>=0.9 params.C<1 label:x`.
+            alias: Point it at the winner. In a tie it stays where it is if that is one of the
+                tied, else it goes to the smallest, then the fastest, then the oldest of them.
+            data: Name or digest of the dataset; the one that most versions were measured on if
+                None. Without any evaluation committed metrics decide.
+
+        Raises:
+            NotFound: `not-evaluated`, `nothing-fits`.
+            InvalidInput: `metric-direction`, `bad-query`.
+        """
+
+    def keep_report(
+        self,
+        model: str,
+        revision: Rev,
+        kind: str,
+        content: Mapping[str, Any],
+        *,
+        data: str | Path | None = None,
+        suite: str = "",
+        outcomes: Mapping[str, np.ndarray] | None = None,
+    ) -> Report:
+        """Keep what was found out about a version elsewhere.
+
+        Args:
+            kind: `evaluation`, `explanation` or `profile`. An evaluation's content has `measures`,
+                a list of objects with `name`, `value` and perhaps `low` and `high`.
+            data: What it was found with: kept by name and digest.
+            outcomes: Columns by row, as docs/guides/evaluate.md tells; for paired tests.
+
+        Raises:
+            InvalidInput: `bad-report`.
+        """
+
+    def reports(
+        self, model: str, revision: Rev = None, kind: str | None = None
+    ) -> Iterator[Report]:
+        """Reports of a version, or of all that live, newest first."""
 
     # -- the house -------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from modelyard.registry import (
     finding,
     joining,
     refs,
+    reports,
     saving,
     upkeep,
     verify,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.diff import Diff
+    from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["LocalYard"]
 
 Rev = str | int | None
-Report = "Callable[[Progress], None] | None"
 
 
 class LocalYard:
@@ -305,6 +306,86 @@ class LocalYard:
         remove: Sequence[str] = (),
     ) -> Mapping[str, str]:
         return finding.label(self.house, model, revision, commit.checked_labels(add), remove)
+
+    # -- measuring and choosing ------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        model: str,
+        revision: Rev = None,
+        *,
+        data: str | Path,
+        target: str,
+        suite: str | None = None,
+        slices: Sequence[str] = (),
+        group: str | None = None,
+        name: str | None = None,
+        trusted: Iterable[str] | TrustAll | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        seed: int = 0,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Evaluation:
+        from modelyard.registry.evaluate import Measurement, evaluate
+        from modelyard.registry.origin import code_of_caller
+
+        how = Measurement(
+            target=target, suite=suite, slices=slices, group=group, name=name, trusted=trusted,
+            timeout=timeout, memory=memory, seed=seed, code=code_of_caller() or {},
+        )  # fmt: skip
+        return evaluate(self.house, model, revision, data, how, report=progress or _silent)
+
+    def evaluations(self, model: str, revision: Rev = None) -> Iterator[Evaluation]:
+        return reports.evaluations(self.house, model, revision)
+
+    def compare(
+        self,
+        model: str,
+        revisions: Sequence[Rev],
+        *,
+        metric: str | None = None,
+        data: str | None = None,
+        higher: bool | None = None,
+    ) -> Comparison:
+        from modelyard.registry.contest import compare
+
+        return compare(self.house, model, revisions, metric=metric, data=data, higher=higher)
+
+    def best(
+        self,
+        model: str,
+        *,
+        metric: str,
+        where: str = "",
+        alias: str | None = None,
+        data: str | None = None,
+        higher: bool | None = None,
+    ) -> Choice:
+        from modelyard.registry.choose import choose
+
+        return choose(
+            self.house, model, metric=metric, where=where, alias=alias, data=data, higher=higher
+        )
+
+    def keep_report(
+        self,
+        model: str,
+        revision: Rev,
+        kind: str,
+        content: Mapping[str, Any],
+        *,
+        data: str | Path | None = None,
+        suite: str = "",
+        outcomes: Mapping[str, np.ndarray] | None = None,
+    ) -> Report:
+        return reports.keep_report(
+            self.house, model, revision, kind, content, data=data, suite=suite, outcomes=outcomes
+        )
+
+    def reports(
+        self, model: str, revision: Rev = None, kind: str | None = None
+    ) -> Iterator[Report]:
+        return reports.reports_of(self.house, model, revision, kind)
 
     # -- the house -------------------------------------------------------------------------------
 

@@ -1,0 +1,318 @@
+"""Versions measured on the same rows, tested pair by pair against the one with the best value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.catalog.queries import reports
+from modelyard.core.evaluation import Comparison, Pair
+from modelyard.core.metrics import (
+    PRIMARY,
+    SUITES,
+    Classified,
+    Means,
+    Regressed,
+    Resampler,
+    direction,
+)
+from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
+from modelyard.errors import InvalidInput, NotFound
+from modelyard.registry.lookup import find_model, find_version
+from modelyard.registry.outcomes import decode_outcomes
+from modelyard.registry.reports import evaluation_of, report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import sqlalchemy as sa
+
+    from modelyard.core.evaluation import Evaluation, Measure
+    from modelyard.core.metrics import Direction, Facts
+    from modelyard.registry.house import House
+
+__all__ = ["Entrant", "compare", "contest", "known_evaluations", "way_of"]
+
+_STAND_IN = {"r2": "rmse"}
+"""On the same rows these order versions alike, and this one is known from outcomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A version in a contest."""
+
+    number: int
+    measure: Measure
+    evaluation: Evaluation | None = None
+    """None where only a committed metric is known."""
+
+
+def compare(
+    house: House,
+    model: str,
+    revisions: Sequence[str | int | None],
+    *,
+    metric: str | None = None,
+    data: str | None = None,
+    higher: bool | None = None,
+) -> Comparison:
+    """The latest evaluations of some versions on one dataset, and whether they differ.
+
+    Raises:
+        InvalidInput: `too-few-versions`, `different-data`, `metric-direction`, `no-metric`.
+        NotFound: `not-evaluated`.
+    """
+    with house.catalog.read() as connection:
+        row = find_model(connection, model)
+        found = [find_version(connection, row, revision).number for revision in revisions]
+        numbers = list(dict.fromkeys(found))
+        known = known_evaluations(connection, row.name, row.id)
+    if len(numbers) < 2:
+        raise InvalidInput("too-few-versions", "a comparison needs two versions or more",
+                           hint=f"yard compare {row.name} 1 2")  # fmt: skip
+    chosen = _on_one_dataset(row.name, numbers, known, data)
+    name = metric or PRIMARY.get(chosen[0].suite, chosen[0].measures[0].name)
+    entrants = [Entrant(e.number, _measured(e, name), e) for e in chosen]
+    leader, pairs = contest(house, entrants, way_of(name, higher))
+    return Comparison(
+        model=row.name, metric=name, data=chosen[0].data, data_digest=chosen[0].data_digest,
+        evaluations=tuple(chosen), leader=leader.number, pairs=pairs,
+        sentence=_sentence(name, leader, pairs),
+    )  # fmt: skip
+
+
+def known_evaluations(
+    connection: sa.Connection, name: str, model_id: int
+) -> dict[str, dict[int, Evaluation]]:
+    """The latest evaluation by data digest and version; data that was used last comes first."""
+    found: dict[str, dict[int, Evaluation]] = {}
+    for row in reports.latest(connection, model_id, "evaluation"):
+        evaluation = evaluation_of(report_of(name, row))
+        found.setdefault(row.digest, {}).setdefault(row.number, evaluation)
+    return found
+
+
+def way_of(metric: str, higher: bool | None) -> Direction:
+    """Which way is better. InvalidInput: `metric-direction`."""
+    if higher is not None:
+        return "higher" if higher else "lower"
+    known = direction(metric)
+    if known is None:
+        raise InvalidInput(
+            "metric-direction", f"nobody knows whether a higher or a lower {metric} is better",
+            hint="say --higher or --lower",
+        )  # fmt: skip
+    return known
+
+
+def contest(
+    house: House, entrants: Sequence[Entrant], way: Direction
+) -> tuple[Entrant, tuple[Pair, ...]]:
+    """The one with the best value, and its tests against all others, the closest first.
+
+    Rows decide where both have them and the metric follows from them: McNemar's test for
+    accuracy, else the paired bootstrap, corrected after Holm. Where not, two versions differ if
+    their intervals don't touch, which is stricter than a test.
+    """
+    sign = 1 if way == "higher" else -1
+    ranked = sorted(entrants, key=lambda e: (-sign * e.measure.value, e.number))
+    leader, others = ranked[0], ranked[1:]
+    kept = _outcomes(house, ranked)
+    resampler = Resampler(0)
+    pairs = [_pair(leader, other, kept, resampler) for other in others]
+    tested = [i for i, pair in enumerate(pairs) if pair.p is not None]
+    for i, p in zip(tested, holm([float(pairs[i].p or 0) for i in tested]), strict=True):
+        pairs[i] = replace(pairs[i], p=p, significant=p < ALPHA)
+    return leader, tuple(replace(pair, verdict=_verdict(pair, way)) for pair in pairs)
+
+
+def _on_one_dataset(
+    model: str,
+    numbers: Sequence[int],
+    known: Mapping[str, Mapping[int, Evaluation]],
+    data: str | None,
+) -> list[Evaluation]:
+    wanted = known if data is None else {d: e for d, e in known.items() if _is_data(d, e, data)}
+    for by_number in wanted.values():
+        if all(number in by_number for number in numbers):
+            return _of_one_kind([by_number[number] for number in numbers])
+    missing = [n for n in numbers if not any(n in by_number for by_number in wanted.values())]
+    if missing:
+        raise NotFound(
+            "not-evaluated",
+            f"{model}@{missing[0]} has not been evaluated" + (f" on {data}" if data else ""),
+            hint=f"yard evaluate {model}@{missing[0]} --data {data or 'FILE'} --target COL",
+        )  # fmt: skip
+    shown = "; ".join(
+        f"{number} on {', '.join(sorted({e[number].data for e in wanted.values() if number in e}))}"
+        for number in numbers
+    )
+    raise InvalidInput(
+        "different-data", f"these versions were evaluated on different data: {shown}",
+        hint=f"yard evaluate {model}@{numbers[-1]} on the data of {numbers[0]}",
+    )  # fmt: skip
+
+
+def _is_data(digest: str, by_number: Mapping[int, Evaluation], data: str) -> bool:
+    return digest == data or any(e.data == data for e in by_number.values())
+
+
+def _of_one_kind(evaluations: list[Evaluation]) -> list[Evaluation]:
+    kinds = {(e.suite, e.target, e.group) for e in evaluations}
+    if len(kinds) > 1:
+        shown = "; ".join(sorted(f"{suite} of {target}" for suite, target, _ in kinds))
+        raise InvalidInput(
+            "different-data", f"these versions were measured in different ways: {shown}",
+            hint="yard evaluate them with the same --target and --suite",
+        )  # fmt: skip
+    return evaluations
+
+
+def _measured(evaluation: Evaluation, metric: str) -> Measure:
+    found = evaluation.measure(metric)
+    if found is None:
+        names = ", ".join(m.name for m in evaluation.measures)
+        raise InvalidInput("no-metric", f"{evaluation.title} has no {metric}",
+                           hint=f"there are {names}")  # fmt: skip
+    return found
+
+
+# -- pairs -----------------------------------------------------------------------------------------
+
+
+def _outcomes(house: House, ranked: Sequence[Entrant]) -> dict[int, dict[str, np.ndarray]]:
+    """By version: columns of the rows, where they are those of the leader's evaluation."""
+    first = ranked[0].evaluation
+    if first is None:
+        return {}
+    alike = {
+        e.evaluation.id: e.number
+        for e in ranked
+        if e.evaluation is not None and _same_rows(e.evaluation, first)
+    }
+    with house.catalog.read() as connection:
+        packed = reports.outcomes_of(connection, alike)
+    return {alike[key]: decode_outcomes(content) for key, content in packed.items()}
+
+
+def _same_rows(a: Evaluation, b: Evaluation) -> bool:
+    return (a.data_digest, a.target, a.suite, a.group, a.rows) == (
+        b.data_digest, b.target, b.suite, b.group, b.rows,
+    )  # fmt: skip
+
+
+def _pair(
+    leader: Entrant,
+    other: Entrant,
+    kept: Mapping[int, Mapping[str, np.ndarray]],
+    resampler: Resampler,
+) -> Pair:
+    name, difference = leader.measure.name, other.measure.value - leader.measure.value
+    tested = _test(leader, other, kept, resampler)
+    if tested is not None:
+        return Pair(leader.number, other.number, name, difference, *tested, "", False)
+    return Pair(
+        leader.number, other.number, name, difference, None, None, None, "intervals", "",
+        _apart(leader.measure, other.measure),
+    )  # fmt: skip
+
+
+def _test(
+    leader: Entrant,
+    other: Entrant,
+    kept: Mapping[int, Mapping[str, np.ndarray]],
+    resampler: Resampler,
+) -> tuple[float | None, float | None, float, str] | None:
+    """Interval, p and name of the test; None where the rows don't tell."""
+    first, second = kept.get(leader.number), kept.get(other.number)
+    if first is None or second is None or leader.evaluation is None or other.evaluation is None:
+        return None
+    if set(first) != set(second) or {len(c) for c in first.values()} != {
+        len(c) for c in second.values()
+    }:
+        return None
+    a, b = _facts(leader.evaluation, first, other.evaluation, second)
+    name = leader.measure.name
+    if name == "accuracy" and isinstance(a, Classified) and isinstance(b, Classified):
+        test = paired_mcnemar(a.truth == a.label, b.truth == b.label)
+        return test.low, test.high, test.p, test.name
+    found = paired_bootstrap(a, b, _STAND_IN.get(name, name), resampler)
+    if found is None:
+        return None
+    if name in _STAND_IN:
+        return None, None, found.p, f"{found.name} of {_STAND_IN[name]}"
+    return found.low, found.high, found.p, found.name
+
+
+def _facts(
+    a: Evaluation,
+    first: Mapping[str, np.ndarray],
+    b: Evaluation,
+    second: Mapping[str, np.ndarray],
+) -> tuple[Facts, Facts]:
+    if a.suite not in SUITES or a.suite in ("ranking", "embedding"):
+        return Means.from_outcomes(first), Means.from_outcomes(second)
+    if a.suite == "regression":
+        return Regressed.from_outcomes(first), Regressed.from_outcomes(second)
+    labels = a.labels if a.labels == b.labels else tuple(dict.fromkeys((*a.labels, *b.labels)))
+    return (
+        Classified.from_outcomes(labels, _recoded(first, a.labels, labels)),
+        Classified.from_outcomes(labels, _recoded(second, b.labels, labels)),
+    )
+
+
+def _recoded(
+    columns: Mapping[str, np.ndarray], own: Sequence[str], labels: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Codes of one evaluation as those of both; probabilities go if the classes differ."""
+    if tuple(own) == tuple(labels):
+        return dict(columns)
+    place = {name: i for i, name in enumerate(labels)}
+    codes = np.array([place[name] for name in own], np.int64)
+    return {name: codes[columns[name].astype(np.int64)] for name in ("truth", "label")}
+
+
+def _apart(a: Measure, b: Measure) -> bool:
+    """Whether intervals don't touch; where there is none, nobody can tell."""
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    return a.low > b.high or b.low > a.high
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _verdict(pair: Pair, way: Direction) -> str:
+    size = f"{abs(pair.difference):.3g}"
+    if not pair.significant:
+        why = f" (p = {pair.p:.2g})" if pair.p is not None else ""
+        if pair.test == "intervals":
+            why = ", as far as intervals tell"
+        return f"no significant difference{why}"
+    more = (pair.difference > 0) == (way == "higher")
+    p = f"p = {pair.p:.2g}, " if pair.p is not None else ""
+    return f"{pair.b} is {'better' if more else 'worse'} by {size} ({p}{pair.test})"
+
+
+def _sentence(metric: str, leader: Entrant, pairs: Sequence[Pair]) -> str:
+    close = [pair.b for pair in pairs if not pair.significant]
+    if not close:
+        return f"{leader.number} is best: its {metric} differs significantly from all others"
+    least = min(abs(pair.difference) for pair in pairs)
+    others = words_of(close)
+    if least == 0 and len(close) == 1 and len(pairs) == 1:
+        return f"{leader.number} and {others} have the same {metric}: no significant difference"
+    return (
+        f"{leader.number} leads by {least:.3g}, but there is no significant difference to {others}"
+    )
+
+
+def words_of(numbers: Sequence[Any]) -> str:
+    """`3, 7 and 9`."""
+    texts = [str(number) for number in numbers]
+    shown = [*texts[:10], f"{len(texts) - 10} more"] if len(texts) > 11 else texts
+    if len(shown) < 2:
+        return "".join(shown)
+    return ", ".join(shown[:-1]) + f" and {shown[-1]}"
