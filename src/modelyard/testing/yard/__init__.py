@@ -12,6 +12,7 @@ from modelyard.testing.yard.history import HistoryTests
 from modelyard.testing.yard.hostile import HostileTests
 from modelyard.testing.yard.house import HouseTests
 from modelyard.testing.yard.merge import MergeTests
+from modelyard.testing.yard.objects import ObjectTests
 from modelyard.testing.yard.refs import RefTests
 from modelyard.testing.yard.search import SearchTests
 from modelyard.testing.yard.tree import TreeTests
@@ -31,6 +32,7 @@ class YardTests(
     SearchTests,
     HouseTests,
     HostileTests,
+    ObjectTests,
     CrowdTests,
 ):
     """Subclass it with a `yard` fixture that gives a new, empty yard."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from modelyard.errors import Conflict, InvalidInput, ModelyardError, NotFound
+from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.testing.models import layers, write_tree
 from modelyard.testing.yard.case import Desk, YardCase, refused
 
@@ -202,8 +203,8 @@ class CommitTests(YardCase):
         assert list(yard.models()) == []
 
     def test_an_object_that_nobody_can_save_is_refused(self, yard: Yard) -> None:
-        with refused(ModelyardError):
-            yard.commit("m", object())
+        with refused(InvalidInput, "not-savable", hint=True):
+            yard.commit("m", threading.Lock())
         assert list(yard.models()) == []
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), "high"])
