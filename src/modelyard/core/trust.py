@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from modelyard.errors import Denied, InvalidInput
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["TRUST_ALL", "Trust", "TrustAll", "Trusted"]
 
@@ -46,8 +44,9 @@ class Trust:
             return cls()
         if isinstance(trusted, TrustAll):
             return cls(everything=True)
-        names = frozenset(trusted) if not isinstance(trusted, str | bytes | bool) else None
-        if names is None or any(not isinstance(name, str) for name in names):
+        listed = isinstance(trusted, Iterable) and not isinstance(trusted, str | bytes)
+        names = frozenset(trusted) if listed else frozenset([None])
+        if any(not isinstance(name, str) for name in names):
             raise InvalidInput(
                 "bad-trust", f"trusted={trusted!r} is no list of names",
                 hint="trusted=['module.Class', ...], or trusted=modelyard.TRUST_ALL",

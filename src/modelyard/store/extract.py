@@ -60,7 +60,8 @@ class BlobReader:
         """The bytes of a range."""
         start, end = max(start, 0), min(end, self.size)
         out = np.empty(max(end - start, 0), np.uint8)
-        self.read_into(start, out)
+        if len(out):
+            self.read_into(start, out)
         return out
 
     def read_into(self, start: int, out: Bytes) -> None:
