@@ -45,8 +45,8 @@ class Trust:
         if isinstance(trusted, TrustAll):
             return cls(everything=True)
         listed = isinstance(trusted, Iterable) and not isinstance(trusted, str | bytes)
-        names = frozenset(trusted) if listed else frozenset([None])
-        if any(not isinstance(name, str) for name in names):
+        names = frozenset(trusted) if listed else frozenset()
+        if not listed or any(not isinstance(name, str) for name in names):
             raise InvalidInput(
                 "bad-trust", f"trusted={trusted!r} is no list of names",
                 hint="trusted=['module.Class', ...], or trusted=modelyard.TRUST_ALL",
