@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["start"]
 
-_KEPT: Final = ("TZ", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "CUDA_VISIBLE_DEVICES")
-"""Variables of this process that a child gets: they change what a model computes."""
+_KEPT: Final = (
+    "TZ", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "CUDA_VISIBLE_DEVICES",
+    "NPY_DISABLE_CPU_FEATURES",
+)  # fmt: skip
+_KEPT_PREFIXES: Final = ("OPENBLAS_", "OMP_", "MKL_", "KMP_", "GOMP_")
+"""Variables of this process that a child gets: they change the last bits of what it computes."""
 _KEPT_IF_TRUSTED: Final = ("LD_LIBRARY_PATH", "CUDA_HOME")
 _THREADS: Final = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -88,7 +92,11 @@ def _environment(scratch: str, threads: int | None, isolated: bool) -> dict[str,
     }  # fmt: skip
     if isolated:  # joblib would complain that it can't make semaphores
         made["JOBLIB_MULTIPROCESSING"] = "0"
-    made |= {name: os.environ[name] for name in kept if name in os.environ}
+    made |= {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept or name.startswith(_KEPT_PREFIXES)
+    }
     if threads is not None:
         made |= dict.fromkeys(_THREADS, str(threads))
     return made

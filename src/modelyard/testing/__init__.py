@@ -1,4 +1,4 @@
-"""Conformance suites, strategies and tiny models for testing yards and backends.
+"""Conformance suites, strategies and tiny models for testing yards, backends and runtimes.
 
 Subclass a suite, give it the fixture it asks for, and pytest runs every promise against yours:
 
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modelyard.testing.backend import BackendTests
+    from modelyard.testing.runtime import RuntimeTests
     from modelyard.testing.yard import YardTests
 
-__all__ = ["BackendTests", "YardTests"]
+__all__ = ["BackendTests", "RuntimeTests", "YardTests"]
 
 _HOMES = {
     "BackendTests": "modelyard.testing.backend",
+    "RuntimeTests": "modelyard.testing.runtime",
     "YardTests": "modelyard.testing.yard",
 }
 

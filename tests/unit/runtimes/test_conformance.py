@@ -1,0 +1,152 @@
+"""Every runtime keeps the promises of `modelyard.testing.RuntimeTests`."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+from modelyard.core.table import Table
+from modelyard.core.trust import TRUST_ALL, Trust
+from modelyard.frameworks import FolderFiles, Saved, named
+from modelyard.runtimes import load_runtime
+from modelyard.testing.runtime import Kept, Opened, RuntimeTests
+
+ROWS = 40
+NOTHING = Trust()
+
+
+def some_rows():
+    return np.random.default_rng(7).random((ROWS, 3))
+
+
+def as_table(rows, names=("a", "b", "c")):
+    return Table({name: rows[:, at] for at, name in enumerate(names)})
+
+
+def keep(folder, framework, obj, serializer=None, *, trust=NOTHING, example=None):
+    module = named(framework)
+    saved = module.save(obj, folder, serializer or module.SERIALIZERS[0], example)
+    return Kept(folder, saved, trust)
+
+
+def load(kept):
+    return load_runtime(FolderFiles(kept.folder), kept.saved, kept.trust, kept.signature)
+
+
+@pytest.fixture(scope="class")
+def made(request, tmp_path_factory):
+    return request.cls.make(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="class")
+def kept(made):
+    return made[0]
+
+
+@pytest.fixture(scope="class")
+def opened(made):
+    kept, table, expected = made
+    return Opened(load(kept), table, expected)
+
+
+class Line:
+    """A straight line, by hand."""
+
+    slope = np.array([1.0, -2.0, 0.5])
+
+    def predict(self, rows):
+        if rows.shape[1] != 3:
+            raise ValueError("three columns")
+        return rows @ self.slope
+
+
+class TestPython(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        code = (
+            "import numpy as np\n"
+            "class Line:\n"
+            "    def predict(self, rows):\n"
+            "        if rows.shape[1] != 3: raise ValueError('three columns')\n"
+            "        return rows @ np.array([1.0, -2.0, 0.5])\n"
+        )
+        (folder / "model.pkl").write_bytes(pickle.dumps(_Made(code), protocol=5))
+        saved = Saved(
+            framework="python", serializer="pickle", class_name="Line",
+            details={"file": "model.pkl"},
+        )  # fmt: skip
+        kept = Kept(folder, saved, Trust.of(TRUST_ALL))
+        rows = some_rows()
+        return kept, as_table(rows), {"prediction": Line().predict(rows)}
+
+
+class _Made:
+    """Pickles as code that makes a `Line`: its class is in no module that a child could import."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def __reduce__(self):
+        return (eval, (f"(n := {{}}, exec({self.code!r}, n), n['Line']())[-1]",))
+
+
+class TestSklearnClassifier(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        rows = some_rows()
+        table = as_table(rows)
+        words = np.array(["no", "yes"], object)[(rows[:, 0] > 0.5).astype(int)]
+        fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(table.frame(), words)
+        expected = {
+            "label": fitted.predict(table.frame()),
+            "probability": fitted.predict_proba(table.frame()),
+        }
+        return keep(folder, "sklearn", fitted), table, expected
+
+
+class TestSklearnForest(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        from sklearn.ensemble import RandomForestRegressor
+
+        rows = some_rows()
+        fitted = RandomForestRegressor(10, random_state=0).fit(rows, rows.sum(axis=1))
+        kept = keep(
+            folder, "sklearn", fitted, "joblib",
+            trust=Trust.of(TRUST_ALL),
+        )  # fmt: skip
+        return kept, as_table(rows), {"prediction": fitted.predict(rows)}
+
+
+class TestXgboost(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        import xgboost
+
+        rows = some_rows()
+        table = as_table(rows)
+        fitted = xgboost.XGBRegressor(n_estimators=5).fit(table.frame(), rows.sum(axis=1))
+        kept = keep(folder, "xgboost", fitted)
+        return kept, table, {"prediction": fitted.predict(table.frame())}
+
+
+class TestLightgbm(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        import lightgbm
+
+        rows = np.random.default_rng(7).random((200, 3))
+        fitted = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(rows, rows.sum(axis=1))
+        kept = keep(folder, "lightgbm", fitted)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an array has no names
+            expected = fitted.predict(rows)
+        names = fitted.booster_.feature_name()
+        return kept, as_table(rows, names), {"prediction": expected}
