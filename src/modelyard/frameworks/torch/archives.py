@@ -45,6 +45,7 @@ _PYTHON = frozenset({
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-+:]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYMBOL = re.compile(r"[a-z]{1,4}[0-9]{1,9}")
+_CHARACTERS = re.compile(r"[A-Za-z0-9_\[\]'().,<>=!+\-*/% ]*")
 _FREE_TEXT = frozenset({"metadata", "as_string", "as_strings", "torch_version"})
 """Keys whose texts are data: torch keeps them as they are, or prints them quoted."""
 _SYMPY = frozenset({
@@ -128,7 +129,8 @@ def _check_graph(graph: Json, where: str, trust: Trust) -> None:
             if not _is_arithmetic(text):
                 odd.append(f"evaluates {printable(text)!r}")
         elif key == "guards_code":
-            odd.append(f"compiles {printable(text)!r}")
+            if not _is_arithmetic(text, guard=True):
+                odd.append(f"compiles {printable(text)!r}")
         elif key == "name":
             if not _IDENTIFIER.fullmatch(text):
                 odd.append(f"is named {printable(text)!r}")
@@ -177,15 +179,19 @@ def _is_operator(target: str) -> bool:
     return target in _PYTHON or _OPERATOR.fullmatch(target) is not None
 
 
-def _is_arithmetic(text: str) -> bool:
-    """Whether an expression has only sizes, numbers and the functions that torch writes."""
-    if len(text) > 2000:
+def _is_arithmetic(text: str, *, guard: bool = False) -> bool:
+    """Whether an expression has only sizes, numbers and the functions that torch writes.
+
+    Args:
+        guard: It may ask for sizes of inputs too: `L['x'].size()[0]`.
+    """
+    if len(text) > 2000 or not _CHARACTERS.fullmatch(text):
         return False
     try:
         nodes = list(ast.walk(ast.parse(text, mode="eval")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return all(isinstance(node, _NODES) and _is_known(node) for node in nodes)
+    return all(_is_known(node) or (guard and _is_size(node)) for node in nodes)
 
 
 def _is_known(node: ast.AST) -> bool:
@@ -199,7 +205,19 @@ def _is_known(node: ast.AST) -> bool:
         return isinstance(node.func, ast.Name) and node.func.id in _SYMPY
     if isinstance(node, ast.keyword):
         return node.arg in ("positive", "integer", "nonnegative", "real", "evaluate")
-    return True
+    return isinstance(node, _NODES)
+
+
+def _is_size(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == "L"
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and _IDENTIFIER.fullmatch(node.value) is not None
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("size", "stride", "storage_offset")
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and not node.args and not node.keywords
+    return isinstance(node, ast.Subscript)
 
 
 def _json(file: BinaryIO, member: Member, where: str) -> Json:

@@ -167,11 +167,11 @@ def last_layer(module: Any) -> str | None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet(places: str = r"torch\.") -> Iterator[None]:
     """torch's advice to whoever wrote a module is not for those who use it."""
     with warnings.catch_warnings():
         for category in (UserWarning, FutureWarning, DeprecationWarning):
-            warnings.filterwarnings("ignore", category=category, module=r"torch\..*")
+            warnings.filterwarnings("ignore", category=category, module=places)
         warnings.filterwarnings("ignore", message=".*nested_tensor.*", category=UserWarning)
         yield
 

@@ -136,7 +136,7 @@ def _classes() -> dict[str, type]:
         if isinstance(cls, type)
         and issubclass(cls, torch.optim.Optimizer)
         and name not in _REFUSED
-        and cls.__module__.startswith("torch.optim.")
+        and cls.__module__.startswith("torch.optim")
     }
 
 

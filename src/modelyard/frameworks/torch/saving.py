@@ -147,7 +147,7 @@ def _exported(module: Any, example: Any) -> Any:
         )  # fmt: skip
     args, kwargs = traced_inputs(module, example)
     try:
-        with quiet():
+        with quiet(""):  # tracing warns in the name of whoever calls it
             return torch.export.export(
                 module, args, kwargs or None, dynamic_shapes=_rows_vary(module, args, kwargs)
             )
