@@ -39,7 +39,8 @@ def show_command(session: Session, target: ModelRevision, every_tensor: bool) ->
     yard = session.yard()
     detail = yard.show(target.model.text, revision_of(target))
     refs = () if target.revision else yard.refs(target.model.text)
-    session.out.show(DetailView(detail, every_tensor, refs))
+    measured = tuple(yard.evaluations(detail.version.model, detail.version.number))
+    session.out.show(DetailView(detail, every_tensor, refs, measured))
 
 
 @command(

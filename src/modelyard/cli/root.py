@@ -41,8 +41,15 @@ COMMANDS = {
     "show": Entry("look", "Look", "Show one version: card, files, tensors, metrics."),
     "log": Entry("look", "Look", "Show the history of a model as a graph."),
     "diff": Entry("look", "Look", "Show what differs between two versions, tensor by tensor."),
-    "explain": Entry("explain", "Look", "Find out which inputs matter to a model, and how."),
     "cat": Entry("look", "Look", "Write one file of a version to stdout."),
+    "evaluate": Entry(
+        "evaluate", "Measure", "Measure a version on data, and keep the result with it."
+    ),
+    "compare": Entry(
+        "evaluate", "Measure", "Compare versions by their evaluations on the same data."
+    ),
+    "best": Entry("evaluate", "Measure", "Find the best version by a metric, and say why."),
+    "explain": Entry("explain", "Measure", "Find out which inputs matter to a model, and how."),
     "label": Entry("find", "Mark", "Show, set or remove labels of a model or version."),
     "branch": Entry("refs", "Mark", "List, make or delete branches."),
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from modelyard.cli.output import builtins
 from modelyard.cli.text import Block, Column, Line, Span, Spans, Table
 from modelyard.cli.views import words
+from modelyard.cli.views.evaluations import evaluation_lines, evaluations_json
 from modelyard.core.version import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from modelyard.core.evaluation import Evaluation
     from modelyard.core.version import FileInfo, RefInfo, VersionDetail
 
 __all__ = ["DetailView"]
@@ -28,13 +30,17 @@ class DetailView:
     every_tensor: bool = False
     refs: Sequence[RefInfo] = ()
     """Of the model: people see those that point elsewhere too."""
+    evaluations: Sequence[Evaluation] = ()
+    """Newest first."""
 
     def json(self) -> object:
         detail: Any = builtins(self.detail)
-        return detail.pop("version") | detail
+        measured = {"evaluations": evaluations_json(self.evaluations)}
+        return detail.pop("version") | detail | measured
 
     def lines(self) -> Iterator[Block]:
         yield from _head(self.detail, self.refs)
+        yield from evaluation_lines(self.evaluations)
         yield from _structure(self.detail)
         yield from self._tables()
         yield from _findings(self.detail)
