@@ -23,6 +23,8 @@ __all__ = ["convert", "load_proto"]
 
 _ROWS = 1000
 _MADE_UP = 200
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+"""What onnxruntime has run since 2023, and the newest trees that every converter can write."""
 
 
 def convert(obj: Any, place: Path, example: Any) -> Json:
@@ -47,7 +49,7 @@ def convert(obj: Any, place: Path, example: Any) -> Json:
             warnings.simplefilter("ignore")  # of converters about the libraries below them
             model = skl2onnx.to_onnx(
                 obj, initial_types=[(name, _kind(column)) for name, column in inputs.items()],
-                options=_options(obj),
+                options=_options(obj), target_opset=_OPSETS,
             )  # fmt: skip
     except Exception as error:  # each converter raises as it likes
         raise _not_savable(obj, _first_line(error)) from error

@@ -2,8 +2,9 @@
 
 Skops trusts types by its own lists, and its lists have had holes. So every name of the schema is
 checked against the exact list that our scan of pickles uses; what either side does not know has to
-be trusted by name. Files are written stored, not deflated: their arrays then share chunks with
-other versions.
+be trusted by name. That goes for trees and neighbour indexes too, since skops can't tell whether
+the indices in them stay inside of their arrays. Files are written stored, not deflated: their
+arrays then share chunks with other versions.
 """
 
 from __future__ import annotations
@@ -37,6 +38,29 @@ _PLAIN = frozenset({
     "builtins.dict", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.NoneType",
     "builtins.type", "builtins.bytes", "builtins.bytearray", "builtins.slice", "types.NoneType",
 })  # fmt: skip
+_HARMLESS = frozenset({
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Matern",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.gaussian_process.kernels.Sum",
+    "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",
+})  # fmt: skip
+"""Parts of ordinary estimators that skops asks about, and need not: functions and classes in plain
+Python that only keep what they are given, and the dtype of an empty array."""
 _UFUNCS = ("numpy", "scipy.special._ufuncs")
 
 
@@ -65,14 +89,20 @@ def load(files: Files, path: str, trust: Trust) -> Any:
     from skops.io._protocol import PROTOCOL
     from skops.io._utils import LoadContext
 
+    unsafe: set[str] = set()
+
+    def ask() -> None:
+        trust.require(path, map(printable, unsafe - _HARMLESS), why="would build or call")
+
     with files.open(path) as file:
         try:
             schema, names = _schema(file, PROTOCOL)
+            unsafe.update(name for name in names if not _known(name))
             with zipfile.ZipFile(file) as archive:
                 context = LoadContext(src=archive, protocol=schema["protocol"])
                 tree = get_tree(schema, context, trusted=None)
-                unsafe = tree.get_unsafe_set() | {name for name in names if not _known(name)}
-                trust.require(path, map(printable, unsafe), why="would build or call")
+                unsafe |= tree.get_unsafe_set()
+                ask()
                 audit_tree(tree, trusted=sorted(unsafe))
                 return tree.construct()
         except ModelyardError as error:
@@ -80,6 +110,7 @@ def load(files: Files, path: str, trust: Trust) -> Any:
                 raise _damaged(path, error) from None
             raise
         except Exception as error:  # types that were trusted may raise anything
+            ask()  # what a file names counts for more than how it is broken
             raise _damaged(path, error) from error
 
 
@@ -123,7 +154,7 @@ def _called(node: dict[str, Any]) -> Iterable[str]:
 
 def _known(name: str) -> bool:
     """Whether a type or function only makes a value: by our list, or as a ufunc of numpy, scipy."""
-    if name in _PLAIN or is_allowed(name):
+    if name in _PLAIN or name in _HARMLESS or is_allowed(name):
         return True
     module, _, own = name.rpartition(".")
     if module not in _UFUNCS:
