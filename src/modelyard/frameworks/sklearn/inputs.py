@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.frameworks.sklearn.steps import is_estimator, is_pipeline
+
 if TYPE_CHECKING:
     from modelyard.core.table import Table
 
@@ -40,14 +42,17 @@ def arranged(obj: Any, table: Table) -> Any:
         return columns[0]
     if not hasattr(obj, "n_features_in_") and all(column.ndim == 1 for column in columns):
         return table.frame() if texts or _has_pandas() else table.matrix()
-    if texts and (getattr(tags, "categorical", False) or hasattr(obj, "transformers_")):
+    if texts and getattr(tags, "categorical", False):
         return np.column_stack([column.astype(object) for column in columns])
     return table.matrix()
 
 
 def _input_tags(obj: Any) -> Any:
+    """What the first step of nested pipelines takes; pipelines don't tell all of it."""
     from sklearn.utils import get_tags
 
+    while is_pipeline(obj) and obj.steps and is_estimator(obj.steps[0][1]):
+        obj = obj.steps[0][1]
     try:
         return get_tags(obj).input_tags
     except (AttributeError, TypeError, ValueError):  # classes of others need not have tags
