@@ -32,6 +32,12 @@ def k():
     return library()
 
 
+@pytest.fixture(scope="module")
+def net(k):
+    """A trained classifier that no test changes."""
+    return dense(k, dropout=True)
+
+
 def dense(k, *, dropout=False):
     """A classifier of three classes that has been trained for an epoch."""
     k.utils.set_random_seed(0)
@@ -47,8 +53,13 @@ def dense(k, *, dropout=False):
 
 def two_inputs(k):
     a, b = k.Input((3,), name="a"), k.Input((2,), name="b")
-    both = k.ops.relu(k.layers.Concatenate(name="both")([a, b])) * 2
+    both = k.layers.ReLU(name="relu")(k.layers.Concatenate(name="both")([a, b]))
     return k.Model({"a": a, "b": b}, k.layers.Dense(1, name="price")(both))
+
+
+def operations(k):
+    rows = k.Input((4,), name="rows")
+    return k.Model(rows, k.layers.Dense(1, name="price")(k.ops.relu(rows) * 2))
 
 
 def convolution(k):
@@ -104,7 +115,13 @@ def test_a_saved_graph_predicts_the_same_and_stays_as_it_is(kind, k, saved):
     expected = predictions(model, table)
     wanted = expected.get("probability", expected.get("prediction"))
     wanted = wanted[:, -1:] if kind == "convolution" else wanted.reshape(values.shape)
-    assert np.array_equal(values, wanted)
+    # TensorFlow folds normalisation into convolution, which differs in the last bits
+    assert (
+        np.allclose(values, wanted, rtol=1e-5)
+        if kind == "convolution"
+        else (np.array_equal(values, wanted))
+    )
+    same(predictions(graph, table), predictions(fw.load(files, how, Trust()), table))
     assert fw.structure(graph) == ()
     assert fw.optimizer(graph) == {}
     for refused in (
@@ -121,7 +138,7 @@ def test_a_saved_graph_predicts_the_same_and_stays_as_it_is(kind, k, saved):
 
 @pytest.mark.parametrize("serializer", ["keras", "h5"])
 def test_training_goes_on_where_it_was(serializer, k, saved):
-    model = dense(k, dropout=serializer == "keras")
+    model = dense(k, dropout=True)
     back = fw.load(*saved("keras", model, serializer=serializer), Trust())
     assert fw.optimizer(back) == fw.optimizer(model)
     kept, loaded = model.optimizer.variables, back.optimizer.variables
@@ -140,6 +157,16 @@ def test_saving_as_h5_takes_nothing_from_the_model(k, saved):
     assert fw.optimizer(back)["name"] == "adam"
 
 
+def test_operations_are_saved_where_they_can_be_read_again(k, saved):
+    model = operations(k)
+    back = fw.load(*saved("keras", model), Trust())
+    same(predictions(model), predictions(back))
+    assert fw.structure(model)[1].partition(" ")[2] == "Relu (None, 4)"
+    with pytest.raises(InvalidInput, match="with operations: relu, multiply") as refused:
+        saved("keras", model, serializer="h5")
+    assert refused.value.kind == "not-savable"
+
+
 def test_a_model_without_weights_is_not_saved(k, saved):
     with pytest.raises(InvalidInput, match="no weights yet") as refused:
         saved("keras", k.Sequential([k.layers.Dense(2)]))
@@ -152,7 +179,6 @@ def test_a_lambda_runs_only_if_it_is_trusted(k, saved, tmp_path):
     model = k.Sequential([
         k.Input((4,), name="rows"), k.layers.Lambda(eval(script), output_shape=(4,), name="twice")
     ])  # fmt: skip
-    marker.unlink()
     for serializer in ("keras", "h5"):
         files, how = saved("keras", model, serializer=serializer)
         marker.unlink(missing_ok=True)
@@ -209,8 +235,8 @@ def test_weights_that_do_not_fit_are_not_loadable(k, saved):
     assert refused.value.kind == "not-loadable"
 
 
-def test_params_change_and_weights_stay(k):
-    model = dense(k, dropout=True)
+def test_params_change_and_weights_stay(net):
+    model = net
     assert fw.params(model) == {
         "first__trainable": True, "first__activation": "relu", "dropout__rate": 0.5,
         "last__trainable": True, "last__activation": "softmax",
@@ -236,7 +262,7 @@ def test_params_change_and_weights_stay(k):
         ({"first__units": 9}, "bad-param", "--structure"),
         ({"first__use_bias": False}, "bad-param", "--structure"),
         ({"dropout__rat": 0.1}, "no-param", "dropout__rate"),
-        ({"nothing__rate": 0.1}, "no-param", "first__trainable"),
+        ({"nothing__rate": 0.1}, "no-param", "dropout__rate"),
         ({"rate": 0.1}, "no-param", "first__trainable"),
         ({"dropout__rate": "a lot"}, "bad-param", "no number"),
         ({"dropout__rate": 7.0}, "bad-param", "refuses"),
@@ -244,29 +270,27 @@ def test_params_change_and_weights_stay(k):
         ({"first__activation": "eval"}, "bad-param", "no activation"),
         ({"first__activation": {"class_name": "__lambda__"}}, "bad-param", "no activation"),
         ({"first__trainable": "yes"}, "bad-param", "neither true nor false"),
-        ({"first__kernel_initializer": "zeros"}, "bad-param", "initialize"),
+        ({"first__kernel_initializer": "zeros"}, "no-param", "first__"),
         ({"first__name": "x"}, "no-param", "first__"),
     ],
 )
-def test_params_that_can_not_be(changes, kind, said, k):
+def test_params_that_can_not_be(changes, kind, said, net):
     with pytest.raises(InvalidInput) as refused:
-        fw.set_params(dense(k, dropout=True), changes)
+        fw.set_params(net, changes)
     assert refused.value.kind == kind
     assert said in f"{refused.value.message} {refused.value.hint}"
 
 
 def test_a_large_model_lists_what_was_changed(k):
-    layers = [k.layers.Dense(1, name=f"d{index}") for index in range(200)]
-    layers[5].trainable = False
-    model = k.Sequential([k.Input((1,)), *layers])
-    assert fw.params(model) == {"d5__trainable": False}
-    assert fw.params(fw.set_params(model, {"d7__activation": "relu"})) == {
-        "d5__trainable": False, "d7__activation": "relu",
-    }  # fmt: skip
+    norms = [k.layers.BatchNormalization(name=f"n{index}") for index in range(80)]
+    norms[5].trainable = False
+    norms[9].momentum = 0.5
+    model = k.Sequential([k.Input((1,)), *norms])
+    assert fw.params(model) == {"n5__trainable": False, "n9__momentum": 0.5}
 
 
-def test_structure_is_told_line_by_line(k):
-    assert fw.structure(dense(k, dropout=True)) == (
+def test_structure_is_told_line_by_line(k, net):
+    assert fw.structure(net) == (
         "first: Dense(8, relu) (None, 8) 40 params", "dropout: Dropout(0.5) (None, 8)",
         "last: Dense(3, softmax) (None, 3) 27 params",
     )  # fmt: skip
@@ -285,8 +309,8 @@ def test_structure_is_told_line_by_line(k):
     )  # fmt: skip
 
 
-def test_short_edits_keep_what_fits(k):
-    model = dense(k, dropout=True)
+def test_short_edits_keep_what_fits(net):
+    model = net
     wider = {"class_name": "Dense", "config": {"units": 5, "activation": "softmax"}}
     norm = {"class_name": "BatchNormalization"}
     plan = {
@@ -323,9 +347,8 @@ def test_the_whole_json_is_a_plan_too(k):
     assert predictions(wider, table)["price"].shape == (48, 4)
 
 
-def test_the_optimizer_goes_on_if_all_weights_do(k):
-    model = dense(k, dropout=True)
-    changed, told = fw.set_structure(model, {"drop": ["dropout"]}, Trust())
+def test_the_optimizer_goes_on_if_all_weights_do(net):
+    changed, told = fw.set_structure(net, {"drop": ["dropout"]}, Trust())
     assert told == (
         "first: kept", "last: kept", "dropout: dropped", "optimizer: adam, its state is kept",
     )  # fmt: skip
@@ -344,24 +367,21 @@ def test_the_optimizer_goes_on_if_all_weights_do(k):
     ],
     ids=str,
 )  # fmt: skip
-def test_plans_that_can_not_be(plan, k):
-    model = dense(k)
+def test_plans_that_can_not_be(plan, net):
     with pytest.raises(InvalidInput) as refused:
-        fw.set_structure(model, plan, Trust())
+        fw.set_structure(net, plan, Trust())
     assert refused.value.kind == "bad-structure"
     assert refused.value.hint
 
 
-def test_a_plan_brings_no_code(k, tmp_path):
-    marker = tmp_path / "ran"
-    layer = {"class_name": "Lambda", "config": {"function": {
-        "class_name": "__lambda__", "config": {"value": ["AAAA", None, None]}}}}  # fmt: skip
+def test_a_plan_brings_no_code(net):
+    code = {"class_name": "__lambda__", "config": {"value": ["AAAA", None, None]}}
+    layer = {"class_name": "Lambda", "config": {"function": code}}
     foreign = {"class_name": "System", "module": "os", "config": {}}
     for node, name in ((layer, r"keras\.layers\.Lambda"), (foreign, r"os\.System")):
+        plan = {"insert": [{"after": "first", "layer": node}]}
         with pytest.raises(Denied, match=name):
-            plan = {"insert": [{"after": "first", "layer": node}]}
-            fw.set_structure(dense(k), plan, Trust())
-    assert not marker.exists()
+            fw.set_structure(net, plan, Trust())
 
 
 def test_another_optimizer_really_trains(k, saved):
@@ -409,9 +429,9 @@ def test_a_schedule_is_told_and_kept(k, saved):
         ({"learning_rate": {"schedule": "Lambda"}}, "CosineDecay"),
     ],
 )  # fmt: skip
-def test_optimizers_that_can_not_be(changes, said, k):
+def test_optimizers_that_can_not_be(changes, said, net):
     with pytest.raises(InvalidInput) as refused:
-        fw.set_optimizer(dense(k), changes)
+        fw.set_optimizer(net, changes)
     assert refused.value.kind == "bad-optimizer"
     assert said in f"{refused.value.message} {refused.value.hint}"
 
@@ -456,9 +476,9 @@ def test_columns_are_arranged_for_training(k):
         (Table({"x": np.array(["a"] * 48, object)}), Y, "not-numeric"),
     ],
 )  # fmt: skip
-def test_rows_that_can_not_be_learned(table, target, kind, k):
+def test_rows_that_can_not_be_learned(table, target, kind, net):
     with pytest.raises(InvalidInput) as refused:
-        fw.fit(dense(k), table, target, epochs=1, seed=0)
+        fw.fit(net, table, target, epochs=1, seed=0)
     assert refused.value.kind == kind
 
 
@@ -495,12 +515,12 @@ def test_a_model_of_ones_own_class_keeps_what_its_class_hides(k):
             refused()
 
 
-def test_signatures(k):
+def test_signatures(k, net):
     outputs = [
         {"name": "label", "dtype": "int64", "shape": [-1]},
         {"name": "probability", "dtype": "float32", "shape": [-1, 3]},
     ]
-    model = dense(k)
+    model = net
     rows = {"name": "rows", "dtype": "float32", "shape": [-1, 4]}
     assert fw.signature(model, X[:2]) == {"inputs": [rows], "outputs": outputs}
     pandas = pytest.importorskip("pandas")
@@ -520,8 +540,8 @@ def test_signatures(k):
         fw.signature(model, X[:2, :2])
 
 
-def test_nothing_else_is_recognised(k):
-    assert fw.recognises(dense(k))
+def test_nothing_else_is_recognised(k, net):
+    assert fw.recognises(net)
     assert not fw.recognises(k.layers.Dense(1))
     assert not fw.recognises(X)
 

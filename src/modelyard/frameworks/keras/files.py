@@ -40,8 +40,16 @@ def save(model: Any, folder: Path, serializer: str) -> Saved:
             "not-savable", "the model has no weights yet",
             hint="give it an Input layer, call it on some rows, or model.build(shape)",
         )  # fmt: skip
+    if serializer == "h5" and (operations := _operations(model)):
+        raise InvalidInput(
+            "not-savable", f".h5 can't be read again with operations: {', '.join(operations[:10])}",
+            hint="use serializer keras, or layers in their place",
+        )  # fmt: skip
     library = keras()
     place = folder / _FILES[serializer]
+    if model.compiled and getattr(model, "optimizer", None) is not None:
+        # Keras builds its state with the first batch, and complains when it loads one without
+        model.optimizer.build(model.trainable_variables)
     try:
         with quiet():
             if serializer == "savedmodel":
@@ -61,6 +69,15 @@ def save(model: Any, folder: Path, serializer: str) -> Saved:
     }
     name = f"{type(model).__module__}.{type(model).__qualname__}"
     return Saved(framework="keras", serializer=serializer, class_name=name, details=details)
+
+
+def _operations(model: Any) -> list[str]:
+    """Steps of a functional model that are no layers (`keras.ops.relu(x)`, `x * 2`)."""
+    layers = {id(layer) for layer in model.layers}
+    inside = [layer for layer in model.layers if hasattr(layer, "layers")]
+    inner = [name for each in inside for name in _operations(each)]
+    steps = getattr(model, "operations", ())
+    return [step.name for step in steps if id(step) not in layers] + inner
 
 
 def _written(model: Any, place: Path) -> None:

@@ -127,6 +127,8 @@ def _change(model: Any, config: Json, key: str, value: Json) -> None:
         raise _unknown(model, key)
     elif name in _SHAPES:
         raise _shape_error(path, key)
+    elif not isinstance(inner[name], (*_KINDS, type(None))):
+        raise _unknown(model, key)
     else:
         inner[name] = _checked(key, name, inner[name], value)
 

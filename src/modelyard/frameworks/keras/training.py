@@ -52,7 +52,7 @@ def trained(model: Any, inputs: Table, target: Any, *, epochs: int | None, seed:
     structure = getattr(model, "_inputs_struct", None)
     if structure is not None:
         given = keras().tree.pack_sequence_as(structure, rows)
-    keras().utils.set_random_seed(seed)
+    _seed(model, seed)
     try:
         model.fit(given, wanted, batch_size=_BATCH, epochs=passes, verbose=0)
     except Exception as error:
@@ -61,6 +61,18 @@ def trained(model: Any, inputs: Table, target: Any, *, epochs: int | None, seed:
             "not-fitted", f"Keras can't train the model on this data: {lines[0][:300]}"
         ) from None
     return model
+
+
+def _seed(model: Any, seed: int) -> None:
+    """Seed everything random in a training run.
+
+    Random layers count on from where they were, and no file keeps their counters: they begin anew,
+    so that a loaded model trains as the kept one does.
+    """
+    keras().utils.set_random_seed(seed % 2**32)
+    states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    for index, state in enumerate(states):
+        state.assign(np.array([(seed + index) % 2**32, 0], str(state.dtype)))
 
 
 def _numeric(target: Any) -> Any:
@@ -95,7 +107,9 @@ def _needed_loss(model: Any, target: Any) -> str | None:
 def _compile(model: Any, loss: str) -> None:
     """Add a loss; an optimizer that is set already stays."""
     given = training_of(model)
-    model.compile(**given | {"loss": loss, "optimizer": model.optimizer or "adam"})
+    model.compile(
+        **given | {"loss": loss, "optimizer": getattr(model, "optimizer", None) or "adam"}
+    )
 
 
 def _check_classes(model: Any, target: Any) -> None:
