@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from modelyard.core.table import Table
 from modelyard.errors import InvalidInput
+from modelyard.formats.reading import bad, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLAN",
+    "by_query",
     "check_keys",
     "check_plan",
     "check_rounds",
+    "checked_names",
     "column_names",
     "columns_of",
     "decoded",
     "encoded",
     "example_matrix",
     "fit_matrix",
+    "history_of",
     "kept_rounds",
     "matrix_of",
     "plain",
@@ -59,12 +64,17 @@ def encoded(name: str, value: Any) -> Json:
         return {"tuple": [encoded(name, item) for item in value]}
     if isinstance(value, dict):
         return {"dict": [[encoded(name, k), encoded(name, v)] for k, v in value.items()]}
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size <= _MOST:
+    if isinstance(value, np.ndarray) and _keepable(value):
         return {"array": encoded(name, value.tolist()), "dtype": value.dtype.str}
     raise InvalidInput(
         "not-savable", f"the parameter {name} is a {type(value).__name__}, which can't be kept",
         hint=f"set_params({name}=None) before the commit keeps the trees; or use a name or number",
     )  # fmt: skip
+
+
+def _keepable(value: Array) -> bool:
+    texts = value.dtype == object and all(type(item) is str for item in value.ravel())
+    return value.size <= _MOST and (value.dtype.kind in "biufU" or texts)
 
 
 def decoded(value: Json) -> Any:
@@ -82,8 +92,9 @@ def decoded(value: Json) -> Any:
             return {decoded(key): decoded(item) for key, item in value["dict"]}
         if value.keys() == {"array", "dtype"}:
             dtype = np.dtype(value["dtype"])
-            if dtype.kind in "biuf":
-                return np.array(decoded(value["array"]), dtype)
+            found = np.array(decoded(value["array"]), dtype)
+            if _keepable(found):
+                return found
     except (KeyError, TypeError, ValueError, SyntaxError, OverflowError):
         pass
     raise InvalidInput("not-loadable", "the parameters of the saved object are malformed")
@@ -139,7 +150,7 @@ def renamed_features(plan: Json, names: Sequence[str]) -> list[str]:
         raise _bad_plan("rename_features is no object of names")
     unknown = sorted(set(plan) - set(names))
     if unknown:
-        shown = ", ".join(names[:20]) if names else "none: the model knows no names"
+        shown = ", ".join(names[:20]) or "none: the model knows no names"
         raise _bad_plan(f"there is no feature {unknown[0][:60]!r} to rename; features: {shown}")
     found = [plan.get(name, name) for name in names]
     if len(set(found)) < len(found):
@@ -217,10 +228,43 @@ def with_numbers(changes: Mapping[str, Json], now: Mapping[str, Any]) -> dict[st
     }
 
 
-def column_names(table: Table) -> list[str] | None:
-    """Names of a table that has one column for each feature, else None."""
+def column_names(table: Table, forbidden: str) -> list[str] | None:
+    """Names of a table of plain columns, if the library can keep them."""
     flat = all(column.ndim == 1 for column in table.columns.values())
-    return list(table.names) if flat else None
+    kept = all(name and not set(name) & set(forbidden) for name in table.names)
+    return list(table.names) if flat and kept else None
+
+
+def by_query(queries: Array) -> tuple[Array, Array]:
+    """The order of rows in which those of a query stand together, and how many each has."""
+    if queries.dtype.kind not in "biuf" or (queries != queries).any():
+        raise InvalidInput("not-numeric", "the column qid must hold whole numbers")
+    order: Array = np.argsort(queries, kind="stable")
+    _, counts = np.unique(queries, return_counts=True)
+    return order, counts
+
+
+def history_of(value: Any) -> dict[str, Any]:
+    """Scores by data and metric, as plain dicts, lists and numbers."""
+    return {
+        str(data): {str(metric): _points(scores) for metric, scores in each.items()}
+        for data, each in (value or {}).items()
+    }
+
+
+def _points(scores: Any) -> Any:
+    if isinstance(scores, list):
+        return [_points(score) for score in scores]
+    return tuple(map(float, scores)) if isinstance(scores, tuple) else float(scores)
+
+
+def checked_names(cls: type, given: Iterable[str], own: Iterable[str], what: str) -> None:
+    """InvalidInput `not-loadable` for a parameter that would hide a method or a private name."""
+    own = set(own)
+    for name in given:
+        word = name.isidentifier() and not keyword.iskeyword(name) and name[0] != "_"
+        if name not in own and (not word or hasattr(cls, name)):
+            raise bad("not-loadable", f"{what} has no parameter {printable(name, 40)!r}")
 
 
 def example_matrix(example: Any, names: Sequence[str] | None) -> Array:

@@ -124,9 +124,7 @@ def test_every_object_comes_back_the_same(model, serializer, tmp_path):
     if not isinstance(model, xgboost.Booster):
         same_params(model.get_params(), again.get_params())
         assert again.get_booster().feature_names == model.get_booster().feature_names
-        np.testing.assert_equal(
-            getattr(again, "classes_", None), getattr(model, "classes_", None)
-        )
+        np.testing.assert_equal(getattr(again, "classes_", None), getattr(model, "classes_", None))
 
 
 def test_early_stopping_is_kept_with_its_history(tmp_path):

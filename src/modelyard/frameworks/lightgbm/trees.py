@@ -13,7 +13,7 @@ from modelyard.formats.reading import bad
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KIND", "Tree", "check_links", "require"]
+__all__ = ["KIND", "Tree", "check_links", "parsed", "require"]
 
 Array = np.ndarray[Any, Any]
 
@@ -139,11 +139,11 @@ def _single_spaced(text: str) -> str:
     return " ".join(text.split(" ")).strip(" ") if "  " not in text else " ".join(text.split())
 
 
-def check_links(trees: Sequence[Tree]) -> None:
-    """Every split and every leaf of every tree hangs on its root, once."""
+def check_links(trees: Sequence[Tree]) -> int:
+    """Every split and every leaf of every tree hangs on its root, once. Gives the depth."""
     trees = [tree for tree in trees if tree.leaves > 1]
     if not trees:
-        return
+        return 0
     splits = np.array([tree.leaves - 1 for tree in trees])
     starts = np.concatenate([[0], np.cumsum(splits)])[:-1]
     begin = np.repeat(starts, splits)
@@ -163,14 +163,26 @@ def check_links(trees: Sequence[Tree]) -> None:
     order = np.searchsorted(starts, begin[~inner])
     met = np.bincount(leaf + begin[~inner] + order, minlength=int(splits.sum()) + len(trees))
     require((met == 1).all(), "a leaf has no parent, or several")
-    _check_depth(children, begin, starts, int(splits.sum()))
+    return _check_depth(children, begin, starts, int(splits.sum()))
 
 
-def _check_depth(children: Array, begin: Array, level: Array, splits: int) -> None:
+def parsed(text: str) -> list[Tree]:
+    """The trees of a model that LightGBM wrote."""
+    body = text.partition("\nend of trees")[0]
+    blocks = body.split("\nTree=")[1:]
+    features = int(re.findall(r"^max_feature_idx=(\d+)$", body, re.MULTILINE)[0]) + 1
+    return [
+        Tree.parse(f"Tree={block.rstrip()}\n\n", index, features)
+        for index, block in enumerate(blocks)
+    ]
+
+
+def _check_depth(children: Array, begin: Array, level: Array, splits: int) -> int:
     half = len(children) // 2
     left, right = children[:half], children[half:]
-    seen = 0
-    for _ in range(_DEEP):
+    seen = depth = 0
+    while depth < _DEEP:
+        depth += 1
         seen += len(level)
         sides = np.concatenate([left[level], right[level]])
         offsets = np.concatenate([begin[level], begin[level]])
@@ -180,6 +192,7 @@ def _check_depth(children: Array, begin: Array, level: Array, splits: int) -> No
     else:
         raise bad(KIND, f"a tree is deeper than {_DEEP}")
     require(seen == splits, "some splits hang on no root")
+    return depth
 
 
 def _count(values: dict[str, str], name: str, low: int, high: int) -> int:

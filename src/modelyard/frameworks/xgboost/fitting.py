@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import InvalidInput
-from modelyard.frameworks.boosting import check_rounds, column_names, fit_matrix, target_of
+from modelyard.frameworks.boosting import (
+    by_query,
+    check_rounds,
+    column_names,
+    fit_matrix,
+    target_of,
+)
 from modelyard.frameworks.xgboost.objects import (
     booster_of,
     config_of,
@@ -46,20 +52,22 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     """
     check_rounds(epochs)
     xgboost = library()
-    groups = None
+    queries = None
     if _ranks(obj):
-        groups = inputs.column("qid")
+        queries = inputs.column("qid")
         inputs = inputs.without("qid")
-    names = column_names(inputs)
-    rows = fit_matrix(inputs, _known_names(obj) if epochs else None)
-    if epochs and _known_names(obj):
-        names = _known_names(obj)
+    known = _known_names(obj) if epochs else None
+    names = known or column_names(inputs, "[]<")
+    rows = fit_matrix(inputs, known)
     wanted = target_of(target, len(rows))
+    if queries is not None:
+        order, _ = by_query(queries)
+        rows, wanted, queries = rows[order], wanted[order], queries[order]
     try:
         with quiet():
             if is_booster(obj):
-                return _booster(obj, rows, wanted, groups, names, epochs, seed)
-            return _estimator(obj, rows, wanted, groups, names, epochs, seed)
+                return _booster(obj, rows, wanted, queries, names, epochs, seed)
+            return _estimator(obj, rows, wanted, queries, names, epochs, seed)
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
         raise InvalidInput(
             "bad-target", f"XGBoost can't be fitted to this: {reason(error)}",
@@ -79,7 +87,7 @@ def _ranks(obj: Any) -> bool:
 
 
 def _estimator(
-    obj: Any, rows: Array, target: Array, groups: Array | None, names: list[str] | None,
+    obj: Any, rows: Array, target: Array, queries: Array | None, names: list[str] | None,
     epochs: int | None, seed: int,
 ) -> Any:  # fmt: skip
     found = copy.deepcopy(obj)
@@ -98,11 +106,8 @@ def _estimator(
         found.random_state = seed
     if epochs:
         found.n_estimators = epochs
-    extra = {} if groups is None else {"qid": groups}
-    order = slice(None) if groups is None else np.argsort(groups, kind="stable")
-    if groups is not None:
-        extra["qid"] = groups[order]
-    found.fit(rows[order], target[order], verbose=False, xgb_model=before, **extra)
+    extra = {} if queries is None else {"qid": queries}
+    found.fit(rows, target, verbose=False, xgb_model=before, **extra)
     booster = found.get_booster()
     if epochs:
         found.n_estimators = booster.num_boosted_rounds()
@@ -120,15 +125,11 @@ def _nameless(booster: Any) -> Any:
 
 
 def _booster(
-    obj: Any, rows: Array, target: Array, groups: Array | None, names: list[str] | None,
+    obj: Any, rows: Array, target: Array, queries: Array | None, names: list[str] | None,
     epochs: int | None, seed: int,
 ) -> Any:  # fmt: skip
     xgboost = library()
-    if groups is not None:
-        order = np.argsort(groups, kind="stable")
-        data = xgboost.DMatrix(rows[order], target[order], qid=groups[order])
-    else:
-        data = xgboost.DMatrix(rows, target)
+    data = xgboost.DMatrix(rows, target, qid=queries)
     params: dict[str, Any] = {k: v for k, v in hyperparameters(obj).items() if k not in _FIXED}
     model = config_of(obj)
     inner = model["learner_model_param"]

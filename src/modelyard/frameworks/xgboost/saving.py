@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import keyword
 import os
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput
 from modelyard.formats import inspect
 from modelyard.formats.reading import bad, printable
-from modelyard.frameworks.boosting import decoded, encoded
+from modelyard.frameworks.boosting import checked_names, decoded, encoded, history_of
 from modelyard.frameworks.interface import Files, Json, Saved
 from modelyard.frameworks.xgboost.checking import check_model
 from modelyard.frameworks.xgboost.objects import (
@@ -52,24 +51,12 @@ def save(obj: Any, folder: Path, serializer: str, example: Any = None) -> Saved:
     else:
         params = obj.get_params(deep=False)
         details["params"] = {key: encoded(key, value) for key, value in params.items()}
-        history = getattr(obj, "evals_result_", None)
-        if history and len(json.dumps(history, default=str)) <= _HISTORY:
-            details["evals_result"] = encoded("evals_result", _pure(history))
+        history = history_of(getattr(obj, "evals_result_", None))
+        if history and len(json.dumps(history)) <= _HISTORY:
+            details["evals_result"] = encoded("evals_result", history)
     with quiet():
         obj.save_model(os.fspath(folder / f"model.{serializer}"))
     return Saved(framework="xgboost", serializer=serializer, class_name=name, details=details)
-
-
-def _pure(history: Any) -> dict[str, Any]:
-    """Plain dicts and lists of what XGBoost recorded."""
-    return {
-        str(data): {str(metric): list(map(_point, series)) for metric, series in each.items()}
-        for data, each in history.items()
-    }
-
-
-def _point(value: Any) -> Any:
-    return tuple(map(float, value)) if isinstance(value, tuple) else float(value)
 
 
 def _beyond_file(booster: Any) -> dict[str, str]:
@@ -154,11 +141,7 @@ def _with_params(booster: Any, params: dict[str, Json]) -> Any:
 def _estimator(name: str, booster: Any, params: dict[str, Json], history: Json) -> Any:
     cls = getattr(library(), name)
     wanted = {key: decoded(value) for key, value in params.items()}
-    own = cls().get_params(deep=False)
-    for key in wanted:
-        word = key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("_")
-        if key not in own and (not word or hasattr(cls, key)):
-            raise bad("not-loadable", f"{name} has no parameter {printable(key, 40)!r}")
+    checked_names(cls, wanted, cls().get_params(deep=False), name)
     xgboost = library()
     try:
         estimator = filled(cls(**wanted), booster, wanted)
