@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Bound", "Wish", "parse_wishes"]
 
 _COMPARISON = re.compile(r"([A-Za-z_][^<>=!:\"]*?)(<=|>=|!=|=|<|>)([^<>=!:\"]+)", re.ASCII)
+_JOINT = re.compile(r'"(?:\\.|[^"\\])*"|\s*(<=|>=|!=|<|>)\s*')
 _NUMBER = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z%]*)")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -76,14 +77,17 @@ def parse_wishes(text: str) -> tuple[Wish, ...]:
 
 def _pieces(text: str) -> list[str]:
     """Split at blanks outside of quotes; `a < 3` is one piece."""
-    joined = re.sub(r"\s*(<=|>=|!=|<|>)\s*", r"\1", text)
+    joined = _JOINT.sub(lambda match: match[1] or match[0], text)
     return re.findall(r'(?:[^\s"]|"(?:\\.|[^"\\])*"|")+', joined)
 
 
 def _bound(piece: str) -> Bound | None:
     match = _COMPARISON.fullmatch(piece)
-    if match is None or match[1].startswith(("params.", "-")):
+    if piece.startswith(("params.", "-")) or (match is None and not _looks_compared(piece)):
         return None
+    if match is None:
+        raise InvalidInput("bad-query", f"{piece[:80]!r} can't be read as a comparison",
+                           hint="size<10MB, latency_p50<5ms, accuracy>=0.9")  # fmt: skip
     name, compare, said = match[1].removeprefix("metric."), match[2], match[3]
     number = _NUMBER.fullmatch(said)
     value = None if number is None else read_number(number[1])
@@ -97,3 +101,7 @@ def _bound(piece: str) -> Bound | None:
             hint=f"{name}{compare}10, with one of the units {known}",
         )  # fmt: skip
     return Bound(name, compare, value * factor, piece)
+
+
+def _looks_compared(piece: str) -> bool:
+    return ":" not in piece and '"' not in piece and bool(re.search("[<>]", piece))

@@ -8,6 +8,7 @@ from modelyard.testing.yard.commit import CommitTests
 from modelyard.testing.yard.crowd import CrowdTests
 from modelyard.testing.yard.deletion import DeletionTests
 from modelyard.testing.yard.diff import DiffTests
+from modelyard.testing.yard.evaluation import EvaluationTests
 from modelyard.testing.yard.history import HistoryTests
 from modelyard.testing.yard.hostile import HostileTests
 from modelyard.testing.yard.house import HouseTests
@@ -34,5 +35,6 @@ class YardTests(
     HostileTests,
     ObjectTests,
     CrowdTests,
+    EvaluationTests,
 ):
     """Subclass it with a `yard` fixture that gives a new, empty yard."""
