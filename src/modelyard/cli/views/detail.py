@@ -119,13 +119,19 @@ def _object(detail: VersionDetail) -> str:
 
 
 def _tensors_of(signature: Any, side: str) -> str:
-    """`sepal float64 [-1], petal float64 [-1]`: at most a line of them."""
+    """`sepal float64, petal float64`: at most a line of them."""
     try:
-        told = [f"{t['name']} {t['dtype']} {words.shape(t['shape'])}" for t in signature[side]]
+        told = [f"{t['name']} {t['dtype']}{_lengths(t['shape'])}" for t in signature[side]]
     except (TypeError, KeyError):
         return ""
     more = f", ... ({len(told)} in all)" if len(told) > _INPUTS else ""
     return ", ".join(told[:_INPUTS]) + more
+
+
+def _lengths(shape: Sequence[int]) -> str:
+    """` [n, 10]`; nothing for one value a row."""
+    lengths = ("n" if length < 0 else str(length) for length in shape)
+    return f" [{', '.join(lengths)}]" if list(shape) != [-1] else ""
 
 
 def _data(role: str, text: str) -> str:
