@@ -26,6 +26,8 @@ last bits between sizes of a batch."""
 
 _NUMBERS = ("linear", "relu", "softplus", "exponential")
 
+_LACKING = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+
 Array = np.ndarray[Any, Any]
 
 
@@ -143,7 +145,7 @@ def answer(model: Any, arrays: Sequence[Array]) -> dict[str, Array]:
 def _asked(model: Any, arrays: list[Array]) -> dict[str, Array]:
     if isinstance(model, SavedGraph):
         given = model(dict(zip(model.specs, arrays, strict=True)))
-        return {name: _numpy(value.numpy()) for name, value in sorted(given.items())}
+        return {name: _numpy(value) for name, value in sorted(given.items())}
     library = keras()
     packed = [library.ops.convert_to_tensor(array) for array in arrays]
     structure = getattr(model, "_inputs_struct", None)
@@ -156,10 +158,7 @@ def _asked(model: Any, arrays: list[Array]) -> dict[str, Array]:
     result = model(given, training=False)
     values = library.tree.flatten(result)
     names = sorted(result) if isinstance(result, dict) else _output_names(model, len(values))
-    return {
-        name: _numpy(library.ops.convert_to_numpy(value))
-        for name, value in zip(names, values, strict=True)
-    }
+    return {name: _numpy(value) for name, value in zip(names, values, strict=True)}
 
 
 def _output_names(model: Any, count: int) -> list[str]:
@@ -171,9 +170,12 @@ def _output_names(model: Any, count: int) -> list[str]:
     return names if len(names) == count else [f"output_{index}" for index in range(count)]
 
 
-def _numpy(value: Any) -> Array:
-    array = np.asarray(value)
-    return array if array.dtype.kind in "biufSUO" else array.astype(np.float32)
+def _numpy(tensor: Any) -> Array:
+    """A tensor as an array; small floats that numpy lacks as float32, which holds them exactly."""
+    library = keras()
+    if library.backend.standardize_dtype(tensor.dtype) in _LACKING:
+        tensor = library.ops.cast(tensor, "float32")
+    return np.asarray(library.ops.convert_to_numpy(tensor))
 
 
 def role_of(model: Any) -> str | None:
