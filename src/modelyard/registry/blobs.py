@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import numpy as np
 
 from modelyard.catalog.queries import blobs
 from modelyard.catalog.queries.blobs import BlobRow, PlaceRow
@@ -20,12 +22,13 @@ from modelyard.store.extract import BlobReader
 from modelyard.store.ingest import Ingest, StoredBlob, decode_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from modelyard.registry.collect import LocalFile
     from modelyard.registry.house import House
+    from modelyard.store.codecs.workspace import Bytes
 
-__all__ = ["NewBlob", "ParentFiles", "open_blob", "place_of", "store_file", "store_opened"]
+__all__ = ["Made", "NewBlob", "ParentFiles", "open_blob", "place_of", "store_file", "store_made"]
 
 _ONE_CHUNK = 1 << 18
 """A file up to this size is one chunk, whatever it holds."""
@@ -147,18 +150,28 @@ class _Plan:
     def segments(self) -> Iterator[Segment]:
         self.inspection = inspect(self.file, self.path, scan=self.scan)
         tensors = [*self.inspection.tensors, *self.external]
-        known = [t for t in tensors if t.start is not None and t.end is not None]
-        large = [t for t in known if (t.end or 0) - (t.start or 0) >= SMALLEST_TENSOR]
-        if self.size <= _ONE_CHUNK or (not large and self.size <= DICTIONARY_LIMIT):
-            yield from whole(self.size, self.parent.content_of(self.parent.like(self.path)))
-            return
-        large.sort(key=lambda t: t.start or 0)
-        bases = self.parent.bases(self.path, large)
-        spans = [_span(t, base) for t, base in zip(large, bases, strict=True)]
-        yield from cut(spans, self.size, self._read)
+        yield from _segments(self.path, self.size, tensors, self.parent, self._read)
 
     def _read(self, start: int, end: int) -> bytes:
         return os.pread(self.file.fileno(), end - start, start)
+
+
+def _segments(
+    path: str,
+    size: int,
+    tensors: Sequence[TensorInfo],
+    parent: ParentFiles,
+    read: Callable[[int, int], bytes],
+) -> Iterator[Segment]:
+    known = [t for t in tensors if t.start is not None and t.end is not None]
+    large = [t for t in known if (t.end or 0) - (t.start or 0) >= SMALLEST_TENSOR]
+    if size <= _ONE_CHUNK or (not large and size <= DICTIONARY_LIMIT):
+        yield from whole(size, parent.content_of(parent.like(path)))
+        return
+    large.sort(key=lambda t: t.start or 0)
+    bases = parent.bases(path, large)
+    spans = [_span(t, base) for t, base in zip(large, bases, strict=True)]
+    yield from cut(spans, size, read)
 
 
 def _span(info: TensorInfo, bases: Sequence[ChunkId]) -> Span:
@@ -179,27 +192,6 @@ def store_file(
     scan: bool,
 ) -> BlobRow | NewBlob:
     """Store one file's content, unless it is known by digest."""
-    try:
-        opened = open(file.place, "rb")  # noqa: SIM115 - closed below, the errors here are ours
-    except PermissionError:
-        raise Denied("no-permission", f"{file.place} can't be read") from None
-    except OSError as error:
-        raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
-    with opened:
-        return store_opened(house, ingest, opened, file.path, parent, external=external, scan=scan)
-
-
-def store_opened(
-    house: House,
-    ingest: Ingest,
-    file: BinaryIO,
-    path: str,
-    parent: ParentFiles,
-    *,
-    external: Sequence[TensorInfo] = (),
-    scan: bool = True,
-) -> BlobRow | NewBlob:
-    """Store the content of an open file as that of `path`, unless it is known by digest."""
     known: list[BlobRow] = []
 
     def is_known(digest: Digest) -> bool:
@@ -207,15 +199,53 @@ def store_opened(
             known[:] = blobs.by_digest(connection, [digest.raw]).values()
         return bool(known)
 
-    size = os.fstat(file.fileno()).st_size
-    plan = _Plan(file, path, size, parent, external, scan)
-    like = parent.like(path)
-    stored = ingest.file(
-        file.fileno(), size, plan.segments(), known=is_known, recipe_base=parent.recipe_of(like)
-    )
+    try:
+        opened = open(file.place, "rb")  # noqa: SIM115 - closed below, the errors here are ours
+    except PermissionError:
+        raise Denied("no-permission", f"{file.place} can't be read") from None
+    except OSError as error:
+        raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
+    with opened:
+        size = os.fstat(opened.fileno()).st_size
+        plan = _Plan(opened, file.path, size, parent, external, scan)
+        like = parent.like(file.path)
+        stored = ingest.file(
+            opened.fileno(), size, plan.segments(),
+            known=is_known, recipe_base=parent.recipe_of(like),
+        )  # fmt: skip
     if not isinstance(stored, StoredBlob) or stored.content is None:
         return known[0]
     return _new_blob(ingest, stored, plan.inspection, parent.inspection_chunk(like))
+
+
+class Made(Protocol):
+    """A file that is made while it is stored."""
+
+    path: str
+    size: int
+    inspection: Inspection
+
+    def runs(self, segments: Iterable[Segment]) -> Iterable[Sequence[Segment]]:
+        """All segments in order, those together that are made at once."""
+
+    def fill(self, start: int, out: Bytes) -> None:
+        """Write the bytes from `start` on; called by many threads."""
+
+
+def store_made(ingest: Ingest, made: Made, parent: ParentFiles) -> NewBlob:
+    """Store a file that is nowhere yet."""
+
+    def read(start: int, end: int) -> bytes:
+        out = np.empty(end - start, np.uint8)
+        made.fill(start, out)
+        return out.tobytes()
+
+    segments = _segments(made.path, made.size, made.inspection.tensors, parent, read)
+    like = parent.like(made.path)
+    stored = ingest.made(
+        made.size, made.runs(segments), made.fill, recipe_base=parent.recipe_of(like)
+    )
+    return _new_blob(ingest, stored, made.inspection, parent.inspection_chunk(like))
 
 
 def _new_blob(

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelyard.core.mixing import COMPUTED
 from modelyard.errors import Conflict, Corrupt, Unsupported
-from modelyard.formats import inspect
+from modelyard.formats import Inspection, inspect
 from modelyard.formats.reading import printable
 from modelyard.formats.safetensors_writer import write_head
 from modelyard.registry.blobs import open_blob
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from modelyard.core.merge import Entry
     from modelyard.core.mixing.numbers import Bytes
     from modelyard.core.tensor import TensorInfo
-    from modelyard.formats import Inspection
     from modelyard.registry.files import Contents
     from modelyard.registry.house import House
 
@@ -53,6 +52,7 @@ class _Inline:
 @dataclass(frozen=True, slots=True)
 class _File:
     path: str
+    mode: int
     source: Source
     inspection: Inspection
 
@@ -82,6 +82,10 @@ class Slot:
     base: Held | None
 
     @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    @property
     def elements(self) -> int:
         return self.sides[0].info.elements
 
@@ -101,8 +105,11 @@ class Target:
     """A file of the new version: a head, and tensors without a gap after it."""
 
     path: str
+    mode: int
     head: bytes
     slots: tuple[Slot, ...]
+    inspection: Inspection
+    """What it will tell of itself."""
 
     @property
     def size(self) -> int:
@@ -170,7 +177,7 @@ def _files(house: House, found: Contents) -> list[_File]:
         if not inspection.tensors and not scripted:
             continue
         if inspection.format in ("safetensors", "torch") and not scripted:
-            files.append(_File(path, _source(house, found, entry), inspection))
+            files.append(_File(path, entry.mode, _source(house, found, entry), inspection))
         else:
             others.append(f"{path} ({'torchscript' if scripted else inspection.format})")
     if others or not files:
@@ -326,7 +333,8 @@ def _target(file: _File, slots: Sequence[Slot], renamed: Mapping[str, str]) -> T
         Slot(t.name, t.dtype, t.start or 0, t.end or 0, by_name[t.name].sides, by_name[t.name].base)
         for t in placed
     ]
-    return Target(renamed[file.path], head, tuple(moved))
+    told = Inspection("safetensors", "torch", placed, {"metadata": {"format": "pt"}})
+    return Target(renamed[file.path], file.mode, head, tuple(moved), told)
 
 
 def _like(file: _File, slots: Sequence[Slot]) -> Target:
@@ -335,7 +343,7 @@ def _like(file: _File, slots: Sequence[Slot]) -> Target:
     head = np.empty(8 + int.from_bytes(length.tobytes(), "little"), np.uint8)
     file.source.read_into(0, head)
     ordered = sorted(slots, key=lambda slot: (slot.start, slot.end))
-    return Target(file.path, head.tobytes(), tuple(ordered))
+    return Target(file.path, file.mode, head.tobytes(), tuple(ordered), file.inspection)
 
 
 def _short(name: str) -> str:

@@ -1,38 +1,37 @@
-"""Tensors through the mixer: read in pieces, mixed in threads, written at their places.
+"""Files that are made of several versions' tensors while they are stored.
 
-Memory is bounded by the size of a piece, whatever the size of the model. A tensor of which a method
-must know something first is read as often as that takes; if it fits a piece, only once.
+Tensors are read in pieces, mixed in threads and stored at once; memory is bounded by the size of a
+piece, whatever the size of the model. A tensor of which a method must know something first is read
+as often as that takes; if it fits a piece, only once.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from bisect import bisect_right
+from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from modelyard.core.mixing import Room, mix_block, survey_of
 from modelyard.core.tensor import ITEMSIZE
-from modelyard.core.version import Progress
-from modelyard.errors import Unavailable
-from modelyard.registry.mixing_plan import conflict
-from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from modelyard.core.mixing import Mix, Survey
     from modelyard.core.mixing.numbers import Bytes
+    from modelyard.core.mixing.surveys import Facts
+    from modelyard.formats import Inspection
     from modelyard.registry.house import House
     from modelyard.registry.mixing_plan import Plan, Slot, Source, Target
+    from modelyard.store.chunking import Segment
 
-__all__ = ["Stream"]
+__all__ = ["MixedFile", "Mixer"]
 
 _MEMORY = 96 << 20
 """Bytes that the pieces of all threads may take."""
@@ -46,13 +45,11 @@ _LINE = 64
 _BYTE = np.dtype(np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Some bytes of a tensor."""
+class _Stretch(NamedTuple):
+    """Some bytes of a tensor, counted from its first."""
 
     slot: Slot
     start: int
-    """From the tensor's first byte."""
     end: int
 
     @property
@@ -64,182 +61,203 @@ class _Stretch:
         """Index of the first element."""
         return self.start // ITEMSIZE.get(self.slot.dtype, 1)
 
+    @property
+    def is_whole(self) -> bool:
+        return self.size == self.slot.size
 
-Facts = tuple[float | int, ...]
 
+class Mixer:
+    """What the files of one mixture share: the method, scratch memory, what was read and found."""
 
-class Stream:
-    """Mixes all files of a plan. `read` counts the bytes that were asked of the store."""
-
-    def __init__(
-        self, house: House, mix: Mix, plan: Plan, report: Callable[[Progress], None]
-    ) -> None:
+    def __init__(self, house: House, mix: Mix, plan: Plan) -> None:
+        self.mix = mix
+        self.pool = house.pool
         self.read = 0
-        self._mix = mix
-        self._pool = house.pool
-        self._threads = min(os.cpu_count() or 1, 8)
+        """Bytes that were asked of the store."""
+        self.differing: dict[str, None] = {}
+        """Tensors of whole numbers that are not the same in all versions."""
         self._rooms: SimpleQueue[Room] = SimpleQueue()
         self._lock = threading.Lock()
-        self._report = report
-        slots = [slot for target in plan.targets for slot in target.slots]
-        self._total = sum((slot.end - slot.start) * len(slot.versions) for slot in slots)
-        self._piece = self._piece_size(slots)
-        self._differing: dict[str, None] = {}
-
-    def write(self, target: Target, descriptor: int) -> None:
-        """Fill an empty file. Conflict: `weights-conflict`, if whole numbers differ."""
-        try:
-            os.ftruncate(descriptor, target.size)
-        except OSError as error:
-            raise _not_written(error) from error
-        _write(descriptor, memoryview(target.head), 0)
-        self._run(
-            partial(self._write_piece, descriptor, piece, facts)
-            for piece, facts in self._pieces(target)
-        )
-        if self._differing:
-            raise conflict([f"{name}: whole numbers that differ" for name in self._differing])
+        self.piece = self._piece_size([s for target in plan.targets for s in target.slots])
 
     def _piece_size(self, slots: Sequence[Slot]) -> int:
         """A whole number of chunks. Larger where a tensor must be seen whole before it is mixed."""
         versions = max((len(slot.versions) for slot in slots), default=1)
-        size = _MEMORY // self._threads // (versions + 2) // _STEP * _STEP
-        surveyed = any(self._survey(slot) is not None for slot in slots)
+        threads = min(os.cpu_count() or 1, 8)
+        size = _MEMORY // threads // (versions + 2) // _STEP * _STEP
+        surveyed = any(self.survey(slot) is not None for slot in slots)
         return max(min(size, _LARGEST_SURVEYED if surveyed else _LARGEST), _STEP)
 
-    def _survey(self, slot: Slot) -> Survey | None:
+    def survey(self, slot: Slot) -> Survey | None:
+        """What the method must know of a tensor before it is mixed."""
         if not slot.is_computed or not slot.elements:
             return None
-        return survey_of(self._mix, slot.dtype, slot.elements)
-
-    # -- pieces ----------------------------------------------------------------------------------
-
-    def _pieces(self, target: Target) -> Iterator[tuple[Sequence[_Stretch], Facts | None]]:
-        """Neighbours that one thread takes at once, and what is known of a tensor in pieces."""
-        piece: list[_Stretch] = []
-        size = 0
-        for slot in target.slots:
-            length = slot.end - slot.start
-            if piece and size + length > self._piece:
-                yield piece, None
-                piece, size = [], 0
-            if length > self._piece:
-                stretches = self._cut(slot)
-                facts = self._surveyed(slot, stretches)
-                for stretch in stretches:
-                    yield [stretch], facts
-            elif length:
-                piece.append(_Stretch(slot, 0, length))
-                size += length
-        if piece:
-            yield piece, None
-
-    def _cut(self, slot: Slot) -> list[_Stretch]:
-        size = slot.end - slot.start
-        return [
-            _Stretch(slot, start, min(start + self._piece, size))
-            for start in range(0, size, self._piece)
-        ]
-
-    def _surveyed(self, slot: Slot, stretches: Sequence[_Stretch]) -> Facts | None:
-        """What the method must know of a tensor that is too large for a piece."""
-        survey = self._survey(slot)
-        if survey is None:
-            return None
-        while survey.facts is None:
-            self._run(partial(self._look, survey, stretch) for stretch in stretches)
-            survey.finish()
-        return survey.facts
-
-    # -- in a thread -----------------------------------------------------------------------------
-
-    def _look(self, survey: Survey, stretch: _Stretch) -> None:
-        with self._room() as room:
-            sides, base = self._bytes_of([stretch], room)[0]
-            survey.add(stretch.at, sides, base, room)
-
-    def _write_piece(self, descriptor: int, piece: Sequence[_Stretch], facts: Facts | None) -> None:
-        first = piece[0].slot.start + piece[0].start
-        with self._room() as room:
-            out = room.take("out", sum(stretch.size for stretch in piece), _BYTE)
-            at = 0
-            for stretch, (sides, base) in zip(piece, self._bytes_of(piece, room), strict=True):
-                self._mix_stretch(stretch, sides, base, facts, out[at : at + stretch.size], room)
-                at += stretch.size
-            _write(descriptor, out.data, first)
-        with self._lock:
-            self._report(Progress("mix", min(self.read, self._total), self._total))
-
-    def _mix_stretch(
-        self,
-        stretch: _Stretch,
-        sides: Sequence[Bytes],
-        base: Bytes | None,
-        facts: Facts | None,
-        out: Bytes,
-        room: Room,
-    ) -> None:
-        slot = stretch.slot
-        if not slot.is_computed:
-            out[:] = sides[0]
-            counter = slot.elements == 1  # as BatchNorm's num_batches_tracked: the first's is kept
-            if not counter and not all(np.array_equal(side, out) for side in sides[1:]):
-                with self._lock:
-                    self._differing[slot.name] = None
-            return
-        survey = self._survey(slot) if facts is None else None
-        if survey is not None:
-            while survey.facts is None:
-                survey.add(0, sides, base, room)
-                survey.finish()
-            facts = survey.facts
-        mix_block(self._mix, slot.name, slot.dtype, stretch.at, sides, base, facts, out, room)
-
-    def _bytes_of(
-        self, piece: Sequence[_Stretch], room: Room
-    ) -> list[tuple[list[Bytes], Bytes | None]]:
-        """Of each stretch the bytes in all versions, and in the base."""
-        columns = []
-        for number in range(len(piece[0].slot.versions)):
-            wanted = []
-            for stretch in piece:
-                held = stretch.slot.versions[number]
-                start = (held.info.start or 0) + stretch.start
-                wanted.append((held.source, start, start + stretch.size))
-            columns.append(_gather(wanted, f"version{number}", room))
-        with self._lock:
-            self.read += sum(stretch.size for stretch in piece) * len(columns)
-        rows = [list(row) for row in zip(*columns, strict=True)]
-        if piece[0].slot.base is None:
-            return [(row, None) for row in rows]
-        return [(row[:-1], row[-1]) for row in rows]
+        return survey_of(self.mix, slot.dtype, slot.elements)
 
     @contextmanager
-    def _room(self) -> Iterator[Room]:
+    def room(self) -> Iterator[Room]:
         """Scratch memory: as many as there are threads at work, gone with this object."""
         try:
             room = self._rooms.get_nowait()
         except Empty:
             room = Room()
-        yield room
-        self._rooms.put(room)
-
-    def _run(self, jobs: Iterable[Callable[[], None]]) -> None:
-        """All jobs in threads; the first failure ends the rest and is raised."""
-        waiting: set[Future[None]] = set()
         try:
-            for job in jobs:
-                waiting.add(self._pool.submit(job))
-                if len(waiting) > 2 * self._threads:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        future.result()
-            for future in waiting:
-                future.result()
+            yield room
         finally:
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
+            self._rooms.put(room)
+
+    def bytes_of(
+        self, stretches: Sequence[_Stretch], room: Room
+    ) -> list[tuple[list[Bytes], Bytes | None]]:
+        """Of each stretch the bytes in all versions, and in the base."""
+        columns = []
+        for number in range(len(stretches[0].slot.versions)):
+            wanted = []
+            for stretch in stretches:
+                held = stretch.slot.versions[number]
+                start = (held.info.start or 0) + stretch.start
+                wanted.append((held.source, start, start + stretch.size))
+            columns.append(_gather(wanted, f"version{number}", room))
+        with self._lock:
+            self.read += sum(stretch.size for stretch in stretches) * len(columns)
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        if stretches[0].slot.base is None:
+            return [(row, None) for row in rows]
+        return [(row[:-1], row[-1]) for row in rows]
+
+
+class MixedFile:
+    """One file of the new version, made range by range (`registry.blobs.Made`)."""
+
+    def __init__(self, mixer: Mixer, target: Target) -> None:
+        self.path = target.path
+        self.size = target.size
+        self.inspection: Inspection = target.inspection
+        self._mixer = mixer
+        self._head = np.frombuffer(target.head, np.uint8)
+        self._slots = [slot for slot in target.slots if slot.size]
+        self._starts = [slot.start for slot in self._slots]
+        self._facts: dict[int, Facts | None] = {}
+        """By a slot's start: what was found of a tensor that is larger than a piece."""
+
+    def runs(self, segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+        """Neighbours that are made at once: whole tensors, or pieces of large ones."""
+        run: list[Segment] = []
+        last: Slot | None = None
+        for segment in segments:
+            slot = self._slot_at(segment.start)
+            size = segment.end - run[0].start if run else 0
+            if slot is not None and slot is not last and run:
+                size += max(slot.end - segment.end, 0) if slot.size <= self._mixer.piece else 0
+            if run and (size > self._mixer.piece or self._is_large(slot) != self._is_large(last)):
+                yield run
+                run = []
+            if slot is not last and self._is_large(slot):
+                self._look_at(slot)
+            run.append(segment)
+            last = slot
+        if run:
+            yield run
+
+    def fill(self, start: int, out: Bytes) -> None:
+        """Write the bytes from `start` on."""
+        end = start + len(out)
+        head = self._head[start:end]
+        out[: len(head)] = head
+        stretches = []
+        for number in range(max(bisect_right(self._starts, start) - 1, 0), len(self._slots)):
+            slot = self._slots[number]
+            if slot.start >= end:
+                break
+            a, b = max(start, slot.start), min(end, slot.end)
+            if a < b:
+                stretches.append(_Stretch(slot, a - slot.start, b - slot.start))
+        if stretches:
+            with self._mixer.room() as room:
+                self._mix(
+                    stretches, out[stretches[0].slot.start + stretches[0].start - start :], room
+                )
+
+    # -- tensors ---------------------------------------------------------------------------------
+
+    def _slot_at(self, start: int) -> Slot | None:
+        number = bisect_right(self._starts, start) - 1
+        return self._slots[number] if number >= 0 else None
+
+    def _is_large(self, slot: Slot | None) -> bool:
+        return slot is not None and slot.size > self._mixer.piece
+
+    def _look_at(self, slot: Slot | None) -> None:
+        """Find out, in threads, what the method must know of a large tensor."""
+        survey = None if slot is None else self._mixer.survey(slot)
+        if slot is None or survey is None:
+            return
+        piece = self._mixer.piece
+        stretches = [
+            _Stretch(slot, start, min(start + piece, slot.size))
+            for start in range(0, slot.size, piece)
+        ]
+        while survey.facts is None:
+            futures = [self._mixer.pool.submit(self._look, survey, part) for part in stretches]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+                wait(futures)
+            survey.finish()
+        self._facts[slot.start] = survey.facts
+
+    def _look(self, survey: Survey, stretch: _Stretch) -> None:
+        with self._mixer.room() as room:
+            sides, base = self._mixer.bytes_of([stretch], room)[0]
+            survey.add(stretch.at, sides, base, room)
+
+    def _mix(self, stretches: Sequence[_Stretch], out: Bytes, room: Room) -> None:
+        at = 0
+        rows = self._mixer.bytes_of(stretches, room)
+        for stretch, (sides, base) in zip(stretches, rows, strict=True):
+            slot, part = stretch.slot, out[at : at + stretch.size]
+            at += stretch.size
+            if not slot.is_computed:
+                self._keep(slot, sides, part)
+                continue
+            facts = self._facts_of(stretch, sides, base, room)
+            mix_block(
+                self._mixer.mix, slot.name, slot.dtype, stretch.at, sides, base, facts, part, room
+            )
+
+    def _keep(self, slot: Slot, sides: Sequence[Bytes], out: Bytes) -> None:
+        """Values that are not computed with are the same everywhere, or counters of one number.
+
+        Of such (BatchNorm's `num_batches_tracked`) the first version's is kept.
+        """
+        out[:] = sides[0]
+        if slot.elements > 1 and not all(np.array_equal(side, out) for side in sides[1:]):
+            self._mixer.differing[slot.name] = None
+
+    def _facts_of(
+        self, stretch: _Stretch, sides: Sequence[Bytes], base: Bytes | None, room: Room
+    ) -> Facts | None:
+        known = self._facts.get(stretch.slot.start)
+        survey = self._mixer.survey(stretch.slot) if known is None else None
+        if survey is None:
+            return known
+        if not stretch.is_whole:
+            self._look_at_small(stretch.slot, survey)
+            return self._facts[stretch.slot.start]
+        while survey.facts is None:
+            survey.add(0, sides, base, room)
+            survey.finish()
+        return survey.facts
+
+    def _look_at_small(self, slot: Slot, survey: Survey) -> None:
+        """A range that ends inside of a small tensor: the whole of it is read once more."""
+        while survey.facts is None:
+            self._look(survey, _Stretch(slot, 0, slot.size))
+            survey.finish()
+        self._facts[slot.start] = survey.facts
 
 
 def _gather(wanted: Sequence[tuple[Source, int, int]], name: str, room: Room) -> list[Bytes]:
@@ -262,22 +280,3 @@ def _gather(wanted: Sequence[tuple[Source, int, int]], name: str, room: Room) ->
     for source, start, end, place in runs:
         source.read_into(start, memory[place : place + end - start])
     return [memory[where[i] : where[i] + end - start] for i, (_, start, end) in enumerate(wanted)]
-
-
-def _write(descriptor: int, view: memoryview, at: int) -> None:
-    try:
-        while view:
-            count = os.pwrite(descriptor, view, at)
-            view, at = view[count:], at + count
-    except OSError as error:
-        raise _not_written(error) from error
-
-
-def _not_written(error: OSError) -> Unavailable:
-    full = error.errno in NO_ROOM
-    return Unavailable(
-        "disk-full" if full else "dest-io",
-        f"the mixed weights can't be written: {error.strerror}",
-        hint="mixing needs room for one more file of weights, then for what is new in it"
-        if full else None,
-    )  # fmt: skip

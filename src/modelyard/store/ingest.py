@@ -110,6 +110,35 @@ class Ingest:
             )  # fmt: skip
         return stored
 
+    def made(
+        self,
+        size: int,
+        runs: Iterable[Sequence[Segment]],
+        fill: Callable[[int, Bytes], None],
+        *,
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob:
+        """Store a file that is made while it is stored: nothing of it is written anywhere else.
+
+        Args:
+            runs: All segments of the file in order, those together that are made at once.
+            fill: Writes the file's bytes from an offset on; called by many threads.
+        """
+        turns = _Turns()
+        found: dict[int, list[tuple[ChunkId, int]]] = {}
+        waiting: dict[Future[list[tuple[ChunkId, int]]], int] = {}
+        try:
+            for number, run in enumerate(runs):
+                waiting[self._pool.submit(self._make, run, fill, turns, number)] = number
+                if len(waiting) > 8:
+                    self._collect(waiting, found, all_of_them=False)
+            self._collect(waiting, found, all_of_them=True)
+        finally:
+            turns.end()
+            wait(waiting)
+        chunks = [chunk for number in sorted(found) for chunk in found[number]]
+        return self._blob(turns.digest(), size, chunks, recipe_base)
+
     def record(self, kind: Kind, content: bytes, base: ChunkId | None = None) -> ChunkId:
         """Store a record of our own, in terms of a similar one if that pays."""
         name = chunk_id(kind, content)
@@ -208,6 +237,28 @@ class Ingest:
         self.report(sum(len(piece) for piece in pieces))
         return stored
 
+    def _make(
+        self,
+        run: Sequence[Segment],
+        fill: Callable[[int, Bytes], None],
+        turns: _Turns,
+        number: int,
+    ) -> list[tuple[ChunkId, int]]:
+        start, end = run[0].start, run[-1].end
+        try:
+            if turns.ended:
+                return []
+            made = workspace().bytes("made", end - start)
+            fill(start, made)
+            if not turns.hash(number, made):
+                return []
+        except BaseException:
+            turns.end()  # the others would wait for us
+            raise
+        stored = self._store(run, [made[s.start - start : s.end - start] for s in run])
+        self.report(end - start)
+        return stored
+
     def _blob(
         self,
         digest: Digest,
@@ -280,6 +331,36 @@ class Ingest:
             return False
         count, total = self._index.deltas(base.id)
         return encoded.length * (count + 1) > base.length + total
+
+
+class _Turns:
+    """SHA-256 of a file whose pieces become ready in any order: each thread waits for its turn."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._hash = hashlib.sha256()
+        self._next = 0
+        self._changed = threading.Condition()
+
+    def hash(self, number: int, piece: Bytes) -> bool:
+        """False if there will be no turn any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended or self._next == number)
+            if self.ended:
+                return False
+        self._hash.update(piece.data)  # nobody else's turn, and no lock held for so long
+        with self._changed:
+            self._next += 1
+            self._changed.notify_all()
+        return True
+
+    def end(self) -> None:
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def digest(self) -> Digest:
+        return Digest(self._hash.digest())
 
 
 def _runs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:

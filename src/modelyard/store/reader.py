@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from modelyard.store.interface import Index, SupportsReadInto
 from modelyard.store.pack import chunk_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from modelyard.core.chunks import ChunkRow
     from modelyard.core.digest import ChunkId
@@ -25,6 +26,8 @@ __all__ = ["Reader"]
 
 _CACHE_BYTES = 32 << 20
 _CACHE_LARGEST = 2 << 20
+_BASES_BYTES = 40 << 20
+"""Chunks that are kept decoded while several versions are read side by side."""
 
 
 class Reader:
@@ -33,7 +36,8 @@ class Reader:
     def __init__(self, backend: Backend, index: Index) -> None:
         self.backend = backend
         self.index = index
-        self._cache = _Cache(_CACHE_BYTES)
+        self._cache: _Cache[bytes] = _Cache(_CACHE_BYTES)
+        self._full: _Cache[Bytes] | None = None
         self._reads_into = backend if isinstance(backend, SupportsReadInto) else None
 
     def rows(self, hashes: Sequence[ChunkId]) -> Mapping[ChunkId, ChunkRow]:
@@ -57,7 +61,14 @@ class Reader:
     ) -> None:
         """Decode one chunk into `out`, whose length is the chunk's size, and check its name."""
         base = self._base_row(row, bases)
-        self._decode(row, out, work, base)
+        kept = self._full
+        found = kept.get(row.hash) if kept is not None else None
+        if found is not None and len(found) == len(out):
+            out[:] = found
+        else:
+            self._decode(row, out, work, base)
+            if kept is not None and base is None:
+                kept.put(row.hash, out.copy())
         if chunk_id(row.kind, out.data) != row.hash:
             if base is not None:
                 self.into(base, np.empty(base.size, np.uint8), work, {})  # the damage may be there
@@ -65,6 +76,15 @@ class Reader:
                 "bad-chunk", f"chunk {row.hash.hex()[:16]} in {row.pack} is damaged",
                 hint="yard verify tells which versions need it",
             )  # fmt: skip
+
+    @contextmanager
+    def side_by_side(self) -> Iterator[None]:
+        """While versions are read together, the chunks that their deltas share are decoded once."""
+        self._full = _Cache(_BASES_BYTES)
+        try:
+            yield
+        finally:
+            self._full = None
 
     def record(self, row: ChunkRow) -> bytes:
         """A small record of our own (recipe, inspection, bundle), kept for a while."""
@@ -85,11 +105,24 @@ class Reader:
             if base_row is not None and base_row.size < _CACHE_LARGEST // 16:
                 base = np.frombuffer(self.record(base_row), np.uint8)
             elif base_row is not None:
-                base = work.bytes("base", base_row.size)
-                self._decode(base_row, base, work, None)
+                base = self._shared(base_row, work)
             decode(row.codec, self._payload(row, work), base, out, work)
         except NotFound:
             raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
+
+    def _shared(self, row: ChunkRow, work: Workspace) -> Bytes:
+        """A base, not checked; read it only."""
+        kept = self._full
+        if kept is None or row.size > _CACHE_LARGEST:
+            base = work.bytes("base", row.size)
+            self._decode(row, base, work, None)
+            return base
+        found = kept.get(row.hash)
+        if found is None:
+            found = np.empty(row.size, np.uint8)
+            self._decode(row, found, work, None)
+            kept.put(row.hash, found)
+        return found
 
     def _base_row(self, row: ChunkRow, bases: Mapping[int, ChunkRow]) -> ChunkRow | None:
         if not needs_base(row.codec):
@@ -109,23 +142,26 @@ class Reader:
         return memoryview(self.backend.get(row.pack, row.start, row.start + row.length))
 
 
-class _Cache:
-    """Records by name, up to so many bytes; the least used goes first."""
+Content = TypeVar("Content", "bytes", "Bytes")
+
+
+class _Cache(Generic[Content]):
+    """Chunks by name, up to so many bytes; the least used goes first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._items: OrderedDict[bytes, bytes] = OrderedDict()
+        self._items: OrderedDict[bytes, Content] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes) -> Content | None:
         with self._lock:
             content = self._items.get(key)
             if content is not None:
                 self._items.move_to_end(key)
             return content
 
-    def put(self, key: bytes, content: bytes) -> None:
+    def put(self, key: bytes, content: Content) -> None:
         if len(content) > _CACHE_LARGEST:
             return
         with self._lock:

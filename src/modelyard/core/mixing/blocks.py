@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +14,15 @@ from modelyard.core.mixing.surveys import survey_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from modelyard.core.mixing.mix import Mix
-    from modelyard.core.mixing.numbers import Bytes, Room
+    from modelyard.core.mixing.numbers import Bits, Bytes, Room
     from modelyard.core.mixing.surveys import Facts
 
 __all__ = ["mix_block", "mix_whole"]
+
+_BOOL: np.dtype[np.bool_] = np.dtype(np.bool_)
 
 
 def mix_block(
@@ -44,9 +47,6 @@ def mix_block(
         out: As many bytes, written to; may not overlap the others.
     """
     others = [*sides[1:], *([] if base is None else [base])]
-    if all(np.array_equal(other, sides[0]) for other in others):
-        out[:] = sides[0]
-        return
     kernel = kernel_of(mix)
     width = COMPUTED[dtype]
     drops = _drops(mix, name) if mix.method == "dare" else ()
@@ -56,15 +56,18 @@ def mix_block(
         while start < end:
             stop = min(start + GRAIN - (at + start) % GRAIN, end)
             part = slice(start * width, stop * width)
-            values = [widen(s[part], dtype, f"side{i}", room) for i, s in enumerate(sides)]
-            below = None if base is None else widen(base[part], dtype, "base", room)
-            mixed = room.take("mixed", stop - start, working(dtype))
-            kernel(mix, values, below, mixed, Place(at + start, facts, drops), room)
-            narrow(mixed, dtype, out[part], room)
             first = bits_of(sides[0][part], dtype)
-            same = reduce(np.logical_and, [bits_of(o[part], dtype) == first for o in others])
-            if same.any():
-                choose(bits_of(out[part], dtype), first, same, room)
+            same = _same(first, [bits_of(other[part], dtype) for other in others], room)
+            if same.all():
+                out[part] = sides[0][part]
+            else:
+                values = [widen(s[part], dtype, f"side{i}", room) for i, s in enumerate(sides)]
+                below = None if base is None else widen(base[part], dtype, "base", room)
+                mixed = room.take("mixed", stop - start, working(dtype))
+                kernel(mix, values, below, mixed, Place(at + start, facts, drops), room)
+                narrow(mixed, dtype, out[part], room)
+                if same.any():
+                    choose(bits_of(out[part], dtype), first, same, room)
             start = stop
 
 
@@ -81,6 +84,16 @@ def mix_whole(
     facts = None if survey is None else survey.facts
     mix_block(mix, name, dtype, 0, sides, base, facts, out, room)
     return out
+
+
+def _same(first: Bits, others: Sequence[Bits], room: Room) -> NDArray[np.bool_]:
+    """Where all bit patterns are those of the first."""
+    same = room.take("same", len(first), _BOOL)
+    np.equal(first, others[0], out=same) if others else same.fill(True)
+    for other in others[1:]:
+        equal = np.equal(first, other, out=room.take("equal", len(first), _BOOL))
+        np.logical_and(same, equal, out=same)
+    return same
 
 
 def _drops(mix: Mix, name: str) -> list[Drops]:

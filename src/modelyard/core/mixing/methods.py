@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.core.mixing.drops import Drops
 from modelyard.core.mixing.numbers import clear, magnitudes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from modelyard.core.mixing.drops import Drops
     from modelyard.core.mixing.mix import Mix
     from modelyard.core.mixing.numbers import Floats, Room
     from modelyard.core.mixing.surveys import Facts
@@ -91,6 +91,7 @@ def ties(
     arXiv:2306.01708. Trimmed is per tensor and version. The elected sign is that of the sum of all
     changes; where that is 0 nothing changes. Weights count in the sum and in the mean.
     """
+    assert base is not None
     changes = _changes(sides, base, room)
     one = changes[0].dtype.type
     total = room.take("total", len(out), out.dtype)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from modelyard.errors import InvalidInput
 
@@ -60,7 +61,6 @@ class Mix:
         """
         if method not in METHODS:
             raise _bad(f"{str(method)[:80]!r} is no method", f"one of {', '.join(METHODS)}")
-        known = cast("Method", method)
         least = 1 if method in _WITH_BASE else 2
         if count < least:
             raise _bad(
@@ -77,8 +77,8 @@ class Mix:
                 raise _bad(f"{method} has no {name}", f"{name} is for {', '.join(sorted(where))}")
         default = _DENSITY if method in _WITH_DENSITY else 1.0
         return cls(
-            method=known,
-            weights=_weights(known, count, weights),
+            method=method,
+            weights=_weights(method, count, weights),
             density=_density(default if density is None else density),
             scale=_number("scale", 1.0 if scale is None else scale),
             seed=_seed(0 if seed is None else seed),
@@ -107,8 +107,7 @@ class Mix:
 
 
 def _weights(method: Method, count: int, given: Sequence[float] | None) -> tuple[float, ...]:
-    if given is not None and (isinstance(given, str) or not hasattr(given, "__len__")):
-        raise _bad("weights must be a list of numbers")
+    given = None if given is None else _listed(given)
     if method == "average" and given:
         raise _bad("average has no weights", "method 'weighted' takes them")
     if not given:
@@ -117,17 +116,22 @@ def _weights(method: Method, count: int, given: Sequence[float] | None) -> tuple
         return (1.0 if method in _WITH_BASE else 1 / count,) * count
     if len(given) != count:
         raise _bad(f"{count} versions need {count} weights, not {len(given)}")
-    weights = [_number("weight", weight) for weight in given]
-    if not any(weights):
+    if not any(given):
         raise _bad("all weights are 0")
     if method in _WITH_BASE:
-        return tuple(weights)
-    total = math.fsum(weights)
-    if abs(total) < 1e-6 * max(map(abs, weights)) or not math.isfinite(total):
+        return tuple(given)
+    total = math.fsum(given)
+    if abs(total) < 1e-6 * max(map(abs, given)) or not math.isfinite(total):
         raise _bad("the weights sum to 0: they can't be brought to a sum of 1")
-    if method == "slerp" and min(weights) < 0:
+    if method == "slerp" and min(given) < 0:
         raise _bad("slerp goes from one version to the other: weights can't be negative")
-    return tuple(weight / total for weight in weights)
+    return tuple(weight / total for weight in given)
+
+
+def _listed(given: object) -> list[float]:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise _bad("weights must be a list of numbers")
+    return [_number("weight", weight) for weight in given]
 
 
 def _density(value: float) -> float:

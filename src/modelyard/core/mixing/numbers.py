@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[Any]
+    Bits = NDArray[Any]
 
 __all__ = [
     "COMPUTED",
@@ -34,9 +35,14 @@ COMPUTED = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 GRAIN = 1 << 15
 """Elements that are computed at once: all arrays of a step stay in the second cache."""
 
-_BITS = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
-_STORED = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
-_F4, _F8 = np.dtype("<f4"), np.dtype("<f8")
+_BITS: dict[int, np.dtype[Any]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+_STORED: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype("<f2"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+}
+_F4: np.dtype[Any] = np.dtype("<f4")
+_F8: np.dtype[Any] = np.dtype("<f8")
 
 
 class Room:
@@ -59,7 +65,7 @@ def working(dtype: str) -> np.dtype[Any]:
     return _F8 if dtype == "float64" else _F4
 
 
-def bits_of(raw: Bytes, dtype: str) -> NDArray[np.unsignedinteger[Any]]:
+def bits_of(raw: Bytes, dtype: str) -> Bits:
     """The bit patterns, one integer an element."""
     return raw.view(_BITS[COMPUTED[dtype]])
 
@@ -105,11 +111,12 @@ def _to_bfloat16(values: Floats, out: NDArray[np.uint16], room: Room) -> None:
         out[broken] = (bits[broken] >> 16) | 0x0040
 
 
-def magnitudes(values: Floats, out: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
+def magnitudes(values: Floats, out: NDArray[Any]) -> Bits:
     """Bit patterns without sign: integers in the order of the absolute values. NaN is above all."""
     width = values.dtype.itemsize
     bits = values.view(_BITS[width])
-    return np.bitwise_and(bits, _BITS[width].type((1 << (8 * width - 1)) - 1), out=out)
+    np.bitwise_and(bits, _BITS[width].type((1 << (8 * width - 1)) - 1), out=out)
+    return out
 
 
 def clear(values: Floats, keep: NDArray[np.bool_], room: Room) -> None:
@@ -119,8 +126,8 @@ def clear(values: Floats, keep: NDArray[np.bool_], room: Room) -> None:
 
 
 def choose(
-    out: NDArray[np.unsignedinteger[Any]],
-    other: NDArray[np.unsignedinteger[Any]],
+    out: Bits,
+    other: Bits,
     there: NDArray[np.bool_],
     room: Room,
 ) -> None:
@@ -135,4 +142,5 @@ def _mask(flags: NDArray[np.bool_], dtype: np.dtype[Any], room: Room) -> NDArray
     """All bits where true, none where false."""
     mask = room.take("mask", len(flags), dtype)
     np.copyto(mask, flags)
-    return np.negative(mask, out=mask)
+    np.negative(mask, out=mask)
+    return mask

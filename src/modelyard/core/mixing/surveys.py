@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from modelyard.core.mixing.mix import Mix
-    from modelyard.core.mixing.numbers import Bytes, Floats
+    from modelyard.core.mixing.numbers import Bytes
 
 __all__ = ["Arc", "Survey", "Trim", "survey_of"]
 
