@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelyard.core.metrics import Facts
     from modelyard.runtimes import About
 
-__all__ = ["Array", "Gatherer", "gatherer", "guessed_suite"]
+__all__ = ["Array", "Gatherer", "check_target", "gatherer", "guessed_suite"]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,9 +54,24 @@ def guessed_suite(about: About, truth: Array, group: str | None) -> tuple[str, s
     return "regression", "as the target is a number"
 
 
-def gatherer(suite: str, about: About, truth: Array, queries: Array | None, seed: int) -> Gatherer:
-    """The one of a suite. InvalidInput: `missing-target`, `not-numeric`."""
+def check_target(truth: Array, suite: str | None, *, grouped: bool) -> None:
+    """Whether a suite can take this target, as far as that is known before the model is asked.
+
+    InvalidInput: `missing-target`, `bad-target`, `not-numeric`, `no-group`.
+    """
     _refuse_missing(truth)
+    if suite in ("regression", "ranking") or (suite is None and grouped):
+        _numeric(truth)
+    if suite == "ranking" and not grouped:
+        raise InvalidInput(
+            "no-group", "ranking needs to know which rows belong together",
+            hint="name the column of the query: --group COL",
+        )  # fmt: skip
+
+
+def gatherer(suite: str, about: About, truth: Array, queries: Array | None, seed: int) -> Gatherer:
+    """The one of a suite. InvalidInput: as `check_target`."""
+    check_target(truth, suite, grouped=queries is not None)
     if suite == "classification":
         return _Classes(about, truth)
     if suite == "regression":
@@ -170,11 +185,7 @@ class _Numbers:
 
 class _Scores:
     def __init__(self, truth: Array, queries: Array | None) -> None:
-        if queries is None:
-            raise InvalidInput(
-                "no-group", "ranking needs to know which rows belong together",
-                hint="name the column of the query: --group COL",
-            )  # fmt: skip
+        assert queries is not None
         self.notes: list[str] = []
         self._truth = truth
         self._queries = queries

@@ -221,9 +221,10 @@ def _sentence(
     tied = [pair for pair in pairs if not pair.significant]
     first = f"{abs(pairs[0].difference):.3g}"
     if not tied:
+        others = f"all {len(pairs)} others" if len(pairs) > 1 else "the other"
         return (
             f"{leader.number} is best: {value} on {field.data}, ahead of {pairs[0].b} by {first}, "
-            f"significantly better than all {len(pairs)} others"
+            f"significantly better than {others}"
         )
     if blind:
         return (

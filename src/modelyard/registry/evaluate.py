@@ -20,7 +20,7 @@ from modelyard.core.metrics.interface import measures_of
 from modelyard.core.version import Progress
 from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
-from modelyard.registry.answers import gatherer, guessed_suite
+from modelyard.registry.answers import check_target, gatherer, guessed_suite
 from modelyard.registry.asking import opened
 from modelyard.registry.classes import Coder
 from modelyard.registry.data import find_data
@@ -117,12 +117,13 @@ def evaluate(
         if suite is None:
             suite, why = guessed_suite(about, rows.truth, how.group)
         gathered = gatherer(suite, about, rows.truth, rows.queries, how.seed)
-        inputs = rows.inputs if about.features is None else rows.inputs.select(about.features)
+        inputs, left_out = rows.for_model(about, how)
         batches = _ask(asked.runtime, inputs, rows.truth, gathered, observers, report)
         latency = _latency(asked.runtime, inputs, batches)
         identity = (asked.model, asked.number, asked.contents.version.size)
     facts = gathered.facts()
-    notes = [*([f"suite {suite}, {why}"] if why else []), *dict.fromkeys(gathered.notes)]
+    told = [f"suite {suite}, {why}"] if why else []
+    notes = [*told, *left_out, *dict.fromkeys(gathered.notes)]
     evaluation = Evaluation(
         id=0, model=identity[0], number=identity[1], suite=suite, data=how.name or found.name,
         data_digest=found.digest, target=how.target, rows=len(table), seed=how.seed,
@@ -153,6 +154,7 @@ class _Rows:
             table.column(name)
         if len(table) == 0:
             raise InvalidInput("no-rows", "the data has no rows", hint="name another file")
+        check_target(table.column(how.target), how.suite, grouped=how.group is not None)
         queries = None
         if how.group is not None:
             _, first, codes = np.unique(
@@ -163,6 +165,20 @@ class _Rows:
         if set(table.names) <= set(out):
             raise InvalidInput("no-inputs", "the data has no column besides the target")
         return cls(table, table.without(*out), table.column(how.target), queries)
+
+    def for_model(self, about: About, how: Measurement) -> tuple[Table, list[str]]:
+        """The columns that the model is asked with, and what is to be said of that.
+
+        A model that knows names gets those. Any other gets all; but it can't take text that is only
+        there to slice by.
+        """
+        if about.features is not None:
+            return self.inputs.select(about.features), []
+        texts = [n for n in dict.fromkeys(how.slices)
+                 if n in self.inputs.names and self.inputs.column(n).dtype.kind == "O"]  # fmt: skip
+        if not texts or len(texts) == len(self.inputs.names):
+            return self.inputs, []
+        return self.inputs.without(*texts), [f"{', '.join(texts)} not given to the model: text"]
 
     def slices(self, facts: Facts, suite: str, how: Measurement) -> tuple[Slice, ...]:
         """Of every column that was asked for."""

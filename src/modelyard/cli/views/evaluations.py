@@ -20,6 +20,9 @@ __all__ = ["EvaluationView", "evaluation_lines", "evaluations_json", "interval",
 _CLASSES = 12
 _SLICES = 15
 _SLICE_MEASURES = 4
+_TELLING = ("accuracy", "f1", "roc_auc", "log_loss", "rmse", "mae", "r2", "ndcg@10", "mrr",
+            "recall@1", "recall@10")  # fmt: skip
+"""What `yard show` tells of an evaluation; the rest is in `metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ def milliseconds(value: float) -> str:
 
 
 def _short(each: Evaluation) -> Spans:
+    chosen = [m for m in each.measures if m.name in _TELLING] or each.measures[:3]
     shown = [f"{m.name} {words.amount(m.value)}" + (f" ({interval(m)})" if interval(m) else "")
-             for m in each.measures[:4]]  # fmt: skip
+             for m in chosen]  # fmt: skip
     name = f"{each.data} {each.data_digest[:8]}"
     return [name, words.minute(each.created), f"{each.rows:,}", ", ".join(shown)]
 
