@@ -133,7 +133,9 @@ class ProcessRuntime:
         finally:
             theirs.close()
         self._socket.settimeout(0.05)
-        self._end = weakref.finalize(self, _end, self._process, self._socket, self._scratch)
+        self._end = weakref.finalize(
+            self, _end, self._process, self._socket, self._scratch, self._words
+        )
         self.layers: tuple[str, ...] = ()
         """What the child gave up: `limits`, `namespaces`, `landlock`, `seccomp`, `no-network`."""
         try:
@@ -184,8 +186,6 @@ class ProcessRuntime:
     def close(self) -> None:
         """Stop the child. It may be called again."""
         self._end()
-        if self._words is not None:
-            self._words.close()
 
     def __enter__(self) -> Self:
         return self
@@ -344,9 +344,16 @@ def _about(content: Json, refuse: Any) -> About:
     )
 
 
-def _end(process: subprocess.Popen[bytes], connection: socket.socket, scratch: str) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    connection: socket.socket,
+    scratch: str,
+    words: BinaryIO | None,
+) -> None:
     """Kill, wait, clean up. There is nothing in a child that would be lost."""
     connection.close()
+    if words is not None:
+        words.close()
     process.kill()
     process.wait()
     try:

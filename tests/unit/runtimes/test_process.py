@@ -1,0 +1,216 @@
+"""A runtime in a child process: limits, errors, ends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelyard.core.table import Table
+from modelyard.core.trust import TRUST_ALL, Trust
+from modelyard.errors import Denied, InvalidInput, Unavailable, Unsupported
+from modelyard.frameworks import Saved
+from modelyard.runtimes.process import Limits, ProcessRuntime, spawn_runtime
+
+ALL = Trust.of(TRUST_ALL)
+SAVED = Saved(
+    framework="python", serializer="pickle", class_name="Model", details={"file": "model.pkl"}
+)
+ROWS = Table({"x": np.array([1.0, 2.0, 3.0])})
+
+
+class _Code:
+    def __init__(self, code):
+        self.code = code
+
+    def __reduce__(self):
+        return (eval, (f"(n := {{}}, exec({self.code!r}, n), n['predict'])[-1]",))
+
+
+def model(folder, body, *, before="pass"):
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    code = f"import os, sys, time\nimport numpy as np\n{before}\ndef predict(rows):\n{lines}\n"
+    (folder / "model.pkl").write_bytes(pickle.dumps(_Code(code)))
+    return folder
+
+
+def opened(folder, body, *, before="pass", **limits):
+    model(folder, body, before=before)
+    return spawn_runtime(folder, SAVED, trust=ALL, limits=Limits(**limits))
+
+
+def gone(pid):
+    """Whether nothing is left of a process, not even a zombie."""
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_it_answers_like_a_runtime(tmp_path):
+    with opened(tmp_path, "return rows[:, 0] * 2") as runtime:
+        found = runtime.predict(ROWS)
+        assert found.outputs["prediction"].tolist() == [2.0, 4.0, 6.0]
+        assert 0 <= found.seconds < 10
+        assert runtime.about.framework == "python"
+
+
+def test_nothing_is_loaded_without_trust(tmp_path):
+    model(tmp_path, "return rows[:, 0]", before=f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(Denied) as caught:
+        spawn_runtime(tmp_path, SAVED, trust=Trust())
+    assert caught.value.kind == "untrusted"
+    assert "eval" in str(caught.value)
+    assert caught.value.hint
+    assert not (tmp_path / "ran").exists()
+
+
+def test_errors_of_ours_come_back_as_they_are(tmp_path):
+    with opened(tmp_path, "raise ValueError('no such thing')") as runtime:
+        with pytest.raises(InvalidInput, match="no such thing") as caught:
+            runtime.predict(ROWS)
+        assert caught.value.kind == "bad-inputs"
+        with pytest.raises(InvalidInput) as caught:
+            runtime.call("__reduce__")
+        assert caught.value.kind == "no-method"
+        assert runtime.alive
+
+
+def test_other_errors_are_unavailable_with_their_first_line(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"")
+    with pytest.raises((InvalidInput, Unavailable)):
+        spawn_runtime(tmp_path, SAVED, trust=ALL)
+    with opened(tmp_path, "sys.exit(3)") as runtime:
+        with pytest.raises(Unavailable, match="left with code 3") as caught:
+            runtime.predict(ROWS)
+        assert caught.value.kind == "model-died"
+
+
+def test_a_framework_that_is_not_known_is_told_by_the_child(tmp_path):
+    saved = Saved(framework="abacus", serializer="beads", class_name="Abacus")
+    with pytest.raises(Unsupported) as caught:
+        spawn_runtime(tmp_path, saved, trust=ALL)
+    assert caught.value.kind == "no-framework"
+
+
+def test_a_crash_comes_with_its_last_words(tmp_path):
+    body = "print('goodbye', file=sys.stderr, flush=True)\nos.abort()"
+    with opened(tmp_path, body) as runtime:
+        with pytest.raises(Unavailable, match=r"SIGABRT.*goodbye"):
+            runtime.predict(ROWS)
+        pid = runtime.pid
+        assert not runtime.alive
+    assert gone(pid)
+
+
+def test_a_call_longer_than_its_limit_is_stopped(tmp_path):
+    with opened(tmp_path, "time.sleep(60)", seconds=0.5) as runtime:
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match=r"0\.5 seconds") as caught:
+            runtime.predict(ROWS)
+        assert caught.value.kind == "model-timeout"
+        assert time.monotonic() - begun < 2
+    assert gone(runtime.pid)
+
+
+def test_more_memory_than_its_limit_is_refused_inside(tmp_path):
+    body = "return np.ones(300_000_000)[: len(rows)]"
+    with opened(tmp_path, body, memory=700_000_000) as runtime:
+        with pytest.raises((InvalidInput, Unavailable)):
+            runtime.predict(ROWS)
+        assert runtime.alive
+
+
+def test_the_environment_is_clean_and_the_network_closed(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "hunter2")
+    body = (
+        "import socket\n"
+        "try:\n    socket.socket()\n    said = 'open'\n"
+        "except OSError:\n    said = 'closed'\n"
+        "return np.array([said + repr(dict(os.environ))] * len(rows), object)"
+    )
+    with opened(tmp_path, body) as runtime:
+        (said, *_) = runtime.predict(ROWS).outputs["label"]
+        assert said.startswith("closed")
+        assert "hunter2" not in said
+        assert "no-network" in runtime.layers
+    with opened(tmp_path, body, network=True) as runtime:
+        assert runtime.predict(ROWS).outputs["label"][0].startswith("open")
+
+
+def test_threads_of_the_libraries_are_bounded(tmp_path):
+    body = "return np.array([int(os.environ['OMP_NUM_THREADS'])] * len(rows))"
+    with opened(tmp_path, body, threads=3) as runtime:
+        assert runtime.predict(ROWS).outputs["label"].tolist() == [3, 3, 3]
+
+
+def test_what_the_model_prints_is_not_seen(tmp_path, capfd):
+    with opened(tmp_path, "print('noise')\nos.write(2, b'noise')\nreturn rows[:, 0]") as runtime:
+        runtime.predict(ROWS)
+    assert "noise" not in "".join(capfd.readouterr())
+
+
+def test_threads_of_this_process_take_turns(tmp_path):
+    found = {}
+    with opened(tmp_path, "time.sleep(0.01)\nreturn rows[:, 0] + 1") as runtime:
+
+        def ask(n):
+            found[n] = runtime.predict(Table({"x": np.full(3, float(n))})).outputs["prediction"]
+
+        threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {n: array.tolist() for n, array in found.items()} == {
+        n: [n + 1.0] * 3 for n in range(8)
+    }  # fmt: skip
+
+
+def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path):
+    made = []
+    thread = threading.Thread(target=lambda: made.append(opened(tmp_path, "return rows[:, 0]")))
+    thread.start()
+    thread.join()
+    time.sleep(0.1)
+    with made[0] as runtime:
+        assert runtime.predict(ROWS).outputs["prediction"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_closing_ends_it_and_asking_afterwards_is_unavailable(tmp_path):
+    runtime = opened(tmp_path, "return rows[:, 0]")
+    scratch = Path(runtime._scratch)
+    runtime.close()
+    runtime.close()
+    assert gone(runtime.pid)
+    assert not scratch.exists()
+    with pytest.raises(Unavailable) as caught:
+        runtime.predict(ROWS)
+    assert caught.value.kind == "model-died"
+
+
+def test_a_forgotten_runtime_ends_too(tmp_path):
+    pid = opened(tmp_path, "return rows[:, 0]").pid
+    gc.collect()
+    assert gone(pid)
+
+
+def test_no_file_is_left_open(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        opened(tmp_path, "return rows[:, 0]").close()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isolated", [False, True], ids=["child", "isolated"])
+def test_a_child_is_up_soon(tmp_path, isolated):
+    times = []
+    for _ in range(7):
+        begun = time.perf_counter()
+        with ProcessRuntime(tmp_path, Limits(isolated=isolated)):
+            times.append(time.perf_counter() - begun)
+    assert min(times) < 0.25
