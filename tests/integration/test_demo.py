@@ -27,12 +27,15 @@ def test_the_story_is_told_twice_in_the_same_folder(tmp_path):
     told = done.stdout
     assert "$ yard diff vision/digits@1 2\n" in told
     assert "alias champion points at vision/digits@2 (was 3)\n" in told
+    assert "3 is best" in told
     assert "all is well\n" in told
     shown = subprocess.run(
         [*YARD, "--yard", str(tmp_path / "demo" / "yard"), "list", "-q"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert shown.stdout.split() == ["tables/wine", "vision/digits", "vision/encoder"]
+    assert shown.stdout.split() == [
+        "data/digits", "tables/wine", "vision/digits", "vision/encoder", "vision/reader",
+    ]  # fmt: skip
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):

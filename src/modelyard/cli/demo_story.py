@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelyard.cli import demo_measured
 from modelyard.cli.demo_zoo import Trained, Zoo, own_zoo
 from modelyard.errors import Conflict, Unavailable
 
@@ -101,7 +102,7 @@ class Story:
         """Run lines of Python, each shown as in Python's own shell, with what it gives."""
         self._print()
         for line in lines:
-            self._print(_bold(f">>> {line}"))
+            self._print(_bold(">>> " + line.replace("\n", "\n... ")))
             try:
                 code = compile(line, "<demo>", "eval")
             except SyntaxError:
@@ -271,8 +272,8 @@ def _farewell(story: Story, seconds: float) -> None:
 
 
 _CHAPTERS = (
-    _begin, _published, _trained, _compared, _tuned, _found, _pointed, _worked, _merged, _deleted,
-    _scripted, _weighed,
+    _begin, _published, _trained, _compared, _tuned, demo_measured.kept, demo_measured.chosen,
+    demo_measured.understood, _found, _pointed, _worked, _merged, _deleted, _scripted, _weighed,
 )  # fmt: skip
 
 
