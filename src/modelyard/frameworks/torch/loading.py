@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Files
 
-__all__ = ["claims", "load", "set_modes", "tie"]
+__all__ = ["claims", "imported", "load", "set_modes", "tie"]
 
 Json = Any
 
@@ -129,7 +129,7 @@ def _constructed(name: str, arguments: Json, trust: Trust) -> Any:
             hint=f"load(into={shown.rpartition('.')[2]}(...)) fills an object of yours; or, if "
             f"you trust it: trusted=[{shown!r}]",
         )  # fmt: skip
-    cls = _imported(name)
+    cls = imported(name)
     given = arguments if isinstance(arguments, dict) else {}
     try:
         made = cls(**given)
@@ -144,7 +144,7 @@ def _constructed(name: str, arguments: Json, trust: Trust) -> Any:
     return made
 
 
-def _imported(name: str) -> Any:
+def imported(name: str) -> Any:
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         try:

@@ -80,13 +80,18 @@ def lazies_of(tensors: Mapping[str, Tensor]) -> dict[str, Lazy]:
     result: dict[str, Lazy] = {}
     for name, tensor in tensors.items():
         lazy = lazy_of_tensor(name, tensor)
-        place = (
-            (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
-            if tensor.numel()
-            else (id(tensor),)
-        )
-        result[name] = made.setdefault(place, lazy)
+        result[name] = made.setdefault(_place(tensor), lazy)
     return result
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...]:
+    """What two tensors have in common that are the same one."""
+    if not tensor.numel():
+        return (id(tensor),)
+    views = (tensor.is_conj(), tensor.is_neg())
+    return (
+        tensor.data_ptr(), tensor.device, tensor.dtype, tensor.shape, tensor.stride(), *views
+    )  # fmt: skip
 
 
 def lazy_of_tensor(name: str, tensor: Tensor) -> Lazy:
