@@ -162,9 +162,40 @@ def test_operations_are_saved_where_they_can_be_read_again(k, saved):
     back = fw.load(*saved("keras", model), Trust())
     same(predictions(model), predictions(back))
     assert fw.structure(model)[1].partition(" ")[2] == "Relu (None, 4)"
-    with pytest.raises(InvalidInput, match="with operations: relu, multiply") as refused:
+    with pytest.raises(InvalidInput, match="can't keep the operation relu") as refused:
         saved("keras", model, serializer="h5")
     assert refused.value.kind == "not-savable"
+
+
+def own_loss(expected, predicted):
+    return expected - predicted
+
+
+def test_words_and_functions_are_not_written_where_they_would_be_lost(k, saved):
+    model = dense(k)
+    model.compile("sgd", own_loss, metrics=[own_loss])
+    with pytest.raises(InvalidInput, match="can't keep the function own_loss"):
+        saved("keras", model, serializer="h5")
+    words = k.layers.StringLookup(vocabulary=["a"], name="words")
+    model = k.Sequential([k.Input((1,), dtype="string"), words])
+    with pytest.raises(InvalidInput, match="can't keep the words of words"):
+        saved("keras", model, serializer="h5")
+    fw.load(*saved("keras", model), Trust())
+
+
+@pytest.mark.parametrize("serializer", ["keras", "h5"])
+def test_mixed_precision_comes_back_with_its_scale(serializer, k, saved):
+    k.config.set_dtype_policy("mixed_float16")
+    try:
+        model = dense(k)
+    finally:
+        k.config.set_dtype_policy("float32")
+    assert fw.optimizer(model)["name"] == "adam"
+    back = fw.load(*saved("keras", model, serializer=serializer), Trust())
+    kept, loaded = model.optimizer.variables, back.optimizer.variables
+    assert len(kept) == len(loaded) > 4
+    assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(kept, loaded, strict=True))
+    same(predictions(model), predictions(back))
 
 
 def test_a_model_without_weights_is_not_saved(k, saved):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
 from modelyard.frameworks.interface import Saved
 from modelyard.frameworks.keras.checking import Checked, attributes_of, check_h5, check_keras
-from modelyard.frameworks.keras.library import keras, quiet
+from modelyard.frameworks.keras.library import keras, precision, quiet
 from modelyard.frameworks.keras.needs import custom_objects, is_unsafe, require
-from modelyard.frameworks.keras.rebuilding import recompiled, renewed
+from modelyard.frameworks.keras.rebuilding import recompiled, renewed, training_of
 from modelyard.frameworks.keras.savedmodel import SavedGraph, load_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.core.trust import Trust
@@ -40,16 +42,16 @@ def save(model: Any, folder: Path, serializer: str) -> Saved:
             "not-savable", "the model has no weights yet",
             hint="give it an Input layer, call it on some rows, or model.build(shape)",
         )  # fmt: skip
-    if serializer == "h5" and (operations := _operations(model)):
+    if serializer == "h5" and (lost := [*_lost_in_h5(model)]):
         raise InvalidInput(
-            "not-savable", f".h5 can't be read again with operations: {', '.join(operations[:10])}",
-            hint="use serializer keras, or layers in their place",
-        )  # fmt: skip
+            "not-savable", f".h5 can't keep {', '.join(lost[:10])}", hint="use serializer keras"
+        )
     library = keras()
     place = folder / _FILES[serializer]
-    if model.compiled and getattr(model, "optimizer", None) is not None:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
         # Keras builds its state with the first batch, and complains when it loads one without
-        model.optimizer.build(model.trainable_variables)
+        optimizer.build(model.trainable_variables)
     try:
         with quiet():
             if serializer == "savedmodel":
@@ -71,13 +73,24 @@ def save(model: Any, folder: Path, serializer: str) -> Saved:
     return Saved(framework="keras", serializer=serializer, class_name=name, details=details)
 
 
-def _operations(model: Any) -> list[str]:
-    """Steps of a functional model that are no layers (`keras.ops.relu(x)`, `x * 2`)."""
+def _lost_in_h5(model: Any) -> Iterator[str]:
+    """What Keras writes into `.h5` without a word, and can't read again."""
     layers = {id(layer) for layer in model.layers}
-    inside = [layer for layer in model.layers if hasattr(layer, "layers")]
-    inner = [name for each in inside for name in _operations(each)]
-    steps = getattr(model, "operations", ())
-    return [step.name for step in steps if id(step) not in layers] + inner
+    for step in getattr(model, "operations", ()):
+        if id(step) not in layers:
+            yield f"the operation {step.name}"
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _lost_in_h5(layer)
+        elif hasattr(layer, "save_assets"):
+            yield f"the words of {layer.name}"
+    todo = list(training_of(model).values())
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict | list):
+            todo.extend(value.values() if isinstance(value, dict) else value)
+        elif inspect.isfunction(value) and not value.__module__.startswith("keras."):
+            yield f"the function {value.__name__}"
 
 
 def _written(model: Any, place: Path) -> None:
@@ -132,7 +145,7 @@ def load(files: Files, saved: Saved, trust: Trust) -> Any:
     library = keras()
     try:
         _compare(place, checked)
-        with quiet(), library.saving.custom_object_scope(own):
+        with quiet(), precision(checked.config), library.saving.custom_object_scope(own):
             model = library.saving.load_model(
                 str(place), custom_objects=own, safe_mode=not is_unsafe(checked.needs)
             )

@@ -16,9 +16,12 @@ from modelyard.frameworks.interface import need
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["keras", "quiet", "seeded"]
+__all__ = ["keras", "precision", "quiet", "seeded"]
 
-_CHATTER = ("compiled metrics have yet to be built", "You are saving your model as an HDF5")
+_CHATTER = (
+    "compiled metrics have yet to be built", "You are saving your model as an HDF5",
+    "No training configuration found",
+)  # fmt: skip
 
 
 def keras() -> Any:
@@ -63,6 +66,27 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.removeFilter(chatter)
+
+
+@contextmanager
+def precision(config: Any) -> Iterator[None]:
+    """Load a model of mixed precision as one: Sequential takes the policy of the process.
+
+    Without it, its optimizer would come back without its loss scale.
+    """
+    inner = config.get("config") if isinstance(config, dict) else None
+    policy = inner.get("dtype") if isinstance(inner, dict) else None
+    settings = policy.get("config") if isinstance(policy, dict) else None
+    if not isinstance(settings, dict) or settings.get("name") != "mixed_float16":
+        yield
+        return
+    library = keras()
+    before = library.config.dtype_policy()
+    library.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        library.config.set_dtype_policy(before)
 
 
 @contextmanager
