@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from modelyard.errors import InvalidInput, ModelyardError
@@ -144,18 +145,25 @@ class _Locked(pickle.Unpickler):
 
 
 def _joblib_unpickler(file: BinaryIO, pairs: frozenset[_Pair]) -> Any:
-    """The same lock on joblib's loader, which hands it on to pickles inside of arrays.
+    """The same lock on joblib's loader. Never maps files into memory."""
+    unpickler = _joblib_class()("", file, ensure_native_byte_order=True)
+    unpickler.pairs = pairs
+    return unpickler
 
-    Made here because its base is joblib's. Never maps files into memory.
-    """
+
+@cache
+def _joblib_class() -> Any:
+    """Made here because its base is joblib's, which hands the lock on to pickles in arrays."""
     base = need("joblib.numpy_pickle", "sklearn").NumpyUnpickler
 
     class Locked(base):  # type: ignore[misc, valid-type]
+        pairs: frozenset[_Pair] = frozenset()
+
         def find_class(self, module: str, name: str) -> Any:
-            _check(module, name, pairs)
+            _check(module, name, self.pairs)
             return super().find_class(module, name)
 
-    return Locked("", file, ensure_native_byte_order=True)
+    return Locked
 
 
 def _check(module: str, name: str, pairs: frozenset[_Pair]) -> None:

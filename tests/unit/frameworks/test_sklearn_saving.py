@@ -137,7 +137,8 @@ def test_a_lone_file_is_claimed_by_what_it_holds(saved, folder_files):
     model = fitted("pipeline")[0]
     for serializer, path in (("skops", "iris.skops"), ("pickle", "a/b.pkl"), ("joblib", "x.pkl")):
         files, how = saved("sklearn", model, serializer=serializer)
-        found = sklearn.claims(folder_files({path: files.read(how.details["file"]), "notes.txt": b"hm"}))
+        content = files.read(how.details["file"])
+        found = sklearn.claims(folder_files({path: content, "notes.txt": b"hm"}))
 
         assert (found.framework, found.serializer) == ("sklearn", serializer)
         assert found.details == {"file": path}
@@ -254,6 +255,19 @@ def test_nothing_is_loaded_into(saved):
 
 def by(serializer):
     return Saved(framework="sklearn", serializer=serializer, class_name="")
+
+
+def test_inputs_of_onnx_have_the_names_of_the_columns_whatever_those_are(saved):
+    import pandas
+    from sklearn.linear_model import Ridge
+
+    frame = pandas.DataFrame(np.random.default_rng(0).normal(size=(9, 2)), columns=["a/b", "c d"])
+    model = Ridge().fit(frame, [1.0, 2.0, 3.0] * 3)
+    files, how = saved("sklearn", model, serializer="onnx", example=frame)
+
+    graph = sklearn.load(files, how, NOTHING).graph
+    assert [entry.name for entry in graph.input] == ["a/b", "c d"]
+    assert how.details["parity"]["max_difference"] < 1e-5
 
 
 def test_a_frame_with_text_is_converted_to_one_input_for_each_column(saved):

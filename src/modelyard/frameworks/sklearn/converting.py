@@ -45,19 +45,52 @@ def convert(obj: Any, place: Path, example: Any) -> Json:
     rows = _made_up(obj) if example is None else _given(obj, example)
     inputs = _inputs(rows)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of converters about the libraries below them
-            model = skl2onnx.to_onnx(
-                obj, initial_types=[(name, _kind(column)) for name, column in inputs.items()],
-                options=_options(obj), target_opset=_OPSETS,
-            )  # fmt: skip
-    except Exception as error:  # each converter raises as it likes
-        raise _not_savable(obj, _first_line(error)) from error
+        model = _converted(skl2onnx, obj, obj, inputs)
+    except InvalidInput:
+        if len(inputs) == 1:
+            raise
+        model = _converted(skl2onnx, obj, _joining_columns(obj, rows), inputs)
+    _rename_inputs(model.graph, list(inputs))
     model.metadata_props.add(key="class", value=f"{type(obj).__module__}.{type(obj).__qualname__}")
     content = model.SerializeToString()
     parity = {"rows": len(rows), "example": example is not None, **_parity(obj, content, rows)}
     place.write_bytes(content)
     return parity
+
+
+def _converted(skl2onnx: Any, obj: Any, whole: Any, inputs: dict[str, Any]) -> Any:
+    """`whole` as ONNX: the estimator, or a pipeline around it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters about the libraries below them
+            return skl2onnx.to_onnx(
+                whole, initial_types=[(name, _kind(column)) for name, column in inputs.items()],
+                options=_options(obj), target_opset=_OPSETS,
+            )  # fmt: skip
+    except Exception as error:  # each converter raises as it likes
+        raise _not_savable(obj, _first_line(error)) from error
+
+
+def _joining_columns(obj: Any, rows: Any) -> Any:
+    """A pipeline that puts columns side by side first: most converters take one matrix."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+    join = ColumnTransformer([("all", "passthrough", list(range(rows.shape[1])))]).fit(rows)
+    return Pipeline([("join", join), ("model", obj)])
+
+
+def _rename_inputs(graph: Any, names: list[str]) -> None:
+    """The columns' own names again: skl2onnx spells them without `/` and spaces."""
+    if len(graph.input) != len(names):
+        return
+    own = {entry.name: name for entry, name in zip(graph.input, names, strict=True)}
+    for entry in graph.input:
+        entry.name = own[entry.name]
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            if name in own:
+                node.input[at] = own[name]
 
 
 def load_proto(files: Files, path: str) -> Any:
