@@ -11,14 +11,15 @@ from modelyard.formats.onnx_tensors import KIND, External, tensor_of, value_of
 from modelyard.formats.protobuf import LENGTH, VARINT, Message, signed
 from modelyard.formats.reading import Region, bad, printable
 
-__all__ = ["inspect"]
+__all__ = ["KNOWN_DOMAINS", "inspect"]
 
-_KNOWN_DOMAINS = frozenset({
+KNOWN_DOMAINS = frozenset({
     "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview",
     "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
     "com.microsoft.experimental",
     "com.ms.internal.nhwc", "org.pytorch.aten",
 })  # fmt: skip
+"""Domains whose operators come with ONNX or its runtime."""
 _DOMAINS = 50
 _VALUES = 1000
 
@@ -237,7 +238,7 @@ def _function_domain(message: Message, start: int, end: int) -> str:
 def _findings(model: _Model, path: str) -> tuple[Finding, ...]:
     found = []
     for domain, op in model.domains.items():
-        if domain not in _KNOWN_DOMAINS and domain not in model.functions:
+        if domain not in KNOWN_DOMAINS and domain not in model.functions:
             text = printable(f"{domain}.{op}")
             message = f"the operator {text} needs code that is not part of ONNX"
             found.append(Finding("custom-op", "warning", message, path))
