@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -26,6 +27,16 @@ def people():
     })  # fmt: skip
     frame.loc[::17, "age"] = np.nan
     return frame, np.where(frame["income"] + 100 * (frame["city"] == "Bonn") > 3000, "yes", "no")
+
+
+@contextmanager
+def one_thread():
+    """OpenMP's threads spin while they wait: on a busy machine that costs seconds."""
+    import sklearn.ensemble  # noqa: F401  (what it loads is what is limited)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 KINDS = (

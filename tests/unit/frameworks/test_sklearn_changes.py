@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn_estimators import KINDS, fitted, flowers, people
+from sklearn_estimators import KINDS, fitted, flowers, one_thread, people
 
 from modelyard.core.table import Table
 from modelyard.core.trust import Trust
@@ -19,6 +19,12 @@ from modelyard.frameworks import named
 
 sklearn = named("sklearn")
 NOTHING = Trust()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet():
+    with one_thread():
+        yield
 
 
 def own(kind):
@@ -88,7 +94,8 @@ def test_an_unknown_parameter_names_those_that_there_are_the_closest_first():
     "changes",
     [
         {"clf__C": -1.0}, {"clf__C": "much"}, {"clf__solver": "adam"}, {"clf__max_iter": 1.5},
-        {"scale": "sideways"}, {"clf": 3}, {"clf": "passthrough", "clf__C": 1.0},
+        {"scale": "sideways"}, {"clf": 3}, {"steps": [1, "a"]},
+        {"clf": "passthrough", "clf__C": 1.0},
     ],
 )  # fmt: skip
 def test_what_scikit_learn_refuses_is_told_and_nothing_else_is_set(changes):
@@ -121,6 +128,27 @@ def test_what_was_set_is_read_back_and_the_rest_stays(changes):
 
     assert after == {**before, **changes}
     assert np.array_equal(model.predict(rows[:10]), said)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(data=st.data(), value=JSON)
+@settings(max_examples=60, deadline=None)
+def test_any_json_is_either_taken_or_refused(data, value):
+    model, _ = own(data.draw(st.sampled_from(["pipeline", "columns", "voting", "mlp"])))
+    name = data.draw(st.sampled_from(sorted(model.get_params(deep=True))))
+
+    try:
+        sklearn.set_params(model, {name: value})
+    except InvalidInput as error:
+        assert error.kind == "bad-param"  # noqa: PT017
+    sklearn.params(model)
+    sklearn.structure(model)
 
 
 # --- structure -------------------------------------------------------------------------------

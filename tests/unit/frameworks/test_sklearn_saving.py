@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
 import re
 import zipfile
+from functools import cache
 
 import numpy as np
 import pytest
-from sklearn_estimators import KINDS, fitted, people
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn_estimators import KINDS, fitted, one_thread, people
 
 from modelyard.core.trust import TRUST_ALL, Trust
 from modelyard.errors import Denied, InvalidInput
@@ -20,6 +24,12 @@ sklearn = named("sklearn")
 NOTHING = Trust()
 NO_ONNX = {"boosting", "voting"}
 """What skl2onnx 1.20 can't convert, or not as it is."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet():
+    with one_thread():
+        yield
 
 
 def asked(model, rows):
@@ -237,6 +247,27 @@ def test_damaged_skops_files_are_not_loadable(content, folder_files):
     with pytest.raises(InvalidInput) as refused:
         sklearn.load(folder_files({"model.skops": content}), by("skops"), Trust.of(TRUST_ALL))
     assert refused.value.kind == "not-loadable"
+
+
+@given(at=st.floats(0, 0.999), byte=st.integers(0, 255), cut=st.booleans())
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_skops_file_with_a_wrong_byte_gives_our_errors_only(at, byte, cut, folder_files):
+    content = bytearray(skops_bytes())
+    place = int(at * len(content))
+    content[place] = byte
+    files = folder_files({"model.skops": bytes(content[: place + 1] if cut else content)})
+
+    with contextlib.suppress(InvalidInput, Denied):
+        assert isinstance(sklearn.load(files, by("skops"), NOTHING), type(fitted("pipeline")[0]))
+
+
+@cache
+def skops_bytes():
+    import skops.io
+
+    return skops.io.dumps(fitted("pipeline")[0])
 
 
 def test_a_damaged_onnx_file_is_not_loadable(folder_files):

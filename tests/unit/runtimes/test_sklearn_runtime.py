@@ -32,6 +32,16 @@ BY_TASK = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """OpenMP's threads spin while they wait: on a busy machine that costs seconds."""
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
 def made(module, name, params):
     from importlib import import_module
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import InvalidInput
-from modelyard.frameworks.sklearn.steps import children, is_estimator
+from modelyard.frameworks.sklearn.steps import LISTS, children, is_estimator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ def params(obj: Any) -> dict[str, Json]:
     found = {}
     for name, value in obj.get_params(deep=True).items():
         known, plain = _plain(value)
-        if known:
+        if known and name.rpartition("__")[2] not in LISTS:
             found[name] = plain
     return found
 
@@ -97,9 +97,9 @@ def _fitting(old: Any, new: Json) -> Any:
 def _check(obj: Any, name: str, old: Any, value: Any) -> None:
     """Ask the owner of a parameter whether it takes a value, as `fit` would."""
     owner, _, key = _owner(obj, name)
-    if is_estimator(old) or key in {child for child, *_ in children(owner)}:
-        if value not in ("passthrough", "drop", None):
-            raise _bad(name, "it is a step; steps are changed by their structure")
+    if is_estimator(old) or key in LISTS or key in {child for child, *_ in children(owner)}:
+        if key in LISTS or value not in ("passthrough", "drop", None):
+            raise _bad(name, "steps are changed by their structure")
         return
     constraints = getattr(owner, "_parameter_constraints", None)
     if not isinstance(constraints, dict):
