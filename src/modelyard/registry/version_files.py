@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from modelyard.registry.blobs import open_blob
 from modelyard.registry.files import checkout, open_file
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ class VersionFiles:
         return open_file(self._house, self._found, path)
 
     def read(self, path: str) -> bytes:
-        with open_file(self._house, self._found, path) as file:
-            return file.read()
+        entry = self._found.tree.get(path)
+        if entry is None or entry.inline is not None:
+            return open_file(self._house, self._found, path).read()
+        blob = open_blob(self._house, self._found.blob(entry))
+        return blob.read_all(self._house.pool).tobytes()
 
     def folder(self) -> Path:
         if self._folder is None:

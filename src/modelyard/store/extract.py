@@ -88,6 +88,16 @@ class BlobReader:
                 out[at + a - start : at + b - start] = piece[a:b]
             at += size
 
+    def read_all(self, pool: ThreadPoolExecutor) -> Bytes:
+        """All bytes, decoded by all threads of the pool."""
+        out = np.empty(self.size, np.uint8)
+        runs = [(at, sum(size for _, size in run)) for at, run in self._runs()]
+        if len(runs) < 2:
+            return self.read(0, self.size)
+        for _ in pool.map(lambda run: self.read_into(run[0], out[run[0] : sum(run)]), runs):
+            pass
+        return out
+
     def write_to(
         self, descriptor: int, pool: ThreadPoolExecutor, report: Callable[[int], None]
     ) -> None:
