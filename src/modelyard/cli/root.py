@@ -59,7 +59,9 @@ COMMANDS = {
         "update", "Change", "Make a new version of a model's object with something changed."
     ),
     "revert": Entry("merge", "Change", "Make a new version with the content of an old one."),
-    "merge": Entry("merge", "Change", "Bring the changes of one branch into another, or mix weights."),
+    "merge": Entry(
+        "merge", "Change", "Bring the changes of one branch into another, or mix weights."
+    ),
     "rename": Entry("deletion", "Change", "Give a model another name."),
     "delete": Entry("deletion", "Change", "Delete a model or one version."),
     "restore": Entry("deletion", "Change", "Undo a deletion."),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mix_block", "mix_whole"]
 
+_STRAIGHT = 1e-12
+"""Factors of slerp that are those of a straight line sum to one as nearly."""
 _BOOL: np.dtype[np.bool_] = np.dtype(np.bool_)
 
 
@@ -39,7 +41,8 @@ def mix_block(
     """Mix elements from index `at` of the tensor `name` on.
 
     Elements whose bits are the same in all versions, and in the base if there is one, stay as they
-    are: equal models give themselves, infinities and signs of zeros included.
+    are: equal models give themselves, infinities and signs of zeros included. Only on slerp's arcs
+    they move.
 
     Args:
         sides: Raw little-endian bytes of the same elements of each version, uint8.
@@ -49,6 +52,7 @@ def mix_block(
     others = [*sides[1:], *([] if base is None else [base])]
     kernel = kernel_of(mix)
     width = COMPUTED[dtype]
+    on_arc = mix.method == "slerp" and facts is not None and abs(sum(facts) - 1) > _STRAIGHT
     drops = _drops(mix, name) if mix.method == "dare" else ()
     end = len(out) // width
     start = 0
@@ -58,6 +62,8 @@ def mix_block(
             part = slice(start * width, stop * width)
             first = bits_of(sides[0][part], dtype)
             same = _same(first, [bits_of(other[part], dtype) for other in others], room)
+            if on_arc:
+                same.fill(False)
             if same.all():
                 out[part] = sides[0][part]
             else:

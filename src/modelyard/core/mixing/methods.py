@@ -51,7 +51,10 @@ def average(
 def slerp(
     mix: Mix, sides: Sequence[Floats], base: Floats | None, out: Floats, place: Place, room: Room
 ) -> None:
-    """A point on the arc between two versions, each tensor by itself. See `surveys.Arc`."""
+    """A point on the arc between two versions, each tensor by itself. See `surveys.Arc`.
+
+    On an arc even a number that both have in common may change: that keeps the norm.
+    """
     _combine(place.facts or mix.weights, sides, out, room)
 
 
@@ -137,11 +140,13 @@ def kernel_of(
 
 
 def _combine(factors: Sequence[float], sides: Sequence[Floats], out: Floats, room: Room) -> None:
+    """The sum; what has no weight has no part in it, were it infinite."""
     one = out.dtype.type
-    np.multiply(sides[0], one(factors[0]), out=out)
+    (first, side), *rest = [pair for pair in zip(factors, sides, strict=True) if pair[0]]
+    np.multiply(side, one(first), out=out)
     term = room.take("term", len(out), out.dtype)
-    for factor, side in zip(factors[1:], sides[1:], strict=True):
-        np.multiply(side, one(factor), out=term)
+    for factor, other in rest:
+        np.multiply(other, one(factor), out=term)
         np.add(out, term, out=out)
 
 
