@@ -30,12 +30,12 @@ _LISTED = 300
 _FIXED = frozenset({
     "name", "dtype", "batch_shape", "batch_size", "sparse", "ragged", "optional", "seed",
     "data_format", "return_state", "return_sequences", "stateful", "unroll", "noise_shape",
-    "zero_output_for_mask", "input_dim", "output_mode",
+    "zero_output_for_mask", "input_dim", "output_mode", "synchronized", "renorm_momentum",
 })  # fmt: skip
 _SHAPES = frozenset({
     "units", "filters", "kernel_size", "strides", "dilation_rate", "groups", "use_bias", "axis",
     "output_dim", "depth_multiplier", "num_heads", "key_dim", "value_dim", "padding", "pool_size",
-    "center", "scale", "target_shape", "n", "num_query_heads", "num_key_value_heads", "head_dim",
+    "center", "scale", "renorm", "target_shape", "n", "num_query_heads", "num_key_value_heads", "head_dim",
 })  # fmt: skip
 """What decides the shapes of weights or outputs."""
 _FACTORS = ("l1", "l2")

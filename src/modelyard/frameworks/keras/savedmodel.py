@@ -30,7 +30,7 @@ _QUIET = frozenset({"ShardedFilename", "SaveV2", "MergeV2Checkpoints", "RestoreV
 """In every SavedModel, to save and restore itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SavedGraph:
     """The serving function of a SavedModel: named arrays in, named tensors out."""
 
@@ -39,6 +39,9 @@ class SavedGraph:
     function: Any
     specs: Mapping[str, Any]
     """TensorSpec of each input by name."""
+
+    def __repr__(self) -> str:
+        return f"<SavedGraph of {', '.join(self.specs)}>"
 
     def __call__(self, inputs: Mapping[str, Any]) -> Any:
         """Predict a batch; `inputs` holds an array for each name of `specs`."""
