@@ -25,6 +25,17 @@ TORCH = named("torch")
 Folder = "Callable[[dict[str, bytes]], FolderFiles]"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Any:
+    """Small tensors on a busy machine: threads only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Runs:
     """A pickle of it makes a folder when it is loaded."""
 
