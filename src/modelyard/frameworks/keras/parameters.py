@@ -35,7 +35,8 @@ _FIXED = frozenset({
 _SHAPES = frozenset({
     "units", "filters", "kernel_size", "strides", "dilation_rate", "groups", "use_bias", "axis",
     "output_dim", "depth_multiplier", "num_heads", "key_dim", "value_dim", "padding", "pool_size",
-    "center", "scale", "renorm", "target_shape", "n", "num_query_heads", "num_key_value_heads", "head_dim",
+    "center", "scale", "renorm", "target_shape", "n", "num_query_heads", "num_key_value_heads",
+    "head_dim",
 })  # fmt: skip
 """What decides the shapes of weights or outputs."""
 _FACTORS = ("l1", "l2")
