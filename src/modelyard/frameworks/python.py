@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats import inspect
 from modelyard.formats.reading import printable
 from modelyard.frameworks import pickling
@@ -216,11 +216,12 @@ def answers(obj: Any, rows: Any) -> dict[str, np.ndarray[Any, Any]]:
     `prediction`, anything else `label`; and `probability`, if it has `predict_proba`.
 
     Raises:
-        InvalidInput: `no-predict`: it can't be asked; `bad-inputs`: it refuses the rows.
+        Unsupported: `no-predict`: it can't be asked.
+        InvalidInput: `bad-inputs`: it refuses the rows.
     """
     ask = getattr(obj, "predict", obj)
     if not callable(ask):
-        raise InvalidInput(
+        raise Unsupported(
             "no-predict", f"a {type(obj).__name__} has no predict and can't be called",
             hint="commit an object that can be asked for rows",
         )  # fmt: skip

@@ -11,7 +11,7 @@ import things
 
 from modelyard.core.table import Table
 from modelyard.core.trust import TRUST_ALL, Trust
-from modelyard.errors import Denied, InvalidInput
+from modelyard.errors import Denied, InvalidInput, Unsupported
 from modelyard.frameworks import Saved, framework_of, named
 from modelyard.runtimes import runtime_of
 
@@ -156,6 +156,7 @@ def test_classes_of_a_classifier_are_told():
 def test_what_can_not_be_asked_is_told_plainly():
     texts = Table({"x": np.array(["a", "b"], dtype=object)})
 
-    refused("no-predict", runtime_of("python", {"a": 1}).predict, TABLE)
+    with pytest.raises(Unsupported, match="no predict"):
+        runtime_of("python", {"a": 1}).predict(TABLE)
     refused("bad-inputs", runtime_of("python", things.one_number).predict, TABLE)
     refused("bad-inputs", runtime_of("python", things.Line()).predict, texts)
