@@ -1,4 +1,4 @@
-"""Mixing weights: each method against cases worked out by hand, and against what must always hold."""
+"""Mixing weights: each method against cases worked out by hand, and what must always hold."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def mixed(method, *sides, base=None, dtype="float32", name="w", **numbers):
     return values_of(out, dtype)
 
 
-def in_blocks(mix, dtype, sides, base, sizes, order=random.Random(0)):
+def in_blocks(mix, dtype, sides, base, sizes, order):
     """What blocks of these sizes give, taken in any order, surveys of whole grains."""
     width = 2 if dtype == "bfloat16" else np.dtype(DTYPES[dtype]).itemsize
     room, elements = Room(), len(sides[0]) // width
@@ -227,7 +227,10 @@ def test_trimming_in_blocks_finds_the_exact_threshold(dtype, kind):
     mix = Mix.parse("ties", 1, density=0.3)
     side, base = raw(steps, dtype), raw(np.zeros(size), dtype)
     whole = mix_whole(mix, "w", dtype, [side], base, Room())
-    assert in_blocks(mix, dtype, [side], base, [GRAIN] * 4).tobytes() == whole.tobytes()
+    assert (
+        in_blocks(mix, dtype, [side], base, [GRAIN] * 4, random.Random(0)).tobytes()
+        == whole.tobytes()
+    )
     given_, kept = values_of(side, dtype), values_of(whole, dtype)
     limit = np.sort(np.abs(given_))[::-1][round(0.3 * size) - 1]
     assert np.array_equal(kept, np.where(np.abs(given_) >= limit, given_, 0))

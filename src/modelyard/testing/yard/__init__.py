@@ -13,6 +13,7 @@ from modelyard.testing.yard.history import HistoryTests
 from modelyard.testing.yard.hostile import HostileTests
 from modelyard.testing.yard.house import HouseTests
 from modelyard.testing.yard.merge import MergeTests
+from modelyard.testing.yard.mixing import MixingTests
 from modelyard.testing.yard.objects import ObjectTests
 from modelyard.testing.yard.refs import RefTests
 from modelyard.testing.yard.search import SearchTests
@@ -27,6 +28,7 @@ class YardTests(
     RefTests,
     HistoryTests,
     MergeTests,
+    MixingTests,
     BytesTests,
     DiffTests,
     DeletionTests,
