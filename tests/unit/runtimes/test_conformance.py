@@ -111,20 +111,6 @@ class TestSklearnClassifier(RuntimeTests):
         return keep(folder, "sklearn", fitted), table, expected
 
 
-class TestSklearnForest(RuntimeTests):
-    @staticmethod
-    def make(folder):
-        from sklearn.ensemble import RandomForestRegressor
-
-        rows = some_rows()
-        fitted = RandomForestRegressor(10, random_state=0).fit(rows, rows.sum(axis=1))
-        kept = keep(
-            folder, "sklearn", fitted, "joblib",
-            trust=Trust.of(TRUST_ALL),
-        )  # fmt: skip
-        return kept, as_table(rows), {"prediction": fitted.predict(rows)}
-
-
 class TestXgboost(RuntimeTests):
     @staticmethod
     def make(folder):
@@ -150,3 +136,46 @@ class TestLightgbm(RuntimeTests):
             expected = fitted.predict(rows)
         names = fitted.booster_.feature_name()
         return kept, as_table(rows, names), {"prediction": expected}
+
+
+class TestOnnx(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        import onnx
+        import onnxruntime
+        from onnx import TensorProto, helper
+
+        rows = some_rows().astype(np.float32)
+        weights = helper.make_tensor("w", TensorProto.FLOAT, [3, 2], [1, -2, 3, 4, 0.5, 6])
+        graph = helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])], "line",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2])], [weights],
+        )  # fmt: skip
+        opset = [helper.make_opsetid("", 17)]
+        made = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        onnx.checker.check_model(made)
+        session = onnxruntime.InferenceSession(
+            made.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        (expected,) = session.run(None, {"x": rows})
+        return keep(folder, "onnx", made), as_table(rows), {"y": expected}
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+class TestKeras(RuntimeTests):
+    @staticmethod
+    def make(folder):
+        from modelyard.frameworks.keras.library import keras as library
+
+        keras = library()
+        rows = some_rows().astype(np.float32)
+        net = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+        net.compile(loss="mse")
+        kept = keep(folder, "keras", net)
+        expected = load(kept).predict(Table({"rows": rows})).outputs
+        np.testing.assert_allclose(
+            next(iter(expected.values())).reshape(ROWS, -1), net.predict(rows, verbose=0), 1e-5
+        )
+        return kept, Table({"rows": rows}), expected

@@ -88,8 +88,9 @@ def test_rows_that_it_can_not_take_are_told(isolated):
     assert caught.value.kind == "model-failed"
 
 
-def test_it_says_what_and_where_it_is(fitted, tmp_path):
-    saved = named("sklearn").save(fitted[0], tmp_path, "joblib")
+def test_it_says_what_and_where_it_is(tmp_path):
+    saved = named("python").save(np.mean, tmp_path, "pickle")
     with isolate(tmp_path, saved, trust=Trust.of(TRUST_ALL)) as obj:
-        assert repr(obj).startswith("<isolated sklearn.pipeline.Pipeline, process ")
-    assert repr(obj) == "<isolated sklearn.pipeline.Pipeline, ended>"
+        assert repr(obj).startswith("<isolated ")
+        assert "process" in repr(obj)
+    assert "ended" in repr(obj)
