@@ -457,6 +457,18 @@ def test_files_that_were_committed_as_files_are_claimed(
         assert_same_bits(net.state_dict(), state)
 
 
+def test_a_module_in_shards_is_the_same_module(saved: Callable[..., Any], tmp_path: Any) -> None:
+    from modelyard.frameworks.torch.plan import rewrite
+
+    net = make_net()
+    files, how = saved("torch", net)
+    rewrite(files, {"shard": {"max_size": "100B"}}, tmp_path / "shards")
+    shards = FolderFiles(tmp_path / "shards")
+    assert len(shards.paths()) > 4
+    for saved_as in (how, claim(shards)):
+        assert_same_bits(net.state_dict(), TORCH.load(shards, saved_as, NOTHING).state_dict())
+
+
 def test_the_signature_names_what_the_runtime_gives() -> None:
     import torch
 

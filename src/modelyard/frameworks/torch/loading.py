@@ -45,7 +45,10 @@ def claims(files: Files) -> Saved | None:
     if not found:
         return None
     serializer = _SERIALIZERS.get(_extension(found[0]), "safetensors")
-    cls = _about(files).get("class")
+    try:
+        cls = _about(files).get("class")
+    except InvalidInput:
+        return None  # a model.json of somebody else
     cls = cls if isinstance(cls, str) else "builtins.dict"
     return Saved(
         framework="torch", serializer=serializer, class_name=cls, details={"file": found[0]}

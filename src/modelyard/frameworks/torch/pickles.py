@@ -19,6 +19,7 @@ from modelyard.formats.pickles.source import FileSource
 from modelyard.formats.reading import printable
 from modelyard.formats.zips import STORED, members
 from modelyard.frameworks.interface import need
+from modelyard.frameworks.torch.calls import quiet
 
 if TYPE_CHECKING:
     from modelyard.core.trust import Trust
@@ -59,7 +60,8 @@ def load_file(files: Files, path: str, trust: Trust) -> Any:
 def _script(torch: Any, file: BinaryIO, path: str, trust: Trust) -> Any:
     trust.require(path, [SCRIPT], why="holds TorchScript code, which runs by")
     file.seek(0)
-    return _told(path, lambda: torch.jit.load(file, map_location="cpu"))
+    with quiet(""):  # TorchScript is deprecated, which whoever loads a file of it can't help
+        return _told(path, lambda: torch.jit.load(file, map_location="cpu"))
 
 
 def _trusted_pairs(file: BinaryIO, path: str, trust: Trust) -> frozenset[tuple[str, str]]:
