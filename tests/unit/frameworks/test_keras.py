@@ -150,6 +150,46 @@ def test_training_goes_on_where_it_was(serializer, k, saved):
     same(predictions(model), predictions(back))
 
 
+@pytest.mark.parametrize(
+    ("loss", "serializer"),
+    [("mse", "h5"), ("object", "h5"), ("named", "h5"), ("several", "h5"), ("several", "keras")],
+)
+def test_losses_and_metrics_come_back(loss, serializer, k, saved):
+    rows = k.Input((4,), name="rows")
+    outputs = [k.layers.Dense(1, name=name)(rows) for name in ("a", "b")]
+    model = k.Model(rows, outputs if loss in ("named", "several") else outputs[0])
+    given = {
+        "mse": {"loss": "mse", "metrics": ["mae", k.metrics.RootMeanSquaredError()]},
+        "object": {
+            "loss": k.losses.MeanSquaredError(reduction="sum"),
+            "metrics": [k.metrics.MeanAbsoluteError()],
+        },
+        "named": {"loss": {"a": "mse", "b": k.losses.LogCosh()}, "loss_weights": {"a": 2, "b": 1}},
+        "several": {"loss": ["mse", "mae"], "metrics": [["mae"], []]},
+    }[loss]
+    model.compile("sgd", **given)
+    back = fw.load(*saved("keras", model, serializer=serializer), Trust())
+    target = [X[:, :1]] * len(model.outputs)
+    measured = [
+        each.evaluate(X, target if len(target) > 1 else target[0], verbose=0, return_dict=True)
+        for each in (model, back)
+    ]
+    assert measured[0] == measured[1]
+    changed = fw.set_optimizer(fw.set_params(back, {"a__trainable": False}), {"name": "adam"})
+    again = changed.evaluate(
+        X, target if len(target) > 1 else target[0], verbose=0, return_dict=True
+    )
+    assert again == measured[0]
+
+
+def test_a_loss_keeps_what_its_configuration_hides(k):
+    model = k.Sequential([k.Input((4,), name="rows"), k.layers.Dense(1, name="a")])
+    model.compile("sgd", k.losses.Huber(0.01))
+    changed = fw.set_params(model, {"a__activation": "linear"})
+    losses = [each.evaluate(X, X[:, :1], verbose=0) for each in (model, changed)]
+    assert losses[0] == losses[1]
+
+
 def test_saving_as_h5_takes_nothing_from_the_model(k, saved):
     model = dense(k)
     saved("keras", model, serializer="h5")
@@ -313,7 +353,7 @@ def test_params_that_can_not_be(changes, kind, said, net):
 
 
 def test_a_large_model_lists_what_was_changed(k):
-    norms = [k.layers.BatchNormalization(name=f"n{index}") for index in range(80)]
+    norms = [k.layers.BatchNormalization(name=f"n{index}") for index in range(101)]
     norms[5].trainable = False
     norms[9].momentum = 0.5
     model = k.Sequential([k.Input((1,)), *norms])

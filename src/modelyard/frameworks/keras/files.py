@@ -11,9 +11,10 @@ from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
 from modelyard.frameworks.interface import Saved
 from modelyard.frameworks.keras.checking import Checked, attributes_of, check_h5, check_keras
+from modelyard.frameworks.keras.legacy import compile_as_saved, text_of
 from modelyard.frameworks.keras.library import keras, precision, quiet
 from modelyard.frameworks.keras.needs import custom_objects, is_unsafe, require
-from modelyard.frameworks.keras.rebuilding import recompiled, renewed, training_of
+from modelyard.frameworks.keras.rebuilding import training_of
 from modelyard.frameworks.keras.savedmodel import SavedGraph, load_graph
 
 if TYPE_CHECKING:
@@ -147,10 +148,11 @@ def load(files: Files, saved: Saved, trust: Trust) -> Any:
         _compare(place, checked)
         with quiet(), precision(checked.config), library.saving.custom_object_scope(own):
             model = library.saving.load_model(
-                str(place), custom_objects=own, safe_mode=not is_unsafe(checked.needs)
-            )
-            if checked.texts:
-                _restore_optimizer(model, place)
+                str(place), custom_objects=own, compile=not checked.texts,
+                safe_mode=not is_unsafe(checked.needs),
+            )  # fmt: skip
+            if "training_config" in checked.texts:
+                compile_as_saved(model, place, checked.texts["training_config"])
             return model
     except InvalidInput:
         raise
@@ -168,7 +170,7 @@ def _compare(place: Path, checked: Checked) -> None:
 
         with h5py.File(place, "r") as file:
             read = {
-                name: _text(file.attrs[name])
+                name: text_of(file.attrs[name])
                 for name in ("model_config", "training_config")
                 if name in file.attrs
             }
@@ -179,33 +181,6 @@ def _compare(place: Path, checked: Checked) -> None:
         # names and places were compared by our own reader, so the rest of the members agree
         if json.loads(archive.read("config.json")) != checked.config:
             raise InvalidInput("not-loadable", f"{place.name} tells two readers two things")
-
-
-def _restore_optimizer(model: Any, place: Path) -> None:
-    """Give a model from `.h5` its optimizer's state, which Keras 3 drops for most models.
-
-    Files of Keras 2 keep it in another order; there it starts anew.
-    """
-    import h5py
-
-    if not model.compiled or model.optimizer is None:
-        return
-    with h5py.File(place, "r") as file:
-        group = file.get("optimizer_weights")
-        if group is None:
-            return
-        values = [group[_text(name)][()] for name in group.attrs.get("weight_names", ())]
-    optimizer = renewed(model.optimizer)
-    optimizer.build(model.trainable_variables)
-    shapes = [tuple(variable.shape) for variable in optimizer.variables]
-    if shapes == [value.shape for value in values]:
-        for variable, value in zip(optimizer.variables, values, strict=True):
-            variable.assign(value)
-    recompiled(model, model, optimizer)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from modelyard.frameworks.interface import Json
 
-__all__ = ["copied", "hand_over", "layers_of", "made", "recompiled", "renewed", "training_of"]
+__all__ = ["copied", "hand_over", "layers_of", "made", "recompiled", "training_of"]
 
 
 def layers_of(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -70,10 +70,15 @@ def recompiled(source: Any, target: Any, optimizer: Any = None) -> None:
     if not source.compiled and optimizer is None:
         return
     given = training_of(source)
-    chosen = optimizer if optimizer is not None else renewed(source.optimizer)
+    chosen = optimizer if optimizer is not None else _renewed(source.optimizer)
     target.compile(**given, optimizer=chosen)
     if optimizer is None:
         hand_over(source, target)
+
+
+def _renewed(optimizer: Any) -> Any:
+    """The same optimizer before its first step; each model needs its own."""
+    return None if optimizer is None else type(optimizer).from_config(optimizer.get_config())
 
 
 _COMPILED = (
@@ -83,22 +88,15 @@ _COMPILED = (
 
 
 def training_of(model: Any) -> dict[str, Any]:
-    """What a model was compiled with but for the optimizer; metrics begin to count anew."""
+    """What a model was compiled with but for the optimizer.
+
+    Losses and metrics are the objects themselves: not every class tells all of itself in its
+    configuration (Huber keeps its delta back).
+    """
     if not model.compiled:
         return {}
     config = model._compile_config.config
-    return {name: renewed(config[name]) for name in _COMPILED if config.get(name) is not None}
-
-
-def renewed(value: Any) -> Any:
-    """Losses, metrics and optimizers without what they have gathered so far."""
-    if isinstance(value, dict):
-        return {key: renewed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [renewed(item) for item in value]
-    if hasattr(value, "get_config") and hasattr(type(value), "from_config"):
-        return type(value).from_config(value.get_config())
-    return value
+    return {name: config[name] for name in _COMPILED if config.get(name) is not None}
 
 
 def hand_over(source: Any, target: Any) -> bool:
