@@ -205,12 +205,21 @@ class ProcessRuntime:
             watch = self._watch()
             with self._awake():
                 try:
-                    self._channel.send(Frame(kind, content), watch)
-                except EOFError:
-                    self._fail()
-                except Exceeded as error:
-                    self._stop(error)
-                return self._checked(self._receive(watch), "result")
+                    self._send(Frame(kind, content), watch)
+                    answer = self._receive(watch)
+                except (KeyboardInterrupt, SystemExit):
+                    self._reason = "its call was interrupted"  # the next would get its answer
+                    self._end()
+                    raise
+            return self._checked(answer, "result")
+
+    def _send(self, frame: Frame, watch: Watch) -> None:
+        try:
+            self._channel.send(frame, watch)
+        except EOFError:
+            self._fail()
+        except Exceeded as error:
+            self._stop(error)
 
     def _receive(self, watch: Watch) -> Frame:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -115,6 +116,15 @@ def test_a_call_longer_than_its_limit_is_stopped(tmp_path):
         assert caught.value.kind == "model-timeout"
         assert time.monotonic() - begun < 2
     assert gone(runtime.pid)
+
+
+def test_an_interrupted_call_ends_it_so_that_no_answer_comes_late(tmp_path):
+    with opened(tmp_path, "time.sleep(60)") as runtime:
+        threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+        with pytest.raises(KeyboardInterrupt):
+            runtime.predict(ROWS)
+        with pytest.raises(Unavailable, match="interrupted"):
+            runtime.predict(ROWS)
 
 
 def test_more_memory_than_its_limit_is_refused_inside(tmp_path):

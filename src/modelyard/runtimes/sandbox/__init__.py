@@ -29,6 +29,9 @@ _NEEDED: Final = (
 )  # fmt: skip
 """What Python and the libraries read when they start: programs, time zones, facts on processors."""
 
+_OF_PREFIX: Final = ("bin", "lib", "lib64", "share", "pyvenv.cfg")
+"""Not the whole prefix: some people's virtual environment is their home, or their project."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -151,9 +154,10 @@ def _write(path: str, text: str) -> None:
 def _readable(bounds: Bounds) -> list[str]:
     """Python, its libraries, this package and the model; not the rest of what is on `sys.path`."""
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    parts = [os.path.join(prefix, part) for prefix in sorted(prefixes) for part in _OF_PREFIX]
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     libraries = [path for path in sys.path if path.endswith(("/site-packages", "/dist-packages"))]
-    return [*_NEEDED, *sorted(prefixes), *libraries, package, bounds.folder]
+    return [*_NEEDED, *parts, *libraries, package, bounds.folder]
 
 
 def _writable(bounds: Bounds) -> list[str]:
