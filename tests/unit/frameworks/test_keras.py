@@ -626,6 +626,8 @@ REFUSED = {
 def test_the_list_of_allowed_names_is_that_of_the_installed_keras(k):
     """A new class of Keras fails here until somebody has looked at it."""
     for module, names in CLASSES.items():
+        if ".torch." in module and importlib.util.find_spec("torch") is None:
+            continue
         if module.startswith("keras.src."):
             found = vars(importlib.import_module(module)).keys()
         else:

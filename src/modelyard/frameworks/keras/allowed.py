@@ -9,6 +9,9 @@ from __future__ import annotations
 
 __all__ = ["CLASSES", "FUNCTIONS", "is_class", "is_function", "module_of"]
 
+_TORCH = "keras.src.backend.torch.optimizers"
+"""With torch below, Keras names optimizers by these modules."""
+
 _CLASSES = {
     "keras.layers": """
     Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
@@ -148,6 +151,15 @@ _CLASSES = {
     "keras.src.ops.einops": """
     Rearrange
     """,
+    f"{_TORCH}.torch_adadelta": "Adadelta",
+    f"{_TORCH}.torch_adagrad": "Adagrad",
+    f"{_TORCH}.torch_adam": "Adam",
+    f"{_TORCH}.torch_adamax": "Adamax",
+    f"{_TORCH}.torch_adamw": "AdamW",
+    f"{_TORCH}.torch_lion": "Lion",
+    f"{_TORCH}.torch_nadam": "Nadam",
+    f"{_TORCH}.torch_rmsprop": "RMSprop",
+    f"{_TORCH}.torch_sgd": "SGD",
 }
 
 _FUNCTIONS = {
