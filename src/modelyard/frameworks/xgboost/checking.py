@@ -17,7 +17,7 @@ from modelyard.frameworks.xgboost.trees import KIND, Array, check_trees, number_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "measure"]
 
 _BUDGET = Budget(seconds=300.0, max_memory=1 << 36, max_nodes=1 << 30, max_tensors=1 << 30)
 """Loading is asked for, so a large model may cost more here than where files are only listed."""
@@ -38,6 +38,18 @@ def check_model(data: bytes) -> None:
         raise bad(KIND, error.message) from None
     except (RecursionError, MemoryError, OverflowError):
         raise bad(KIND, "the model is too deep or too large") from None
+
+
+def measure(data: bytes) -> tuple[int, int, int]:
+    """Number of trees, greatest depth and number of leaves of a sound model."""
+    model, array = _parsed(data)
+    learner = _object(model, "learner")
+    params = _object(learner, "learner_model_param")
+    booster = _object(learner, "gradient_booster")
+    inner = _object(booster.get("gbtree", booster), "model")
+    kinds = np.full(int(params["num_feature"]), -1)
+    wide = int(params.get("num_target", "1"))
+    return len(inner["trees"]), *check_trees(inner["trees"], array, wide, kinds)
 
 
 def _parsed(data: bytes) -> tuple[dict[str, Json], Callable[[Json, str], Array]]:
@@ -93,7 +105,8 @@ def _check_learner(learner: dict[str, Json], array: Callable[[Json, str], Array]
     attributes = learner.get("attributes", {})
     require(isinstance(attributes, dict), "the attributes are malformed")
     require(all(isinstance(text, str) for text in attributes.values()), "an attribute is no text")
-    _check_booster(_object(learner, "gradient_booster"), array, features, groups)
+    kinds = _kinds(learner.get("feature_types") or [], features)
+    _check_booster(_object(learner, "gradient_booster"), array, kinds, groups)
 
 
 def _check_base(value: Json, groups: int) -> None:
@@ -112,6 +125,11 @@ def _check_names(learner: dict[str, Json], features: int) -> None:
     require(set(learner.get("feature_types", [])) <= _TYPES, "a feature has an unknown type")
 
 
+def _kinds(types: list[str], features: int) -> Array:
+    """Of each feature whether it is categorical; -1 if the model does not say."""
+    return np.array([int(kind == "c") for kind in types] or [-1] * features, np.int64)
+
+
 def _check_objective(objective: dict[str, Json], classes: int) -> None:
     name = objective.get("name")
     require(isinstance(name, str) and name, "the objective has no name")
@@ -125,23 +143,23 @@ def _check_objective(objective: dict[str, Json], classes: int) -> None:
 
 
 def _check_booster(
-    booster: dict[str, Json], array: Callable[[Json, str], Array], features: int, groups: int
+    booster: dict[str, Json], array: Callable[[Json, str], Array], kinds: Array, groups: int
 ) -> None:
     name = booster.get("name")
     if name == "gblinear":
         weights = array(_object(booster, "model").get("weights"), "f")
-        require(len(weights) in (0, (features + 1) * groups), "there are too few or many weights")
+        require(len(weights) in (0, (len(kinds) + 1) * groups), "there are too few or many weights")
         return
     require(name in ("gbtree", "dart"), "the booster is of an unknown kind")
     model = _object(_object(booster, "gbtree") if name == "dart" else booster, "model")
-    count = _check_forest(model, array, features, groups)
+    count = _check_forest(model, array, kinds, groups)
     if name == "dart":
         dropped = array(booster.get("weight_drop"), "f")
         require(len(dropped) == count, "there are too few or too many dropped weights")
 
 
 def _check_forest(
-    model: dict[str, Json], array: Callable[[Json, str], Array], features: int, groups: int
+    model: dict[str, Json], array: Callable[[Json, str], Array], kinds: Array, groups: int
 ) -> int:
     params = _object(model, "gbtree_model_param")
     trees = model.get("trees")
@@ -152,7 +170,7 @@ def _check_forest(
     info = array(model.get("tree_info"), "i")
     require(len(info) == count, "there is another number of trees than tree_info tells")
     require(((info >= 0) & (info < groups)).all(), "a tree belongs to no class or target")
-    check_trees(trees or [], array, features, groups)
+    check_trees(trees or [], array, groups, kinds)
     ids = [tree.get("id") for tree in trees or []]
     require(ids == [*range(count)], "the trees are not in order")
     if "iteration_indptr" in model:
@@ -165,7 +183,7 @@ def _check_forest(
     if "weight_drop" in model:
         require(len(array(model["weight_drop"], "f")) in (0, count), "weights don't fit the trees")
     if "cats" in model:
-        _check_encoding(_object(model, "cats"), array, features)
+        _check_encoding(_object(model, "cats"), array, len(kinds))
     return count
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
 from modelyard.frameworks.boosting import PLAN, check_plan, kept_rounds, renamed_features
+from modelyard.frameworks.xgboost.checking import measure
 from modelyard.frameworks.xgboost.objects import (
     booster_of,
     config_of,
@@ -47,18 +48,9 @@ def structure(obj: Any) -> tuple[str, ...]:
 
 
 def _forest(booster: Any) -> list[str]:
-    dumped = booster.get_dump()
-    depths = [max((_depth(line) for line in tree.split("\n")), default=0) for tree in dumped]
-    leaves = sum(tree.count("leaf=") for tree in dumped)
-    return [
-        f"trees: {len(dumped)} in {booster.num_boosted_rounds()} rounds",
-        f"depth: at most {max(depths, default=0)}",
-        f"leaves: {leaves}",
-    ]
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip("\t"))
+    trees, depth, leaves = measure(bytes(booster.save_raw("ubj")))
+    rounds = booster.num_boosted_rounds()
+    return [f"trees: {trees} in {rounds} rounds", f"depth: at most {depth}", f"leaves: {leaves}"]
 
 
 def set_structure(obj: Any, plan: Json, trust: Trust) -> tuple[Any, tuple[str, ...]]:

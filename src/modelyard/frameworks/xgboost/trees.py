@@ -45,21 +45,22 @@ def number_of(value: Json, what: str, high: int, low: int = 0) -> int:
 
 
 def check_trees(
-    trees: Sequence[dict[str, Json]], array: Callable[[Json, str], Array], features: int, wide: int
-) -> None:
-    """Check every tree of a model.
+    trees: Sequence[dict[str, Json]], array: Callable[[Json, str], Array], wide: int, kinds: Array
+) -> tuple[int, int]:
+    """Check every tree of a model; gives the greatest depth and the number of leaves.
 
     Args:
         array: Turns a value of the document into numbers of kind "i" or "f", or refuses it.
-        features: How many features the model has.
         wide: How many targets a leaf with a vector must have.
+        kinds: Of each feature whether it is categorical: 1, 0, or -1 if nobody knows.
     """
     require(all(isinstance(tree, dict) for tree in trees), "a tree is no object")
     single = [tree for tree in trees if _leaf_size(tree, wide) <= 1]
     vector = [tree for tree in trees if _leaf_size(tree, wide) > 1]
-    for group, size in ((single, 1), (vector, wide)):
-        if group:
-            _check(group, array, features, size)
+    found = [
+        _check(group, array, kinds, size) for group, size in ((single, 1), (vector, wide)) if group
+    ]
+    return max((depth for depth, _ in found), default=0), sum(leaves for _, leaves in found)
 
 
 def _leaf_size(tree: dict[str, Json], wide: int) -> int:
@@ -76,8 +77,9 @@ def _param(tree: dict[str, Json]) -> dict[str, Json]:
 
 
 def _check(
-    trees: Sequence[dict[str, Json]], array: Callable[[Json, str], Array], features: int, size: int
-) -> None:
+    trees: Sequence[dict[str, Json]], array: Callable[[Json, str], Array], kinds: Array, size: int
+) -> tuple[int, int]:
+    features = len(kinds)
     counts = np.array(
         [number_of(_param(t).get("num_nodes"), "num_nodes", _ROOT - 1, 1) for t in trees], np.int64
     )
@@ -100,20 +102,25 @@ def _check(
     gone = (feature == _ROOT) & (within > 0)
     require(not gone.any() or size == 1, "a node of a tree with vectors was deleted")
     inner = (left != -1) & ~gone
-    _check_links(left, right, parent, inner, gone, within, counts[owner], starts[owner], size)
+    depth = _check_links(
+        left, right, parent, inner, gone, within, counts[owner], starts[owner], size
+    )
     require(
         ((feature[inner] >= 0) & (feature[inner] < features)).all(), "a split has no such feature"
     )
     if size > 1:
         _check_leaves(trees, array, right, inner, counts, size)
     for tree, begin, end in zip(trees, starts[:-1], starts[1:], strict=True):
-        _check_categories(tree, array, inner[begin:end])
+        require(size == 1 or "split_type" in tree, "a tree has no split_type")
+        splits = inner[begin:end]
+        _check_categories(tree, array, splits, kinds[feature[begin:end][splits]])
+    return depth, int((~inner & ~gone).sum())
 
 
 def _check_links(
     left: Array, right: Array, parent: Array, inner: Array, gone: Array, within: Array,
     counts: Array, starts: Array, size: int,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Each node that is not the root is the child of one other, so all hang on their root."""
     low, high = left[inner], right[inner]
     limit = counts[inner]
@@ -134,14 +141,15 @@ def _check_links(
     require(((named >= 0) & (named < counts[rest])).all(), "a parent is outside of its tree")
     roots = parent[within == 0]
     require(((roots == _ROOT) | (roots == -1)).all(), "a root has a parent")
-    _check_depth(left, right, inner, starts, np.flatnonzero(within == 0), int((~gone).sum()))
+    return _check_depth(left, right, inner, starts, np.flatnonzero(within == 0), int((~gone).sum()))
 
 
 def _check_depth(
     left: Array, right: Array, inner: Array, starts: Array, level: Array, nodes: int
-) -> None:
-    seen = 0
-    for _ in range(_DEEP):
+) -> int:
+    seen, depth = 0, -1
+    while depth < _DEEP:
+        depth += 1
         seen += len(level)
         level = level[inner[level]]
         if not len(level):
@@ -150,6 +158,7 @@ def _check_depth(
     else:
         raise bad(KIND, f"a tree is deeper than {_DEEP}")
     require(seen == nodes, "some nodes hang on no root")
+    return depth
 
 
 def _check_leaves(
@@ -167,13 +176,18 @@ def _check_leaves(
 
 
 def _check_categories(
-    tree: dict[str, Json], array: Callable[[Json, str], Array], inner: Array
+    tree: dict[str, Json], array: Callable[[Json, str], Array], inner: Array, wanted: Array
 ) -> None:
-    """Splits by category keep a stretch of the list of categories each."""
+    """Splits by category keep a stretch of the list of categories each.
+
+    XGBoost ends the process when it shows a split of another kind than its feature.
+    """
     if "split_type" not in tree:
+        require((wanted < 1).all(), "a split has no categories")
         return
     kinds = array(tree["split_type"], "i")
     require(len(kinds) == len(inner), "a tree has too few or too many split_type")
+    require(((kinds[inner] == wanted) | (wanted < 0)).all(), "a split is of the wrong kind")
     names = ("categories_nodes", "categories_segments", "categories_sizes", "categories")
     nodes, begins, sizes, values = (array(tree.get(name), "i") for name in names)
     if not (len(nodes) or len(values) or kinds.any()):
