@@ -82,9 +82,11 @@ class Mixer:
 
     def _piece_size(self, slots: Sequence[Slot]) -> int:
         """A whole number of chunks. Larger where a tensor must be seen whole before it is mixed."""
-        versions = max((len(slot.versions) for slot in slots), default=1)
+        parts = 1 + max((len(slot.versions) for slot in slots), default=1)
+        if self.mix.needs_base:
+            parts += 2  # changes are kept as float32, even those of two-byte numbers
         threads = min(os.cpu_count() or 1, 8)
-        size = _MEMORY // threads // (versions + 2) // _STEP * _STEP
+        size = _MEMORY // threads // parts // _STEP * _STEP
         surveyed = any(self.survey(slot) is not None for slot in slots)
         return max(min(size, _LARGEST_SURVEYED if surveyed else _LARGEST), _STEP)
 

@@ -149,8 +149,9 @@ def main(size_mb=1000, dtype="F32", *methods):
             good = rate >= LEAST_MB_S and told["peak_mb"] < LIMIT_MB
             ok = ok and good
             print(
-                f"  {method:16} {rate:5.0f} MB/s CPU ({told['cpu']:.2f} s CPU, {told['wall']:.2f} s "
-                f"wall), kernels {kernels(method, dtype):5.0f} MB/s, peak {told['peak_mb']} MB, "
+                f"  {method:16} {rate:5.0f} MB/s CPU ({told['cpu']:.2f} s CPU, "
+                f"{told['wall']:.2f} s wall), kernels {kernels(method, dtype):5.0f} MB/s, "
+                f"peak {told['peak_mb']} MB, "
                 f"read {told['read'] / 1e9:.1f} GB, new {told['new'] / 1e6:.0f} MB"
                 f"{'' if good else '  MISSED'}"
             )

@@ -32,6 +32,8 @@ _DOT = 1 << 13
 _COLINEAR = 0.9995
 _BINS = 1 << 16
 _WORD = np.dtype(np.intp)
+_COUNTED = 1 << 19
+"""Elements that are counted at once: each takes a word of 8 bytes."""
 
 
 class Survey(Protocol):
@@ -123,18 +125,17 @@ class Trim:
 
     def add(self, at: int, sides: Sequence[Bytes], base: Bytes | None, room: Room) -> None:
         assert base is not None
-        whole = len(base) // _itemsize(self._dtype) == self._elements
-        found = []
-        for i, side in enumerate(sides):
-            sizes = self._magnitudes(side, base, room)
-            if whole:
-                place = len(sizes) - self._rank[i]
-                sizes.partition(place)
-                found.append(int(sizes[place]))
-            else:
-                self._count(i, sizes, room)
-        if whole:
-            self.facts = tuple(found)
+        width = _itemsize(self._dtype)
+        if len(base) // width == self._elements:
+            self.facts = tuple(
+                self._kth(self._magnitudes(side, base, room), rank)
+                for side, rank in zip(sides, self._rank, strict=True)
+            )
+            return
+        for start in range(0, len(base), _COUNTED * width):
+            part = slice(start, start + _COUNTED * width)
+            for i, side in enumerate(sides):
+                self._count(i, self._magnitudes(side[part], base[part], room), room)
 
     def finish(self) -> None:
         if self.facts is not None:
@@ -151,6 +152,11 @@ class Trim:
         self._shift = below
         if below == 0:
             self.facts = tuple(self._known)
+
+    def _kth(self, sizes: NDArray[Any], rank: int) -> int:
+        place = len(sizes) - rank
+        sizes.partition(place)
+        return int(sizes[place])
 
     def _magnitudes(self, side: Bytes, base: Bytes, room: Room) -> NDArray[Any]:
         width = _itemsize(self._dtype)
