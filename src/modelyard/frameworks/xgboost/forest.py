@@ -41,7 +41,8 @@ def structure(obj: Any) -> tuple[str, ...]:
     lines += [f"classes: {classes}"] if classes else []
     lines.append(f"features: {config['learner_model_param']['num_feature']}")
     names = names_of(booster) or []
-    types = booster.feature_types or [""] * len(names)
+    types = booster.feature_types or []
+    types = types if len(types) == len(names) else [""] * len(names)
     for name, type_ in list(zip(names, types, strict=True))[:_LINES]:
         lines.append(f"feature {printable(name, 80)}" + (f": {type_}" if type_ else ""))
     return tuple(lines)
