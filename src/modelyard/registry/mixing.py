@@ -146,7 +146,7 @@ class _Mixture:
 
     def _kept(self, planned: Plan) -> dict[str, Entry]:
         """What the new version has from the first as it is."""
-        gone = {*planned.left_out, *planned.renamed, *(target.path for target in planned.targets)}
+        gone = {*planned.renamed, *(target.path for target in planned.targets)}
         kept = {path: entry for path, entry in self._first.tree.items() if path not in gone}
         for entry in kept.values():
             if entry.inline is None:
@@ -234,4 +234,4 @@ def _warnings(planned: Plan) -> list[str]:
         f"{old} became {new}: tensors alone, whatever else the file held"
         for old, new in planned.renamed.items()
     ]
-    return told + [f"{path} was left out: it fits other weights" for path in planned.left_out]
+    return told + [f"{path} is that of the first version, not mixed" for path in planned.training]

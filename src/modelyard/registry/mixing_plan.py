@@ -123,8 +123,8 @@ class Plan:
     targets: tuple[Target, ...]
     renamed: Mapping[str, str]
     """Torch files, by the safetensors files that take their places."""
-    left_out: tuple[str, ...]
-    """Files of the first version's training, which fit no other weights."""
+    training: tuple[str, ...]
+    """Files of the first version's training: they stay as they are."""
 
     @property
     def tensors(self) -> int:
@@ -140,7 +140,7 @@ def plan(house: House, sides: Sequence[Contents], base: Contents | None) -> Plan
     """
     files = [_files(house, found) for found in sides]
     below = None if base is None else _files(house, base)
-    left_out = tuple(path for path in sides[0].tree if _is_training(path))
+    training = tuple(path for path in sides[0].tree if _is_training(path))
     renamed = _renamed(files[0], sides[0])
     matched = _Match(sides, files, base, below)
     targets = []
@@ -148,7 +148,7 @@ def plan(house: House, sides: Sequence[Contents], base: Contents | None) -> Plan
         found = [matched.slot(Held(file, info)) for info in file.inspection.tensors]
         targets.append(_target(file, [slot for slot in found if slot is not None], renamed))
     matched.check()
-    return Plan(tuple(targets), renamed, left_out)
+    return Plan(tuple(targets), renamed, training)
 
 
 def conflict(problems: Sequence[str]) -> Conflict:

@@ -231,15 +231,14 @@ class MixingTests(YardCase):
             yard.mix("m", sources, **numbers)
         assert desk.numbers() == [3, 2, 1]
 
-    def test_a_training_file_of_one_version_is_left_out(self, yard: Yard, desk: Desk) -> None:
-        for branch in (MAIN, "b"):
-            desk.commit(
-                {
-                    "model.safetensors": safetensors_bytes(stepped(0)),
-                    "optimizer.safetensors": safetensors_bytes({"step": np.ones(9, "f4")}),
-                },
-                branch=branch,
-            )
+    def test_a_state_of_training_is_not_mixed(self, yard: Yard, desk: Desk) -> None:
+        state = {
+            branch: safetensors_bytes({"step": np.full(9, step, "f4")})
+            for branch, step in ((MAIN, 1), ("b", 2))
+        }
+        for branch, step in ((MAIN, 1), ("b", 3)):
+            files = {"model.safetensors": safetensors_bytes(stepped(step))}
+            desk.commit(files | {"optimizer.safetensors": state[branch]}, branch=branch)
         done = yard.mix("m", [MAIN, "b"], method="average")
-        assert set(desk.read(MAIN)) == {"model.safetensors"}
+        assert desk.read(MAIN)["optimizer.safetensors"] == state[MAIN]
         assert any("optimizer.safetensors" in warning for warning in done.warnings)
