@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import threading
 import time
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from modelyard.errors import Corrupt, Unavailable
+from modelyard.catalog.sqlite import sqlite3
+from modelyard.errors import Corrupt, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,6 +119,11 @@ def _translated() -> Iterator[None]:
             ) from None
         if "unable to open" in text:
             raise Unavailable("catalog-open", f"the catalog can't be opened: {text}") from None
+        if "no such module: fts5" in text:
+            raise Unsupported(
+                "no-fts5", "this SQLite has no full-text search",
+                hint="import modelyard and open the yard before tensorflow and sqlite3",
+            ) from None  # fmt: skip
         raise
     except sa.exc.DatabaseError as error:
         if "malformed" in str(error.orig) or "not a database" in str(error.orig):

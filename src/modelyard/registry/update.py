@@ -58,7 +58,7 @@ class Changes:
         if not 0 <= self.seed < 2**32:
             raise InvalidInput("bad-seed", f"{self.seed} is no seed", hint="0 to 4294967295")
         if self.epochs is not None and self.fit is None:
-            raise InvalidInput("no-data", "epochs without data to train with", hint="--fit DATA")
+            raise InvalidInput("no-fit-data", "epochs, but no data to train on", hint="--fit DATA")
 
     def sentence(self, data: str | None) -> str:
         """The message of a commit that says nothing else."""

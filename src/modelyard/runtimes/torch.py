@@ -27,7 +27,7 @@ _CLASSIFIERS = ("Softmax", "LogSoftmax")
 
 
 def open(obj: Any, signature: Any) -> TorchRuntime:
-    """Make a module or an exported program answer. InvalidInput `no-predict`: it is neither."""
+    """Make a module or an exported program answer. Unsupported `no-predict`: it is neither."""
     return TorchRuntime(callable_of(obj), signature)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from modelyard.errors import InvalidInput
+from modelyard.errors import Unsupported
 from modelyard.frameworks.transformers.calls import labels_of, predicted, task_of
 from modelyard.frameworks.transformers.kinds import model_of, tokenizer_of
 from modelyard.runtimes.interface import About, Prediction
@@ -17,9 +17,9 @@ __all__ = ["TransformersRuntime", "open"]
 
 
 def open(obj: Any, signature: Any) -> TransformersRuntime:
-    """Make a model answer. InvalidInput `no-predict`: it is a tokenizer alone."""
+    """Make a model answer. Unsupported `no-predict`: it is a tokenizer alone."""
     if model_of(obj) is None:
-        raise InvalidInput(
+        raise Unsupported(
             "no-predict", "a tokenizer alone predicts nothing", hint="commit (model, tokenizer)"
         )
     return TransformersRuntime(obj, signature)

@@ -107,7 +107,9 @@ def _obj(m: Machine, pos: int) -> int:
 def _build(m: Machine, pos: int) -> int:
     state = m.stack.pop()
     target = m.stack[-1]
-    if target.__class__ is Call:
+    if target.__class__ is Global:  # would set attributes of a class or function, for everybody
+        m.computed_calls.append(m.source.start + m.base + pos - 1)
+    elif target.__class__ is Call:
         target.state = state
         target.known = None
         func = target.func

@@ -2,9 +2,9 @@
 
 Skops trusts types by its own lists, and its lists have had holes. So every name of the schema is
 checked against the exact list that our scan of pickles uses; what either side does not know has to
-be trusted by name. That goes for trees and neighbour indexes too, since skops can't tell whether
-the indices in them stay inside of their arrays. Files are written stored, not deflated: their
-arrays then share chunks with other versions.
+be trusted by name. Skops can't tell whether the indices of trees stay inside of their arrays: we
+look (`bounds`), and for neighbour indexes trust is asked. Files are written stored, not deflated:
+their arrays then share chunks with other versions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from modelyard.formats.pickles.allowed import is_allowed
 from modelyard.formats.reading import printable
 from modelyard.formats.zips import members, unpack
 from modelyard.frameworks.interface import need
+from modelyard.frameworks.sklearn.bounds import CHECKED, UNSURE, unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,20 +91,26 @@ def load(files: Files, path: str, trust: Trust) -> Any:
     from skops.io._utils import LoadContext
 
     unsafe: set[str] = set()
+    names_seen: set[str] = set()
 
     def ask() -> None:
-        trust.require(path, map(printable, unsafe - _HARMLESS), why="would build or call")
+        names = unsafe - _HARMLESS - (CHECKED if not names_seen & UNSURE else set())
+        trust.require(path, map(printable, names), why="would build or call")
 
     with files.open(path) as file:
         try:
             schema, names = _schema(file, PROTOCOL)
+            names_seen |= names
             unsafe.update(name for name in names if not _known(name))
             with zipfile.ZipFile(file) as archive:
                 context = LoadContext(src=archive, protocol=schema["protocol"])
                 tree = get_tree(schema, context, trusted=None)
                 unsafe |= tree.get_unsafe_set()
                 ask()  # as skops' own `audit_tree` would, without walking all nodes again
-                return tree.construct()
+                obj = tree.construct()
+                if not all(map(trust.allows, unsafe & CHECKED)):
+                    trust.require(path, unchecked(obj), why="has indices not known to be safe in")
+                return obj
         except ModelyardError as error:
             if error.kind in ("bad-zip", "bad-skops"):
                 raise _damaged(path, error) from None

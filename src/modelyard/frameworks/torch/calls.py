@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.reading import printable
 from modelyard.frameworks.torch.kinds import kind_of, module_of
 
@@ -42,10 +42,10 @@ def signature(obj: Any, example: Any) -> Json | None:
 
 
 def callable_of(obj: Any) -> Any:
-    """The module to call. InvalidInput `no-predict` for a dict of tensors."""
+    """The module to call. Unsupported `no-predict` for a dict of tensors."""
     kind = kind_of(obj)
     if kind == "state":
-        raise InvalidInput(
+        raise Unsupported(
             "no-predict", "a dict of tensors can't predict",
             hint="load(into=Net()) fills a module; commit the module itself to predict with it",
         )  # fmt: skip
@@ -203,7 +203,7 @@ def _array(value: Any) -> Array:
     import torch
 
     if not isinstance(value, torch.Tensor):
-        raise InvalidInput(
+        raise Unsupported(
             "no-predict", f"the module gives a {type(value).__name__}, no tensors by name"
         )
     plain = value.detach().cpu()

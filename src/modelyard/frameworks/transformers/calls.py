@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.reading import printable
 from modelyard.frameworks.torch.calls import call
 from modelyard.frameworks.transformers.kinds import model_of, tokenizer_of
@@ -60,11 +60,12 @@ def predicted(obj: Any, table: Table) -> dict[str, Array]:
     the model gives, by its own names.
 
     Raises:
-        InvalidInput: `bad-inputs`, `no-predict`.
+        InvalidInput: `bad-inputs`.
+        Unsupported: `no-predict`.
     """
     model = model_of(obj)
     if model is None:
-        raise InvalidInput("no-predict", "a tokenizer alone predicts nothing")
+        raise Unsupported("no-predict", "a tokenizer alone predicts nothing")
     columns = _columns(obj, table)
     parts = [_meant(model, *_called(model, batch)) for batch in _batches(obj, columns)]
     if not parts:

@@ -10,7 +10,7 @@ import numpy as np
 from modelyard.core.explanation import Dependence, Explanation, Importance
 from modelyard.core.table import Table
 from modelyard.core.version import Progress
-from modelyard.errors import InvalidInput, NotFound, Unsupported
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.tables import read_table
 from modelyard.optimization.explain.asking import Asked
 from modelyard.optimization.explain.importance import dependence_of, importances_of
@@ -125,7 +125,7 @@ def _drawn(
 ) -> tuple[Table, np.ndarray[Any, Any] | None]:
     """Inputs and, where there is one, the target of rows that the seed draws."""
     if not len(table):
-        raise NotFound("no-rows", "the data has no rows")
+        raise InvalidInput("no-rows", "the data has no rows", hint="name another file")
     truth = None if target is None else table.column(target)
     inputs = table if target is None else table.without(target)
     if len(table) > rows:
