@@ -1,0 +1,1 @@
+"""What objects cost: committing, loading, evaluating and merging, beside the libraries alone."""
