@@ -98,6 +98,8 @@ class Source:
         found = self.calls[name]
         if owner is not None and function.name != "__init__":
             found = [call for call in found if isinstance(call.node.func, ast.Attribute)]
+        elif owner is None:
+            found = [call for call in found if _knows(call, name, place.module)]
         if name.startswith("_") or (owner is not None and owner.name.startswith("_")):
             return [call for call in found if call.place.module is place.module]
         return found
@@ -216,6 +218,22 @@ class Source:
             return _kept(place.owner, place.module, node.attr)
         owners = self.classes.get(_annotation(node.value.id, place), [])
         return [leaf for owner, module in owners for leaf in _kept(owner, module, node.attr)]
+
+
+def _knows(call: Call, name: str, home: Module) -> bool:
+    """Whether a call by this name means the function of `home`, and not another of its name."""
+    func = call.node.func
+    dotted = home.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if isinstance(func, ast.Attribute):
+        return isinstance(func.value, ast.Name) and func.value.id == dotted.rpartition(".")[2]
+    if call.place.module is home:
+        return True
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").removeprefix("modelyard.") == dotted
+        and any((alias.asname or alias.name) == name for alias in node.names)
+        for node in ast.walk(call.place.module.tree)
+    )
 
 
 def parameters(function: ast.FunctionDef) -> list[str]:
