@@ -15,6 +15,7 @@ from modelyard.cli.session import Session, pass_session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from modelyard.core.explanation import Explanation
     from modelyard.core.names import ModelRevision
     from modelyard.core.yard import Yard
 
@@ -39,8 +40,17 @@ def show_command(session: Session, target: ModelRevision, every_tensor: bool) ->
     yard = session.yard()
     detail = yard.show(target.model.text, revision_of(target))
     refs = () if target.revision else yard.refs(target.model.text)
-    measured = tuple(yard.evaluations(detail.version.model, detail.version.number))
-    session.out.show(DetailView(detail, every_tensor, refs, measured))
+    version = (detail.version.model, detail.version.number)
+    measured = tuple(yard.evaluations(*version))
+    session.out.show(DetailView(detail, every_tensor, refs, measured, _explained(yard, *version)))
+
+
+def _explained(yard: Yard, model: str, number: int) -> Explanation | None:
+    """The newest explanation of a version; nothing heavy is imported where there is none."""
+    from modelyard.core.explanation import Explanation
+
+    newest = next(iter(yard.reports(model, number, "explanation")), None)
+    return None if newest is None else Explanation.decode(newest.content)
 
 
 @command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,3 +60,18 @@ class Explanation:
     """Mean output over the rows: by class, or as `prediction`."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the libraries that computed it."""
+
+    @classmethod
+    def decode(cls, content: Mapping[str, Any]) -> Self:
+        """From what a report keeps: the fields as JSON has them."""
+        fields = dict(content)
+        fields["importances"] = tuple(Importance(**each) for each in fields["importances"])
+        fields["dependences"] = tuple(
+            Dependence(
+                each["feature"],
+                tuple(each["values"]),
+                {name: tuple(means) for name, means in each["outputs"].items()},
+            )
+            for each in fields["dependences"]
+        )
+        return cls(**fields)

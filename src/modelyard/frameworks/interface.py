@@ -158,7 +158,8 @@ class Framework(Protocol):
         """`{"inputs": [{"name", "dtype", "shape"}], "outputs": [...]}`, -1 for rows.
 
         Found by predicting the example; a table has one input for each column. Outputs are named
-        as the runtime names them.
+        as the runtime names them. Without an example (None), what the object tells by itself, or
+        None.
         """
 
 

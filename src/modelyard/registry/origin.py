@@ -91,9 +91,11 @@ def code_of_caller() -> dict[str, str] | None:
     """`{"commit", "file", "changed", "remote"}` of the git repository that the calling file is in.
 
     The calling file is the first one on the stack outside of modelyard; in a notebook, which has
-    none, the working folder counts. None where there is no repository. A damaged repository is no
-    reason to refuse a commit, so it counts as none too.
+    none, the working folder counts. None for a command, and where there is no repository. A damaged
+    repository is no reason to refuse a commit, so it counts as none too.
     """
+    if _from_a_shell():
+        return None
     file = _calling_file()
     start = file.parent if file is not None else Path.cwd()
     root = next((place for place in (start, *start.parents) if (place / ".git").exists()), None)
@@ -103,6 +105,16 @@ def code_of_caller() -> dict[str, str] | None:
         return _described(root, file)
     except Exception:  # anything may be in other people's repositories, and dulwich raises widely
         return None
+
+
+def _from_a_shell() -> bool:
+    """Whether a person typed a command: then no code made what is committed."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(str(_PACKAGE / "cli")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _calling_file() -> Path | None:

@@ -87,8 +87,7 @@ def _manifest(
 
     given = with_data(house, given, wrapping.data)
     optimizer = {f"optimizer.{key}": value for key, value in framework.optimizer(obj).items()}
-    example = wrapping.example
-    signature = None if example is None else framework.signature(obj, example)
+    signature = framework.signature(obj, wrapping.example)
     lines = framework.structure(obj)
     files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     described = {"structure": list(lines[:_LINES]), "files": files[:_LINES]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import refs
@@ -15,9 +16,12 @@ from modelyard.core.table import Table
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
-from modelyard.registry.commit import Request
+from modelyard.registry.commit import Request, commit
 from modelyard.registry.data import find_data
+from modelyard.registry.files import contents
+from modelyard.registry.publish import manifest_of
 from modelyard.registry.saving import Wrapping, commit_object, load
+from modelyard.registry.version_files import VersionFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +64,13 @@ class Changes:
         if self.epochs is not None and self.fit is None:
             raise InvalidInput("no-fit-data", "epochs, but no data to train on", hint="--fit DATA")
 
+    @property
+    def is_of_tensors(self) -> bool:
+        """Whether nothing but a structure is to be changed."""
+        return self.structure is not None and not (
+            self.params or self.optimizer or self.fit is not None
+        )
+
     def sentence(self, data: str | None) -> str:
         """The message of a commit that says nothing else."""
         parts = []
@@ -91,6 +102,9 @@ def update(
 
     Metrics do not come along: the new version has not been measured.
     """
+    found = contents(house, model, revision)
+    if changes.is_of_tensors and _is_weights(found):
+        return _rewritten(house, found, changes, branch, message, author, report)
     loaded = load(house, model, revision, trusted)
     before = loaded.framework.params(loaded.obj)
     obj, notes = _changed(loaded, changes, Trust.of(trusted))
@@ -116,6 +130,38 @@ def update(
     )  # fmt: skip
     done = commit_object(house, request, obj, wrapping, report)
     return replace(done, notes=notes)
+
+
+def _is_weights(found: Contents) -> bool:
+    """Files that were committed as files, with safetensors among them: no object is needed."""
+    return manifest_of(found.all_files).saved is None and any(
+        path.endswith(".safetensors") for path in found.tree
+    )
+
+
+def _rewritten(
+    house: House,
+    found: Contents,
+    changes: Changes,
+    branch: str | None,
+    message: str,
+    author: str,
+    report: Callable[[Progress], None],
+) -> Committed:
+    """Carry out a plan on tensors, file to file and tensor by tensor."""
+    from modelyard.frameworks.torch.plan import rewrite
+
+    old = manifest_of(found.all_files)
+    edge = LineageEdge("updated-from", found.title).encode()
+    manifest = Manifest(params=old.params, data=old.data, lineage=(edge, *old.lineage))
+    with VersionFiles(house, found) as files, TemporaryDirectory(prefix="yard-save-") as place:
+        notes = rewrite(files, changes.structure, Path(place))
+        request = Request(
+            model=ModelName(found.model.name), source=Path(place), author=author,
+            message=message or changes.sentence(None), manifest=manifest,
+            branch=branch_of(house, found, branch), parent=found.version.number,
+        )  # fmt: skip
+        return replace(commit(house, request, report), notes=notes)
 
 
 def branch_of(house: House, found: Contents, wanted: str | None) -> str:

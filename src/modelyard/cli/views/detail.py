@@ -9,12 +9,14 @@ from modelyard.cli.output import builtins
 from modelyard.cli.text import Block, Column, Line, Span, Spans, Table
 from modelyard.cli.views import words
 from modelyard.cli.views.evaluations import evaluation_lines, evaluations_json
+from modelyard.cli.views.explanations import explanation_lines
 from modelyard.core.version import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from modelyard.core.evaluation import Evaluation
+    from modelyard.core.explanation import Explanation
     from modelyard.core.version import FileInfo, RefInfo, VersionDetail
 
 __all__ = ["DetailView"]
@@ -32,15 +34,21 @@ class DetailView:
     """Of the model: people see those that point elsewhere too."""
     evaluations: Sequence[Evaluation] = ()
     """Newest first."""
+    explanation: Explanation | None = None
 
     def json(self) -> object:
         detail: Any = builtins(self.detail)
-        measured = {"evaluations": evaluations_json(self.evaluations)}
+        measured = {
+            "evaluations": evaluations_json(self.evaluations), "explanation": self.explanation
+        }  # fmt: skip
         return detail.pop("version") | detail | measured
 
     def lines(self) -> Iterator[Block]:
         yield from _head(self.detail, self.refs)
         yield from evaluation_lines(self.evaluations)
+        if self.explanation is not None:
+            yield ""
+            yield from explanation_lines(self.explanation, first=5)
         yield from _structure(self.detail)
         yield from self._tables()
         yield from _findings(self.detail)

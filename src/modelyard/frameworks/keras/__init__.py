@@ -130,6 +130,8 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
 
 def signature(obj: Any, example: Any) -> Json | None:
     """Inputs by the names of input layers, or of columns; outputs as the runtime names them."""
+    if example is None:
+        return None
     from modelyard.frameworks.keras.tensors import signature_of
 
     return signature_of(obj, example)

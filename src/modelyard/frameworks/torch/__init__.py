@@ -127,6 +127,8 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
 
 def signature(obj: Any, example: Any) -> Json | None:
     """Inputs of the example, outputs as the runtime names them; None for a dict of tensors."""
+    if example is None:
+        return None
     from modelyard.frameworks.torch import calls
 
     return calls.signature(obj, example)

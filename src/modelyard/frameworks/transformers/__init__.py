@@ -112,6 +112,8 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
 
 def signature(obj: Any, example: Any) -> Json | None:
     """Texts (or columns) in, what the runtime gives out; None for a tokenizer alone."""
+    if example is None:
+        return None
     from modelyard.frameworks.transformers import calls
 
     return calls.signature(obj, example)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.core.explanation import Dependence, Explanation, Importance
+from modelyard.core.explanation import Explanation
 from modelyard.core.table import Table
 from modelyard.core.version import Progress
 from modelyard.errors import InvalidInput, Unsupported
@@ -18,7 +18,7 @@ from modelyard.registry.asking import opened
 from modelyard.registry.data import find_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from modelyard.core.trust import TrustAll
@@ -106,18 +106,7 @@ def explanations(
 ) -> Iterator[Explanation]:
     """What was explained of a version, newest first."""
     for report in yard.reports(model, revision, KIND):
-        yield _decoded(report.content)
-
-
-def _decoded(content: Mapping[str, Any]) -> Explanation:
-    fields = dict(content)
-    fields["importances"] = tuple(Importance(**each) for each in fields["importances"])
-    fields["dependences"] = tuple(
-        Dependence(d["feature"], tuple(d["values"]),
-                   {name: tuple(means) for name, means in d["outputs"].items()})
-        for d in fields["dependences"]
-    )  # fmt: skip
-    return Explanation(**fields)
+        yield Explanation.decode(report.content)
 
 
 def _drawn(
