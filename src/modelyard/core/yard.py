@@ -137,7 +137,7 @@ class Yard(Protocol):
 
         Raises:
             InvalidInput: `no-param`, `bad-param`, `bad-structure`, `bad-optimizer`: the hint names
-                what is valid. `no-changes`, `no-branch-here`, `no-target`.
+                what is valid. `no-changes`, `not-a-tip`, `no-target`.
             Denied: `untrusted`, as `load`.
         """
 

@@ -17,11 +17,12 @@ from modelyard.errors import Conflict, InvalidInput, Unavailable
 from modelyard.formats import Inspection
 from modelyard.history.trees import is_inline
 from modelyard.registry.blobs import Made, NewBlob, ParentFiles, open_blob, store_made
+from modelyard.registry.branching import branch_of
 from modelyard.registry.commit import manifest_entry
 from modelyard.registry.files import contents_of
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.mixing_plan import conflict, plan
-from modelyard.registry.mixing_sources import base_of, branch_of, check_different
+from modelyard.registry.mixing_sources import base_of, check_different
 from modelyard.registry.mixing_stream import MixedFile, Mixer
 from modelyard.registry.mixing_texts import Known, renamed_index
 from modelyard.registry.publish import (
@@ -71,7 +72,7 @@ def mix(
         found = [find_version(connection, row, source) for source in sources]
         check_different(found)
         below = base_of(connection, row, found, base) if wish.needs_base else None
-        branch = branch_of(connection, row, found[0], into)
+        branch = branch_of(connection, row, found[0], into, option="--into")
     if base is not None and not wish.needs_base:
         raise InvalidInput("bad-mix", f"{wish.method} has no base", hint="leave out --base")
     contents = [contents_of(house, row, version) for version in found]

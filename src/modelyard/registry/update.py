@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from modelyard.catalog.queries import refs
 from modelyard.core.lineage import LineageEdge
 from modelyard.core.manifest import Manifest
-from modelyard.core.names import MAIN, ModelName
+from modelyard.core.names import ModelName
 from modelyard.core.table import Table
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
+from modelyard.registry.branching import branch_of
 from modelyard.registry.commit import Request, commit
 from modelyard.registry.data import find_data
 from modelyard.registry.files import contents
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
     from modelyard.registry.saving import Loaded
 
-__all__ = ["Changes", "branch_of", "update"]
+__all__ = ["Changes", "update"]
 
 _EXAMPLE = 5
 
@@ -125,7 +125,7 @@ def update(
     request = Request(
         model=ModelName(found.model.name), source=Path(), author=author,
         message=message or changes.sentence(named),
-        branch=branch_of(house, found, branch), parent=found.version.number,
+        branch=_branch(house, found, branch), parent=found.version.number,
         manifest=_remaining(loaded, before, changes), keep=_beside(loaded),
     )  # fmt: skip
     done = commit_object(house, request, obj, wrapping, report)
@@ -159,30 +159,15 @@ def _rewritten(
         request = Request(
             model=ModelName(found.model.name), source=Path(place), author=author,
             message=message or changes.sentence(None), manifest=manifest,
-            branch=branch_of(house, found, branch), parent=found.version.number,
+            branch=_branch(house, found, branch), parent=found.version.number,
         )  # fmt: skip
         return replace(commit(house, request, report), notes=notes)
 
 
-def branch_of(house: House, found: Contents, wanted: str | None) -> str:
-    """The branch that a version made from another goes to: the one that ends there.
-
-    InvalidInput: `no-branch-here`: none ends there, and none is wanted.
-    """
-    if wanted is not None:
-        return wanted
+def _branch(house: House, found: Contents, wanted: str | None) -> str:
     with house.catalog.read() as connection:
-        here = [
-            ref.name
-            for ref in refs.of_models(connection, [found.model.id])
-            if ref.kind == "branch" and ref.number == found.version.number
-        ]
-    if not here:
-        raise InvalidInput(
-            "no-branch-here", f"no branch ends at {found.title}",
-            hint="name a new one, which begins there: --branch NAME",
-        )  # fmt: skip
-    return MAIN if MAIN in here else here[0]
+        name = branch_of(connection, found.model, found.version, wanted, option="--branch")
+    return name.text
 
 
 def _changed(loaded: Loaded, changes: Changes, trust: Trust) -> tuple[Any, tuple[str, ...]]:

@@ -176,7 +176,7 @@ class ObjectTests(YardCase):
     def test_an_update_of_an_old_version_needs_a_branch(self, yard: Yard) -> None:
         yard.commit("m", Centre([1.0]))
         yard.commit("m", Centre([2.0]))
-        with refused(InvalidInput, "no-branch-here", hint=True):
+        with refused(InvalidInput, "not-a-tip", hint=True):
             yard.update("m", 1, params={"scale": 9.0}, trusted=TRUST_ALL)
         yard.update("m", 1, params={"scale": 9.0}, branch="nine", trusted=TRUST_ALL)
         assert yard.resolve("m", "nine").parents == (1,)
