@@ -412,6 +412,8 @@ def test_a_layer_is_replaced_and_the_rest_is_kept(again: Callable[..., Any]) -> 
         "in_features": 8, "out_features": 5}}}}  # fmt: skip
     changed, sentences = TORCH.set_structure(net, plan, NOTHING)
     assert "kept 7 of 9 tensors" in sentences
+    assert "new values: 4.weight, 4.bias" in sentences
+    assert not any(sentence.startswith("gone") for sentence in sentences)
     loaded = again(changed)
     assert loaded[4].out_features == 5
     assert_same_bits(net[:4].state_dict(), loaded[:4].state_dict())

@@ -154,7 +154,7 @@ def _write(
     }
     text = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
     (folder / f"{stem}{INDEX}").write_text(text, encoding="utf-8")
-    return [f"{len(groups)} shards"]
+    return [f"{len(groups)} shard{'s' if len(groups) != 1 else ''}"]
 
 
 def _copy(files: Files, paths: list[str], dest: Path, same: bool) -> list[str]:

@@ -110,7 +110,7 @@ def _replaced(obj: Any, changes: Mapping[str, Json], trust: Trust) -> tuple[Any,
     tie(new, kept)
     frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
     set_modes(new, {"frozen": [n for n in frozen if n in kept], "training": module.training})
-    fresh, gone = [n for n in own if n not in kept], [n for n in state if n not in kept]
+    fresh, gone = [n for n in own if n not in kept], [n for n in state if n not in own]
     sentences = [f"replaced {path} by {what['class']}" for path, what in changes.items()]
     sentences.append(f"kept {len(kept)} of {len(own)} tensors")
     sentences += [f"new values: {', '.join(fresh[:8])}"] if fresh else []
