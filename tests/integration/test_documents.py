@@ -134,8 +134,9 @@ def _environment(home):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("YARD", "GIT_", "XDG_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return kept | {
-        "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1",
-        "LC_ALL": "C.UTF-8", "YARD_AUTHOR": "Ann Lee <ann@example.com>",
+        "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "LC_ALL": "C.UTF-8",
+        "YARD_AUTHOR": "Ann Lee <ann@example.com>",
     }  # fmt: skip
 
 
