@@ -72,7 +72,16 @@ def _describe(error: BaseException) -> Failure:
 
 def _ours(error: ModelyardError) -> Failure:
     code = NOT_SIGNED_IN if error.kind == "not-signed-in" else FAILED
-    return Failure(error.kind, error.message, error.hint, code)
+    return Failure(error.kind, error.message, _hint(error), code)
+
+
+def _hint(error: ModelyardError) -> str | None:
+    """What Python calls `trusted=` is an option here."""
+    if error.kind != "untrusted" or error.hint is None:
+        return error.hint
+    if "[" in error.hint:
+        return "if you trust them: --trust NAME for each, or --trust-all"
+    return "if you made this file yourself: --trust-all"
 
 
 def _usage(error: click.ClickException) -> Failure:

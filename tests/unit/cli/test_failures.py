@@ -12,6 +12,7 @@ from modelyard.cli.failures import fail
 from modelyard.cli.output import NeedsYes, Output
 from modelyard.cli.root import root
 from modelyard.cli.session import Session
+from modelyard.core.trust import Trust
 from modelyard.errors import Conflict, Denied, InvalidInput, Unsupported
 
 CASES = [
@@ -100,3 +101,16 @@ def test_json_is_known_before_parsing_ends():
         assert result.exit_code == 2
         assert json.loads(result.stdout)["error"]["kind"] == "usage"
         assert result.stderr == ""
+
+
+def test_what_needs_trust_names_the_options_of_the_shell(capsys):
+    for ask, hint in (
+        (lambda: Trust().require("model.pkl", ["os.system"]), "--trust NAME for each"),
+        (lambda: Trust().require_all("model.pkl", "computes a name"), "--trust-all"),
+    ):
+        with pytest.raises(Denied) as caught:
+            ask()
+        assert fail(Session(), caught.value) == 1
+        err = capsys.readouterr().err
+        assert hint in err
+        assert "trusted=" not in err
