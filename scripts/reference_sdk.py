@@ -13,7 +13,10 @@ __all__ = ["lacking", "sdk_page"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 _HANDLES = {"Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py"}
-_VALUES = ("core/version.py", "core/diff.py", "core/stats.py", "core/tensor.py")
+_VALUES = (
+    "core/version.py", "core/diff.py", "core/evaluation.py", "core/explanation.py", "core/stats.py",
+    "core/tensor.py",
+)  # fmt: skip
 _WIDTH = 96
 
 _INTRODUCTION = """\
@@ -21,9 +24,18 @@ _INTRODUCTION = """\
 
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
-Public are `modelyard.open`, `Model`, `Version`, `Yard` and `errors`, and the values that they give.
+Public are `modelyard.open`, `modelyard.explain`, `Model`, `Version`, `Yard`, `TRUST_ALL` and
+`errors`, and the values that they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
+"""
+
+_TRUST = """\
+## modelyard.TRUST_ALL
+
+Given as `trusted=`, it lets a file import and call whatever it names: for files that you made
+yourself. Otherwise name what you trust, `trusted=["module.Class", ...]`; a refusal lists the names.
+[Trust](../guides/trust.md) says what runs when.
 """
 
 _ERRORS = """\
@@ -73,9 +85,11 @@ class Public:
 def sdk_page() -> str:
     """The page of everything public."""
     handles = _handles()
-    parts = [_INTRODUCTION, _open_section()]
+    parts = [_INTRODUCTION, _function_section("__init__.py", "open")]
     for public in handles:
         parts += _section(public, "##", handles[0])
+    parts.append(_function_section("optimization/explain/explaining.py", "explain"))
+    parts.append(_TRUST)
     parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
     for public in _values():
         parts += _section(public, "###", None)
@@ -218,12 +232,12 @@ def _parameter(arg: ast.arg, default: ast.expr | None, names: _Aliases) -> str:
     return text if default is None else f"{text} = {_code(default)}"
 
 
-def _open_section() -> str:
-    tree = _tree("__init__.py")
-    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "open")
+def _function_section(path: str, name: str) -> str:
+    tree = _tree(path)
+    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
     signature = _signature(node, _Aliases(tree))
     doc = _markdown(ast.get_docstring(node) or "")
-    return f"## modelyard.open\n\n```python\n{signature}\n```\n\n{doc}\n"
+    return f"## modelyard.{name}\n\n```python\n{signature}\n```\n\n{doc}\n"
 
 
 def _section(public: Public, level: str, inherited: Public | None) -> list[str]:

@@ -95,7 +95,7 @@ class Source:
         """Calls of a function, or of the class that it builds."""
         owner = place.owner if function in (place.owner.body if place.owner else ()) else None
         name = owner.name if owner and function.name == "__init__" else function.name
-        found = self.calls[name]
+        found = [call for call in self.calls[name] if function not in call.place.functions]
         if owner is not None and function.name != "__init__":
             found = [call for call in found if isinstance(call.node.func, ast.Attribute)]
         elif owner is None:

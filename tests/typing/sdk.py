@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, assert_type
+from typing import Any, BinaryIO, assert_type
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def first_ten_lines() -> None:
     assert_type(version.number, int)
     assert_type(version.tensor("coef_"), np.ndarray)
     assert_type(version.open("README.md"), BinaryIO)
-    assert_type(version.load(), object)
+    assert_type(version.load(), Any)
     assert_type(version.checkout("out"), CheckedOut)
     assert_type(iris.diff("champion", "main"), Diff)
     assert_type(iris.diff("champion", "main").summary(), str)

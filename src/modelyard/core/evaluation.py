@@ -35,6 +35,7 @@ class Report:
     number: int
     """Of the version."""
     kind: ReportKind
+    """What sort of finding it is."""
     data: str
     """Name of the data that it was found with; empty if there was none."""
     data_digest: str
