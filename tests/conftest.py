@@ -25,6 +25,18 @@ settings.register_profile("long", settings.get_profile("dev"), max_examples=2000
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 
+_LIBRARIES = ("unit/frameworks/", "unit/runtimes/")
+_QUICK = ("test_pickling.py", "test_python.py", "test_torch_plan.py", "test_wire.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of libraries are slow together: each worker imports all of them, for seconds."""
+    for item in items:
+        path = item.path.as_posix()
+        if any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK):
+            item.add_marker(pytest.mark.slow)
+
+
 def missing(service: str) -> None:
     """Skip a test whose service is not here; in CI a missing service is a failure."""
     if IN_CI:

@@ -170,7 +170,8 @@ def test_sums_of_blocks_add_up_to_those_of_one_pass(rows, columns, seed):
     assert (draws.weights.sum(axis=1) == draws.count).all()
 
 
-@pytest.mark.parametrize("rows", [400, 5000])
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [400, 2000])
 def test_intervals_hold_the_truth_95_times_in_100(rows):
     """The rate at which a coin falls, the spread of a normal: 200 times each."""
     inside = {"accuracy": 0, "rmse": 0, "roc_auc": 0}
