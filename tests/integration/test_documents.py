@@ -6,6 +6,9 @@ have: names of commits, times, sizes, seconds and widths of columns may differ, 
 anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` has hidden
 commands; `<!-- not run -->` before a block leaves it out.
 
+Documents that import TensorFlow, torch or Transformers are marked `heavy`. The two READMEs have the
+same commands, which are run once.
+
 `python tests/integration/test_documents.py FILE...` writes the real output into documents that show
 one that is not right, but for outputs with `...`.
 """
@@ -25,9 +28,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 RUN = [
-    *READMES,
-    *sorted(path for path in (ROOT / "docs/guides").glob("*.md") if path.name != "formats.md"),
-    *sorted((ROOT / "docs/zh").glob("*.md")),
+    READMES,
+    *((path,) for path in sorted((ROOT / "docs/guides").glob("*.md"))),
+    *((path,) for path in sorted((ROOT / "docs/zh").glob("*.md"))),
 ]
 READ = [
     *sorted(ROOT.glob("*.md")),
@@ -40,6 +43,7 @@ PIECE = re.compile(
     r"|(?P<skip>^<!-- not run -->\n)?^```(?P<kind>\w*)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+HEAVY = re.compile(r"^ *(?:import|from) (?:keras|tensorflow|torch|transformers)\b", re.MULTILINE)
 VARIES = [
     (re.compile(r"\b[0-9a-f]{7,64}\b"), "COMMIT"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "TIME"),
@@ -134,8 +138,8 @@ def _environment(home):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("YARD", "GIT_", "XDG_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
     return kept | {
-        "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "LC_ALL": "C.UTF-8",
+        "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1",
+        "LC_ALL": "C.UTF-8", "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "YARD_AUTHOR": "Ann Lee <ann@example.com>",
     }  # fmt: skip
 
@@ -156,16 +160,24 @@ def _id(path):
     return str(path.relative_to(ROOT))
 
 
+def _marked(documents):
+    text = documents[0].read_text(encoding="utf-8")
+    marks = [pytest.mark.heavy] if HEAVY.search(text) else []
+    return pytest.param(documents, id=_id(documents[0]), marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("document", RUN, ids=_id)
-def test_the_commands_of_a_document_do_what_it_says(document, tmp_path):
-    steps = steps_of(document.read_text(encoding="utf-8"))
-    for step, outcome in zip(steps, run(steps, tmp_path), strict=True):
-        where = f"{document.name}:{step.line}: {step.command}\n"
-        assert bool(outcome.code) == step.fails, f"{where}gave {outcome}"
-        assert not step.shown.strip() or matches(step.shown, outcome.output), (
-            f"{where}shown:\n{step.shown}\nwas:\n{outcome.output}"
-        )
+@pytest.mark.parametrize("documents", [_marked(documents) for documents in RUN])
+def test_the_commands_of_a_document_do_what_it_says(documents, tmp_path):
+    told = [steps_of(document.read_text(encoding="utf-8")) for document in documents]
+    outcomes = run(told[0], tmp_path)
+    for document, steps in zip(documents, told, strict=True):
+        for step, outcome in zip(steps, outcomes, strict=True):
+            where = f"{document.name}:{step.line}: {step.command}\n"
+            assert bool(outcome.code) == step.fails, f"{where}gave {outcome}"
+            assert not step.shown.strip() or matches(step.shown, outcome.output), (
+                f"{where}shown:\n{step.shown}\nwas:\n{outcome.output}"
+            )
 
 
 @pytest.mark.parametrize("document", READ, ids=_id)

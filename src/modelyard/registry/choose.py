@@ -221,7 +221,7 @@ def _sentence(
     tied = [pair for pair in pairs if not pair.significant]
     first = f"{abs(pairs[0].difference):.3g}"
     if not tied:
-        others = f"all {len(pairs)} others" if len(pairs) > 1 else "the other"
+        others = {1: "the other", 2: "both others"}.get(len(pairs), f"all {len(pairs)} others")
         return (
             f"{leader.number} is best: {value} on {field.data}, ahead of {pairs[0].b} by {first}, "
             f"significantly better than {others}"

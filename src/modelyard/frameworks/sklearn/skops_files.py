@@ -20,6 +20,7 @@ from modelyard.formats.reading import printable
 from modelyard.formats.zips import members, unpack
 from modelyard.frameworks.interface import need
 from modelyard.frameworks.sklearn.bounds import CHECKED, UNSURE, unchecked
+from modelyard.frameworks.sklearn.skops_library import skops_io
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +68,7 @@ _UFUNCS = ("numpy", "scipy.special._ufuncs")
 
 def dump(obj: Any, place: Path) -> None:
     """Write a skops file. InvalidInput: `not-savable`."""
-    io = need("skops.io", "sklearn")
+    io = skops_io()
     try:
         io.dump(obj, place, compression=zipfile.ZIP_STORED)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
@@ -85,7 +86,7 @@ def load(files: Files, path: str, trust: Trust) -> Any:
         Denied: `untrusted`, naming all of them.
         InvalidInput: `not-loadable`.
     """
-    need("skops.io", "sklearn")
+    skops_io()
     from skops.io._audit import get_tree
     from skops.io._protocol import PROTOCOL
     from skops.io._utils import LoadContext
