@@ -189,6 +189,16 @@ def test_links_lead_somewhere(document):
             assert (document.parent / target.split("#")[0]).exists(), target
 
 
+def test_the_index_lists_every_page():
+    listed = _linked(ROOT / "docs/index.md") | _linked(ROOT / "docs/reference/index.md")
+    assert {path for path in (ROOT / "docs").rglob("*.md") if path.name != "index.md"} <= listed
+
+
+def _linked(document):
+    links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+    return {(document.parent / link).resolve() for link in links}
+
+
 def test_both_readmes_have_the_same_commands():
     english, chinese = (steps_of(path.read_text(encoding="utf-8")) for path in READMES)
     assert [step.command for step in english] == [step.command for step in chinese]
