@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -175,8 +176,13 @@ def root(ctx: click.Context) -> None:
 root.params += global_options()
 
 
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
 def main() -> None:
     """The entry point of `yard`."""
+    signal.signal(signal.SIGTERM, _end)  # so that temporary folders and children go too
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

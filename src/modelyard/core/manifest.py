@@ -36,6 +36,13 @@ class Manifest:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys of a later modelyard, kept as they are."""
 
+    @property
+    def own_files(self) -> frozenset[str]:
+        """Paths that hold the saved object; none for files that were committed as files."""
+        saved = self.saved or {}
+        files = {*saved.get("files", ()), saved.get("file")}
+        return frozenset(path for path in files if isinstance(path, str))
+
     def __post_init__(self) -> None:
         for name, value in self.metrics.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -79,9 +86,17 @@ class Manifest:
             for name, value in known.items():
                 if not isinstance(value, _FIELDS[name]):
                     raise TypeError(f"{name} is a {type(value).__name__}")
+            _check_lists(known.get("saved", {}))
             return cls(**known, extra=content)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidInput("bad-manifest", f"{MANIFEST_PATH} can't be read: {error}") from None
+
+
+def _check_lists(saved: Mapping[str, Any]) -> None:
+    for name in ("files", "structure"):
+        found = saved.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            raise TypeError(f"{name} of saved is no list of texts")
 
 
 _FIELDS = {

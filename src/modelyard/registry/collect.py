@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IGNORED", "LocalFile", "collect"]
 
+HIDDEN = ".modelyard"
+"""What we write at the top of a tree ourselves; a clone has it, and nobody commits it as a file."""
 IGNORED = frozenset({".git", ".yard"})
 """Folders that are never part of a version: git's own, and a checkout's memory."""
 
@@ -62,7 +64,7 @@ def _below(folder: str, prefix: str) -> list[LocalFile]:
             for entry in entries:
                 path = inside + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in IGNORED:
+                    if entry.name not in IGNORED and path != HIDDEN:
                         stack.append((entry.path, path + "/"))
                 else:
                     files.append(_local(path, entry.path, entry.stat(follow_symlinks=False)))

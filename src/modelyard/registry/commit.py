@@ -29,6 +29,7 @@ from modelyard.registry.publish import (
     card_of,
     manifest_of,
     publish,
+    still_holds,
 )
 from modelyard.store.ingest import Ingest
 
@@ -286,19 +287,37 @@ class _Commit:
         if not same:
             return False
         old = base.tree.get(MANIFEST_PATH)
-        given = manifest_entry(self.request.manifest).get(MANIFEST_PATH)
-        return given is None or (old is not None and old.digest == given.digest)
+        if self.request.manifest == Manifest():
+            return True
+        given = manifest_entry(self._manifest(base, tree)).get(MANIFEST_PATH)
+        return given is not None and old is not None and old.digest == given.digest
 
     def _manifest(self, base: Base, tree: Tree) -> Manifest:
-        """What was given; or the parent's, whose metrics still hold if only Markdown changed."""
-        given = self.request.manifest
+        """What was given, and what the parent says of what did not change.
+
+        An object that is still there stays described. Metrics still hold if only Markdown changed.
+        """
+        given, old = self.request.manifest, manifest_of(base.tree)
+        if given.saved is None and still_holds(old, base.tree, tree):
+            return _joined(old, given)
         if given != Manifest() or _but_words(tree) != _but_words(base.tree):
             return given
-        return manifest_of(base.tree)
+        return old
 
     def _count(self, size: int) -> None:
         self._done += size
         self._report(Progress("store", self._done, self._total))
+
+
+def _joined(old: Manifest, given: Manifest) -> Manifest:
+    """What an object's manifest says, with what was given now."""
+    return replace(
+        old,
+        params={**old.params, **given.params},
+        metrics={**old.metrics, **given.metrics},
+        data={**(old.data or {}), **(given.data or {})} or None,
+        lineage=(*old.lineage, *(edge for edge in given.lineage if edge not in old.lineage)),
+    )
 
 
 def _digest(stored: BlobRow | NewBlob) -> Digest:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.names import ModelRevision
+from modelyard.core.table import Table
 from modelyard.errors import Denied, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.registry.files import checkout, contents, digest_of
 
@@ -38,61 +39,78 @@ class DataName:
     """`data/wine@3`, or the name of a file."""
     digest: str
     """SHA-256 in hex."""
+    is_committed: bool = False
+    """Whether the name is that of a version."""
 
     def __str__(self) -> str:
         return f"{self.name} sha256:{self.digest}"
 
-    @property
-    def is_committed(self) -> bool:
-        return "@" in self.name
-
 
 @dataclass(frozen=True, slots=True)
-class FoundData(DataName):
-    """Data with its files at hand."""
+class FoundData:
+    """Data with its file at hand."""
 
+    data: DataName
     path: Path
-    """A file, or a folder of several; read it only, inside of the `with` block."""
+    """One file; read it only, inside of the `with` block."""
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def digest(self) -> str:
+        return self.data.digest
 
 
 @contextmanager
 def find_data(house: House, data: str | Path) -> Iterator[FoundData]:
-    """The file or files of some data.
+    """The one file of some data.
 
     Raises:
         NotFound: `no-data`: neither a path nor a dataset of this yard.
+        InvalidInput: `several-files`: the hint says how to name one of them.
     """
     path, text = _place(data), str(data)
     if path.exists():
-        yield FoundData(path.name, _digest_of_path(path), path)
+        if path.is_dir():
+            raise _several(text, [place.name for place in path.iterdir()], f"{text}/FILE")
+        yield FoundData(_named(house, path), path)
         return
     found, wanted = _dataset(house, text)
-    name = _name_of(found, wanted)
+    if len(wanted) > 1:
+        raise _several(found.title, wanted, f"{found.title}:FILE")
     with tempfile.TemporaryDirectory(prefix="yard-data-") as folder:
         dest = Path(folder)
         checkout(house, found, dest, wanted, lambda _: None, found.version.number)
-        path = dest / wanted[0] if len(wanted) == 1 else dest
-        yield FoundData(name, _digest_of_contents(found, wanted), path)
+        yield FoundData(_named_version(found, wanted), dest / wanted[0])
 
 
-def name_data(house: House, data: object) -> dict[str, str]:
-    """What the manifest keeps of `data=`: `{"train": "data/wine@3 sha256:..."}`.
+def name_data(house: House, data: object) -> dict[str, DataName]:
+    """What `data=` means, by role; `train` if no role is said.
 
     Args:
         data: A path, `MODEL@REV`, an array or a frame; or several of them by role.
     """
     given: Mapping[str, object] = data if isinstance(data, dict) else {_ROLE: data}
-    return {role: str(_named(house, value)) for role, value in given.items()}
+    return {str(role): _named(house, value) for role, value in given.items()}
+
+
+def _several(name: str, files: list[str], how: str) -> InvalidInput:
+    shown = ", ".join(sorted(files)[:8]) + (", ..." if len(files) > 8 else "")
+    return InvalidInput("several-files", f"{name} has {shown}", hint=f"name one of them: {how}")
 
 
 def _named(house: House, value: object) -> DataName:
+    if isinstance(value, DataName):
+        return value
     if not isinstance(value, str | Path):
         return DataName(type(value).__name__, _digest_of_values(value))
     path = _place(value)
     if path.exists():
         return DataName(path.name, _digest_of_path(path))
     found, wanted = _dataset(house, str(value))
-    return DataName(_name_of(found, wanted), _digest_of_contents(found, wanted))
+    return _named_version(found, wanted)
 
 
 def _place(data: str | Path) -> Path:
@@ -121,9 +139,10 @@ def _dataset(house: House, text: str) -> tuple[Contents, list[str]]:
     return found, wanted
 
 
-def _name_of(found: Contents, wanted: list[str]) -> str:
+def _named_version(found: Contents, wanted: list[str]) -> DataName:
     others = [path for path in found.tree if path not in wanted and not path.endswith(_WORDS)]
-    return f"{found.title}:{wanted[0]}" if others else found.title
+    name = f"{found.title}:{wanted[0]}" if others else found.title
+    return DataName(name, _digest_of_contents(found, wanted), is_committed=True)
 
 
 def _digest_of_contents(found: Contents, wanted: list[str]) -> str:
@@ -155,24 +174,20 @@ def _digest_of_values(value: Any) -> str:
     """Of an array, a frame or a table: names, dtypes, shapes and values of its columns."""
     import numpy as np
 
-    if isinstance(value, tuple | list) and all(hasattr(part, "shape") for part in value):
+    if isinstance(value, tuple | list) and any(hasattr(part, "shape") for part in value):
         return _joined((str(i), _digest_of_values(part)) for i, part in enumerate(value))
-    columns = getattr(value, "columns", None)
-    if columns is None:
-        named = {"": np.asarray(value)}
-    else:
-        named = {str(name): np.asarray(value.columns[name] if isinstance(columns, dict)
-                                       else value[name]) for name in columns}  # fmt: skip
+    try:
+        table = Table.of(value)
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(
+            "bad-data", f"a {type(value).__name__} can't be named by its content: {error}",
+            hint="give a path, a committed dataset, a frame or an array",
+        ) from None  # fmt: skip
     hashed = hashlib.sha256()
-    for name, column in named.items():
+    for name, column in table.columns.items():
         hashed.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
         if column.dtype.kind == "O":
-            if not all(isinstance(v, str | int | float | bool | None) for v in column.flat):
-                raise InvalidInput(
-                    "bad-data", f"{type(value).__name__} can't be named by its content",
-                    hint="give a path or a committed dataset",
-                )  # fmt: skip
             hashed.update(repr(column.tolist()).encode())
         else:
-            hashed.update(np.ascontiguousarray(column).data)
+            hashed.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()

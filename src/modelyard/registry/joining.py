@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import refs, versions
 from modelyard.core.lineage import is_ancestor, merge_bases
+from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import is_hidden, merge_trees
 from modelyard.core.names import MAIN, ModelName, RefName
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, NotFound
+from modelyard.registry.commit import manifest_entry
 from modelyard.registry.files import contents_of
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.publish import (
@@ -21,6 +23,7 @@ from modelyard.registry.publish import (
     card_of,
     manifest_of,
     publish,
+    still_holds,
 )
 from modelyard.store.ingest import Ingest
 
@@ -84,16 +87,35 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
             "merge-conflict", f"both sides changed {shown}",
             hint=f"check {into} out, put in what you want, and commit it",
         )  # fmt: skip
-    card = card_of(merged.tree)
+    manifest = _manifest(sides[0].all_files, sides[1].all_files, merged.tree)
+    tree = {path: entry for path, entry in merged.tree.items() if path != MANIFEST_PATH}
+    tree |= manifest_entry(manifest)
+    card = card_of(tree)
     formats = sorted({*ours.formats.split(), *theirs.formats.split()})
     draft = Draft(
-        model=ModelName(row.name), branch=name, tree=merged.tree,
-        manifest=manifest_of(merged.tree), message=message or f"Merge {source} into {into}",
+        model=ModelName(row.name), branch=name, tree=tree, manifest=manifest,
+        message=message or f"Merge {source} into {into}",
         author=house.author, base=ours.number, fixed=True, merged=(theirs.number,),
-        blobs=_blobs(merged.tree, sides), card=card, labels=card.labels if card else {},
-        formats=tuple(formats), framework=ours.framework or theirs.framework,
+        blobs=_blobs(tree, sides), card=card, labels=card.labels if card else {},
+        formats=tuple(formats), framework=manifest.framework or ours.framework or theirs.framework,
     )  # fmt: skip
     return _publish(house, draft, started)
+
+
+def _manifest(ours: Tree, theirs: Tree, merged: Tree) -> Manifest:
+    """What is still true of the merged files.
+
+    An object is described by the side that it comes from. Where it comes from neither as it was,
+    nobody knows its parameters and metrics.
+    """
+    mine, other = manifest_of(ours), manifest_of(theirs)
+    if still_holds(mine, ours, merged):
+        return mine
+    if still_holds(other, theirs, merged):
+        return other
+    if mine.saved is None and other.saved is None:
+        return manifest_of(merged)
+    return Manifest(data=mine.data, lineage=mine.lineage)
 
 
 def _tip(connection: sa.Connection, model: ModelRow, branch: RefName) -> VersionRow:

@@ -111,7 +111,7 @@ def _from_a_shell() -> bool:
     """Whether a person typed a command: then no code made what is committed."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.startswith(str(_PACKAGE / "cli")):
+        if frame.f_code.co_filename.startswith(f"{_PACKAGE}/cli/"):
             return True
         frame = frame.f_back
     return False

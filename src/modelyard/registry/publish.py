@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
     from modelyard.store.ingest import Ingest
 
-__all__ = ["BranchMoved", "ContentGone", "Draft", "publish"]
+__all__ = ["BranchMoved", "ContentGone", "Draft", "manifest_of", "publish", "still_holds"]
 
 
 class BranchMoved(Exception):
@@ -309,6 +309,14 @@ def manifest_of(tree: Tree) -> Manifest:
     """What was said at commit; empty if nothing was."""
     entry = tree.get(MANIFEST_PATH)
     return Manifest() if entry is None else Manifest.decode(entry.inline or b"")
+
+
+def still_holds(manifest: Manifest, before: Tree, after: Tree) -> bool:
+    """Whether the object that a manifest describes is in `after` as it was in `before`."""
+    if not manifest.own_files:
+        return False
+    pairs = ((before.get(path), after.get(path)) for path in manifest.own_files)
+    return all(a is not None and b is not None and a.digest == b.digest for a, b in pairs)
 
 
 def card_of(tree: Tree) -> Card | None:

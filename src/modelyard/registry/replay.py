@@ -21,8 +21,9 @@ from modelyard.catalog.queries.search_documents import index_labels, index_model
 from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
 from modelyard.core.digest import Digest
+from modelyard.core.manifest import Manifest
 from modelyard.core.merge import is_hidden
-from modelyard.errors import ModelyardError, NotFound
+from modelyard.errors import InvalidInput, ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.gitobject import COMMIT
@@ -53,6 +54,14 @@ class _Objects:
         if sha not in self.found:
             raise NotFound("git-object-missing", f"no git object {sha.hex()}")
         return self.found[sha]
+
+
+def _readable_manifest(tree: Tree) -> Manifest:
+    """A manifest that can't be read costs its params and metrics, not the yard."""
+    try:
+        return manifest_of(tree)
+    except InvalidInput:
+        return Manifest()
 
 
 class Replay:
@@ -163,7 +172,7 @@ class Replay:
         sizes: dict[str, int],
     ) -> None:
         connection, detail = self._connection, entry.detail
-        manifest = manifest_of(tree)
+        manifest = _readable_manifest(tree)
         wanted = {e.digest.raw for e in tree.values() if e.inline is None}
         ids = {Digest(raw): b.id for raw, b in blobs.by_digest(connection, wanted).items()}
         present = {path: e for path, e in tree.items() if e.inline is not None or e.digest in ids}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "saved_of", "with_data"]
 
+_ROOM = 24_000
+"""Bytes that each of the long parts may take of the manifest's 90,000."""
+_FEW, _MANY = 40, 300
 _LINES = 400
 """Lines of structure that a manifest keeps: enough for people; the files hold all of it."""
 
@@ -91,7 +95,7 @@ def _manifest(
     lines = framework.structure(obj)
     files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     described = {"structure": list(lines[:_LINES]), "files": files[:_LINES]}
-    return replace(
+    return _fitting(
         given,
         params={**framework.params(obj), **optimizer, **given.params},
         signature=signature or given.signature,
@@ -103,19 +107,44 @@ def _manifest(
     )
 
 
+def _fitting(given: Manifest, **said: Any) -> Manifest:
+    """The manifest, with less detail where it would be too large: the files have all of it.
+
+    Wide frames have thousands of inputs, deep networks thousands of layers and parameters.
+    """
+    signature, saved, params = said["signature"], said["saved"], said["params"]
+    if _length(signature) > _ROOM:
+        inputs, dtypes = signature["inputs"], {each["dtype"] for each in signature["inputs"]}
+        one = {"name": f"{len(inputs)} columns", "dtype": min(dtypes), "shape": [-1, len(inputs)]}
+        said["signature"] = {**signature, "inputs": [one]} if len(dtypes) == 1 else None
+    if _length(saved) > _ROOM:
+        said["saved"] = {**saved, "structure": saved["structure"][:_FEW], "files": []}
+    if _length(params) > _ROOM:
+        said["params"] = {
+            name: value
+            for name, value in list(params.items())[:_MANY]
+            if name in given.params or _length(value) < _ROOM / _MANY
+        }
+    return replace(given, **said)
+
+
+def _length(content: object) -> int:
+    return len(json.dumps(content, ensure_ascii=False, default=str).encode())
+
+
 def with_data(house: House, manifest: Manifest, data: object) -> Manifest:
     """The manifest of something that was trained on `data`; see `data.name_data`."""
     if data is None:
         return manifest
     named_data = name_data(house, data)
     edges = [
-        LineageEdge("trained-on", text.partition(" ")[0]).encode()
-        for text in named_data.values()
-        if "@" in text
+        LineageEdge("trained-on", data.name).encode()
+        for data in named_data.values()
+        if data.is_committed
     ]
     return replace(
         manifest,
-        data={**(manifest.data or {}), **named_data},
+        data={**(manifest.data or {}), **{role: str(data) for role, data in named_data.items()}},
         lineage=(*manifest.lineage, *edges),
     )
 

@@ -17,7 +17,7 @@ from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
 from modelyard.registry.branching import branch_of
 from modelyard.registry.commit import Request, commit
-from modelyard.registry.data import find_data
+from modelyard.registry.data import DataName, find_data, name_data
 from modelyard.registry.files import contents
 from modelyard.registry.publish import manifest_of
 from modelyard.registry.saving import Wrapping, commit_object, load
@@ -105,27 +105,29 @@ def update(
     found = contents(house, model, revision)
     if changes.is_of_tensors and _is_weights(found):
         return _rewritten(house, found, changes, branch, message, author, report)
-    loaded = load(house, model, revision, trusted)
+    target_branch = _branch(house, found, branch)  # before anything is trained
+    loaded = load(house, found.model.name, found.version.number, trusted)
     before = loaded.framework.params(loaded.obj)
     obj, notes = _changed(loaded, changes, Trust.of(trusted))
-    example, named = None, None
+    example: Table | None = None
+    named: DataName | None = None
     if changes.fit is not None:
         with ExitStack() as stack:
             table, target, named = _training_data(house, changes, stack)
             obj = loaded.framework.fit(obj, table, target, epochs=changes.epochs, seed=changes.seed)
         example = table.take(slice(0, _EXAMPLE))
-        notes = (*notes, f"fitted on {len(table):,} rows of {named}")
+        notes = (*notes, f"fitted on {len(table):,} rows of {named.name}")
     elif changes.structure is not None:
         example = _example_for(loaded, obj)
     found = loaded.contents
     wrapping = Wrapping(
         serializer=loaded.saved.serializer, example=example,
-        data=_data_name(changes), lineage=[LineageEdge("updated-from", found.title)],
+        data=named, lineage=[LineageEdge("updated-from", found.title)],
     )  # fmt: skip
     request = Request(
         model=ModelName(found.model.name), source=Path(), author=author,
-        message=message or changes.sentence(named),
-        branch=_branch(house, found, branch), parent=found.version.number,
+        message=message or changes.sentence(named.name if named else None),
+        branch=target_branch, parent=found.version.number,
         manifest=_remaining(loaded, before, changes), keep=_beside(loaded),
     )  # fmt: skip
     done = commit_object(house, request, obj, wrapping, report)
@@ -182,29 +184,23 @@ def _changed(loaded: Loaded, changes: Changes, trust: Trust) -> tuple[Any, tuple
     return obj, notes
 
 
-def _training_data(house: House, changes: Changes, stack: ExitStack) -> tuple[Table, Any, str]:
-    """Inputs, target, and what the data is called."""
+def _training_data(house: House, changes: Changes, stack: ExitStack) -> tuple[Table, Any, DataName]:
+    """Inputs, target, and which data that is: named once, as it was read."""
     data = changes.fit
-    if isinstance(data, tuple) and len(data) == 2:
-        return Table.of(data[0]), data[1], "arrays"
     if isinstance(data, str | Path):
         found = stack.enter_context(find_data(house, data))
-        table, name = read_table(found.path), found.name
+        table, name = read_table(found.path), found.data
     else:
-        table, name = Table.of(data), type(data).__name__
+        [name] = name_data(house, {"train": data}).values()
+        if isinstance(data, tuple) and len(data) == 2:
+            return Table.of(data[0]), data[1], name
+        table = Table.of(data)
     if changes.target is None:
         raise InvalidInput(
-            "no-target", f"which column of {name} is to be predicted?",
+            "no-target", f"which column of {name.name} is to be predicted?",
             hint=f"target= or --target: {', '.join(table.names[:12])}",
         )  # fmt: skip
     return table.without(changes.target), table.column(changes.target), name
-
-
-def _data_name(changes: Changes) -> object:
-    data = changes.fit
-    if data is None or isinstance(data, str | Path | tuple):
-        return data
-    return Table.of(data)
 
 
 def _example_for(loaded: Loaded, obj: Any) -> Table | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -196,3 +197,47 @@ class ObjectTests(YardCase):
         yard.commit("m", Centre([0.0, 0.0]))
         yard.update("m", fit=fit, target="y", trusted=TRUST_ALL)
         assert yard.load("m", trusted=TRUST_ALL).point != [0.0, 0.0]
+
+    # -- what is said stays true -----------------------------------------------------------------
+
+    def test_a_manifest_among_the_files_says_nothing(self, yard: Yard, desk: Desk) -> None:
+        forged = {"saved": {"framework": "python", "serializer": "pickle", "class": "a.B"}}
+        for content in (b"{nope", json.dumps(forged).encode()):
+            desk.commit({".modelyard/manifest.json": content, "a.bin": content})
+            assert yard.show("m").saved == {}
+        assert yard.verify(rebuild=True).ok
+        assert set(desk.read()) == {"a.bin"}
+
+    def test_a_merge_keeps_what_is_true_of_the_object_that_it_keeps(self, yard: Yard) -> None:
+        yard.commit("m", Centre([1.0]))
+        yard.commit("m", Centre([2.0, 2.0]), branch="joblib", serializer="joblib")
+        yard.commit("m", Centre([1.0]), metrics={"error": 0.1})
+        merged = yard.merge("m", "joblib", into="main")
+        detail = yard.show("m", merged.number)
+        assert [file.path for file in detail.files] == ["model.joblib"]
+        assert detail.params["point"] == [2.0, 2.0]
+        assert detail.version.metrics == {}
+        assert yard.load("m", trusted=TRUST_ALL).point == [2.0, 2.0]
+
+    def test_files_beside_an_object_leave_it_described(self, yard: Yard, desk: Desk) -> None:
+        yard.commit("m", Centre([1.0], scale=2.0))
+        yard.commit("m", write_tree(desk.folder(), {"notes.txt": b"x"}), only=["notes.txt"])
+        assert yard.show("m").params["scale"] == 2.0
+        assert yard.load("m", trusted=TRUST_ALL).scale == 2.0
+        desk.commit({"other.bin": b"weights"})
+        assert yard.show("m").saved == {}, "the object is gone, and so is what was said of it"
+
+    def test_data_with_an_at_sign_in_its_name_is_no_version(self, yard: Yard, desk: Desk) -> None:
+        file = write_tree(desk.folder(), {"me@home v2.csv": CSV}) / "me@home v2.csv"
+        yard.commit("m", Centre([1.0]), data=file)
+        assert yard.show("m").lineage == ()
+
+    def test_a_dataset_of_several_files_is_asked_for_one(self, yard: Yard, desk: Desk) -> None:
+        files = {"train.csv": CSV, "held out.csv": CSV}
+        yard.commit("data/wine", write_tree(desk.folder(), files), kind="dataset")
+        yard.commit("m", Centre([0.0, 0.0]))
+        with refused(InvalidInput, "several-files", hint=True) as caught:
+            yard.update("m", fit="data/wine@1", target="y", trusted=TRUST_ALL)
+        assert "held out.csv" in str(caught.value)
+        yard.update("m", fit="data/wine@1:held out.csv", target="y", trusted=TRUST_ALL)
+        assert "trained-on data/wine@1:held out.csv" in map(str, yard.show("m").lineage)
