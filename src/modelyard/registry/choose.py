@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import refs, versions
@@ -12,8 +13,9 @@ from modelyard.core.evaluation import Choice, Excluded, Measure
 from modelyard.core.names import RefName
 from modelyard.core.wishes import Bound, parse_wishes
 from modelyard.errors import Conflict, NotFound
-from modelyard.registry.contest import Entrant, contest, known_evaluations, way_of, words_of
+from modelyard.registry.contest import Entrant, contest, way_of, words_of
 from modelyard.registry.lookup import find_model
+from modelyard.registry.measured import WantedData, known_evaluations
 from modelyard.registry.refs import move_alias
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from modelyard.core.evaluation import Evaluation, Pair
     from modelyard.core.metrics import Direction
     from modelyard.registry.house import House
+    from modelyard.registry.measured import Known, Yardstick
 
 __all__ = ["choose"]
 
@@ -43,9 +46,13 @@ class _Field:
     metrics: Mapping[int, Mapping[str, float]]
     """As they stand in the catalog, by number."""
     evaluations: Mapping[int, Evaluation]
-    """On the one dataset, by number."""
+    """By one yardstick, by number."""
     data: str = ""
-    digest: str = ""
+    yardstick: Yardstick | None = None
+    others: Mapping[int, str] = dataclass_field(default_factory=dict)
+    """How versions that are not in `evaluations` were measured on the same data, by number."""
+    choosable: int = 1
+    """By how many yardsticks the metric is known."""
 
 
 def choose(
@@ -60,6 +67,13 @@ def choose(
 ) -> Choice:
     """The best version by a metric, of those that meet all conditions.
 
+    Compared are evaluations of the same data, target, suite and group: those that most versions
+    share. Metrics that came with a commit rank versions where nothing was evaluated; they move no
+    alias.
+
+    Args:
+        data: A path, a dataset or a digest: only evaluations on it count.
+
     Raises:
         NotFound: `not-evaluated`: no version has this metric. `nothing-fits`: none is left.
         InvalidInput: `metric-direction`, `bad-query`.
@@ -67,46 +81,72 @@ def choose(
     """
     way = way_of(metric, higher)
     wishes = parse_wishes(where)
+    wanted = None if data is None else WantedData.of(house, data)
     with house.catalog.read() as connection:
         row = find_model(connection, model)
-        field = _field(connection, row, metric, data)
+        there = _field(connection, row, metric, wanted)
         _check_alias(connection, row, alias)
-        reasons = _reasons(house, connection, field, metric, wishes)
+        reasons = _reasons(house, connection, there, metric, wishes)
     entrants = [
-        _entrant(field, number, metric) for number in field.rows if number not in reasons
+        _entrant(there, number, metric) for number in there.rows if number not in reasons
     ]  # fmt: skip
     if not entrants:
-        raise _nothing(field, metric, data, reasons)
+        raise _nothing(there, metric, data, reasons)
     leader, pairs = contest(house, entrants, way)
-    blind = all(entrant.measure.low is None for entrant in entrants)
+    blind = _blind(entrants, leader, pairs)
     close = [pair for pair in pairs if not pair.significant]
     tied = tuple(sorted(pair.b for pair in close if not (blind and pair.difference)))
     choice = Choice(
-        model=row.name, metric=metric, data=field.data, data_digest=field.digest,
+        model=row.name, metric=metric, data=there.data,
+        data_digest=there.yardstick.digest if there.yardstick else "",
         winner=None if close else leader.number, leader=leader.number, tied=tied,
         ranking=_ranked(entrants, way),
         excluded=tuple(Excluded(n, reasons[n]) for n in sorted(reasons)),
-        sentence=_sentence(metric, leader, pairs, field, blind=blind),
+        sentence=_sentence(metric, leader, pairs, there, blind=blind),
     )  # fmt: skip
-    return choice if alias is None else _pointed(house, field, choice, alias)
+    return choice if alias is None else _pointed(house, there, choice, alias, blind=blind)
 
 
-def _field(connection: sa.Connection, row: ModelRow, metric: str, data: str | None) -> _Field:
+def _field(
+    connection: sa.Connection, row: ModelRow, metric: str, wanted: WantedData | None
+) -> _Field:
     rows = {v.number: v for v in versions.all_of(connection, row.id) if not v.deleted}
     by_id = versions.metrics_of(connection, [v.id for v in rows.values()])
     metrics = {number: by_id.get(v.id, {}) for number, v in rows.items()}
     known = known_evaluations(connection, row.name, row.id)
+    if wanted is not None:
+        known = wanted.among(known)
     fitting = {
-        digest: {n: e for n, e in found.items() if e.measure(metric) is not None}
-        for digest, found in known.items()
-        if data is None or digest == data or any(e.data == data for e in found.values())
+        key: {n: e for n, e in found.items() if e.measure(metric) is not None}
+        for key, found in known.items()
     }
-    if not any(fitting.values()):
-        return _Field(row, rows, metrics, {})
-    digest = max(fitting, key=lambda d: len(fitting[d]))  # the first of equals was used last
-    chosen = fitting[digest]
+    fitting = {key: found for key, found in fitting.items() if found}
+    if not fitting:
+        return _Field(row, rows, metrics if wanted is None else {n: {} for n in rows}, {})
+    key = max(fitting, key=lambda k: len(fitting[k]))  # the first of equals was used last
+    chosen = fitting[key]
     newest = max(chosen.values(), key=lambda e: e.id)
-    return _Field(row, rows, metrics, chosen, newest.data, digest)
+    others = _others(known, key)
+    return _Field(row, rows, metrics, chosen, newest.data, key, others, len(fitting))
+
+
+def _others(known: Known, key: Yardstick) -> dict[int, str]:
+    """How versions were measured on the same data by other yardsticks."""
+    found: dict[int, str] = {}
+    for other, by_number in known.items():
+        if other.digest == key.digest and other != key:
+            for number in by_number:
+                found.setdefault(number, str(other))
+    return found
+
+
+def _blind(entrants: Sequence[Entrant], leader: Entrant, pairs: Sequence[Pair]) -> bool:
+    """Whether nothing is known of chance: no rows and no intervals."""
+    if any(entrant.measure.low is not None for entrant in entrants):
+        return False
+    if not pairs:
+        return leader.evaluation is None
+    return all(pair.p is None for pair in pairs)
 
 
 def _entrant(field: _Field, number: int, metric: str) -> Entrant:
@@ -145,7 +185,11 @@ def _reasons(
 def _unmeasured(field: _Field, number: int, metric: str) -> str | None:
     if number in field.evaluations or (not field.evaluations and metric in field.metrics[number]):
         return None
-    return f"not evaluated on {field.data}" if field.evaluations else f"has no {metric}"
+    if not field.evaluations:
+        return f"has no {metric}"
+    if number in field.others:
+        return f"measured in another way on {field.data}: {field.others[number]}"
+    return f"not evaluated on {field.data}"
 
 
 def _unmet(field: _Field, number: int, bound: Bound) -> str | None:
@@ -216,6 +260,8 @@ def _sentence(
     blind: bool,
 ) -> str:
     value = f"{metric} {leader.measure.value:.4g}"
+    if field.yardstick is not None and field.choosable > 1:
+        value += f", {field.yardstick}"
     if not pairs:
         return f"{leader.number} is the only version that can be chosen ({value})"
     tied = [pair for pair in pairs if not pair.significant]
@@ -251,11 +297,18 @@ def _check_alias(connection: sa.Connection, model: ModelRow, alias: str | None) 
         )  # fmt: skip
 
 
-def _pointed(house: House, field: _Field, choice: Choice, alias: str) -> Choice:
-    """Point the alias at a winner; in a tie it stays where it is, if that is one of the tied."""
+def _pointed(house: House, field: _Field, choice: Choice, alias: str, *, blind: bool) -> Choice:
+    """Point the alias at a winner; in a tie it stays where it is, if that is one of the tied.
+
+    It never moves where nothing is known of chance.
+    """
     with house.catalog.read() as connection:
         there = refs.get(connection, field.model.id, alias)
     here = None if there is None else there.number
+    if blind:
+        kept = f"{alias} is not set" if here is None else f"{alias} stays at {here}"
+        told = f"{kept}, as nothing was evaluated"
+        return replace(choice, sentence=f"{choice.sentence}; {told}", alias=alias, points_at=here)
     equals = (choice.leader, *choice.tied)
     if choice.winner is not None:
         target, why = choice.winner, ""

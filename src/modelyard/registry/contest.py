@@ -21,19 +21,18 @@ from modelyard.core.metrics import (
 from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.lookup import find_model, find_version
+from modelyard.registry.measured import WantedData, Yardstick, known_evaluations
 from modelyard.registry.outcomes import decode_outcomes
-from modelyard.registry.reports import evaluation_of, report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import sqlalchemy as sa
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelyard.core.evaluation import Evaluation, Measure
     from modelyard.core.metrics import Direction, Facts
     from modelyard.registry.house import House
+    from modelyard.registry.measured import Known
 
-__all__ = ["Entrant", "compare", "contest", "known_evaluations", "way_of"]
+__all__ = ["Entrant", "compare", "contest", "way_of"]
 
 _STAND_IN = {"r2": "rmse"}
 """On the same rows these order versions alike, and this one is known from outcomes."""
@@ -60,10 +59,13 @@ def compare(
 ) -> Comparison:
     """The latest evaluations of some versions on one dataset, and whether they differ.
 
+    Only evaluations of one target, suite and group are compared.
+
     Raises:
         InvalidInput: `too-few-versions`, `different-data`, `metric-direction`, `no-metric`.
         NotFound: `not-evaluated`.
     """
+    wanted = None if data is None else WantedData.of(house, data)
     with house.catalog.read() as connection:
         row = find_model(connection, model)
         found = [find_version(connection, row, revision).number for revision in revisions]
@@ -72,7 +74,9 @@ def compare(
     if len(numbers) < 2:
         raise InvalidInput("too-few-versions", "a comparison needs two versions or more",
                            hint=f"yard compare {row.name} 1 2")  # fmt: skip
-    chosen = _on_one_dataset(row.name, numbers, known, data)
+    if wanted is not None:
+        known = wanted.among(known)
+    chosen = _measured_alike(row.name, numbers, known, metric, data)
     name = metric or PRIMARY.get(chosen[0].suite, chosen[0].measures[0].name)
     entrants = [Entrant(e.number, _measured(e, name), e) for e in chosen]
     leader, pairs = contest(house, entrants, way_of(name, higher))
@@ -81,17 +85,6 @@ def compare(
         evaluations=tuple(chosen), leader=leader.number, pairs=pairs,
         sentence=_sentence(name, leader, pairs),
     )  # fmt: skip
-
-
-def known_evaluations(
-    connection: sa.Connection, name: str, model_id: int
-) -> dict[str, dict[int, Evaluation]]:
-    """The latest evaluation by data digest and version; data that was used last comes first."""
-    found: dict[str, dict[int, Evaluation]] = {}
-    for row in reports.latest(connection, model_id, "evaluation"):
-        evaluation = evaluation_of(report_of(name, row))
-        found.setdefault(row.digest, {}).setdefault(row.number, evaluation)
-    return found
 
 
 def way_of(metric: str, higher: bool | None) -> Direction:
@@ -128,46 +121,47 @@ def contest(
     return leader, tuple(replace(pair, verdict=_verdict(pair, way)) for pair in pairs)
 
 
-def _on_one_dataset(
-    model: str,
-    numbers: Sequence[int],
-    known: Mapping[str, Mapping[int, Evaluation]],
-    data: str | None,
+def _measured_alike(
+    model: str, numbers: Sequence[int], known: Known, metric: str | None, data: str | None
 ) -> list[Evaluation]:
-    wanted = known if data is None else {d: e for d, e in known.items() if _is_data(d, e, data)}
-    for by_number in wanted.values():
-        if all(number in by_number for number in numbers):
-            return _of_one_kind([by_number[number] for number in numbers])
-    missing = [n for n in numbers if not any(n in by_number for by_number in wanted.values())]
+    """Evaluations that share a yardstick, if one does also the metric; what was used last first."""
+    shared = [
+        [by_number[number] for number in numbers]
+        for by_number in known.values()
+        if all(number in by_number for number in numbers)
+    ]
+    fitting = [each for each in shared if all(metric and e.measure(metric) for e in each)]
+    if shared:
+        return (fitting or shared)[0]
+    _refuse_unmeasured(model, numbers, known, data)
+    told = {n: [by_number[n] for by_number in known.values() if n in by_number] for n in numbers}
+    common = set.intersection(*({e.data_digest for e in found} for found in told.values()))
+    if common:
+        shown = _told(told, lambda e: str(Yardstick.of(e)) if e.data_digest in common else "")
+        raise InvalidInput(
+            "different-data", f"these versions were measured in different ways: {shown}",
+            hint="yard evaluate them with the same --target, --suite and --group",
+        )  # fmt: skip
+    raise InvalidInput(
+        "different-data",
+        f"these versions were evaluated on different data: {_told(told, lambda e: e.data)}",
+        hint=f"yard evaluate {model}@{numbers[-1]} on the data of {numbers[0]}",
+    )  # fmt: skip
+
+
+def _refuse_unmeasured(model: str, numbers: Sequence[int], known: Known, data: str | None) -> None:
+    missing = [n for n in numbers if not any(n in by_number for by_number in known.values())]
     if missing:
         raise NotFound(
             "not-evaluated",
             f"{model}@{missing[0]} has not been evaluated" + (f" on {data}" if data else ""),
             hint=f"yard evaluate {model}@{missing[0]} --data {data or 'FILE'} --target COL",
         )  # fmt: skip
-    shown = "; ".join(
-        f"{number} on {', '.join(sorted({e[number].data for e in wanted.values() if number in e}))}"
-        for number in numbers
-    )
-    raise InvalidInput(
-        "different-data", f"these versions were evaluated on different data: {shown}",
-        hint=f"yard evaluate {model}@{numbers[-1]} on the data of {numbers[0]}",
-    )  # fmt: skip
 
 
-def _is_data(digest: str, by_number: Mapping[int, Evaluation], data: str) -> bool:
-    return digest == data or any(e.data == data for e in by_number.values())
-
-
-def _of_one_kind(evaluations: list[Evaluation]) -> list[Evaluation]:
-    kinds = {(e.suite, e.target, e.group) for e in evaluations}
-    if len(kinds) > 1:
-        shown = "; ".join(sorted(f"{suite} of {target}" for suite, target, _ in kinds))
-        raise InvalidInput(
-            "different-data", f"these versions were measured in different ways: {shown}",
-            hint="yard evaluate them with the same --target and --suite",
-        )  # fmt: skip
-    return evaluations
+def _told(told: Mapping[int, Sequence[Evaluation]], word: Callable[[Evaluation], str]) -> str:
+    words = {number: sorted({word(e) for e in found} - {""}) for number, found in told.items()}
+    return "; ".join(f"{number} {', '.join(texts)}" for number, texts in words.items())
 
 
 def _measured(evaluation: Evaluation, metric: str) -> Measure:
@@ -198,9 +192,7 @@ def _outcomes(house: House, ranked: Sequence[Entrant]) -> dict[int, dict[str, np
 
 
 def _same_rows(a: Evaluation, b: Evaluation) -> bool:
-    return (a.data_digest, a.target, a.suite, a.group, a.rows) == (
-        b.data_digest, b.target, b.suite, b.group, b.rows,
-    )  # fmt: skip
+    return Yardstick.of(a) == Yardstick.of(b) and a.rows == b.rows
 
 
 def _pair(
@@ -275,8 +267,13 @@ def _recoded(
 
 
 def _apart(a: Measure, b: Measure) -> bool:
-    """Whether intervals don't touch; where there is none, nobody can tell."""
+    """Whether intervals don't touch; where there is none, nobody can tell.
+
+    An interval without width is none: it comes of too few rows.
+    """
     if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    if a.low == a.high or b.low == b.high:
         return False
     return a.low > b.high or b.low > a.high
 

@@ -12,7 +12,7 @@ from modelyard.catalog.schema import report, version
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ReportRow", "add", "drop", "latest", "of_model", "of_version", "outcomes_of"]
+__all__ = ["ReportRow", "add", "drop", "of_model", "of_version", "outcomes_of"]
 
 
 class ReportRow(NamedTuple):
@@ -61,22 +61,6 @@ def of_model(connection: sa.Connection, model_id: int, kind: str | None) -> list
     """Reports of all versions that live, newest first."""
     statement = _OF_MODEL if kind is None else _OF_MODEL.where(_OF_KIND)
     rows = connection.execute(statement, _given(model=model_id, kind=kind))
-    return [ReportRow._make(row) for row in rows]
-
-
-def latest(connection: sa.Connection, model_id: int, kind: str) -> list[ReportRow]:
-    """The newest report of this kind for each living version and data, newest first."""
-    newest = (
-        sa.select(sa.func.max(report.c.id))
-        .join_from(report, version, report.c.version_id == version.c.id)
-        .where(
-            version.c.model_id == sa.bindparam("model"), version.c.deleted == 0,
-            report.c.kind == sa.bindparam("kind"),
-        )
-        .group_by(report.c.version_id, report.c.digest)
-    )  # fmt: skip
-    statement = _SELECT.where(report.c.id.in_(newest))
-    rows = connection.execute(statement, {"model": model_id, "kind": kind})
     return [ReportRow._make(row) for row in rows]
 
 

@@ -180,6 +180,42 @@ class EvaluationTests(YardCase):
         with refused(InvalidInput, "no-metric", hint=True):
             yard.compare("m", [one, other], metric="rmse")
 
+    def test_other_targets_suites_and_groups_are_other_measurements(
+        self, yard: Yard, bench: Bench
+    ) -> None:
+        data = bench.data()
+        one, other = bench.measured(0.8, data), bench.measured(0.9, data, target="z")
+        with refused(InvalidInput, "different-data", hint=True) as caught:
+            yard.compare("m", [one, other])
+        assert "classification of z" in str(caught.value)
+        bench.measure(other, bench.answers(0.9, 5), data)
+        bench.measure(one, bench.answers(0.99, 6), data, target="z", group="q")
+        assert yard.compare("m", [one, other]).leader == other
+        found = yard.best("m", metric="accuracy", data=str(data))
+        assert [number for number, _ in found.ranking] == [other, one]
+        assert "classification of y" in found.sentence
+        third = bench.measured(0.99, data, target="z")
+        found = yard.best("m", metric="accuracy")
+        assert {number for number, _ in found.ranking} in ({one, other}, {other, third})
+        assert len(found.excluded) == 1
+        assert "measured in another way" in found.excluded[0].reason
+
+    def test_data_is_known_by_its_content(self, yard: Yard, bench: Bench) -> None:
+        data, strange = bench.data(), bench.data("strange.csv")
+        one, other = bench.measured(0.8, data), bench.measured(0.9, data)
+        bench.version(metrics={"accuracy": 0.99})
+        digest = yard.best("m", metric="accuracy").data_digest
+        copy = data.parent / "elsewhere.csv"
+        copy.write_bytes(data.read_bytes())
+        for told in (str(data), str(copy), digest, "test.csv"):
+            assert yard.best("m", metric="accuracy", data=told).winner == other
+            assert yard.compare("m", [one, other], data=told).leader == other
+        for told in (str(strange), "data/none@3", "0" * 64):
+            with refused(NotFound, "not-evaluated", hint=True):
+                yard.best("m", metric="accuracy", data=told)
+            with refused(NotFound, "not-evaluated", hint=True):
+                yard.compare("m", [one, other], data=told)
+
     # -- chosen ------------------------------------------------------------------------------------
 
     def test_the_best_of_fifty_is_found(self, yard: Yard, bench: Bench) -> None:
@@ -257,8 +293,13 @@ class EvaluationTests(YardCase):
             bench.version(metrics={"accuracy": value, "happiness": value})
         bench.version()
         found = yard.best("m", metric="accuracy", alias="champion")
-        assert (found.leader, found.winner, found.points_at) == (2, None, 2)
+        assert (found.leader, found.winner, found.points_at) == (2, None, None)
         assert "nobody can tell" in found.sentence
+        assert "champion is not set" in found.sentence
+        with refused(NotFound, "no-version"):
+            yard.resolve("m", "champion")
+        yard.alias("m", "champion", 1)
+        assert yard.best("m", metric="accuracy", alias="champion").points_at == 1
         assert [each.number for each in found.excluded] == [4]
         with refused(InvalidInput, "metric-direction", hint=True):
             yard.best("m", metric="happiness")
