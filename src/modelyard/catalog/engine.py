@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import sqlalchemy as sa
 
 from modelyard.catalog.sqlite import sqlite3
-from modelyard.errors import Corrupt, Unavailable, Unsupported
+from modelyard.errors import Corrupt, Denied, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,12 @@ def _translated() -> Iterator[None]:
         text = str(error.orig)
         if "locked" in text or "busy" in text or "deadlock" in text.lower():
             raise _Retry() from error
-        if "disk is full" in text or "disk I/O" in text or "readonly" in text:
+        if "readonly" in text:
+            raise Denied(
+                "no-permission", "the yard's folder can't be written by you",
+                hint="reading needs it too: readers are noted beside the catalog",
+            ) from None  # fmt: skip
+        if "disk is full" in text or "disk I/O" in text:
             raise Unavailable(
                 "catalog-write", f"the catalog can't be written: {text}", hint="free some disk"
             ) from None

@@ -12,11 +12,22 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MANIFEST_PATH", "Manifest"]
+__all__ = ["MANIFEST_PATH", "Manifest", "plain"]
 
 MANIFEST_PATH = ".modelyard/manifest.json"
 _MAX_BYTES = 90_000
 """Below the 100 KB that git keeps inline (tree-1.md)."""
+
+
+def plain(value: Any) -> Any:
+    """Numbers and arrays of numpy, torch and others as Python has them."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if hasattr(value, "tolist") and not isinstance(value, str | bytes):
+        return value.tolist()
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

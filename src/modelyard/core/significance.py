@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +12,27 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.core.metrics.interface import Array, Facts, Resampler
+    from modelyard.core.metrics.interface import Array, Facts, Resampler, Sample
 
-__all__ = ["ALPHA", "Test", "holm", "mcnemar", "paired_bootstrap", "paired_mcnemar"]
+__all__ = [
+    "ALPHA",
+    "Test",
+    "holm",
+    "mcnemar",
+    "paired_bootstrap",
+    "paired_mcnemar",
+    "paired_samples",
+    "student_tail",
+]
 
 ALPHA = 0.05
 _EXACT = 25
 _MID = 1000
 _FEW_BLOCKS = 100
+_SMALLEST = 1e-16
+"""No chance is told to be smaller: the series is not more exact."""
+_NO_SPREAD = 1e-9
+"""Of a difference, a spread that is only rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +90,76 @@ def paired_mcnemar(right_a: Array, right_b: Array) -> Test:
 
 
 def paired_bootstrap(a: Facts, b: Facts, metric: str, resampler: Resampler) -> Test | None:
-    """The metric of b minus that of a, both resampled alike; None if one of them has no value.
-
-    The interval is that of the percentiles. p is that of a normal distribution with the spread of
-    the resamples (Efron and Tibshirani 1993, chapter 12), so that it can be small enough for
-    Holm's correction; with few rows it is never below the share of resamples on the other side.
-    """
+    """The metric of b minus that of a, both resampled alike; None as `paired_samples`."""
     draws = resampler.of(a.rows)
     first, second = a.samples(draws, metric).get(metric), b.samples(draws, metric).get(metric)
-    if first is None or second is None or first.resampled is None or second.resampled is None:
+    return None if first is None or second is None else paired_samples(first, second, draws.count)
+
+
+def paired_samples(first: Sample, second: Sample, blocks: int) -> Test | None:
+    """The second value minus the first, from resamples of the same blocks of rows.
+
+    None if there are no resamples of one of them, or fewer than two blocks: then nothing is known
+    of chance. The interval is that of the percentiles. p is that of a normal distribution with the
+    spread of the resamples (Efron and Tibshirani 1993, chapter 12), so that it can be small enough
+    for Holm's correction.
+
+    Resamples of n blocks vary less than the blocks do, by n - 1 of n. So with fewer than 100 blocks
+    that is put right, and Student's t with n - 1 degrees of freedom gives p and the interval. For a
+    mean this is the paired t-test. Where all blocks differ alike there is no spread, and p is that
+    of the sign test.
+    """
+    if first.resampled is None or second.resampled is None or blocks < 2:
         return None
     difference = second.value - first.value
     many = second.resampled - first.resampled
     many = many[np.isfinite(many)]
-    if len(many) < 2:
+    if len(many) < 2 or not math.isfinite(difference):
         return None
-    low, high = np.percentile(many, (2.5, 97.5))
     spread = float(many.std(ddof=1))
-    p = math.erfc(abs(difference) / spread / math.sqrt(2)) if spread > 0 else float(not difference)
-    if draws.count < _FEW_BLOCKS:
-        side = min((many <= 0).sum(), (many >= 0).sum())
-        p = max(p, min(2 * (float(side) + 1) / (len(many) + 1), 1.0))
+    if spread <= abs(difference) * _NO_SPREAD:
+        p = min(2.0 ** (1 - blocks), 1.0) if difference else 1.0
+        return Test(difference, difference, difference, p, "paired bootstrap")
+    if blocks < _FEW_BLOCKS:
+        spread *= math.sqrt(blocks / (blocks - 1))
+        p = student_tail(difference / spread, blocks - 1)
+        width = spread * _student_quantile(blocks - 1)
+        return Test(difference, difference - width, difference + width, p, "paired bootstrap")
+    low, high = np.percentile(many, (2.5, 97.5))
+    p = math.erfc(abs(difference) / spread / math.sqrt(2))
     return Test(
         difference, min(float(low), difference), max(float(high), difference), p,
         "paired bootstrap",
     )  # fmt: skip
+
+
+def student_tail(t: float, freedom: int) -> float:
+    """The chance of |T| >= |t| by Student's distribution with whole degrees of freedom.
+
+    The finite series of Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.3
+    and 26.7.4.
+    """
+    angle = math.atan(abs(t) / math.sqrt(freedom))
+    cosine, odd = math.cos(angle), freedom % 2
+    term = cosine if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for k in range(2 + odd, freedom, 2):
+        term *= cosine * cosine * (k - 1) / k
+        total += term
+    inside = math.sin(angle) * total
+    if odd:
+        inside = (angle + inside) * 2 / math.pi
+    return min(max(1 - inside, _SMALLEST), 1.0)
+
+
+@cache
+def _student_quantile(freedom: int) -> float:
+    """What |T| exceeds with a chance of `ALPHA`, by halving."""
+    low, high = 0.0, 64.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_tail(middle, freedom) > ALPHA else (low, middle)
+    return high
 
 
 def holm(chances: Sequence[float]) -> list[float]:

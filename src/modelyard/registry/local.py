@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from modelyard.core.globs import matches
 from modelyard.core.handles import Model
-from modelyard.core.manifest import Manifest
+from modelyard.core.manifest import Manifest, plain
 from modelyard.core.names import ModelName
+from modelyard.errors import InvalidInput
 from modelyard.registry import (
     checkout,
     commit,
@@ -129,15 +130,20 @@ class LocalYard:
         scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Committed:
+        if source is None or isinstance(source, type):
+            raise InvalidInput(
+                "nothing-to-commit", f"{source!r} is no model",
+                hint="give a path, or an object: an instance of the class",
+            )  # fmt: skip
         is_path = isinstance(source, str | Path)
         request = commit.Request(
             model=ModelName.parse(model),
             source=Path(str(source)).expanduser() if is_path else Path(),
-            message=message,
+            message=message or "",
             branch=branch,
             parent=parent,
             only=only,
-            manifest=Manifest(params=params or {}, metrics=dict(metrics or {})),
+            manifest=Manifest(params=plain(dict(params or {})), metrics=plain(dict(metrics or {}))),
             labels=commit.checked_labels(labels),
             author=author or self.house.author,
             kind=kind,

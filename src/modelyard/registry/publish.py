@@ -143,6 +143,11 @@ class _Publication:
         name, now = self.draft.model.text, self.journal.now
         row = models.by_name(self.connection, name)
         if row is not None:
+            if self.draft.kind == "dataset" and row.kind != "dataset":
+                raise Conflict(
+                    "other-kind", f"{name} is a {row.kind}, not a dataset",
+                    hint="give the dataset a name of its own, such as data/NAME",
+                )  # fmt: skip
             return row
         if models.deleted_by_name(self.connection, name) and self.draft.base is not None:
             raise BranchMoved

@@ -109,6 +109,7 @@ def update(
     loaded = load(house, found.model.name, found.version.number, trusted)
     before = loaded.framework.params(loaded.obj)
     obj, notes = _changed(loaded, changes, Trust.of(trusted))
+    notes = (*notes, *_waiting(loaded, changes))
     example: Table | None = None
     named: DataName | None = None
     if changes.fit is not None:
@@ -184,6 +185,17 @@ def _changed(loaded: Loaded, changes: Changes, trust: Trust) -> tuple[Any, tuple
     return obj, notes
 
 
+def _waiting(loaded: Loaded, changes: Changes) -> tuple[str, ...]:
+    """What is set but does not count before the object is fitted."""
+    fit_only = getattr(loaded.framework, "fit_only", None)
+    if changes.fit is not None or fit_only is None or not changes.params:
+        return ()
+    names = fit_only(loaded.obj, changes.params)
+    if not names:
+        return ()
+    return (f"{', '.join(names)} will count when it is fitted: --fit DATA does it",)
+
+
 def _training_data(house: House, changes: Changes, stack: ExitStack) -> tuple[Table, Any, DataName]:
     """Inputs, target, and which data that is: named once, as it was read."""
     data = changes.fit
@@ -231,7 +243,8 @@ def _remaining(loaded: Loaded, before: Mapping[str, Any], changes: Changes) -> M
     """What was said of the old version and still holds: not what the object says itself."""
     old = loaded.manifest
     if changes.fit is not None:
-        return Manifest()
+        told = {"target": changes.target, "epochs": changes.epochs, "seed": changes.seed}
+        return Manifest(params={f"fit.{k}": v for k, v in told.items() if v is not None})
     params = {
         name: value
         for name, value in old.params.items()

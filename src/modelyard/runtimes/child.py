@@ -102,12 +102,17 @@ class _Server:
     def _predict(self, content: Json) -> Json:
         from modelyard.core.table import Table
         from modelyard.errors import Unsupported
+        from modelyard.runtimes.interface import why_no_output
 
         if self._runtime is None:
             raise Unsupported("no-runtime", "this object can't be asked for rows of a table")
         names, columns = content
-        found = self._runtime.predict(Table(dict(zip(names, columns, strict=True))))
+        table = Table(dict(zip(names, columns, strict=True)))
+        found = self._runtime.predict(table)
         outputs = {str(name): _plain(output) for name, output in found.outputs.items()}
+        for name, output in outputs.items():
+            if why := why_no_output(name, output, len(table)):
+                raise ValueError(why)  # an honest model that errs; the parent looks again
         return [outputs, float(found.seconds)]
 
     def _call(self, content: Json) -> Json:

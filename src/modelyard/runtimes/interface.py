@@ -8,7 +8,7 @@ models only through it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # numpy starts threads, and a sandbox must be entered before there are any
     from collections.abc import Mapping
@@ -17,9 +17,13 @@ if TYPE_CHECKING:  # numpy starts threads, and a sandbox must be entered before 
 
     from modelyard.core.table import Table
 
-__all__ = ["About", "Array", "Prediction", "Runtime", "RuntimeModule"]
+__all__ = ["About", "Array", "Prediction", "Runtime", "RuntimeModule", "why_no_output"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+_NUMBERS: Final = frozenset({"probability", "prediction", "embedding"})
+"""Outputs that are numbers, whatever the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,13 @@ class RuntimeModule(Protocol):
 
     def open(self, obj: Any, signature: Any) -> Runtime:
         """Make a loaded object answer."""
+
+
+def why_no_output(name: str, array: Array, rows: int) -> str | None:
+    """What keeps an array from being an output of so many rows; None if nothing does."""
+    if array.ndim == 0 or len(array) != rows:
+        got = "a single value" if array.ndim == 0 else f"{len(array)}"
+        return f"expected a row of {name!r} for each of {rows} rows, got {got}"
+    if array.dtype.kind not in ("biuf" if name in _NUMBERS else "biufcmMSUO"):
+        return f"{name!r} has values of type {array.dtype}"
+    return None

@@ -6,14 +6,17 @@ The child can crash, hang, eat memory or lie; this process gets an error of ours
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 from modelyard import errors
 from modelyard.errors import Corrupt, Unavailable
 from modelyard.formats.reading import printable
-from modelyard.runtimes.interface import About, Prediction
+from modelyard.runtimes.interface import About, Prediction, why_no_output
 from modelyard.runtimes.starting import start
 from modelyard.runtimes.watch import Exceeded, Watch
 from modelyard.runtimes.wire import Channel, Frame, Json
@@ -151,7 +154,7 @@ class ProcessRuntime:
     @property
     def alive(self) -> bool:
         """Whether it can be asked again."""
-        return self._end.alive and self._process.poll() is None
+        return self._end.alive and not _has_ended(self._process)
 
     def load(self, saved: Saved, trust: Trust, signature: Any = None, *, whole: bool) -> None:
         """Load the version's object. Called once, by `spawn_runtime`."""
@@ -175,9 +178,12 @@ class ProcessRuntime:
         if not (isinstance(found, list) and len(found) == 2 and isinstance(found[0], dict)):
             self._refuse()
         outputs, seconds = found
-        if not all(isinstance(array, np.ndarray) for array in outputs.values()):
+        if not all(isinstance(name, str) for name in outputs) or not _is_time(seconds):
             self._refuse()
-        return Prediction(outputs, float(seconds) if isinstance(seconds, int | float) else 0.0)
+        for name, array in outputs.items():
+            if not isinstance(array, np.ndarray) or why_no_output(name, array, len(inputs)):
+                self._refuse()
+        return Prediction(outputs, float(seconds))
 
     def call(self, method: str, inputs: Any = None) -> Json:
         """One of the methods of `child.ASKED`, `params` or `structure`; arrays in and out."""
@@ -260,10 +266,12 @@ class ProcessRuntime:
 
     def _fail(self) -> NoReturn:
         """Nobody answers any more: say why."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-        self._reason = _why(self._process.returncode, self._last_words())
+        deadline = time.monotonic() + 1
+        while not (ended := _has_ended(self._process)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        words = self._last_words()
         self._end()
+        self._reason = _why(self._process.returncode if ended else None, words)
         raise self._gone()
 
     def _stop(self, exceeded: Exceeded) -> NoReturn:
@@ -327,13 +335,17 @@ class ProcessRuntime:
             self._signal(signal.SIGSTOP)
 
     def _signal(self, number: int) -> None:
-        if self._end.alive and self._process.poll() is None:
-            self._process.send_signal(number)
+        if self.alive:
+            os.kill(self._process.pid, number)
 
 
 def _words() -> BinaryIO:
     """A file without a name, for what the child writes to stderr."""
     return tempfile.TemporaryFile()
+
+
+def _is_time(seconds: Json) -> bool:
+    return type(seconds) in (int, float) and 0 <= seconds < math.inf
 
 
 def _about(content: Json, refuse: Any) -> About:
@@ -359,16 +371,30 @@ def _end(
     scratch: str,
     words: BinaryIO | None,
 ) -> None:
-    """Kill, wait, clean up. There is nothing in a child that would be lost."""
+    """Kill, wait, clean up. There is nothing in a child that would be lost.
+
+    It has a session of its own, so its group is what it started: workers of joblib, programs.
+    """
     connection.close()
     if words is not None:
         words.close()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
     try:
         shutil.rmtree(scratch)
     except (OSError, RecursionError):  # folders in folders, deeper than Python can follow
         subprocess.run(["rm", "-rf", "--", scratch], check=False, capture_output=True)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has, without taking its last breath: until then no other can get its number."""
+    if sys.platform != "linux":
+        return process.poll() is not None
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _why(code: int | None, words: str) -> str:

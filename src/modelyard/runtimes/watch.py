@@ -10,6 +10,7 @@ __all__ = ["Exceeded", "Watch"]
 
 _EVERY: Final = 0.05
 _SCRATCH_EVERY: Final = 0.5
+_GROUP_EVERY: Final = 0.5
 _FILES: Final = 10_000
 _DEEPEST: Final = 64
 
@@ -36,6 +37,7 @@ class Watch:
         self._deadline = now + seconds
         self._next = now + _EVERY
         self._next_scratch = now + _SCRATCH_EVERY
+        self._next_group = now + _GROUP_EVERY
 
     def __call__(self) -> None:
         now = time.monotonic()
@@ -44,7 +46,7 @@ class Watch:
         if now < self._next:
             return
         self._next = now + _EVERY
-        if self._memory is not None and _resident(self._pid) > self._memory:
+        if self._memory is not None and self._used(now) > self._memory:
             raise Exceeded(f"it used more memory than its limit of {self._memory / 1e9:.1f} GB")
         if self._scratch is not None and now > self._next_scratch:
             self._next_scratch = now + _SCRATCH_EVERY
@@ -53,17 +55,46 @@ class Watch:
                 raise Exceeded("it wrote more temporary files than it may")
 
 
+    def _used(self, now: float) -> int:
+        """What it takes; now and then, with all that it started."""
+        if now > self._next_group:
+            self._next_group = now + _GROUP_EVERY
+            group = _group(self._pid)
+            if len(group) > 1:
+                return sum(map(_share, group))
+        return _resident(self._pid)
+
+
 def _resident(pid: int) -> int:
     """Bytes of anonymous and shared pages; what is mapped from files costs nobody anything."""
+    return _counted(pid, "status", (b"RssAnon", b"RssShmem", b"VmSwap"))
+
+
+def _share(pid: int) -> int:
+    """The same, where a page that several processes have is split between them; it is slower."""
+    return _counted(pid, "smaps_rollup", (b"Pss_Anon", b"Pss_Shmem", b"SwapPss"))
+
+
+def _counted(pid: int, of: str, names: tuple[bytes, ...]) -> int:
     try:
-        with open(f"/proc/{pid}/status", "rb") as file:
+        with open(f"/proc/{pid}/{of}", "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return 0
-    sizes = (
-        line.split() for line in lines if line.startswith((b"RssAnon", b"RssShmem", b"VmSwap"))
-    )
-    return sum(int(words[1]) for words in sizes) * 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(names)) * 1024
+
+
+def _group(leader: int) -> list[int]:
+    """The processes of a group."""
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            try:
+                if os.getpgid(int(name)) == leader:
+                    found.append(int(name))
+            except OSError:
+                continue
+    return found
 
 
 def _is_larger(folder: str, limit: int) -> bool:

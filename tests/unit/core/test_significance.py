@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from modelyard.core.metrics import Classified, Regressed, Resampler
-from modelyard.core.significance import holm, mcnemar, paired_bootstrap, paired_mcnemar
+from modelyard.core.significance import (
+    holm,
+    mcnemar,
+    paired_bootstrap,
+    paired_mcnemar,
+    student_tail,
+)
 
 
 def test_mcnemar_is_the_sign_test_where_few_rows_differ():
@@ -69,10 +75,62 @@ def test_equals_are_rarely_called_different_and_the_better_is_found(metric):
     assert found >= 80
 
 
-def test_few_rows_never_give_a_tiny_chance():
-    rng = np.random.default_rng(0)
-    a, b = Regressed(rng.normal(size=6)), Regressed(rng.normal(size=6) * 0.2)
-    assert paired_bootstrap(a, b, "mae", Resampler(0, 200)).p >= 2 / 201
+def test_a_single_row_tells_nothing():
+    a, b = Regressed(np.array([1.0])), Regressed(np.array([3.0]))
+    assert paired_bootstrap(a, b, "mae", Resampler(0, 200)) is None
+
+
+def test_the_tail_of_student_is_that_of_scipy():
+    from scipy.stats import t as student
+
+    for freedom in (1, 2, 3, 4, 7, 19, 50, 98, 99):
+        for value in (0.0, 1e-9, 0.3, -1.0, 2.1, 12.7, 400.0):
+            expected = 2 * student.sf(abs(value), freedom)
+            assert student_tail(value, freedom) == pytest.approx(expected, rel=1e-9, abs=1e-13)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5, 8, 20])
+def test_few_rows_are_tested_by_student(rows):
+    from scipy.stats import ttest_rel
+
+    rng = np.random.default_rng(rows)
+    a, b = np.abs(rng.normal(size=rows)), np.abs(rng.normal(size=rows)) + 0.5
+    found = paired_bootstrap(Regressed(a), Regressed(b), "mae", Resampler(0, 20_000))
+    expected = ttest_rel(b, a)
+    assert found.p == pytest.approx(expected.pvalue, rel=0.1, abs=1e-3)
+    interval = expected.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=0.05)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5, 8, 20])
+@pytest.mark.parametrize("metric", ["rmse", "mae", "f1", "log_loss"])
+def test_few_rows_rarely_call_equals_different(rows, metric):
+    rng = np.random.default_rng(rows)
+    resampler = Resampler(0, 200)
+    alarms = 0
+    for _ in range(300):
+        if metric in ("rmse", "mae"):
+            a, b = Regressed(rng.normal(size=rows)), Regressed(rng.normal(size=rows))
+        else:
+            a, b = _guesses(rng, rows)
+        found = paired_bootstrap(a, b, metric, resampler)
+        alarms += found is not None and found.p < 0.05
+    assert alarms <= 30
+
+
+def _guesses(rng, rows):
+    """Two classifiers that are equally sure and equally good, on the same rows."""
+    truth = rng.integers(0, 2, rows)
+    given = [np.clip(truth * 0.3 + rng.random(rows) * 0.7, 0.01, 0.99) for _ in range(2)]
+    return (
+        Classified.of(("n", "y"), truth, (g > 0.5).astype(int), np.column_stack([1 - g, g]))
+        for g in given
+    )
+
+
+def test_what_differs_alike_in_all_of_a_few_rows_may_be_chance():
+    a, b = Regressed(np.full(3, 1.0)), Regressed(np.full(3, 2.0))
+    assert paired_bootstrap(a, b, "mae", Resampler(0, 200)).p == 0.25
 
 
 def test_the_same_rows_do_not_differ():

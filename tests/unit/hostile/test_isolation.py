@@ -73,6 +73,7 @@ def test_files_outside_can_be_neither_read_nor_changed(tmp_path, canary):
             "os.listdir(os.path.dirname(path))",
             "open(path, 'w').write('x')",
             "os.open(path, os.O_RDONLY | os.O_TRUNC)",
+            "os.open(path, os.O_ACCMODE | os.O_TRUNC)",
             "os.truncate(path, 0)",
             "os.unlink(path)",
             "os.rename(path, path + '2')",
@@ -248,6 +249,21 @@ def test_bare_system_calls_are_refused(tmp_path):
     calls = [f"call({n}, {given[name]})" for name, n in numbers.items() if n is not None]
     found = each(tmp_path, calls)
     assert {action: name for action, name in found.items() if name != "done: 'EPERM'"} == {}
+
+
+def test_a_file_sends_no_signal_to_another_process(tmp_path):
+    """Older Landlocks don't see that a file has an owner, whom it signals."""
+    victim = os.getpid()
+    found = each(
+        tmp_path,
+        [
+            f"__import__('fcntl').fcntl(os.pipe()[0], 8, {victim})",
+            "__import__('fcntl').fcntl(os.pipe()[0], 10, 9)",
+            "__import__('fcntl').fcntl(os.pipe()[0], 15, bytes(8))",
+            "__import__('fcntl').ioctl(os.pipe()[0], 0x8901, bytes(4))",
+        ],
+    )
+    assert {action: name for action, name in found.items() if name != "EPERM"} == {}
 
 
 def test_unknown_calls_and_those_of_other_interfaces_do_not_exist(tmp_path):

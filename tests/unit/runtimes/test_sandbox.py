@@ -96,6 +96,20 @@ def test_computing_is_allowed(machine, code):
         ("openat", (0, 0, os.O_RDONLY), True),
         ("openat", (0, 0, os.O_WRONLY | os.O_TRUNC), True),
         ("openat", (0, 0, os.O_RDONLY | os.O_TRUNC), False),
+        ("openat", (0, 0, os.O_RDWR | os.O_TRUNC), True),
+        ("openat", (0, 0, os.O_ACCMODE), False),
+        ("openat", (0, 0, os.O_ACCMODE | os.O_TRUNC), False),
+        ("open", (0, os.O_ACCMODE | os.O_TRUNC), False),
+        ("fcntl", (3, 1, 0), True),  # F_GETFD
+        ("fcntl", (3, 4, os.O_NONBLOCK), True),  # F_SETFL
+        ("fcntl", (3, 1030, 0), True),  # F_DUPFD_CLOEXEC
+        ("fcntl", (3, 8, 1), False),
+        ("fcntl", (3, 10, 9), False),
+        ("fcntl", (3, 15, 0), False),
+        ("fcntl", (3, 2**32 + 8, 1), False),  # the kernel reads 32 bits as well
+        ("ioctl", (3, 0x8901), False),
+        ("ioctl", (3, 0x8902), False),
+        ("ioctl", (3, 0x5452), False),
         ("ioctl", (0, 0x5401), True),
         ("ioctl", (0, 0x5412), False),
         ("execve", (), False),
@@ -127,7 +141,7 @@ def test_every_call_with_a_number_has_a_rule(machine, code):
     """A call in the table that no filter names would be a hole that looks closed."""
     free = {
         "open", "openat", "ioctl", "prctl", "setrlimit", "prlimit64", "kill", "tgkill", "clone",
-        "socketpair", "sched_setaffinity",
+        "socketpair", "sched_setaffinity", "fcntl",
     }  # fmt: skip
     for call in NUMBERS:
         number = number_of(machine, call)

@@ -45,6 +45,8 @@ _AF_UNIX: Final = 1
 _CLONE_THREAD: Final = 0x1_0000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_MM: Final = 35
+_SIGNALS_OF_FILES: Final = (8, 10, 15)  # fcntl.h: F_SETOWN, F_SETSIG, F_SETOWN_EX
+_OWNERS_OF_FILES: Final = (0x8901, 0x8902, 0x5452)  # ioctls FIOSETOWN, SIOCSPGRP, FIOASYNC
 _TIOCSTI: Final = 0x5412
 _TIOCLINUX: Final = 0x541C
 _ALL: Final = 0xFFFF_FFFF
@@ -144,8 +146,13 @@ def isolation(machine: str, me: int) -> bytes:
     made.deny_if("prctl", 0, _ALL, _PR_SET_MM)
     made.deny("socket", "connect", "bind", "listen", "accept", "accept4")
     made.deny_unless("socketpair", 0, _AF_UNIX)
+    for command in _SIGNALS_OF_FILES:  # before version 6 Landlock lets these signals out
+        made.deny_if("fcntl", 1, _ALL, command)
+    for command in _OWNERS_OF_FILES:
+        made.deny_if("ioctl", 1, _ALL, command)
     for call, flags in (("open", 1), ("openat", 2)):  # before version 3 Landlock lets this through
         made.deny_if(call, flags, os.O_ACCMODE | os.O_TRUNC, os.O_TRUNC)
+        made.deny_if(call, flags, os.O_ACCMODE, os.O_ACCMODE)  # "for ioctl only", yet it truncates
     made.deny(
         "open_by_handle_at", "name_to_handle_at", "truncate", "chmod", "fchmod", "fchmodat",
         "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr",

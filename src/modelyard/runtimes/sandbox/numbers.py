@@ -51,6 +51,7 @@ NUMBERS: Final[dict[str, tuple[int, int | None]]] = {
     "setsid": (112, 157),
     "setpgid": (109, 154),
     "prctl": (157, 167),
+    "fcntl": (72, 25),
     # sockets
     "socket": (41, 198),
     "socketpair": (53, 199),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modelyard.core.trust import TRUST_ALL
-from modelyard.errors import Denied, InvalidInput, NotFound, Unsupported
+from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unsupported
 from modelyard.testing.models import write_tree
 from modelyard.testing.yard.case import Desk, YardCase, refused
 
@@ -226,6 +226,23 @@ class ObjectTests(YardCase):
         assert yard.load("m", trusted=TRUST_ALL).scale == 2.0
         desk.commit({"other.bin": b"weights"})
         assert yard.show("m").saved == {}, "the object is gone, and so is what was said of it"
+
+    def test_numbers_of_numpy_are_numbers(self, yard: Yard, desk: Desk) -> None:
+        desk.commit(b"1", metrics={"a": np.float32(0.5), "b": np.int64(2)},
+                    params={"lr": np.float32(0.25), "sizes": np.array([1, 2])})  # fmt: skip
+        detail = yard.show("m")
+        assert detail.version.metrics == {"a": 0.5, "b": 2.0}
+        assert detail.params == {"lr": 0.25, "sizes": [1, 2]}
+
+    def test_nothing_and_a_class_are_no_models(self, yard: Yard) -> None:
+        for source in (None, Centre):
+            with refused(InvalidInput, "nothing-to-commit", hint=True):
+                yard.commit("m", source)
+
+    def test_a_dataset_is_not_put_onto_a_model(self, yard: Yard, desk: Desk) -> None:
+        desk.commit(b"weights")
+        with refused(Conflict, "other-kind", hint=True):
+            desk.commit({"rows.csv": CSV}, kind="dataset")
 
     def test_data_with_an_at_sign_in_its_name_is_no_version(self, yard: Yard, desk: Desk) -> None:
         file = write_tree(desk.folder(), {"me@home v2.csv": CSV}) / "me@home v2.csv"
