@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from modelyard.errors import InvalidInput
+from modelyard.core.table import Table
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.runtimes.process import Limits, ProcessRuntime, open_process
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from modelyard.frameworks import Saved
 
 __all__ = ["IsolatedObject", "isolate"]
+
+_OF_THEIR_OWN: Final = frozenset({"xgboost.core.Booster"})
+"""Classes whose `predict` takes no arrays, but a matrix of the library's own."""
 
 
 def isolate(
@@ -39,7 +43,8 @@ class IsolatedObject:
     """Answers like the object that it stands for, by arrays only: the object never comes here.
 
     Inputs are arrays, nested lists, or data frames; outputs are numpy arrays of the same shape and
-    dtype as the object's own. Close it, or use it in a `with` statement.
+    dtype as the object's own. What has no `predict` of its own for arrays (modules of torch, ONNX,
+    pipelines, Boosters) answers as its runtime does. Close it, or use it in a `with` statement.
 
     Every method raises InvalidInput `no-method` (the object hasn't it), `bad-inputs`, Unavailable
     `model-failed`, `model-died`, `model-timeout`, and Corrupt `bad-frame`.
@@ -55,10 +60,12 @@ class IsolatedObject:
         return self._runtime
 
     def predict(self, inputs: Any) -> Any:
-        return self._call("predict", inputs)
+        """As the object's own; else its labels, its only output, or all of them by name."""
+        return self._answered("predict", inputs)
 
     def predict_proba(self, inputs: Any) -> Any:
-        return self._call("predict_proba", inputs)
+        """As the object's own; else the runtime's output `probability`."""
+        return self._answered("predict_proba", inputs)
 
     def transform(self, inputs: Any) -> Any:
         return self._call("transform", inputs)
@@ -98,6 +105,44 @@ class IsolatedObject:
 
     def _call(self, method: str, inputs: Any) -> Any:
         return self._runtime.call(method, _sendable(inputs))
+
+    def _answered(self, method: str, inputs: Any) -> Any:
+        """By the object's method, or by the runtime if it hasn't it."""
+        if isinstance(inputs, dict) or self._saved.class_name in _OF_THEIR_OWN:
+            return self._by_runtime(method, inputs)
+        try:
+            return self._call(method, inputs)
+        except InvalidInput as error:
+            if error.kind != "no-method":
+                raise
+            lacking = error
+        try:
+            return self._by_runtime(method, inputs)
+        except Unsupported as error:
+            if error.kind != "no-runtime":
+                raise
+            raise lacking from None
+
+    def _by_runtime(self, method: str, inputs: Any) -> Any:
+        found = self._runtime.predict(_table(inputs)).outputs
+        if method == "predict_proba":
+            if "probability" not in found:
+                raise InvalidInput(
+                    "no-method", f"this {self._saved.class_name.rpartition('.')[2]} gives no "
+                    "probabilities", hint=f"predict gives {', '.join(found)}",
+                )  # fmt: skip
+            return found["probability"]
+        if "label" in found:
+            return found["label"]
+        return next(iter(found.values())) if len(found) == 1 else dict(found)
+
+
+def _table(inputs: Any) -> Table:
+    """Rows as a table: columns where the caller gave names, else one matrix."""
+    sent = inputs if isinstance(inputs, dict) else _sendable(inputs)
+    if isinstance(sent, dict) and sent is not inputs:
+        return Table(dict(zip(sent["names"], sent["columns"], strict=True)))
+    return Table.of(sent)
 
 
 def _sendable(inputs: Any) -> Any:

@@ -94,3 +94,85 @@ def test_it_says_what_and_where_it_is(tmp_path):
         assert repr(obj).startswith("<isolated ")
         assert "process" in repr(obj)
     assert "ended" in repr(obj)
+
+
+def isolated_answer(folder, framework, obj, method, rows, **how):
+    saved = named(framework).save(obj, folder, **how)
+    with isolate(folder, saved, trust=Trust.of(TRUST_ALL)) as foreign:
+        return getattr(foreign, method)(rows)
+
+
+@pytest.mark.heavy
+def test_a_module_of_torch_gives_its_only_output(tmp_path):
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    found = isolated_answer(tmp_path, "torch", net, "predict", ROWS, serializer="safetensors")
+    with torch.inference_mode():
+        wanted = net(torch.from_numpy(ROWS.astype("float32"))).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.heavy
+def test_a_pair_with_softmax_gives_labels_and_probabilities(tmp_path):
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Softmax(dim=1))
+    pair = (net, torch.optim.SGD(net.parameters(), lr=0.1))
+    saved = named("torch").save(pair, tmp_path, "safetensors")
+    with isolate(tmp_path, saved, trust=Trust()) as foreign:
+        chances = foreign.predict_proba(ROWS)
+        np.testing.assert_array_equal(foreign.predict(ROWS), chances.argmax(axis=1))
+    assert chances.shape == (50, 2)
+
+
+@pytest.fixture(scope="module")
+def doubling(tmp_path_factory):
+    """An ONNX graph with two outputs, isolated."""
+    onnx = pytest.importorskip("onnx")
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Add", ["x", "x"], ["twice"]),
+            onnx.helper.make_node("Neg", ["x"], ["minus"]),
+        ],
+        "doubling",
+        [info("x", onnx.TensorProto.FLOAT, [None, 3])],
+        [info(name, onnx.TensorProto.FLOAT, [None, 3]) for name in ("twice", "minus")],
+    )
+    opset = [onnx.helper.make_opsetid("", 18)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=10)
+    folder = tmp_path_factory.mktemp("doubling")
+    with isolate(folder, named("onnx").save(model, folder, "onnx"), trust=Trust()) as obj:
+        yield obj
+
+
+def test_several_outputs_come_by_name(doubling):
+    rows = ROWS.astype("float32")
+    found = doubling.predict(rows)
+    assert sorted(found) == ["minus", "twice"]
+    np.testing.assert_array_equal(found["twice"], rows + rows)
+    np.testing.assert_array_equal(doubling.predict({"x": rows})["minus"], -rows)
+
+
+def test_probabilities_that_there_are_not_are_told(doubling):
+    with pytest.raises(InvalidInput, match="gives no probabilities") as caught:
+        doubling.predict_proba(ROWS)
+    assert caught.value.kind == "no-method"
+
+
+def test_a_booster_takes_arrays(tmp_path):
+    xgboost = pytest.importorskip("xgboost")
+    booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(ROWS, ROWS[:, 0]), 3)
+    found = isolated_answer(tmp_path, "xgboost", booster, "predict", ROWS, serializer="ubj")
+    np.testing.assert_allclose(found, booster.predict(xgboost.DMatrix(ROWS)), rtol=1e-6)
+
+
+@pytest.mark.heavy
+def test_a_model_of_keras_answers_by_itself(tmp_path):
+    from modelyard.frameworks.keras.library import keras as library
+
+    keras = library()
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    found = isolated_answer(tmp_path, "keras", model, "predict", ROWS, serializer="keras")
+    np.testing.assert_allclose(found, np.asarray(model(ROWS)), rtol=1e-4)
