@@ -55,6 +55,8 @@ class RuntimeTests:
 
     limits = Limits(seconds=120)
     """Of child processes."""
+    between_processes = 0.0
+    """How far answers of two processes may differ, relatively; 0 means bit for bit."""
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -153,16 +155,21 @@ class RuntimeTests:
             about = opened.runtime.about
             assert (child.about.framework, child.about.task) == (about.framework, about.task)
             assert child.about.features == about.features
-            _same(child.predict(opened.table).outputs, opened.expected)
+            _same(child.predict(opened.table).outputs, opened.expected, self.between_processes)
             if isolated:
                 assert {"landlock", "seccomp"} <= set(child.layers)
 
 
-def _same(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
+def _same(
+    found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float = 0.0
+) -> None:
     assert set(found) == set(wanted)
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype
-        np.testing.assert_array_equal(found[name], array)
+        if tolerance and array.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], array, rtol=tolerance)
+        else:
+            np.testing.assert_array_equal(found[name], array)
 
 
 def _close(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
@@ -171,5 +178,8 @@ def _close(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
     for name, array in wanted.items():
         if array.dtype.kind == "f":
             np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6)
+        else:
+            if tolerance and array.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], array, rtol=tolerance)
         else:
             np.testing.assert_array_equal(found[name], array)

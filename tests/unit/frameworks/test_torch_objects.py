@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.core.table import Table
 from modelyard.core.trust import TRUST_ALL, Trust
-from modelyard.errors import Denied, InvalidInput
+from modelyard.errors import Denied, InvalidInput, Unsupported
 from modelyard.frameworks import FolderFiles, claim, framework_of, named
 
 if TYPE_CHECKING:
@@ -541,6 +541,6 @@ def test_rows_that_do_not_fit_are_refused(rows: Table, kind: str) -> None:
 def test_a_dict_of_tensors_predicts_nothing() -> None:
     from modelyard.runtimes import runtime_of
 
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(Unsupported) as caught:
         runtime_of("torch", dict(make_net().state_dict()))
     assert caught.value.kind == "no-predict"

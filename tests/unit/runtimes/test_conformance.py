@@ -165,6 +165,8 @@ class TestOnnx(RuntimeTests):
 @pytest.mark.slow
 @pytest.mark.heavy
 class TestKeras(RuntimeTests):
+    between_processes = 1e-5  # other tests switch TensorFlow's kernels in this one, by training
+
     @staticmethod
     def make(folder):
         from modelyard.frameworks.keras.library import keras as library
