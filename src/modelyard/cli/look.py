@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -46,11 +47,17 @@ def show_command(session: Session, target: ModelRevision, every_tensor: bool) ->
 
 
 def _explained(yard: Yard, model: str, number: int) -> Explanation | None:
-    """The newest explanation of a version; nothing heavy is imported where there is none."""
-    from modelyard.core.explanation import Explanation
+    """The newest explanation that can be read, of a version.
 
-    newest = next(iter(yard.reports(model, number, "explanation")), None)
-    return None if newest is None else Explanation.decode(newest.content)
+    Nothing heavy is imported where there is none.
+    """
+    from modelyard.core.explanation import Explanation
+    from modelyard.errors import Corrupt
+
+    for report in yard.reports(model, number, "explanation"):
+        with suppress(Corrupt):
+            return Explanation.decode(report.content)
+    return None
 
 
 @command(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 (read at run time, to decode)
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import msgspec
+
+from modelyard.errors import Corrupt
 
 __all__ = ["Dependence", "Explanation", "Importance"]
 
@@ -63,15 +65,10 @@ class Explanation:
 
     @classmethod
     def decode(cls, content: Mapping[str, Any]) -> Self:
-        """From what a report keeps: the fields as JSON has them."""
-        fields = dict(content)
-        fields["importances"] = tuple(Importance(**each) for each in fields["importances"])
-        fields["dependences"] = tuple(
-            Dependence(
-                each["feature"],
-                tuple(each["values"]),
-                {name: tuple(means) for name, means in each["outputs"].items()},
-            )
-            for each in fields["dependences"]
-        )
-        return cls(**fields)
+        """From what a report keeps: the fields as JSON has them. Corrupt: `bad-report-row`."""
+        try:
+            return msgspec.convert(content, cls)
+        except msgspec.ValidationError as error:
+            raise Corrupt(
+                "bad-report-row", f"an explanation can't be read: {error}"
+            ) from None  # fmt: skip

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 import zstandard
 
 from modelyard.catalog.queries import reports, versions
-from modelyard.core.evaluation import Evaluation, Report, ReportKind
+from modelyard.core.evaluation import Evaluation, Measure, Report, ReportKind
+from modelyard.core.explanation import Explanation
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.registry.data import DataName, find_data
 from modelyard.registry.journal import Journal, in_journal
@@ -17,7 +20,7 @@ from modelyard.registry.lookup import find_model, find_version, moment
 from modelyard.registry.outcomes import encode_outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -56,14 +59,13 @@ def keep_report(
 
     Raises:
         InvalidInput: `bad-report`: no such kind, or content that JSON can't hold, or an evaluation
-            without measures.
+            or an explanation that could not be read as one.
     """
     if kind not in get_args(ReportKind):
         raise InvalidInput("bad-report", f"{kind!r} is no kind of report",
                            hint=f"one of {', '.join(get_args(ReportKind))}")  # fmt: skip
     packed = _packed(content)
-    if kind == "evaluation":
-        metrics_in(packed)
+    _refuse_unreadable(kind, _unpacked(packed))
     named = _named(house, data)
     rows = None if outcomes is None else encode_outcomes(outcomes)
 
@@ -130,14 +132,23 @@ def reports_of(
         else:
             version = find_version(connection, row, revision)
             rows = reports.of_version(connection, version.id, kind)
-    return (report_of(row.name, found) for found in rows)
+    return _readable(row.name, rows)
+
+
+def _readable(model: str, rows: Iterable[ReportRow]) -> Iterator[Report]:
+    """One bad row must not hide the others."""
+    for row in rows:
+        with suppress(Corrupt):
+            yield report_of(model, row)
 
 
 def evaluations(
     house: House, model: str, revision: str | int | None = None
 ) -> Iterator[Evaluation]:
-    """Evaluations of a version, or of all that live, newest first."""
-    return map(evaluation_of, reports_of(house, model, revision, "evaluation"))
+    """Evaluations of a version, or of all that live, newest first; bad rows are skipped."""
+    for report in reports_of(house, model, revision, "evaluation"):
+        with suppress(Corrupt):
+            yield evaluation_of(report)
 
 
 def report_of(model: str, row: ReportRow) -> Report:
@@ -151,35 +162,55 @@ def report_of(model: str, row: ReportRow) -> Report:
 def evaluation_of(report: Report) -> Evaluation:
     """The value that an evaluation's report holds. Corrupt: `bad-report-row`."""
     identity = {name: getattr(report, name) for name in _IDENTITY}
-    known = {"target": "", "rows": 0, "seed": 0} | dict(report.content) | identity
     try:
-        return msgspec.convert(known, Evaluation, builtin_types=(type(report.created),))
+        return _evaluation(dict(report.content) | identity)
     except msgspec.ValidationError as error:
         raise Corrupt("bad-report-row", f"evaluation {report.id} can't be read: {error}") from None
 
 
-def metrics_in(packed: bytes) -> dict[str, float]:
-    """The measures of an evaluation's content. InvalidInput: `bad-report`."""
-    content = _unpacked(packed)
+def _evaluation(fields: Mapping[str, Any]) -> Evaluation:
+    known = {"target": "", "rows": 0, "seed": 0} | dict(fields)
+    return msgspec.convert(known, Evaluation, builtin_types=(datetime,))
+
+
+def _refuse_unreadable(kind: str, content: Mapping[str, Any]) -> None:
+    """What is kept must be what readers will find. InvalidInput: `bad-report`."""
     try:
-        found = {str(m["name"]): float(m["value"]) for m in content.get("measures", ())}
-        named = msgspec.convert({**_EMPTY, **content}, Evaluation, strict=False)
-    except (TypeError, KeyError, ValueError, msgspec.ValidationError) as error:
-        raise InvalidInput("bad-report", f"this is no evaluation: {error}") from None
-    if not named.measures:
-        raise InvalidInput("bad-report", "an evaluation has measures",
-                           hint='{"measures": [{"name": "accuracy", "value": 0.9}]}')  # fmt: skip
-    return {name[:200]: value for name, value in found.items() if math.isfinite(value)}
+        if kind == "evaluation":
+            if not _evaluation({**content, **_EMPTY}).measures:
+                raise InvalidInput("bad-report", "an evaluation has measures", hint=_EXAMPLE)
+        elif kind == "explanation":
+            Explanation.decode(content)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            "bad-report", f"this is no evaluation: {error}", hint=_EXAMPLE
+        ) from None  # fmt: skip
+    except Corrupt as error:
+        raise InvalidInput("bad-report", error.message, hint="yard explain makes one") from None
 
 
+def metrics_in(packed: bytes) -> dict[str, float]:
+    """The measures of an evaluation's content, as far as they can be read."""
+    found: dict[str, float] = {}
+    measures = _unpacked(packed).get("measures")
+    for measure in measures if isinstance(measures, list) else []:
+        with suppress(msgspec.ValidationError):
+            each = msgspec.convert(measure, Measure)
+            if math.isfinite(each.value):
+                found[each.name[:200]] = each.value
+    return found
+
+
+_EXAMPLE = '{"measures": [{"name": "accuracy", "value": 0.9}]}'
 _EMPTY: dict[str, Any] = {
-    "id": 0, "model": "", "number": 0, "suite": "", "data": "", "data_digest": "", "target": "",
-    "rows": 0, "seed": 0, "created": "1970-01-01T00:00:00Z", "who": "",
+    "id": 0, "model": "", "number": 0, "suite": "", "data": "", "data_digest": "", "who": "",
+    "created": datetime.fromtimestamp(0, UTC),
 }  # fmt: skip
 
 
 def _packed(content: Mapping[str, Any]) -> bytes:
     try:
+        _refuse_infinite(content)
         plain = msgspec.json.encode(dict(content))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidInput("bad-report", f"a report holds what JSON can hold: {error}") from None
@@ -187,6 +218,19 @@ def _packed(content: Mapping[str, Any]) -> bytes:
         raise InvalidInput("bad-report", f"a report of {len(plain):,} bytes is too large",
                            hint="commit large results as a version")  # fmt: skip
     return zstandard.ZstdCompressor(level=3).compress(plain)
+
+
+def _refuse_infinite(value: object) -> None:
+    """JSON has no NaN: one would be kept as null, and not be read as a number again."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput("bad-report", f"a report holds finite numbers, not {value}",
+                           hint="leave out what has no value")  # fmt: skip
+    if isinstance(value, dict):
+        for part in value.values():
+            _refuse_infinite(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _refuse_infinite(part)
 
 
 def _unpacked(packed: bytes) -> dict[str, Any]:

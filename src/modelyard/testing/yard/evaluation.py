@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "EvaluationTests"]
 
 ROWS = 2000
+EXPLANATION = {
+    "model": "m", "number": 1, "data": "", "digest": "", "rows": 2, "seed": 0, "score": "output",
+    "baseline": 0.0, "importances": [{"feature": "a", "mean": 1.5, "deviation": 0.0}],
+    "dependences": [],
+}  # fmt: skip
 
 
 class Bench:
@@ -107,13 +112,13 @@ class EvaluationTests(YardCase):
 
     def test_reports_come_newest_first_and_by_kind(self, yard: Yard, bench: Bench) -> None:
         first, second = bench.version(), bench.version()
-        yard.keep_report("m", first, "explanation", {"importance": {"a": 1.5}})
+        yard.keep_report("m", first, "explanation", EXPLANATION)
         yard.keep_report("m", second, "profile", {"columns": []}, data=bench.data())
         bench.measure(first, bench.answers(0.9, 1), bench.data())
         assert [r.kind for r in yard.reports("m")] == ["evaluation", "profile", "explanation"]
         assert [r.kind for r in yard.reports("m", first)] == ["evaluation", "explanation"]
         (found,) = yard.reports("m", kind="explanation")
-        assert (found.number, found.content, found.data) == (first, {"importance": {"a": 1.5}}, "")
+        assert (found.number, found.content, found.data) == (first, EXPLANATION, "")
 
     def test_what_is_no_report_is_refused(self, yard: Yard, bench: Bench) -> None:
         number = bench.version()
@@ -122,6 +127,13 @@ class EvaluationTests(YardCase):
             ("evaluation", {}),
             ("evaluation", {"measures": [{"name": "accuracy"}]}),
             ("evaluation", {"measures": [{"name": "a", "value": 1.0}], "slices": "many"}),
+            ("evaluation", {"measures": [{"name": "a", "value": "0.9"}]}),
+            ("evaluation", {"measures": [{"name": "a", "value": float("nan")}]}),
+            ("evaluation", {"measures": [{"name": "a", "value": 0.9}], "rows": "2"}),
+            ("explanation", {"importance": {"a": 1.5}}),
+            ("explanation", {**EXPLANATION, "baseline": float("inf")}),
+            ("explanation", {**EXPLANATION, "importances": [{"feature": "a"}]}),
+            ("profile", {"a": [{"b": float("nan")}]}),
             ("profile", {"a": object()}),
         ):
             with refused(InvalidInput, "bad-report"):
