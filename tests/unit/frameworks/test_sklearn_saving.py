@@ -122,6 +122,42 @@ def test_skops_files_are_stored_so_that_versions_share_chunks(saved):
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
+def test_equal_estimators_give_equal_skops_files(kind, saved):
+    model, _ = fitted(kind)
+    written, how = saved("sklearn", model, serializer="skops")
+    twice, _ = saved("sklearn", model, serializer="skops")
+    loaded, _ = saved(
+        "sklearn", sklearn.load(written, how, Trust.of(TRUST_ALL)), serializer="skops"
+    )
+
+    first = bytes_of(written, how)
+
+    assert bytes_of(twice, how) == first
+    assert bytes_of(loaded, how) == first
+
+
+def test_two_fits_with_one_seed_give_equal_skops_files(saved):
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    target = rows[:, 0] > 0
+
+    def made():
+        forest = RandomForestClassifier(n_estimators=3, random_state=0).fit(rows, target)
+        line = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, target)
+        return [bytes_of(*saved("sklearn", model, serializer="skops")) for model in (forest, line)]
+
+    assert made() == made()
+
+
+def bytes_of(files, how):
+    with files.open(how.details["file"]) as file:
+        return file.read()
+
+
 def test_only_estimators_are_recognised():
     from sklearn.utils import Bunch
 

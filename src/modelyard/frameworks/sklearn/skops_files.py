@@ -20,6 +20,7 @@ from modelyard.formats.reading import printable
 from modelyard.formats.zips import members, unpack
 from modelyard.frameworks.interface import need
 from modelyard.frameworks.sklearn.bounds import CHECKED, UNSURE, unchecked
+from modelyard.frameworks.sklearn.canonical import rewrite
 from modelyard.frameworks.sklearn.skops_library import skops_io
 
 if TYPE_CHECKING:
@@ -67,16 +68,16 @@ _UFUNCS = ("numpy", "scipy.special._ufuncs")
 
 
 def dump(obj: Any, place: Path) -> None:
-    """Write a skops file. InvalidInput: `not-savable`."""
+    """Write a skops file; equal objects give equal bytes. InvalidInput: `not-savable`."""
     io = skops_io()
     try:
-        io.dump(obj, place, compression=zipfile.ZIP_STORED)
+        written = io.dumps(obj, compression=zipfile.ZIP_STORED)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        place.unlink(missing_ok=True)
         raise InvalidInput(
             "not-savable", f"skops can't save a {type(obj).__qualname__}: {printable(str(error))}",
             hint="serializer='joblib' can, and asks for trust when it is loaded",
         ) from error  # fmt: skip
+    rewrite(written, place)
 
 
 def load(files: Files, path: str, trust: Trust) -> Any:
