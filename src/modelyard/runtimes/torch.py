@@ -37,7 +37,7 @@ class TorchRuntime:
     def __init__(self, module: Any, signature: Any) -> None:
         self._module = module
         self._inputs = _inputs_of(signature)
-        task = "classification" if last_layer(module) in _CLASSIFIERS else None
+        task = "classification" if _classifies(module, signature) else None
         by_column = self._inputs and all(len(shape) == 1 for shape in self._inputs.values())
         features = tuple(self._inputs) if by_column else None
         classes = _classes(signature) if task else None
@@ -100,6 +100,12 @@ def _inputs_of(signature: Any) -> dict[str, list[int]]:
     if not isinstance(inputs, list):
         return {}
     return {str(entry["name"]): list(entry["shape"]) for entry in inputs}
+
+
+def _classifies(module: Any, signature: Any) -> bool:
+    """Whether the module says so; one number for each row may be a value as well as a logit."""
+    last = last_layer(module)
+    return last in _CLASSIFIERS or (last == "Sigmoid" and _classes(signature) is not None)
 
 
 def _classes(signature: Mapping[str, Any] | None) -> Array | None:

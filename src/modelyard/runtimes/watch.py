@@ -54,7 +54,6 @@ class Watch:
             if _is_larger(folder, limit):
                 raise Exceeded("it wrote more temporary files than it may")
 
-
     def _used(self, now: float) -> int:
         """What it takes; now and then, with all that it started."""
         if now > self._next_group:

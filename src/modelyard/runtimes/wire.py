@@ -33,6 +33,10 @@ Array = np.ndarray[Any, Any]
 _PREFIX: Final = struct.Struct("<4sIQ")
 _MAGIC: Final = b"myw1"
 _LARGEST_HEAD: Final = 16 << 20
+_SMALL_HEAD: Final = 1 << 20
+_GROWTH: Final = 96
+"""Bytes of memory that one byte of a head (an empty list or dict in a list), or one element of
+text or of values, becomes at most."""
 _ARRAY: Final = 1  # the extension of MessagePack that stands for the n-th array
 _RAW: Final = re.compile(
     r"[<>|=](b1|[iu][1248]|f[248]|f16|c8|c16|[mM]8(\[\d{0,4}\w{1,2}\])?|S\d{1,6})"
@@ -103,13 +107,17 @@ def decode(head: bytes, body: memoryview, *, limit: int) -> Frame:
     """The frame of these bytes. Corrupt `bad-frame`: they are none.
 
     Args:
-        limit: Bytes that text may unpack to.
+        limit: Bytes that objects and text may unpack to.
     """
     try:
+        if len(head) > _largest_head(limit):
+            raise ValueError("head")
         found = msgspec.msgpack.decode(head, type=_Head)
         if sum(spec.size for spec in found.arrays) != len(body):
             raise ValueError("lengths of arrays")
-        arrays = list(_unpacked(found.arrays, body, limit))
+        if sum(map(_unpacks_to, found.arrays)) > limit:
+            raise ValueError("objects")
+        arrays = list(_unpacked(found.arrays, body))
 
         def array(code: int, index: memoryview) -> object:
             if code != _ARRAY or len(index) > 9 or not bytes(index).isdigit():
@@ -156,7 +164,7 @@ class Channel:
     def receive(self, tick: Callable[[], None] | None = None) -> Frame:
         """Raises EOFError at the end, Corrupt `bad-frame` for what is no frame."""
         magic, size, length = _PREFIX.unpack(self._read(_PREFIX.size, tick))
-        if magic != _MAGIC or size > _LARGEST_HEAD or length > self._limit:
+        if magic != _MAGIC or size > _largest_head(self._limit) or length > self._limit:
             raise _bad_frame()
         head = bytes(self._read(size, tick))
         return decode(head, self._read(length, tick), limit=self._limit)
@@ -222,20 +230,36 @@ def _text(items: Iterable[str | None], shape: list[int]) -> tuple[_Spec, list[me
     return _Spec(_TEXT, shape, lengths.nbytes + len(blob)), parts
 
 
-def _unpacked(specs: list[_Spec], body: memoryview, limit: int) -> Iterable[Array]:
+def _largest_head(limit: int) -> int:
+    return min(_LARGEST_HEAD, max(_SMALL_HEAD, limit // _GROWTH))
+
+
+def _unpacks_to(spec: _Spec) -> int:
+    """What an array of objects or of text may take while it is read; other arrays don't grow."""
+    if spec.form not in (_TEXT, _VALUES):
+        return 0
+    count = abs(math.prod(spec.shape))
+    width = _WIDE.fullmatch(spec.width)
+    wide = 4 * count * int(width[1]) if width else 0
+    return _GROWTH * count + wide + 4 * abs(spec.size)  # a character takes up to four bytes
+
+
+def _unpacked(specs: list[_Spec], body: memoryview) -> Iterable[Array]:
     start = 0
     for spec in specs:
         if spec.size < 0 or len(spec.shape) > 32 or any(side < 0 for side in spec.shape):
             raise ValueError("shape")
-        yield _array(spec, body[start : start + spec.size], limit)
+        yield _array(spec, body[start : start + spec.size])
         start += spec.size
 
 
-def _array(spec: _Spec, data: memoryview, limit: int) -> Array:
+def _array(spec: _Spec, data: memoryview) -> Array:
     count = math.prod(spec.shape)
     if spec.form == _TEXT:
-        return _text_array(spec, data, count, limit)
+        return _text_array(spec, data, count)
     if spec.form == _VALUES:
+        if _elements(data) != count:
+            raise ValueError("length")
         values = msgspec.msgpack.decode(data, type=list[bool | int | float | str | None])
         return _filled(values, count, spec.shape)
     if not _RAW.fullmatch(spec.form):
@@ -251,22 +275,35 @@ def _array(spec: _Spec, data: memoryview, limit: int) -> Array:
     return flat.reshape(spec.shape, order="F" if spec.fortran else "C")
 
 
-def _text_array(spec: _Spec, data: memoryview, count: int, limit: int) -> Array:
+def _text_array(spec: _Spec, data: memoryview, count: int) -> Array:
     if 4 * count > len(data):
         raise ValueError("length")
     lengths = np.frombuffer(data[: 4 * count], np.int32) if count else np.empty(0, np.int32)
     text = str(data[4 * count :], "utf-8")
-    ends = np.cumsum(np.maximum(lengths, 0), dtype=np.int64)
-    if lengths.size and (int(lengths.min()) < -1 or int(ends[-1]) != len(text)):
+    if lengths.size and int(lengths.min()) < -1:
         raise ValueError("lengths of text")
-    marks = zip(lengths.tolist(), ends.tolist(), strict=True)
-    items = [None if length < 0 else text[end - length : end] for length, end in marks]
+    items: list[str | None] = []
+    start = 0
+    for length in lengths.tolist():
+        items.append(None if length < 0 else text[start : start + length])
+        start += max(0, length)
+    if count and start != len(text):
+        raise ValueError("lengths of text")
     if not spec.width:
         return _filled(items, count, spec.shape)
     width = _WIDE.fullmatch(spec.width)
-    if width is None or 4 * count * int(width[1]) > limit or None in items:
+    if width is None or None in items:
         raise ValueError("width")
     return np.array(items, spec.width).reshape(spec.shape)
+
+
+def _elements(data: memoryview) -> int:
+    """How many a list in MessagePack says it has, before any of them is made."""
+    first = data[0]
+    if 0x90 <= first <= 0x9F:
+        return first & 0xF
+    size = {0xDC: 2, 0xDD: 4}[first]
+    return int.from_bytes(data[1 : 1 + size], "big")
 
 
 def _filled(items: list[Any], count: int, shape: list[int]) -> Array:

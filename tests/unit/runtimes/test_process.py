@@ -283,7 +283,10 @@ def test_memory_of_what_it_started_counts(tmp_path):
     ],
 )
 def test_a_child_that_answers_something_else_is_corrupt_and_stopped(tmp_path, answer):
-    lie = f"import modelyard.runtimes.child as c\nc._Server._predict = lambda *_: {answer}"
+    lie = (
+        "from modelyard.runtimes.child import _Server\nfrom modelyard.runtimes.wire import Frame\n"
+        f"_Server._answer = lambda self, *_: self._channel.send(Frame('result', {answer}))"
+    )
     with opened(tmp_path, "return rows[:, 0]", before=lie) as runtime:
         with pytest.raises(Corrupt) as caught:
             runtime.predict(ROWS)

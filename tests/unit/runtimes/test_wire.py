@@ -198,6 +198,52 @@ def test_wide_text_that_would_grow_is_refused():
     assert decoded(head, lengths) is None
 
 
+def one_array(form, count, body, width=""):
+    index = msgspec.msgpack.Ext(1, b"0")
+    spec = [form, [count], len(body), width, False]
+    return msgspec.msgpack.encode(["result", [spec], index]), body
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "width"),
+    [
+        ("text", np.full(20_000, -1, np.int32).tobytes(), ""),
+        ("values", b"\xdc" + (20_000).to_bytes(2, "big") + b"\xc0" * 20_000, ""),
+        ("text", np.zeros(20_000, np.int32).tobytes(), "<U10"),
+    ],
+)
+def test_elements_that_would_grow_past_the_limit_are_refused(form, body, width):
+    head, body = one_array(form, 20_000, body, width)
+    assert decoded(head, body) is None
+    found = decode(head, memoryview(body), limit=1 << 30) if not width else None
+    assert found is None or found.content.tolist() == [None] * 20_000
+
+
+def test_arrays_that_grow_together_past_the_limit_are_refused():
+    lengths = np.full(4000, -1, np.int32).tobytes()
+    specs = [["text", [4000], len(lengths), "", False]] * 4
+    whole = msgspec.msgpack.encode(["result", specs, None])
+    alone = msgspec.msgpack.encode(["result", specs[:1], None])
+    assert decoded(alone, lengths) is not None
+    assert decoded(whole, 4 * lengths) is None
+
+
+def test_a_list_that_is_longer_than_it_was_said_to_be_is_refused_before_it_is_made():
+    head, body = one_array("values", 3, b"\xdd" + (2**31).to_bytes(4, "big") + b"\xc0" * 100)
+    assert decoded(head, body) is None
+    assert decoded(*one_array("values", 0, b"")) is None
+
+
+def test_a_head_that_would_grow_past_the_limit_is_refused(ends):
+    size = (1 << 20) + 1
+    assert (
+        decoded(b"\x93\xa6result\x90\xdd" + size.to_bytes(4, "big") + b"\x90" * size, b"") is None
+    )
+    ends[0].sendall(struct.pack("<4sIQ", b"myw1", size, 0))
+    with pytest.raises(Corrupt):
+        Channel(ends[1], limit=LIMIT).receive()
+
+
 # -- over a socket -------------------------------------------------------------------------------
 
 
