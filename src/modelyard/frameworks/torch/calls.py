@@ -140,11 +140,14 @@ def named_outputs(module: Any, raw: Any) -> dict[str, Array]:
     """Outputs by name: `output`, `output_0`, ..., or the keys of a dict.
 
     The one output of a module whose last layer is Softmax, LogSoftmax or Sigmoid becomes
-    `probability` and `label`.
+    `probability` and `label`. Any other output with one number for a row is `prediction`, shape
+    (rows,): a value or a logit, which the module alone does not tell apart.
     """
     last = last_layer(module)
-    if last in _PROBABILITIES and hasattr(raw, "ndim") and raw.ndim == 2:
-        return _classified(_array(raw), last)
+    if last in _PROBABILITIES and hasattr(raw, "ndim"):
+        values = raw.reshape(-1, 1) if last == "Sigmoid" and raw.ndim == 1 else raw
+        if values.ndim == 2:
+            return _classified(_array(values), last)
     if isinstance(raw, Mapping):
         found = {str(name): _array(value) for name, value in raw.items() if value is not None}
     elif isinstance(raw, tuple | list):
@@ -153,6 +156,8 @@ def named_outputs(module: Any, raw: Any) -> dict[str, Array]:
         found = {name: _array(value) for name, value in zip(names, flat, strict=True)}
     else:
         found = {"output": _array(raw)}
+    if not isinstance(raw, Mapping) and len(found) == 1 and _is_column(found["output"]):
+        return {"prediction": found["output"].reshape(-1)}
     return found
 
 
@@ -189,6 +194,12 @@ def _classified(values: Array, last: str) -> dict[str, Array]:
             return {"output": values}
         probability = np.concatenate([1 - probability, probability], axis=1)
     return {"probability": probability, "label": probability.argmax(axis=1).astype(np.int64)}
+
+
+def _is_column(values: Array) -> bool:
+    """One number for each row."""
+    one = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
+    return one and values.dtype.kind == "f"
 
 
 def _flat(raw: Any) -> Iterator[Any]:
