@@ -180,6 +180,6 @@ def _close(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
             np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6)
         else:
             if tolerance and array.dtype.kind == "f":
-            np.testing.assert_allclose(found[name], array, rtol=tolerance)
-        else:
-            np.testing.assert_array_equal(found[name], array)
+                np.testing.assert_allclose(found[name], array, rtol=tolerance)
+            else:
+                np.testing.assert_array_equal(found[name], array)
