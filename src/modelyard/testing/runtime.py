@@ -160,9 +160,7 @@ class RuntimeTests:
                 assert {"landlock", "seccomp"} <= set(child.layers)
 
 
-def _same(
-    found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float = 0.0
-) -> None:
+def _same(found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float = 0.0) -> None:
     assert set(found) == set(wanted)
     for name, array in wanted.items():
         assert found[name].dtype == array.dtype
@@ -179,7 +177,4 @@ def _close(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> None:
         if array.dtype.kind == "f":
             np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6)
         else:
-            if tolerance and array.dtype.kind == "f":
-                np.testing.assert_allclose(found[name], array, rtol=tolerance)
-            else:
-                np.testing.assert_array_equal(found[name], array)
+            np.testing.assert_array_equal(found[name], array)
