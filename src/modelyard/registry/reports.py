@@ -163,9 +163,12 @@ def evaluation_of(report: Report) -> Evaluation:
     """The value that an evaluation's report holds. Corrupt: `bad-report-row`."""
     identity = {name: getattr(report, name) for name in _IDENTITY}
     try:
-        return _evaluation(dict(report.content) | identity)
+        found = _evaluation(dict(report.content) | identity)
     except msgspec.ValidationError as error:
         raise Corrupt("bad-report-row", f"evaluation {report.id} can't be read: {error}") from None
+    if not found.measures:
+        raise Corrupt("bad-report-row", f"evaluation {report.id} has no measures")
+    return found
 
 
 def _evaluation(fields: Mapping[str, Any]) -> Evaluation:

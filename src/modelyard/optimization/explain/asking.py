@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.errors import Unsupported
+from modelyard.errors import InvalidInput, Unsupported
+from modelyard.registry.answers import check_target
+from modelyard.registry.classes import Coder, agreed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from modelyard.core.table import Table
-    from modelyard.runtimes import Prediction, Runtime
+    from modelyard.runtimes import Runtime
 
 __all__ = ["Asked"]
 
 Array = np.ndarray[Any, Any]
-
-_CLASSES = 20
 
 
 @dataclass(slots=True)
@@ -31,16 +31,57 @@ class Asked:
     """The target of the rows, if it is known."""
     names: tuple[str, ...] = field(default=())
     """Names of the numbers that `numbers` gives."""
+    _coder: Coder = field(default_factory=Coder)
+    """Classes, as evaluation compares them."""
+    _right: Array | None = None
+    """Codes of the right classes, as the model spells them."""
 
     def numbers(self, table: Table) -> Array:
         """Shape (rows, outputs): probabilities by class, or predictions.
 
-        Unsupported: `not-explainable`: the model gives neither.
+        Raises:
+            Unsupported: `not-explainable`: the model gives neither.
+            InvalidInput: `bad-outputs`: of other rows, or not finite.
         """
+        return self._numbers(self._outputs(table))
+
+    def scorer(self, table: Table) -> tuple[str, Callable[[Table], Array]]:
+        """What importance is measured by: its name, and a score for each row, higher is better.
+
+        Raises:
+            InvalidInput: `missing-target`, `bad-target`, `not-numeric`, `labels-differ`.
+        """
+        outputs = self._outputs(table)
+        if self.truth is None:
+            before = self._numbers(outputs)
+            return "output", lambda changed: -self._distance(changed, before)
+        label = outputs.get("label")
+        if label is not None:
+            check_target(self.truth, "classification", grouped=False)
+            self._agree(label)
+            return "accuracy", self._hits
+        check_target(self.truth, "regression", grouped=False)
+        return "r2", self._explained
+
+    def _outputs(self, table: Table) -> Mapping[str, Array]:
         outputs = self.runtime.predict(table).outputs
+        odd = [name for name, values in outputs.items() if len(values) != len(table)]
+        if odd or not outputs:
+            what = f"{odd[0]} of other rows" if odd else "nothing"
+            raise InvalidInput(
+                "bad-outputs", f"asked about {len(table):,} rows, the model gives {what}"
+            )
+        label = outputs.get("label")
+        if label is not None and label.ndim != 1:
+            raise InvalidInput("bad-outputs", "the model gives several labels for each row")
+        return outputs
+
+    def _numbers(self, outputs: Mapping[str, Array]) -> Array:
         for name in ("probability", "prediction", *outputs):
             values = outputs.get(name)
             if values is not None and values.dtype.kind in "iuf" and values.ndim <= 2:
+                if not np.isfinite(values).all():
+                    raise InvalidInput("bad-outputs", f"the model's {name} is not finite")
                 flat = values.reshape(len(values), -1)
                 self.names = self._names(name, flat.shape[1])
                 return flat.astype(np.float64, copy=False)
@@ -55,16 +96,6 @@ class Asked:
             return tuple(str(label) for label in classes)
         return (output,) if count == 1 else tuple(f"{output}[{i}]" for i in range(count))
 
-    def scorer(self, table: Table) -> tuple[str, Callable[[Table], Array]]:
-        """What importance is measured by: its name, and a score for each row, higher is better."""
-        prediction = self.runtime.predict(table)
-        if self.truth is None:
-            before = self.numbers(table)
-            return "output", lambda changed: -self._distance(changed, before)
-        if "label" in prediction.outputs:
-            return "accuracy", self._right
-        return "r2", self._explained
-
     def _distance(self, table: Table, before: Array) -> Array:
         """How far the outputs of changed rows are from those of the rows as they were."""
         after = self.numbers(table)
@@ -72,27 +103,32 @@ class Asked:
         change: Array = np.abs(after - np.tile(before, (times, 1))).mean(axis=1)
         return change
 
-    def _right(self, table: Table) -> Array:
-        return np.asarray(_texts(self._label(self.runtime.predict(table)))
-                          == _texts(self._truths(table)), np.float64)  # fmt: skip
+    def _agree(self, label: Array) -> None:
+        """Read the target as the model's classes: 1, 1.0, "1" and true are one."""
+        assert self.truth is not None
+        codes = self._coder.codes(self.truth)
+        names = list(self._coder.names)
+        classes = self.runtime.about.classes
+        said = [Coder.name(each) for each in (label if classes is None else classes)]
+        same = agreed(names, list(dict.fromkeys(said)))
+        spelled = np.array([same.get(name, name) for name in names], object)
+        self._right = self._coder.codes(spelled[codes])
 
-    def _label(self, prediction: Prediction) -> Array:
-        return prediction.outputs["label"]
+    def _hits(self, table: Table) -> Array:
+        label = self._outputs(table).get("label")
+        if label is None:
+            raise InvalidInput("bad-outputs", "the model gives labels only for some rows")
+        assert self._right is not None
+        hits: Array = self._coder.codes(label) == self._tiled(self._right, table)
+        return hits.astype(np.float64)
 
     def _explained(self, table: Table) -> Array:
         """Each row's part of R squared: their mean is R squared itself."""
-        truth = self._truths(table).astype(np.float64)
+        assert self.truth is not None
+        truth = self._tiled(self.truth, table).astype(np.float64)
         error = (self.numbers(table)[:, 0] - truth) ** 2
         variance = float(np.var(truth)) or 1.0
         return 1.0 - error / variance
 
-    def _truths(self, table: Table) -> Array:
-        assert self.truth is not None
-        return np.tile(self.truth, len(table) // len(self.truth))
-
-
-def _texts(values: Array) -> Array:
-    """Labels as they compare: 1, 1.0 and '1' are one class, in a file as in a model."""
-    if values.dtype.kind == "f" and np.all(np.mod(values, 1) == 0):
-        values = values.astype(np.int64)
-    return values.astype(str)
+    def _tiled(self, values: Array, table: Table) -> Array:
+        return np.tile(values, len(table) // len(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ import numpy as np
 from modelyard.core.explanation import Explanation
 from modelyard.core.table import Table
 from modelyard.core.version import Progress
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import Corrupt, InvalidInput, Unsupported
 from modelyard.formats.tables import read_table
 from modelyard.optimization.explain.asking import Asked
 from modelyard.optimization.explain.importance import dependence_of, importances_of
+from modelyard.registry.answers import check_target
 from modelyard.registry.asking import opened
-from modelyard.registry.data import find_data
+from modelyard.registry.data import DataName, find_data
+from modelyard.registry.reports import keep_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,10 +59,13 @@ def explain(
         top: Of how many inputs, the most important ones, the dependence is computed.
 
     Raises:
-        InvalidInput: `bad-explain`, `no-column`.
+        InvalidInput: `bad-explain`, `bad-seed`, `no-column`, `missing-target`, `not-numeric`,
+            `labels-differ`, `bad-outputs`: nothing is kept.
         Unsupported: `not-explainable`, `no-extra`.
         Denied: `untrusted`, as `Yard.load`.
     """
+    if not 0 <= seed < 2**32:
+        raise InvalidInput("bad-seed", f"{seed} is no seed", hint="0 to 4294967295")
     if not (2 <= rows <= 1_000_000 and 1 <= repeats <= 1000 and 2 <= points <= 1000 and top >= 0):
         raise InvalidInput(
             "bad-explain", f"can't explain with rows={rows}, repeats={repeats}, points={points}",
@@ -97,16 +103,20 @@ def explain(
             expected=dict(zip(asked.names, map(float, expected), strict=True)),
             versions=versions,
         )  # fmt: skip
-    yard.keep_report(explanation.model, explanation.number, KIND, asdict(explanation), data=data)
+    keep_report(
+        yard.house, explanation.model, explanation.number, KIND, asdict(explanation),
+        data=DataName(found.name, found.digest),
+    )  # fmt: skip
     return explanation
 
 
 def explanations(
     yard: LocalYard, model: str, revision: str | int | None = None
 ) -> Iterator[Explanation]:
-    """What was explained of a version, newest first."""
+    """What was explained of a version, newest first; what can't be read is skipped."""
     for report in yard.reports(model, revision, KIND):
-        yield Explanation.decode(report.content)
+        with suppress(Corrupt):
+            yield Explanation.decode(report.content)
 
 
 def _drawn(
@@ -116,6 +126,8 @@ def _drawn(
     if not len(table):
         raise InvalidInput("no-rows", "the data has no rows", hint="name another file")
     truth = None if target is None else table.column(target)
+    if truth is not None:
+        check_target(truth, None, grouped=False)
     inputs = table if target is None else table.without(target)
     if len(table) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(table), rows, replace=False))

@@ -79,12 +79,14 @@ def _repeated(table: Table, times: int, changed: dict[str, Array]) -> Table:
 
 
 def _grid(column: Array, points: int) -> Array:
-    """Quantiles of numbers; the most frequent of texts."""
+    """Quantiles of numbers; both truth values; the most frequent of texts."""
+    if column.dtype.kind == "b":
+        return np.unique(column)
     if column.dtype.kind not in "iuf":
         present = column[np.array([value is not None for value in column])]
         texts, counts = np.unique(present.astype(str), return_counts=True)
         return texts[np.argsort(-counts, kind="stable")][:_TEXTS].astype(object)
-    known = column[~np.isnan(column)] if column.dtype.kind == "f" else column
+    known = column[np.isfinite(column)] if column.dtype.kind == "f" else column
     if not len(known):
         return column[:1]
     quantiles = np.quantile(known, np.linspace(0.01, 0.99, points), method="nearest")

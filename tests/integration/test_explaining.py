@@ -1,0 +1,99 @@
+"""Explanations of real models: right by construction, kept, and refused before anything is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelyard.errors import InvalidInput
+from modelyard.optimization.explain.explaining import explain, explanations
+from modelyard.registry import create
+from modelyard.testing.yard import refused
+
+pytestmark = pytest.mark.slow
+
+
+def write_csv(path, **columns):
+    lines = [",".join(columns)]
+    lines += [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("explaining")
+
+
+@pytest.fixture(scope="module")
+def yard(place):
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300),
+                          "c": rng.random(300) > 0.5})  # fmt: skip
+    score = 2 * frame["a"] + frame["c"]
+    held = create(place / "yard", author="Ann")
+    held.model("line").commit(LinearRegression().fit(frame, score), message="line")
+    held.model("truth").commit(LogisticRegression().fit(frame, score > 0.5), message="classes")
+    columns = {name: frame[name].tolist() for name in frame}
+    write_csv(place / "line.csv", **columns, y=score.round(6).tolist())
+    write_csv(place / "words.csv", **columns, y=["high" if s > 0 else "low" for s in score])
+    write_csv(place / "gaps.csv", **columns, y=["", *score.round(6).tolist()[1:]])
+    write_csv(place / "yes.csv", **columns, y=["yes" if s > 0.5 else "no" for s in score])
+    yield held
+    held.close()
+
+
+def test_truth_values_have_two_points_and_inputs_their_order(yard, place):
+    found = explain(yard, "line", data=place / "line.csv", target="y")
+    assert [each.feature for each in found.importances] == ["a", "c", "b"]
+    assert (found.score, found.baseline) == ("r2", pytest.approx(1.0))
+    values = {each.feature: each.values for each in found.dependences}
+    assert values["c"] == (False, True)
+    assert next(explanations(yard, "line")) == found
+    (report,) = yard.reports("line", kind="explanation")
+    assert (report.data, report.data_digest) == ("line.csv", found.digest)
+
+
+def test_classes_are_compared_by_their_meaning(yard, place):
+    found = explain(yard, "truth", data=place / "yes.csv", target="y", top=0)
+    assert found.score == "accuracy"
+    assert found.baseline > 0.9
+
+
+@pytest.mark.parametrize(
+    ("model", "file", "options", "kind"),
+    [
+        ("line", "gaps.csv", {}, "missing-target"),
+        ("line", "words.csv", {}, "not-numeric"),
+        ("truth", "words.csv", {}, "labels-differ"),
+        ("line", "line.csv", {"seed": -1}, "bad-seed"),
+        ("line", "line.csv", {"target": "z"}, "no-column"),
+    ],
+)
+def test_what_can_not_be_explained_keeps_nothing(yard, place, model, file, options, kind):
+    before = len(list(yard.reports(model)))
+    with refused(InvalidInput, kind):
+        explain(yard, model, data=place / file, **{"target": "y", **options})
+    assert len(list(yard.reports(model))) == before
+
+
+def test_a_row_that_can_not_be_read_hides_no_other(yard, place):
+    import sqlalchemy as sa
+
+    from modelyard.catalog.schema import report
+
+    kept = explain(yard, "truth", data=place / "yes.csv", top=0)
+    yard.evaluate("truth", data=place / "yes.csv", target="y")
+    for kind in ("explanation", "evaluation"):
+        yard.keep_report("truth", None, "profile", {"measures": kind})
+        (newest, *_) = yard.reports("truth", kind="profile")
+        changed = sa.update(report).where(report.c.id == newest.id).values(kind=kind)
+        yard.house.catalog.write(lambda connection, changed=changed: connection.execute(changed))
+    (last, *_) = yard.reports("truth", kind="explanation")
+    assert last.content == {"measures": "explanation"}
+    assert next(explanations(yard, "truth")) == kept
+    assert len(list(yard.evaluations("truth"))) == 1
+    assert yard.best("truth", metric="accuracy").leader == 1
