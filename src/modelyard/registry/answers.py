@@ -107,22 +107,36 @@ class _Classes:
             else:
                 label = only
         if scores is not None:
-            self._add_scores(scores)
+            scores = self._add_scores(scores)
             if label is None:
                 label = np.asarray(self._columns(scores), object)[scores.argmax(axis=1)]
         if label is None or label.ndim != 1:
             raise _wrong("classification", outputs)
         self._labels.append(self._coder.codes(label))
 
-    def _add_scores(self, scores: Array) -> None:
-        if scores.ndim == 1 or scores.shape[1] == 1:
-            one = scores.reshape(-1)
-            scores = np.column_stack([1 - one, one])
+    def _add_scores(self, scores: Array) -> Array:
+        """Keep the scores; gives them with a column for each class."""
+        if scores.ndim == 1 or scores.shape[1:] == (1,):
+            scores = self._two_columns(scores.reshape(-1))
+        if scores.ndim != 2:
+            raise _wrong("classification", {"scores": scores})
         if not np.isfinite(scores).all():
             raise InvalidInput("bad-outputs", "the model gives scores that are not finite")
         sums = scores.sum(axis=1, dtype=np.float64)
         self._proper &= bool((scores >= -1e-6).all() and (np.abs(sums - 1) < 1e-3).all())
         self._scores.append(scores)
+        return scores
+
+    def _two_columns(self, one: Array) -> Array:
+        """A single column is the chance of the second of two classes, or of the only one."""
+        count = 2 if self._known is None else len(self._known)
+        if count == 1:
+            return one.reshape(-1, 1)
+        if count == 2:
+            return np.column_stack([1 - one, one])
+        raise InvalidInput(
+            "bad-outputs", f"the model knows {count} classes, but scores only one of them"
+        )
 
     def _columns(self, scores: Array) -> list[str]:
         """The class of each column."""

@@ -11,6 +11,7 @@ from modelyard.errors import InvalidInput
 from modelyard.registry.answers import gatherer, guessed_suite
 from modelyard.registry.slicing import slices_of
 from modelyard.runtimes import About
+from modelyard.testing.yard import refused
 
 TRUTH = np.array([0, 1, 1, 0, 2])
 TEXT = np.array(["cat", "dog", "dog", "cat", "emu"], object)
@@ -45,6 +46,28 @@ def test_classes_are_found_by_name_or_shape(outputs, classes):
     assert found["accuracy"] == 0.8
     assert facts.classes == ("0", "1", "2")
     assert ("log_loss" in found) == (classes is not None)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_one_column_is_the_only_class_or_the_second(shape):
+    truth = np.array(["a", "a", "a", "b"], object)
+    only = {"probability": np.ones(shape)}
+    found, facts, _ = measured("classification", truth, only, about=About("x", None, ["a"]))
+    assert facts.classes == ("a", "b")
+    assert found["accuracy"] == 0.75
+    assert found["brier"] == pytest.approx(0.25)
+    assert found["log_loss"] == pytest.approx(-np.log(np.finfo(float).eps) / 4)
+    always, _, _ = measured("classification", truth[:3], {"probability": np.ones(shape)[:3]},
+                            about=About("x", None, ["a"]))  # fmt: skip
+    assert (always["log_loss"], always["brier"]) == pytest.approx((0, 0))
+    chance = np.array([0.1, 0.2, 0.3, 0.6])
+    for classes in (None, ["a", "b"]):
+        found, _, _ = measured("classification", truth, {"probability": chance.reshape(shape)},
+                               about=About("x", None, classes))  # fmt: skip
+        assert found["accuracy"] == 1.0
+        assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.7, 0.6]).mean())
+    with refused(InvalidInput, "bad-outputs"):
+        measured("classification", truth, only, about=About("x", None, ["a", "b", "c"]))
 
 
 def test_batches_come_together():
