@@ -420,6 +420,42 @@ def test_a_layer_is_replaced_and_the_rest_is_kept(again: Callable[..., Any]) -> 
     assert TORCH.structure(loaded)[5].startswith("4: Linear(in_features=8, out_features=5")
 
 
+def linear(takes: int, gives: int) -> dict[str, Any]:
+    return {"class": "torch.nn.Linear", "args": {"in_features": takes, "out_features": gives}}
+
+
+def test_layers_that_do_not_fit_each_other_are_refused() -> None:
+    from torch import nn
+
+    with pytest.raises(InvalidInput, match=r"could not run any more: .*8.*7, 3") as refused:
+        TORCH.set_structure(make_net(), {"replace": {"4": linear(7, 3)}}, NOTHING)
+    assert refused.value.kind == "bad-structure"
+    both = {"0": linear(6, 8), "4": linear(8, 2)}
+    assert TORCH.set_structure(make_net(), {"replace": both}, NOTHING)[0][0].in_features == 6
+
+    picture = nn.Sequential(nn.Conv2d(1, 2, 5), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 24 * 24, 3))
+    assert TORCH.set_structure(picture, {"replace": {"3": linear(2 * 24 * 24, 9)}}, NOTHING)
+    with pytest.raises(InvalidInput, match="could not run any more"):
+        TORCH.set_structure(picture, {"replace": {"3": linear(5, 9)}}, NOTHING)
+    words = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2))
+    with pytest.raises(InvalidInput, match="could not run any more"):
+        TORCH.set_structure(words, {"replace": {"1": linear(3, 2)}}, NOTHING)
+
+
+def test_nothing_is_said_of_modules_whose_input_is_not_known() -> None:
+    from torch import nn
+
+    parts = nn.ModuleList([nn.Linear(2, 3), nn.Linear(3, 4)])
+    changed, _ = TORCH.set_structure(parts, {"replace": {"1": linear(7, 4)}}, NOTHING)
+    assert changed[1].in_features == 7
+
+
+def test_an_unknown_step_is_answered_with_all_that_there_are() -> None:
+    with pytest.raises(InvalidInput, match="no step is named 'repalce'") as refused:
+        TORCH.set_structure(make_net(), {"repalce": {"4": linear(8, 3)}}, NOTHING)
+    assert "replace" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("plan", "error", "said"),
     [
@@ -511,6 +547,35 @@ def test_several_inputs_go_by_place_or_by_name() -> None:
         said = runtime.predict(Table(dict(zip(names, (left, right), strict=True)))).outputs
         assert said["sum"].tolist() == [[3, 3]] * 3
         assert list(said) == ["sum", "left"]
+
+
+def test_one_number_for_a_row_is_a_prediction() -> None:
+    from torch import nn
+
+    from modelyard.runtimes import runtime_of
+
+    rows = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+    for net in (nn.Linear(4, 1), nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))):
+        signature = TORCH.signature(net, rows[:5])
+        assert signature["outputs"] == [{"name": "prediction", "dtype": "float32", "shape": [-1]}]
+        runtime = runtime_of("torch", net, signature)
+        assert runtime.about.task is None
+        found = runtime.predict(Table.of(rows)).outputs
+        assert {name: values.shape for name, values in found.items()} == {"prediction": (300,)}
+
+
+def test_one_sigmoid_is_a_classifier_of_two_classes() -> None:
+    from torch import nn
+
+    from modelyard.runtimes import runtime_of
+
+    rows = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    for end in (nn.Identity(), nn.Flatten(0)):
+        net = nn.Sequential(nn.Linear(4, 1), end, nn.Sigmoid())
+        runtime = runtime_of("torch", net, TORCH.signature(net, rows))
+        assert runtime.about.task == "classification"
+        assert runtime.about.classes.tolist() == [0, 1]
+        assert runtime.predict(Table.of(rows)).outputs["probability"].shape == (6, 2)
 
 
 def test_predicting_leaves_the_module_as_it_was() -> None:

@@ -18,7 +18,10 @@ __all__ = [
 
 Json = Any
 
-_HINT = "steps are rename, drop, add, reshape, split, join, cast, shard, unshard; see the guide"
+_HINT = (
+    "steps are rename, drop, add, reshape, split, join, cast, shard, unshard, and of modules "
+    "replace, alone; see the guide"
+)
 
 
 def bad(message: str, hint: str = _HINT) -> InvalidInput:

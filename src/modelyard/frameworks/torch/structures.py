@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput
@@ -12,6 +13,7 @@ from modelyard.frameworks.torch.classes import CONTAINERS, known_class
 from modelyard.frameworks.torch.kinds import kind_of, module_of
 from modelyard.frameworks.torch.loading import set_modes, tie
 from modelyard.frameworks.torch.tree import build, describe
+from modelyard.frameworks.torch.trying import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,13 +99,20 @@ def _replaced(obj: Any, changes: Mapping[str, Json], trust: Trust) -> tuple[Any,
             "replace needs a module that is made of torch.nn alone",
             "change the module's own code, and commit it again",
         )
+    before = copy.deepcopy(tree)
     for path, what in changes.items():
         _place(tree, path, _node(path, what, trust))
     state = module.state_dict()
     try:
         new = build(tree, meta=False)
+        why = misfit(before, tree)
     except InvalidInput as error:
         raise bad(error.message, "class is one of torch.nn, args are its constructor's") from None
+    if why is not None:
+        raise bad(
+            f"the module could not run any more: {why}",
+            "what a layer takes must be what the one before it gives; one replace may name several",
+        )
     own = new.state_dict()
     kept = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape}
     new.load_state_dict(kept, strict=False, assign=True)
