@@ -445,6 +445,22 @@ def test_plans_that_can_not_be(plan, net):
     assert refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("BatchNormalisation", "do you mean BatchNormalization"),
+        ("dense", "do you mean Dense"),
+        ("Zzzz", "a class of your own needs its module"),
+    ],
+)
+def test_a_misspelt_layer_is_no_question_of_trust(net, name, hint):
+    plan = {"insert": [{"after": "dropout", "layer": {"class_name": name}}]}
+    with pytest.raises(InvalidInput, match=f"Keras has no {name}") as refused:
+        fw.set_structure(net, plan, Trust())
+    assert refused.value.kind == "bad-structure"
+    assert hint in refused.value.hint
+
+
 def test_a_plan_brings_no_code(net):
     code = {"class_name": "__lambda__", "config": {"value": ["AAAA", None, None]}}
     layer = {"class_name": "Lambda", "config": {"function": code}}

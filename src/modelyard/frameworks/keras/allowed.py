@@ -7,7 +7,9 @@ FlaxLayer, and operations that take functions (Map, Scan, WhileLoop, ...).
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "FUNCTIONS", "is_class", "is_function", "module_of"]
+import difflib
+
+__all__ = ["CLASSES", "FUNCTIONS", "close_to", "is_class", "is_function", "module_of"]
 
 _TORCH = "keras.src.backend.torch.optimizers"
 """With torch below, Keras names optimizers by these modules."""
@@ -212,3 +214,12 @@ def module_of(name: str) -> str | None:
     """The public module of a layer or an optimizer, for plans that leave it out."""
     places = ("keras.layers", "keras", "keras.src.models.functional")
     return next((module for module in places if name in CLASSES[module]), None)
+
+
+def close_to(name: str) -> list[str]:
+    """Layers that a misspelt name may mean, the closest first; else other classes."""
+    for names in (CLASSES["keras.layers"], _ANYWHERE):
+        small = {known.lower(): known for known in sorted(names)}
+        if found := difflib.get_close_matches(name[:80].lower(), small, n=3, cutoff=0.7):
+            return [small[known] for known in found]
+    return []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Json
 
-__all__ = ["LAMBDA", "Need", "custom_objects", "is_unsafe", "needs_of", "require"]
+__all__ = ["LAMBDA", "Need", "custom_objects", "is_unsafe", "nameless", "needs_of", "require"]
 
 LAMBDA = "keras.layers.Lambda"
 
@@ -122,6 +122,18 @@ def require(what: str, needs: Iterable[Need], trust: Trust) -> None:
     """Denied `untrusted`, naming each need that the caller did not allow."""
     missing = [need.name for need in needs if _given(need, trust) is None]
     trust.require(what, missing, why="would use")
+
+
+def nameless(needs: Iterable[Need], trust: Trust) -> list[Need]:
+    """Classes that are neither Keras' nor of any module or package, and that nobody allowed."""
+    return [
+        need
+        for need in needs
+        if need.keys
+        and need.name.isidentifier()
+        and need.name not in _HOLDS_CODE
+        and _given(need, trust) is None
+    ]
 
 
 def is_unsafe(needs: Iterable[Need]) -> bool:

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
-from modelyard.frameworks.keras.allowed import module_of
+from modelyard.frameworks.keras.allowed import close_to, module_of
 from modelyard.frameworks.keras.library import keras
-from modelyard.frameworks.keras.needs import custom_objects, is_unsafe, needs_of, require
+from modelyard.frameworks.keras.needs import (
+    Need,
+    custom_objects,
+    is_unsafe,
+    nameless,
+    needs_of,
+    require,
+)
 from modelyard.frameworks.keras.rebuilding import copied, layers_of, made, recompiled
 
 if TYPE_CHECKING:
@@ -104,6 +111,7 @@ def with_structure(model: Any, plan: Json, trust: Trust) -> tuple[Any, tuple[str
     except InvalidInput as error:
         raise InvalidInput("bad-structure", error.message, hint=_HINT) from None
     needs = frozenset(need for need in needs if need.name not in own)
+    _refuse_misspelt(needs, trust)
     require("the plan", needs, trust)
     objects = {cls.__name__: cls for cls in own.values()} | custom_objects(needs, trust)
     try:
@@ -122,6 +130,19 @@ def with_structure(model: Any, plan: Json, trust: Trust) -> tuple[Any, tuple[str
         kept = rebuilt.optimizer.built and model.optimizer.built
         told.append(f"optimizer: {name}, its state " + ("is kept" if kept else "starts anew"))
     return rebuilt, tuple(told)
+
+
+def _refuse_misspelt(needs: frozenset[Need], trust: Trust) -> None:
+    """A class without a module that Keras hasn't is no question of trust: nothing could be run."""
+    unknown = sorted(need.name for need in nameless(needs, trust))
+    if not unknown:
+        return
+    close = close_to(unknown[0])
+    raise InvalidInput(
+        "bad-structure", f"Keras has no {', '.join(unknown[:5])}",
+        hint=(f"do you mean {' or '.join(close)}? " if close else "")
+        + 'a class of your own needs its module: {"class_name": ..., "module": "mypackage.layers"}',
+    )  # fmt: skip
 
 
 def _kept(old: Any, new: Any) -> Iterator[str]:
