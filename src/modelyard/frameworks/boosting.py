@@ -34,6 +34,7 @@ __all__ = [
     "history_of",
     "kept_rounds",
     "matrix_of",
+    "picked",
     "plain",
     "renamed_features",
     "signature_of",
@@ -176,10 +177,7 @@ def matrix_of(table: Table, names: Sequence[str] | None) -> Array:
 
     A table of one matrix has no names to go by. InvalidInput: `no-column`, `not-numeric`.
     """
-    only = next(iter(table.columns.values())) if len(table.names) == 1 else None
-    if names is not None and (only is None or only.ndim == 1):
-        table = table.select(list(names))
-    found = table.matrix()
+    found = picked(table, names).matrix()
     if found.dtype.kind not in "biuf":
         raise InvalidInput(
             "not-numeric", f"the data is {found.dtype}, not numbers",
@@ -188,8 +186,28 @@ def matrix_of(table: Table, names: Sequence[str] | None) -> Array:
     return found.reshape(len(found), math.prod(found.shape[1:]))
 
 
+def picked(table: Table, names: Sequence[str] | None) -> Table:
+    """The columns of a model, under its names. InvalidInput: `no-column`.
+
+    LightGBM keeps `mean radius` as `mean_radius`: a column is found by either. A table of one
+    matrix, or a model without names, has all columns taken as they stand.
+    """
+    only = next(iter(table.columns.values())) if len(table.names) == 1 else None
+    if names is None or (only is not None and only.ndim > 1):
+        return table
+    spelled: dict[str, list[str]] = {}
+    for name in table.names:
+        spelled.setdefault(name.replace(" ", "_"), []).append(name)
+    found = []
+    for name in names:
+        like = spelled.get(name, [])
+        found.append(like[0] if name not in table.columns and len(like) == 1 else name)
+    columns = table.select(found).columns
+    return Table({name: columns[own] for name, own in zip(names, found, strict=True)})
+
+
 def fit_matrix(table: Table, names: Sequence[str] | None) -> Array:
-    """Rows to train on; by name only where trees that are there know names."""
+    """Rows to train on: the columns that the model knows by name, else all."""
     found = matrix_of(table, names)
     if not len(found):
         raise InvalidInput("no-rows", "there are no rows to train on")
@@ -285,7 +303,7 @@ def columns_of(example: Any) -> dict[str, Array] | None:
 
 
 def signature_of(example: Any, names: Sequence[str] | None, outputs: Mapping[str, Array]) -> Json:
-    """Inputs as the example names them, else the model; outputs as they were predicted."""
+    """Inputs as the model names them, else the example; outputs as they were predicted."""
     return {
         "inputs": _inputs(example, names),
         "outputs": [
@@ -302,6 +320,7 @@ def _inputs(example: Any, names: Sequence[str] | None) -> list[Json]:
         if names is None or array.ndim != 2 or array.shape[1] != len(names):
             return [{"name": "input", "dtype": _dtype(array), "shape": [-1, *array.shape[1:]]}]
         columns = {name: array[:, index] for index, name in enumerate(names)}
+    columns = dict(picked(Table(columns), names).columns)
     return [
         {"name": name, "dtype": _dtype(column), "shape": [-1, *column.shape[1:]]}
         for name, column in columns.items()

@@ -426,6 +426,43 @@ def test_what_can_not_be_trained_on_is_refused(inputs, target, epochs, kind, reg
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.parametrize("epochs", [None, 2])
+def test_a_model_with_names_is_fitted_on_its_own_columns(epochs):
+    model = KINDS["classifier with names"]()
+    wide = Table({"other": Y, **dict(reversed(TABLE.columns.items()))})
+    found = framework.fit(model, wide, TWO, epochs=epochs, seed=0)
+    same = framework.fit(model, TABLE, TWO, epochs=epochs, seed=0)
+    assert list(found.feature_names_in_) == NAMES
+    assert np.array_equal(found.booster_.predict(X), same.booster_.predict(X))
+    listed = framework.signature(found, wide.take(slice(0, 5)))["inputs"]
+    assert [entry["name"] for entry in listed] == NAMES
+    with pytest.raises(InvalidInput) as failure:
+        framework.fit(model, TABLE.without("age"), TWO, epochs=epochs, seed=0)
+    assert failure.value.kind == "no-column"
+
+
+def test_columns_are_found_with_spaces_or_the_underscores_that_lightgbm_makes_of_them():
+    spaced = [name + " of all" for name in NAMES]
+    table = Table(dict(zip(spaced, X.T, strict=True)))
+    model = lightgbm.LGBMRegressor(**SMALL).fit(table.frame(), Y)
+    kept = [name.replace(" ", "_") for name in spaced]
+    for names in (spaced, kept):
+        rows = Table(dict(reversed(list(zip(names, X.T, strict=True)))))
+        with runtime_of("lightgbm", model) as runtime:
+            said = runtime.predict(rows).outputs["prediction"]
+        assert np.array_equal(said, model.booster_.predict(X))
+        found = framework.signature(model, rows.frame())
+        assert [entry["name"] for entry in found["inputs"]] == kept
+        again = framework.fit(lightgbm.LGBMRegressor(**SMALL), rows, Y, epochs=None, seed=0)
+        assert sorted(again.feature_names_in_) == sorted(kept)
+
+
+def test_columns_that_lightgbm_would_name_alike_have_no_names():
+    rows = Table({"a b": X[:, 0], "a_b": X[:, 1]})
+    found = framework.fit(lightgbm.LGBMRegressor(**SMALL), rows, Y, epochs=None, seed=0)
+    assert found.feature_name_ == ["Column_0", "Column_1"]
+
+
 def test_the_signature_names_inputs_and_outputs():
     model = KINDS["classifier of words"]()
     assert framework.signature(model, X[:5]) == {

@@ -443,6 +443,8 @@ def test_a_signature_has_an_input_for_each_column_of_a_frame_or_table():
 
     assert sklearn.signature(model, frame[:5]) == expected
     assert sklearn.signature(model, table()[0]) == expected
+    wider = Table({"other": np.zeros(len(table()[0])), **table()[0].columns})
+    assert sklearn.signature(model, wider) == expected
 
 
 def test_a_signature_of_a_matrix_has_one_input():

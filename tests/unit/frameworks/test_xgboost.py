@@ -398,6 +398,21 @@ def test_classes_of_text_are_refused_with_a_way_out():
     assert "encode" in failure.value.hint
 
 
+@pytest.mark.parametrize("epochs", [None, 2])
+def test_a_model_with_names_is_fitted_on_its_own_columns(epochs):
+    model = KINDS["classifier with names"]()
+    wide = Table({"other": Y, **dict(reversed(TABLE.columns.items()))})
+    found = framework.fit(model, wide, TWO, epochs=epochs, seed=0)
+    same = framework.fit(model, TABLE, TWO, epochs=epochs, seed=0)
+    assert list(found.feature_names_in_) == NAMES
+    assert np.array_equal(found.predict_proba(X), same.predict_proba(X))
+    listed = framework.signature(found, wide.take(slice(0, 5)))["inputs"]
+    assert [entry["name"] for entry in listed] == NAMES
+    with pytest.raises(InvalidInput) as failure:
+        framework.fit(model, TABLE.without("age"), TWO, epochs=epochs, seed=0)
+    assert failure.value.kind == "no-column"
+
+
 def test_the_signature_names_inputs_and_outputs():
     model = KINDS["classifier with names"]()
     found = framework.signature(model, X[:5])

@@ -44,8 +44,9 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     """The object trained on rows.
 
     With `epochs` that many rounds are added to the trees that are there; without it all trees are
-    grown anew, as many rounds as before (estimators: their `n_estimators`). Columns must be
-    numbers, NaN is missing. A ranker takes the column `qid`: the query that a row belongs to.
+    grown anew, as many rounds as before (estimators: their `n_estimators`). What was fitted with
+    names takes its own columns, and leaves others out. They must be numbers, NaN is missing. A
+    ranker takes the column `qid`: the query that a row belongs to.
 
     Raises:
         InvalidInput: `not-numeric`, `no-column`, `bad-target`, `bad-epochs`.
@@ -56,8 +57,8 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
         queries = inputs.column("qid")
         inputs = inputs.without("qid")
     fitted = is_booster(obj) or obj.__sklearn_is_fitted__()
-    known = names_of(obj) if epochs and fitted else None
-    names = known or column_names(inputs, ' "\\,:[]{}\t\n')
+    known = names_of(obj) if fitted else None
+    names = known or _names(inputs)
     rows = fit_matrix(inputs, known)
     wanted = target_of(target, len(rows))
     groups = None
@@ -74,6 +75,13 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
         raise InvalidInput(
             "bad-target", f"LightGBM can't be fitted to this: {reason(error)}"
         ) from None
+
+
+def _names(inputs: Table) -> list[str] | None:
+    """Names that LightGBM can keep; it makes spaces underscores, and wants no name twice."""
+    names = column_names(inputs, '"\\,:[]{}\t\n')
+    spelled = [name.replace(" ", "_") for name in names or ()]
+    return spelled if names and len(set(spelled)) == len(names) else None
 
 
 def _ranks(obj: Any) -> bool:

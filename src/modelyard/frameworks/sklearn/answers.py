@@ -13,7 +13,7 @@ import numpy as np
 from modelyard.core.table import Table
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.reading import printable
-from modelyard.frameworks.sklearn.inputs import arranged
+from modelyard.frameworks.sklearn.inputs import arranged, feature_names
 from modelyard.frameworks.sklearn.steps import is_estimator, is_pipeline
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def signature_of(obj: Any, example: Any) -> Json | None:
 
     Args:
         example: A frame or `Table` (an input for each column), or an array or list of rows (one
-            input, `input`); a few rows are enough.
+            input, `input`); a few rows are enough. Of a `Table` only those columns are listed
+            that the estimator was fitted with, if it knows their names.
 
     Raises:
         InvalidInput: `bad-inputs`, `not-fitted`.
@@ -93,6 +94,9 @@ def signature_of(obj: Any, example: Any) -> Json | None:
     if isinstance(example, list | tuple):
         example = np.asarray(example)
     rows = arranged(obj, example) if isinstance(example, Table) else example
+    named = feature_names(obj)
+    if isinstance(example, Table) and named is not None:
+        example = example.select(named)
     inputs = [_described(name, column) for name, column in _columns(example)]
     outputs = [_described(name, found) for name, found in answers(obj, rows).items()]
     return {"inputs": inputs, "outputs": outputs}

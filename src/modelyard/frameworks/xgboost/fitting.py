@@ -44,8 +44,9 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     """The object trained on rows.
 
     With `epochs` that many rounds are added to the trees that are there; without it all trees are
-    grown anew, as many rounds as before (estimators: their `n_estimators`). Columns must be
-    numbers, NaN is missing. A ranker takes the column `qid`: the query that a row belongs to.
+    grown anew, as many rounds as before (estimators: their `n_estimators`). What was fitted with
+    names takes its own columns, and leaves others out. They must be numbers, NaN is missing. A
+    ranker takes the column `qid`: the query that a row belongs to.
 
     Raises:
         InvalidInput: `not-numeric`, `no-column`, `bad-target`, `bad-epochs`.
@@ -56,7 +57,7 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     if _ranks(obj):
         queries = inputs.column("qid")
         inputs = inputs.without("qid")
-    known = _known_names(obj) if epochs else None
+    known = _known_names(obj)
     names = known or column_names(inputs, "[]<")
     rows = fit_matrix(inputs, known)
     wanted = target_of(target, len(rows))
