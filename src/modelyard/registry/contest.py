@@ -11,14 +11,13 @@ from modelyard.catalog.queries import reports
 from modelyard.core.evaluation import Comparison, Pair
 from modelyard.core.metrics import (
     PRIMARY,
-    SUITES,
     Classified,
     Means,
     Regressed,
     Resampler,
     direction,
 )
-from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
+from modelyard.core.significance import ALPHA, holm, paired_mcnemar, paired_samples
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.measured import WantedData, Yardstick, known_evaluations
@@ -29,8 +28,12 @@ if TYPE_CHECKING:
 
     from modelyard.core.evaluation import Evaluation, Measure
     from modelyard.core.metrics import Direction, Facts
+    from modelyard.core.metrics.interface import Draws, Sample
+    from modelyard.core.significance import Test
     from modelyard.registry.house import House
     from modelyard.registry.measured import Known
+
+    Columns = Mapping[str, np.ndarray]
 
 __all__ = ["Entrant", "compare", "contest", "way_of"]
 
@@ -113,8 +116,8 @@ def contest(
     ranked = sorted(entrants, key=lambda e: (-sign * e.measure.value, e.number))
     leader, others = ranked[0], ranked[1:]
     kept = _outcomes(house, ranked)
-    resampler = Resampler(0)
-    pairs = [_pair(leader, other, kept, resampler) for other in others]
+    first = _Leader(leader, kept.get(leader.number))
+    pairs = [_pair(first, other, kept.get(other.number)) for other in others]
     tested = [i for i, pair in enumerate(pairs) if pair.p is not None]
     for i, p in zip(tested, holm([float(pairs[i].p or 0) for i in tested]), strict=True):
         pairs[i] = replace(pairs[i], p=p, significant=p < ALPHA)
@@ -195,69 +198,90 @@ def _same_rows(a: Evaluation, b: Evaluation) -> bool:
     return Yardstick.of(a) == Yardstick.of(b) and a.rows == b.rows
 
 
-def _pair(
-    leader: Entrant,
-    other: Entrant,
-    kept: Mapping[int, Mapping[str, np.ndarray]],
-    resampler: Resampler,
-) -> Pair:
-    name, difference = leader.measure.name, other.measure.value - leader.measure.value
-    tested = _test(leader, other, kept, resampler)
+def _pair(leader: _Leader, other: Entrant, columns: Columns | None) -> Pair:
+    first = leader.entrant
+    name, difference = first.measure.name, other.measure.value - first.measure.value
+    tested = leader.test(other, columns)
     if tested is not None:
-        return Pair(leader.number, other.number, name, difference, *tested, "", False)
+        return Pair(first.number, other.number, name, difference, *tested, "", False)
     return Pair(
-        leader.number, other.number, name, difference, None, None, None, "intervals", "",
-        _apart(leader.measure, other.measure),
+        first.number, other.number, name, difference, None, None, None, "intervals", "",
+        _apart(first.measure, other.measure),
     )  # fmt: skip
 
 
-def _test(
-    leader: Entrant,
-    other: Entrant,
-    kept: Mapping[int, Mapping[str, np.ndarray]],
-    resampler: Resampler,
-) -> tuple[float | None, float | None, float, str] | None:
-    """Interval, p and name of the test; None where the rows don't tell."""
-    first, second = kept.get(leader.number), kept.get(other.number)
-    if first is None or second is None or leader.evaluation is None or other.evaluation is None:
-        return None
-    if set(first) != set(second) or {len(c) for c in first.values()} != {
-        len(c) for c in second.values()
-    }:
-        return None
-    a, b = _facts(leader.evaluation, first, other.evaluation, second)
-    name = leader.measure.name
-    if name == "accuracy" and isinstance(a, Classified) and isinstance(b, Classified):
-        test = paired_mcnemar(a.truth == a.label, b.truth == b.label)
-        return test.low, test.high, test.p, test.name
-    found = paired_bootstrap(a, b, _STAND_IN.get(name, name), resampler)
-    if found is None:
-        return None
-    if name in _STAND_IN:
-        return None, None, found.p, f"{found.name} of {_STAND_IN[name]}"
-    return found.low, found.high, found.p, found.name
+class _Leader:
+    """The one that all others are tested against: its resamples are made only once."""
+
+    def __init__(self, entrant: Entrant, columns: Columns | None) -> None:
+        self.entrant = entrant
+        self._columns = columns
+        self._resampler = Resampler(0)
+        self._draws: Draws | None = None
+        self._made: dict[tuple[str, ...], Sample | None] = {}
+
+    def test(
+        self, other: Entrant, columns: Columns | None
+    ) -> tuple[float | None, float | None, float, str] | None:
+        """Interval, p and name of the test; None where the rows don't tell."""
+        first, own, others = self._columns, self.entrant.evaluation, other.evaluation
+        if first is None or columns is None or own is None or others is None:
+            return None
+        if {n: len(c) for n, c in first.items()} != {n: len(c) for n, c in columns.items()}:
+            return None
+        if not (_whole(own, first) and _whole(others, columns)):
+            return None
+        name = self.entrant.measure.name
+        labels = tuple(dict.fromkeys((*own.labels, *others.labels)))
+        if name == "accuracy" and own.suite == "classification":
+            a = _recoded(first, own.labels, labels)
+            b = _recoded(columns, others.labels, labels)
+            test = paired_mcnemar(a["truth"] == a["label"], b["truth"] == b["label"])
+            return test.low, test.high, test.p, test.name
+        found = self._resampled(_STAND_IN.get(name, name), labels, others, columns)
+        if found is None:
+            return None
+        if name in _STAND_IN:
+            return None, None, found.p, f"{found.name} of {_STAND_IN[name]}"
+        return found.low, found.high, found.p, found.name
+
+    def _resampled(
+        self, metric: str, labels: tuple[str, ...], others: Evaluation, columns: Columns
+    ) -> Test | None:
+        assert self.entrant.evaluation is not None
+        assert self._columns is not None
+        facts = _facts(others, columns, labels)
+        draws = self._draws = self._draws or self._resampler.of(facts.rows)
+        if labels not in self._made:
+            own = _facts(self.entrant.evaluation, self._columns, labels)
+            self._made[labels] = own.samples(draws, metric).get(metric)
+        first, second = self._made[labels], facts.samples(draws, metric).get(metric)
+        return (
+            None if first is None or second is None else paired_samples(first, second, draws.count)
+        )
 
 
-def _facts(
-    a: Evaluation,
-    first: Mapping[str, np.ndarray],
-    b: Evaluation,
-    second: Mapping[str, np.ndarray],
-) -> tuple[Facts, Facts]:
-    if a.suite not in SUITES or a.suite in ("ranking", "embedding"):
-        return Means.from_outcomes(first), Means.from_outcomes(second)
-    if a.suite == "regression":
-        return Regressed.from_outcomes(first), Regressed.from_outcomes(second)
-    labels = a.labels if a.labels == b.labels else tuple(dict.fromkeys((*a.labels, *b.labels)))
-    return (
-        Classified.from_outcomes(labels, _recoded(first, a.labels, labels)),
-        Classified.from_outcomes(labels, _recoded(second, b.labels, labels)),
-    )
+def _facts(evaluation: Evaluation, columns: Columns, labels: tuple[str, ...]) -> Facts:
+    if evaluation.suite == "regression":
+        return Regressed.from_outcomes(columns)
+    if evaluation.suite == "classification":
+        return Classified.from_outcomes(labels, _recoded(columns, evaluation.labels, labels))
+    return Means.from_outcomes(columns)
 
 
-def _recoded(
-    columns: Mapping[str, np.ndarray], own: Sequence[str], labels: Sequence[str]
-) -> dict[str, np.ndarray]:
+def _whole(evaluation: Evaluation, columns: Columns) -> bool:
+    """Whether a classification's rows are there, with codes that its labels explain."""
+    if evaluation.suite != "classification":
+        return True
+    codes = [columns.get(name) for name in ("truth", "label")]
+    return all(
+        c is not None and c.dtype.kind in "iu" and 0 <= c.min(initial=0)
+        and c.max(initial=0) < max(len(evaluation.labels), 1)
+        for c in codes
+    )  # fmt: skip
+
+
+def _recoded(columns: Columns, own: Sequence[str], labels: Sequence[str]) -> dict[str, np.ndarray]:
     """Codes of one evaluation as those of both; probabilities go if the classes differ."""
     if tuple(own) == tuple(labels):
         return dict(columns)

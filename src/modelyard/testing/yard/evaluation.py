@@ -212,6 +212,15 @@ class EvaluationTests(YardCase):
         assert len(found.excluded) == 1
         assert "measured in another way" in found.excluded[0].reason
 
+    def test_rows_that_labels_do_not_explain_are_not_tested(self, yard: Yard, bench: Bench) -> None:
+        data = bench.data()
+        one, other = bench.measured(0.8, data), bench.measured(0.9, data, labels=["n"])
+        (pair,) = yard.compare("m", [one, other]).pairs
+        assert pair.test == "intervals"
+        third = bench.measured(0.7, data, labels=["y", "n", "x"])
+        (pair,) = yard.compare("m", [one, third]).pairs
+        assert pair.test == "McNemar"
+
     def test_data_is_known_by_its_content(self, yard: Yard, bench: Bench) -> None:
         data, strange = bench.data(), bench.data("strange.csv")
         one, other = bench.measured(0.8, data), bench.measured(0.9, data)
