@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
@@ -357,3 +358,122 @@ def test_a_csv_of_a_stream_without_end_is_refused_at_the_limit(tmp_path):
     assert "memory" in str(
         refused(write(tmp_path, "a.csv.gz", packed.getvalue()), memory=5_000_000)
     )
+
+
+# -- small files that would be large -------------------------------------------------------------
+
+LONG = "x" * 100_000
+
+
+def repeated():
+    """Text that a file holds once: as a dictionary, as views of one buffer, in lists."""
+    once = pa.array([LONG])
+    return {
+        "dictionary": pa.DictionaryArray.from_arrays(pa.array([0, None] * 2500), once),
+        "large": pa.DictionaryArray.from_arrays(pa.array([0] * 5000), once.cast("large_string")),
+        "view": pa.array([LONG] * 5000).cast(pa.string_view()),
+        "lists": pa.FixedSizeListArray.from_arrays(
+            pa.DictionaryArray.from_arrays(pa.array([0] * 5000), once), 2
+        ),
+        "bytes": pa.DictionaryArray.from_arrays(pa.array([0] * 5000), once.cast("binary")),
+    }
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "large", "lists", "bytes"])
+@pytest.mark.parametrize("limit", [None, 4000])
+def test_one_long_text_in_many_rows_is_refused_before_it_is_written_out(tmp_path, kind, limit):
+    table = pa.table({"a": repeated()[kind]})
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_file(
+        file, table.schema
+    ) as writer:  # fmt: skip
+        writer.write(table)
+    before = pa.default_memory_pool().max_memory()
+    assert "memory" in str(refused(tmp_path / "a.arrow", memory=20_000_000, limit=limit))
+    assert pa.default_memory_pool().max_memory() - before < 20_000_000
+
+
+def test_views_of_one_buffer_are_measured_row_by_row(tmp_path):
+    once = pa.array([LONG]).cast(pa.string_view())
+    views = pa.Array.from_buffers(
+        pa.string_view(), 5000,
+        [None, pa.py_buffer(once.buffers()[1].to_pybytes()[:16] * 5000), *once.buffers()[2:]],
+    )  # fmt: skip
+    table = pa.table({"a": views})
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_file(
+        file, table.schema
+    ) as writer:  # fmt: skip
+        writer.write(table)
+    assert "memory" in str(refused(tmp_path / "a.arrow", memory=20_000_000))
+
+
+@pytest.mark.parametrize("limit", [None, 4000])
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.list_(pa.string()), pa.binary(50_000)]
+)
+def test_one_long_text_in_a_parquet_file_is_refused_before_it_is_written_out(tmp_path, kind, limit):
+    value = LONG[:50_000] if "string" in str(kind) else LONG[:50_000].encode()
+    value = [value] if "list" in str(kind) else value
+    place = tmp_path / "a.parquet"
+    with pa.parquet.ParquetWriter(place, pa.schema({"a": kind}), compression="zstd") as writer:
+        for _ in range(2):
+            writer.write_table(pa.table({"a": pa.array([value] * 2000, kind)}))
+    assert place.stat().st_size < 20_000
+    before = pa.default_memory_pool().max_memory()
+    assert "memory" in str(refused(place, memory=20_000_000, limit=limit))
+    assert pa.default_memory_pool().max_memory() - before < 20_000_000
+
+
+def test_text_of_dictionaries_comes_with_its_gaps(tmp_path):
+    values = ["red", None, "green", "", "red"]
+    table = pa.table({
+        "plain": values, "dictionary": pa.array(values).dictionary_encode(),
+        "lists": pa.array([[value, "x"] for value in values]),
+        "empty": pa.array([None] * 5, pa.dictionary("int8", "string")),
+    })  # fmt: skip
+    pa.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    pa.feather.write_feather(table, tmp_path / "a.arrow", compression="uncompressed")
+    for name in ("a.parquet", "a.arrow"):
+        for limit in (None, 3):
+            found = read_table(tmp_path / name, limit=limit)
+            assert found.column("plain").tolist() == values[:limit]
+            assert found.column("dictionary").tolist() == values[:limit]
+            assert found.column("lists").tolist() == [[value, "x"] for value in values[:limit]]
+            assert found.column("empty").tolist() == [None] * (limit or 5)
+
+
+@given(data=st.data())
+def test_a_mutated_stream_is_read_or_refused(tmp_path, data):
+    table = pa.table({
+        "a": ["red", None, "green"] * 20, "b": pa.array(["x", "y", None] * 20).dictionary_encode(),
+        "c": range(60),
+    })  # fmt: skip
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = bytearray(sink.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(InvalidInput):
+        read_table(write(tmp_path, "a.arrow", bytes(content)), memory=10_000_000)
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+@pytest.mark.parametrize("made", [pa.ipc.new_file, pa.ipc.new_stream], ids=["file", "stream"])
+@pytest.mark.parametrize("kind", ["numbers", "dictionary"])
+def test_packed_batches_are_refused_by_what_their_headers_tell(tmp_path, made, codec, kind):
+    zeros = pa.array(np.zeros(3_000_000))
+    words = pa.array(["x" * 24_000_000, "y"]).dictionary_encode()
+    small = pa.record_batch({"a": pa.array([0.0]) if kind == "numbers" else words[1:]})
+    large = pa.record_batch({"a": zeros if kind == "numbers" else words})
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    place = tmp_path / "a.arrow"
+    with pa.OSFile(str(place), "wb") as file, made(file, large.schema, options=options) as writer:
+        writer.write(small)
+        writer.write(large)
+    assert place.stat().st_size < 2_000_000
+    before = pa.default_memory_pool().max_memory()
+    assert "memory" in str(refused(place, memory=20_000_000))
+    assert pa.default_memory_pool().max_memory() == before
+    assert len(read_table(place, memory=200_000_000)) == len(small) + len(large)
+    if kind == "numbers":
+        assert read_table(place, memory=20_000_000, limit=1).column("a").tolist() == [0.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
@@ -18,7 +19,8 @@ from modelyard.formats.tables.checks import (
     not_utf8,
     opened,
 )
-from modelyard.formats.tables.columns import of_arrow
+from modelyard.formats.tables.columns import check_text, of_arrow
+from modelyard.formats.tables.ipc import unpacked_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,7 @@ __all__ = ["read_csv", "read_ipc", "read_json", "read_parquet"]
 _LARGEST_TEXT: Final = 100_000_000
 _MOST_PARTS: Final = 1_000_000
 _FEW: Final = 100_000
+_LARGEST_DICTIONARY: Final = 1 << 30
 _NOTHING: Final = np.empty(0)
 _NULLS: Final = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A")
 
@@ -39,9 +42,12 @@ def read_parquet(
     path: Path, columns: Sequence[str] | None, limit: int | None, memory: int
 ) -> Table:
     parquet = arrow_module("pyarrow.parquet")
-    with parquet.ParquetFile(
-        path, thrift_string_size_limit=_LARGEST_TEXT, thrift_container_size_limit=_MOST_PARTS
-    ) as file:
+    bounds = {
+        "thrift_string_size_limit": _LARGEST_TEXT, "thrift_container_size_limit": _MOST_PARTS
+    }  # fmt: skip
+    with parquet.ParquetFile(path, **bounds) as file:
+        texts = _texts(file.metadata)
+    with parquet.ParquetFile(path, read_dictionary=texts, **bounds) as file:
         names = file.schema_arrow.names
         check_names(names, path.name)
         wanted = _wanted(names, columns)
@@ -49,14 +55,43 @@ def read_parquet(
             return chosen(dict.fromkeys(names, _NOTHING), columns, limit)
         groups, size = _groups(file.metadata, limit, wanted)
         check_size(size, memory, path.name)
+        arrow = arrow_module("pyarrow")
+        schema = arrow.schema([file.schema_arrow.field(name) for name in wanted])
         if limit is None:
-            found = file.read_row_groups(groups, columns=wanted)
+            read = (file.read_row_group(number, columns=wanted) for number in groups)
+            tables = list(_narrow(read, memory, path.name))
+            found = arrow.concat_tables(tables) if tables else schema.empty_table()
         else:
-            pieces = file.iter_batches(min(limit, 1 << 16) or 1, row_groups=groups, columns=wanted)
-            arrow = arrow_module("pyarrow")
-            schema = arrow.schema([file.schema_arrow.field(name) for name in wanted])
-            found = arrow.Table.from_batches(list(_upto(pieces, limit)), schema)
+            size = min(limit, 1 << 16) or 1
+            pieces = (
+                piece  # of one group each: dictionaries in lists can't be put together
+                for number in groups
+                for piece in file.iter_batches(size, row_groups=[number], columns=wanted)
+            )
+            batches = list(_upto(_narrow(pieces, memory, path.name), limit))
+            found = arrow.Table.from_batches(batches, schema)
+    check_text(found, memory, path.name)
     return _finished(found, columns, limit)
+
+
+def _texts(metadata: Any) -> list[str]:
+    """Columns to read as dictionaries: a text that a file holds once stays one until it's measured.
+
+    One of two gigabytes can't be read so, and is as large as it says.
+    """
+    found = []
+    for place in range(metadata.num_columns):
+        if metadata.schema.column(place).physical_type == "BYTE_ARRAY":
+            parts = (metadata.row_group(n).column(place) for n in range(metadata.num_row_groups))
+            if all(part.total_uncompressed_size < _LARGEST_DICTIONARY for part in parts):
+                found.append(metadata.schema.column(place).path)
+    return found
+
+
+def _narrow(pieces: Iterator[Any], memory: int, where: str) -> Iterator[Any]:
+    for piece in pieces:
+        check_text(piece, memory, where)
+        yield piece
 
 
 def _groups(metadata: Any, limit: int | None, wanted: Sequence[str]) -> tuple[list[int], int]:
@@ -71,7 +106,9 @@ def _groups(metadata: Any, limit: int | None, wanted: Sequence[str]) -> tuple[li
         rows += group.num_rows
         parts = [group.column(i) for i in range(group.num_columns)]
         sizes = [
-            p.total_uncompressed_size for p in parts if p.path_in_schema.split(".")[0] in wanted
+            max(p.total_uncompressed_size, p.num_values * max(8, metadata.schema.column(i).length))
+            for i, p in enumerate(parts)
+            if p.path_in_schema.split(".")[0] in wanted
         ]
         size += max(sum(sizes), 8 * group.num_rows * len(wanted))
     return groups, size
@@ -80,15 +117,16 @@ def _groups(metadata: Any, limit: int | None, wanted: Sequence[str]) -> tuple[li
 def read_ipc(path: Path, columns: Sequence[str] | None, limit: int | None, memory: int) -> Table:
     arrow = arrow_module("pyarrow")
     check_size(path.stat().st_size, memory, path.name)
-    with arrow.memory_map(str(path)) as source:
+    with arrow.memory_map(str(path)) as source, arrow.memory_map(str(path)) as headers:
         begins = source.read(6)
         source.seek(0)
         opens = arrow.ipc.open_file if begins == b"ARROW1" else arrow.ipc.open_stream
         with opens(source) as reader:
             check_names(reader.schema.names, path.name)
-            batches = list(_upto(_bounded(_batches(reader), memory, path.name), limit))
+            sizes = unpacked_sizes(headers)
+            batches = list(_upto(_bounded(_batches(reader), sizes, memory, path.name), limit))
             found = arrow.Table.from_batches(batches, reader.schema)
-    found.validate(full=True)
+    check_text(found, memory, path.name)
     return _finished(found, columns, limit)
 
 
@@ -100,21 +138,30 @@ def _batches(reader: Any) -> Iterator[Any]:
         yield reader.get_batch(number)
 
 
-def _bounded(batches: Iterator[Any], memory: int, where: str) -> Iterator[Any]:
-    size = 0
-    for batch in batches:
-        size += batch.nbytes
-        check_size(size, memory, where)
-        yield batch
+def _bounded(
+    batches: Iterator[Any], sizes: Iterator[int], memory: int, where: str
+) -> Iterator[Any]:
+    """Batches, each read after its header has told its size."""
+    told = size = 0
+    for unpacked in sizes:
+        told += unpacked
+        check_size(told, memory, where)
+        for batch in islice(batches, 1):
+            batch.validate(full=True)  # nothing else may look at it before
+            size += batch.nbytes
+            check_size(size, memory, where)
+            yield batch
 
 
 def _upto(batches: Iterator[Any], limit: int | None) -> Iterator[Any]:
     rows = 0
-    for batch in batches:
-        if limit is not None and rows >= limit:
+    while limit is None or rows < limit:
+        for batch in islice(batches, 1):
+            rows += batch.num_rows
+            yield batch
+            break
+        else:
             return
-        rows += batch.num_rows
-        yield batch
 
 
 def read_json(path: Path, columns: Sequence[str] | None, limit: int | None, memory: int) -> Table:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.formats.reading import printable
-from modelyard.formats.tables.checks import arrow_module, bad_data
+from modelyard.formats.tables.checks import arrow_module, bad_data, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["of_arrow"]
+__all__ = ["check_text", "of_arrow"]
 
 Array = np.ndarray[Any, Any]
 
@@ -22,10 +23,63 @@ def of_arrow(table: Any) -> dict[str, Array]:
     return {name: _column(name, table.column(name)) for name in table.column_names}
 
 
+def check_text(table: Any, memory: int, where: str) -> None:
+    """Refuse columns whose texts, of which a file may hold many as one, are more than the memory.
+
+    A dictionary holds each text once, views may share one buffer: written out they take the sum of
+    the lengths in all rows.
+    """
+    size = 0
+    for column in table.columns:
+        for piece in getattr(column, "chunks", [column]):
+            size += _spread(piece)
+            check_size(size, memory, where)
+
+
+def _spread(array: Any) -> int:
+    """Bytes of an array's values once each row has its own."""
+    arrow = arrow_module("pyarrow")
+    types, kind = arrow.types, array.type
+    if types.is_dictionary(kind):
+        if not len(array.dictionary):
+            return 0
+        counts = np.bincount(
+            np.asarray(array.indices.drop_null()).astype(np.int64), minlength=len(array.dictionary)
+        )
+        return math.ceil(float(counts @ _lengths(array.dictionary)))
+    if str(kind) in ("string_view", "binary_view"):
+        return int(_lengths(array).sum())
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _spread(array.flatten())
+    return 0
+
+
+def _lengths(array: Any) -> Array:
+    """Bytes of each value as float64, whose sums don't overflow."""
+    arrow = arrow_module("pyarrow")
+    kind = str(array.type)
+    if kind in ("string_view", "binary_view"):  # of 16 bytes, the first four are the length
+        views = np.frombuffer(array.buffers()[1] or b"", np.int32)[::4]
+        return views[array.offset : array.offset + len(array)].astype(np.float64)
+    if kind in ("string", "large_string", "binary", "large_binary"):
+        lengths = arrow.compute.binary_length(array).fill_null(0)
+        return np.asarray(lengths, np.float64)
+    return np.full(len(array), _width(array.type), np.float64)
+
+
+def _width(kind: Any) -> float:
+    try:
+        return max(8.0, float(kind.bit_width) / 8)
+    except ValueError:
+        return 8.0
+
+
 def _column(name: str, column: Any) -> Array:
     types = arrow_module("pyarrow").types
     kind = column.type
     if types.is_dictionary(kind):
+        if types.is_string(kind.value_type) or types.is_large_string(kind.value_type):
+            return _words(column)
         return _column(name, column.cast(kind.value_type))
     if types.is_null(kind):
         return np.full(len(column), np.nan)
@@ -89,6 +143,18 @@ def _seconds(column: Any) -> Array:
 
 def _text(column: Any) -> Array:
     return np.asarray(column.to_numpy(), dtype=object)
+
+
+def _words(column: Any) -> Array:
+    """Text of a dictionary: rows that say the same share one `str`."""
+    found = np.full(len(column), None, object)
+    start = 0
+    for piece in column.chunks:
+        rows = np.flatnonzero(piece.indices.is_valid().to_numpy(zero_copy_only=False))
+        texts = np.asarray(piece.dictionary.to_numpy(zero_copy_only=False), dtype=object)
+        found[start + rows] = texts[np.asarray(piece.indices.drop_null()).astype(np.int64)]
+        start += len(piece)
+    return found
 
 
 def _nested(name: str, column: Any) -> Array:
