@@ -272,6 +272,18 @@ def test_classes_of_other_libraries_must_be_trusted_before_they_are_imported():
     refused("bad-structure", sklearn.set_structure, own("pipeline")[0], plan, trust)
 
 
+@pytest.mark.parametrize(("plan", "keys"), [
+    ({"replace": {"clf": {"class": "sklearn.svm.SVC", "param": {"C": 2}}}}, "class, params"),
+    ({"replace": {"clf": {"class": "sklearn.svm.SVC", "name": "svc"}}}, "class, params"),
+    ({"insert": [{"before": "clf", "name": "pca", "class": "sklearn.decomposition.PCA",
+                  "parms": {"n_components": 1}}]}, "name, class, params, before, after"),
+])  # fmt: skip
+def test_a_key_that_a_new_step_does_not_have_is_refused_with_those_it_has(plan, keys):
+    with pytest.raises(InvalidInput, match=f"its keys are {keys}$") as failure:
+        sklearn.set_structure(own("pipeline")[0], plan, NOTHING)
+    assert failure.value.kind == "bad-structure"
+
+
 STEP = st.sampled_from(["scale", "clf"])
 
 

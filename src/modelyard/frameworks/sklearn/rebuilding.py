@@ -13,7 +13,7 @@ from modelyard.frameworks.sklearn.parameters import set_params
 from modelyard.frameworks.sklearn.steps import LISTS, children, is_estimator, is_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Json
@@ -26,6 +26,7 @@ _HINT = (
     "outer__inner"
 )
 _PARTS = {"replace": dict, "insert": list, "drop": list, "rename": dict}
+_INSERTED = ("name", "class", "params", "before", "after")
 _PASSED = ("passthrough", "drop", None)
 
 _Marks = dict[int, str]
@@ -78,11 +79,24 @@ def _check_plan(plan: Json) -> None:
             raise _bad(f"{part!r} holds no {_PARTS[part].__name__}")
     if not all(isinstance(name, str) for name in (*plan.get("drop", []), *_names(plan))):
         raise _bad("a step is named by a text")
-    for entry in _entries(plan):
+    steps = [(step, "class", "params") for step in plan.get("replace", {})]
+    steps += [("an inserted step", *_INSERTED) for _ in plan.get("insert", [])]
+    for (step, *known), entry in zip(steps, _entries(plan), strict=True):
+        if isinstance(entry, dict):
+            _check_keys(entry, step, known)
         if not isinstance(entry, dict) or not isinstance(entry.get("class"), str):
             raise _bad("a new step needs a class, such as sklearn.svm.SVC")
         if not isinstance(entry.get("params", {}), dict):
             raise _bad("params of a new step are an object of names and values")
+
+
+def _check_keys(entry: Mapping[str, Any], step: str, known: Sequence[str]) -> None:
+    for key in entry:
+        if key not in known:
+            raise _bad(
+                f"{printable(step, 80)} has {printable(repr(key), 60)}, which means nothing there: "
+                f"its keys are {', '.join(known)}"
+            )
 
 
 def _names(plan: Mapping[str, Any]) -> list[Any]:
