@@ -423,6 +423,19 @@ def test_one_long_text_in_a_parquet_file_is_refused_before_it_is_written_out(tmp
     assert pa.default_memory_pool().max_memory() - before < 20_000_000
 
 
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "PLAIN"])
+def test_text_in_every_encoding_is_read_and_bounded(tmp_path, encoding):
+    place = tmp_path / "a.parquet"
+    values = [LONG[:10_000] + str(n) for n in range(5000)]
+    options = {"use_dictionary": False, "column_encoding": {"a": encoding}, "compression": "zstd"}
+    pa.parquet.write_table(pa.table({"a": values}), place, **options)
+    for limit in (None, 20):
+        assert read_table(place, limit=limit, memory=1 << 30).column("a").tolist() == values[:limit]
+    before = pa.default_memory_pool().max_memory()
+    assert "memory" in str(refused(place, memory=10_000_000))
+    assert pa.default_memory_pool().max_memory() == before
+
+
 def test_text_of_dictionaries_comes_with_its_gaps(tmp_path):
     values = ["red", None, "green", "", "red"]
     table = pa.table({

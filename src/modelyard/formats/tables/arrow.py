@@ -34,6 +34,7 @@ _LARGEST_TEXT: Final = 100_000_000
 _MOST_PARTS: Final = 1_000_000
 _FEW: Final = 100_000
 _LARGEST_DICTIONARY: Final = 1 << 30
+_DELTA: Final = "DELTA_BYTE_ARRAY"
 _NOTHING: Final = np.empty(0)
 _NULLS: Final = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A")
 
@@ -57,12 +58,13 @@ def read_parquet(
         check_size(size, memory, path.name)
         arrow = arrow_module("pyarrow")
         schema = arrow.schema([file.schema_arrow.field(name) for name in wanted])
-        if limit is None:
+        step = _step(file.metadata, memory)
+        if limit is None and step is None:
             read = (file.read_row_group(number, columns=wanted) for number in groups)
             tables = list(_narrow(read, memory, path.name))
             found = arrow.concat_tables(tables) if tables else schema.empty_table()
         else:
-            size = min(limit, 1 << 16) or 1
+            size = min(step or 1 << 16, 1 << 16 if limit is None else limit) or 1
             pieces = (
                 piece  # of one group each: dictionaries in lists can't be put together
                 for number in groups
@@ -83,14 +85,33 @@ def _texts(metadata: Any) -> list[str]:
     for place in range(metadata.num_columns):
         if metadata.schema.column(place).physical_type == "BYTE_ARRAY":
             parts = (metadata.row_group(n).column(place) for n in range(metadata.num_row_groups))
-            if all(part.total_uncompressed_size < _LARGEST_DICTIONARY for part in parts):
+            if all(_fits_dictionary(part) for part in parts):
                 found.append(metadata.schema.column(place).path)
     return found
 
 
+def _fits_dictionary(part: Any) -> bool:
+    deltas = any(encoding.startswith("DELTA") for encoding in part.encodings)
+    return not deltas and part.total_uncompressed_size < _LARGEST_DICTIONARY
+
+
+def _step(metadata: Any, memory: int) -> int | None:
+    """How many rows to read at once; None for as many as there are.
+
+    Text as differences (DELTA_BYTE_ARRAY) may repeat all of a column in each of its rows.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    parts = [group.column(place) for group in groups for place in range(group.num_columns)]
+    sizes = [part.total_uncompressed_size for part in parts if _DELTA in part.encodings]
+    return max(1, min(1 << 16, memory // max(1, *sizes))) if sizes else None
+
+
 def _narrow(pieces: Iterator[Any], memory: int, where: str) -> Iterator[Any]:
+    size = 0
     for piece in pieces:
         check_text(piece, memory, where)
+        size += sum(c.nbytes for c in piece.columns if "dictionary" not in str(c.type))
+        check_size(size, memory, where)
         yield piece
 
 
