@@ -248,6 +248,11 @@ def test_the_best_round_stays_when_parameters_change():
     assert np.array_equal(booster.predict(X), model.booster_.predict(X))
 
 
+def test_parameters_that_only_count_when_it_is_fitted_are_named(regressor):
+    changes = {"max_depth": 3, "n_jobs": 1, "pred_early_stop": True, "learning_rate": 0.3}
+    assert framework.fit_only(regressor, changes) == ("max_depth", "learning_rate")
+
+
 def test_what_params_gives_set_params_takes(regressor):
     known = framework.params(regressor)
     json.dumps(known, allow_nan=False)

@@ -272,6 +272,29 @@ def test_classes_of_other_libraries_must_be_trusted_before_they_are_imported():
     refused("bad-structure", sklearn.set_structure, own("pipeline")[0], plan, trust)
 
 
+def test_parameters_that_only_count_when_it_is_fitted_are_named():
+    from sklearn.base import BaseEstimator
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    class Own(BaseEstimator):
+        pass
+
+    line = make_pipeline(StandardScaler(), LogisticRegression())
+    changes = {"standardscaler__with_mean": False, "logisticregression__C": 2.0,
+               "logisticregression__verbose": 1}  # fmt: skip
+    assert sklearn.fit_only(line, changes) == ("logisticregression__C",)
+    near = {"n_neighbors": 1, "weights": "distance", "leaf_size": 3}
+    assert sklearn.fit_only(KNeighborsClassifier(), near) == ("leaf_size",)
+    votes = VotingClassifier([("knn", KNeighborsClassifier())])  # it asks a copy of its step
+    changes = {"knn__n_neighbors": 1, "voting": "soft"}
+    assert sklearn.fit_only(votes, changes) == ("knn__n_neighbors",)
+    assert sklearn.fit_only(Own(), {"anything": 1}) == ()
+
+
 @pytest.mark.parametrize(("plan", "keys"), [
     ({"replace": {"clf": {"class": "sklearn.svm.SVC", "param": {"C": 2}}}}, "class, params"),
     ({"replace": {"clf": {"class": "sklearn.svm.SVC", "name": "svc"}}}, "class, params"),

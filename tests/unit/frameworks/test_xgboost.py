@@ -205,6 +205,11 @@ def test_parameters_change_and_trees_stay(model):
     assert np.array_equal(asked(changed), before)
 
 
+def test_parameters_that_only_count_when_it_is_fitted_are_named(regressor):
+    changes = {"max_depth": 3, "n_jobs": 1, "missing": 0.0, "learning_rate": 0.3}
+    assert framework.fit_only(regressor, changes) == ("max_depth", "learning_rate")
+
+
 def test_what_params_gives_set_params_takes(regressor):
     known = framework.params(regressor)
     json.dumps(known, allow_nan=False)

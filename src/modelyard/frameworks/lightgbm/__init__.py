@@ -12,13 +12,20 @@ from modelyard.frameworks.lightgbm.fitting import fit
 from modelyard.frameworks.lightgbm.forest import set_structure, structure
 from modelyard.frameworks.lightgbm.predicting import signature
 from modelyard.frameworks.lightgbm.saving import claims, load, save
-from modelyard.frameworks.lightgbm.settings import optimizer, params, set_optimizer, set_params
+from modelyard.frameworks.lightgbm.settings import (
+    fit_only,
+    optimizer,
+    params,
+    set_optimizer,
+    set_params,
+)
 
 __all__ = [
     "NAME",
     "SERIALIZERS",
     "claims",
     "fit",
+    "fit_only",
     "load",
     "optimizer",
     "params",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from modelyard.frameworks.interface import Json
 
-__all__ = ["optimizer", "params", "set_optimizer", "set_params"]
+__all__ = ["fit_only", "optimizer", "params", "set_optimizer", "set_params"]
 
 _GROWN = frozenset({"objective", "num_class"})
 """Parameters of a Booster that its trees depend on."""
@@ -41,6 +41,13 @@ _MULTICLASS = frozenset({"multiclass", "softmax", "multiclassova", "multiclass_o
 _WRAPPER = frozenset({"importance_type", "class_weight", "objective", "random_state"})
 _EDGES = {"rf": {"bagging_freq": 1, "bagging_fraction": 0.5}}
 """What a kind of boosting can't do without."""
+
+
+_AT_ONCE = frozenset({
+    "importance_type", "n_jobs", "num_threads", "verbose", "verbosity", "pred_early_stop",
+    "pred_early_stop_freq", "pred_early_stop_margin", "predict_disable_shape_check",
+})  # fmt: skip
+"""Parameters that count in predicting, or only for how it is computed."""
 
 
 def params(obj: Any) -> dict[str, Json]:
@@ -138,6 +145,11 @@ def _try_out(changes: Mapping[str, Json], kind: str) -> None:
             return  # rankers need groups, which only their data has
         shown = ", ".join(f"{name}={value!r:.60}" for name, value in changes.items())
         raise InvalidInput(kind, f"LightGBM refuses {shown}: {reason(error)}") from None
+
+
+def fit_only(obj: Any, changes: Mapping[str, Json]) -> tuple[str, ...]:
+    """Those of the changed parameters that change nothing before it is fitted again."""
+    return tuple(name for name in changes if name not in _AT_ONCE)
 
 
 def optimizer(obj: Any) -> dict[str, Json]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from modelyard.frameworks.interface import Json
 
 __all__ = [
-    "NAME", "SERIALIZERS", "claims", "fit", "load", "optimizer", "params", "recognises", "save",
-    "set_optimizer", "set_params", "set_structure", "signature", "structure",
+    "NAME", "SERIALIZERS", "claims", "fit", "fit_only", "load", "optimizer", "params", "recognises",
+    "save", "set_optimizer", "set_params", "set_structure", "signature", "structure",
 ]  # fmt: skip
 
 NAME = "sklearn"
@@ -48,6 +48,13 @@ def set_params(obj: Any, changes: Mapping[str, Json]) -> Any:
     """The estimator itself changed, still fitted; see `parameters.set_params`."""
     other = _converted(obj)
     return other.set_params(obj, changes) if other else parameters.set_params(obj, changes)
+
+
+def fit_only(obj: Any, changes: Mapping[str, Json]) -> tuple[str, ...]:
+    """The changed parameters that count only when it is fitted; see `learning.fit_only`."""
+    from modelyard.frameworks.sklearn import learning
+
+    return () if _converted(obj) else learning.fit_only(obj, changes)
 
 
 def structure(obj: Any) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def _check_plan(plan: Json) -> None:
             raise _bad(f"{part!r} holds no {_PARTS[part].__name__}")
     if not all(isinstance(name, str) for name in (*plan.get("drop", []), *_names(plan))):
         raise _bad("a step is named by a text")
-    steps = [(step, "class", "params") for step in plan.get("replace", {})]
+    steps: list[tuple[str, ...]] = [(step, "class", "params") for step in plan.get("replace", {})]
     steps += [("an inserted step", *_INSERTED) for _ in plan.get("insert", [])]
     for (step, *known), entry in zip(steps, _entries(plan), strict=True):
         if isinstance(entry, dict):

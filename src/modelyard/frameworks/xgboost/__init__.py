@@ -12,13 +12,20 @@ from modelyard.frameworks.xgboost.fitting import fit
 from modelyard.frameworks.xgboost.forest import set_structure, structure
 from modelyard.frameworks.xgboost.predicting import signature
 from modelyard.frameworks.xgboost.saving import claims, load, save
-from modelyard.frameworks.xgboost.settings import optimizer, params, set_optimizer, set_params
+from modelyard.frameworks.xgboost.settings import (
+    fit_only,
+    optimizer,
+    params,
+    set_optimizer,
+    set_params,
+)
 
 __all__ = [
     "NAME",
     "SERIALIZERS",
     "claims",
     "fit",
+    "fit_only",
     "load",
     "optimizer",
     "params",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from modelyard.frameworks.interface import Json
 
-__all__ = ["optimizer", "params", "set_optimizer", "set_params"]
+__all__ = ["fit_only", "optimizer", "params", "set_optimizer", "set_params"]
 
 _GROWN = frozenset({
     "booster", "objective", "multi_strategy", "num_class", "num_target",
@@ -38,6 +38,12 @@ _OPTIMIZER = ("name", "lr", "learning_rate", "eta", *_DART)
 _KINDS = ("gbtree", "dart", "gblinear")
 _RUNNING = ("n_jobs", "device", "verbosity")
 """Parameters of estimators that take effect at once."""
+
+
+_AT_ONCE = frozenset({
+    "device", "enable_categorical", "importance_type", "missing", "n_jobs", "nthread", "verbosity",
+})  # fmt: skip
+"""Parameters that count in predicting, or only for how it is computed."""
 
 
 def params(obj: Any) -> dict[str, Json]:
@@ -106,6 +112,11 @@ def _try_out(obj: Any, changes: Mapping[str, Json], kind: str) -> None:
     native = {k: v for k, v in changes.items() if k not in inner and v is not None}
     if native:
         _apply(trial, native, kind)
+
+
+def fit_only(obj: Any, changes: Mapping[str, Json]) -> tuple[str, ...]:
+    """Those of the changed parameters that change nothing before it is fitted again."""
+    return tuple(name for name in changes if name not in _AT_ONCE)
 
 
 def optimizer(obj: Any) -> dict[str, Json]:
