@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from modelyard.core.metrics import (
     direction,
 )
 from modelyard.core.significance import ALPHA, holm, paired_mcnemar, paired_samples
-from modelyard.errors import InvalidInput, NotFound
+from modelyard.errors import Corrupt, InvalidInput, NotFound
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.measured import WantedData, Yardstick, known_evaluations
 from modelyard.registry.outcomes import decode_outcomes
@@ -191,7 +192,11 @@ def _outcomes(house: House, ranked: Sequence[Entrant]) -> dict[int, dict[str, np
     }
     with house.catalog.read() as connection:
         packed = reports.outcomes_of(connection, alike)
-    return {alike[key]: decode_outcomes(content) for key, content in packed.items()}
+    found: dict[int, dict[str, np.ndarray]] = {}
+    for key, content in packed.items():
+        with suppress(Corrupt):  # then intervals decide
+            found[alike[key]] = decode_outcomes(content)
+    return found
 
 
 def _same_rows(a: Evaluation, b: Evaluation) -> bool:
@@ -273,12 +278,12 @@ def _whole(evaluation: Evaluation, columns: Columns) -> bool:
     """Whether a classification's rows are there, with codes that its labels explain."""
     if evaluation.suite != "classification":
         return True
-    codes = [columns.get(name) for name in ("truth", "label")]
-    return all(
-        c is not None and c.dtype.kind in "iu" and 0 <= c.min(initial=0)
-        and c.max(initial=0) < max(len(evaluation.labels), 1)
-        for c in codes
-    )  # fmt: skip
+    codes = [columns[name] for name in ("truth", "label") if name in columns]
+    count = len(evaluation.labels)
+    return len(codes) == 2 and all(
+        each.dtype.kind in "iu" and each.min(initial=0) >= 0 and each.max(initial=0) < count
+        for each in codes
+    )
 
 
 def _recoded(columns: Columns, own: Sequence[str], labels: Sequence[str]) -> dict[str, np.ndarray]:
