@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from modelyard.cli.root import root
 from modelyard.errors import InvalidInput
 from modelyard.optimization.explain.explaining import explain, explanations
 from modelyard.registry import create
@@ -97,3 +101,8 @@ def test_a_row_that_can_not_be_read_hides_no_other(yard, place):
     assert next(explanations(yard, "truth")) == kept
     assert len(list(yard.evaluations("truth"))) == 1
     assert yard.best("truth", metric="accuracy").leader == 1
+    shown = CliRunner().invoke(
+        root, ["--yard", str(place / "yard"), "show", "truth", "--json"]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout)["explanation"]["digest"] == kept.digest
