@@ -101,8 +101,6 @@ def test_a_row_that_can_not_be_read_hides_no_other(yard, place):
     assert next(explanations(yard, "truth")) == kept
     assert len(list(yard.evaluations("truth"))) == 1
     assert yard.best("truth", metric="accuracy").leader == 1
-    shown = CliRunner().invoke(
-        root, ["--yard", str(place / "yard"), "show", "truth", "--json"]
-    )
+    shown = CliRunner().invoke(root, ["--yard", str(place / "yard"), "show", "truth", "--json"])
     assert shown.exit_code == 0, shown.output
     assert json.loads(shown.stdout)["explanation"]["digest"] == kept.digest
