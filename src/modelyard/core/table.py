@@ -119,11 +119,23 @@ class Table:
                 "no-extra", "this model takes columns by name, which needs pandas",
                 hint="pip install 'modelyard[data]'",
             ) from None  # fmt: skip
-        return pandas.DataFrame(dict(self.columns))
+        return pandas.DataFrame({name: _with_nan(c) for name, c in self.columns.items()})
 
     def arranged(self, names: Sequence[str] | None) -> Any:
         """As an estimator wants it: a frame of the columns it was fitted with, or a matrix."""
         return self.matrix() if names is None else self.select(list(names)).frame()
+
+
+def _with_nan(column: Array) -> Array:
+    """Missing text as data frames have it: a column of None alone would be no text to them."""
+    if column.dtype.kind != "O":
+        return column
+    missing = np.equal(column, None)
+    if not missing.any():
+        return column
+    filled = column.copy()
+    filled[missing.astype(bool)] = np.nan
+    return filled
 
 
 def _column(series: Any) -> Array:
