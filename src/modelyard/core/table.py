@@ -85,6 +85,13 @@ class Table:
         """All columns but these."""
         return Table({n: column for n, column in self.columns.items() if n not in names})
 
+    def known(self, names: Sequence[str]) -> Table:
+        """These columns, if all are there; else the whole table, for the model to say why not.
+
+        Some libraries spell names in their own way.
+        """
+        return self.select(names) if set(names) <= self.columns.keys() else self
+
     def take(self, rows: Array | slice) -> Table:
         """Some rows: by indices, mask or slice."""
         return Table({name: column[rows] for name, column in self.columns.items()})
@@ -130,11 +137,11 @@ def _with_nan(column: Array) -> Array:
     """Missing text as data frames have it: a column of None alone would be no text to them."""
     if column.dtype.kind != "O":
         return column
-    missing = np.equal(column, None)
+    missing = np.fromiter((value is None for value in column.flat), bool, column.size)
     if not missing.any():
         return column
     filled = column.copy()
-    filled[missing.astype(bool)] = np.nan
+    filled[missing.reshape(column.shape)] = np.nan
     return filled
 
 

@@ -173,7 +173,7 @@ class _Rows:
         there to slice by.
         """
         if about.features is not None:
-            return self.inputs.select(about.features), []
+            return self.inputs.known(about.features), []
         texts = [n for n in dict.fromkeys(how.slices)
                  if n in self.inputs.names and self.inputs.column(n).dtype.kind == "O"]  # fmt: skip
         if not texts or len(texts) == len(self.inputs.names):

@@ -78,7 +78,7 @@ def explain(
     with opened(yard.house, model, revision, trusted) as version:
         runtime = version.runtime
         named = runtime.about.features
-        flat = _flat(inputs if named is None else inputs.select(list(named)))
+        flat = _flat(inputs if named is None else inputs.known(named))
         asked = Asked(runtime, truth)
         score_name, score = asked.scorer(flat)
         expected = asked.numbers(flat).mean(axis=0)
