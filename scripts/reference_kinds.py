@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reference_source import Bound, Call, Leaf, Source, name_of
+from reference_source import Bound, Call, Leaf, Module, Source, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,13 @@ def _ways(
 def _distance(kind: Leaf, message: Leaf | None, bound: Bound) -> int:
     if message is None or kind.place.module is message.place.module:
         return 0
-    return 1 if any(function in ast.walk(message.place.module.tree) for function, _ in bound) else 2
+    here = _functions(message.place.module)
+    return 1 if any(function in here for function, _ in bound) else 2
+
+
+@cache
+def _functions(module: Module) -> frozenset[ast.AST]:
+    return frozenset(node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef))
 
 
 def _text(node: ast.expr) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -228,11 +229,17 @@ def _knows(call: Call, name: str, home: Module) -> bool:
         return isinstance(func.value, ast.Name) and func.value.id == dotted.rpartition(".")[2]
     if call.place.module is home:
         return True
-    return any(
-        isinstance(node, ast.ImportFrom)
-        and (node.module or "").removeprefix("modelyard.") == dotted
-        and any((alias.asname or alias.name) == name for alias in node.names)
-        for node in ast.walk(call.place.module.tree)
+    return (dotted, name) in _imports(call.place.module)
+
+
+@cache
+def _imports(module: Module) -> frozenset[tuple[str, str]]:
+    """What a module imports from ours: the module, and the name that it has here."""
+    return frozenset(
+        ((node.module or "").removeprefix("modelyard."), alias.asname or alias.name)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     )
 
 
