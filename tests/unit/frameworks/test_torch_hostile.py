@@ -117,6 +117,11 @@ def test_a_whole_module_needs_every_class_of_it_trusted(folder_files: Any) -> No
         "torch.nn.modules.activation.ReLU",
         "torch.nn.modules.container.Sequential",
         "torch.nn.modules.linear.Linear",
+        "__builtin__.set",
+        "collections.OrderedDict",
+        "torch.FloatStorage",
+        "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_tensor_v2",
     ]
     assert all(name in caught.value.message for name in names)
     with pytest.raises(Denied, match="ReLU") as caught:
@@ -127,15 +132,25 @@ def test_a_whole_module_needs_every_class_of_it_trusted(folder_files: Any) -> No
         assert torch.equal(loaded[0].weight, net[0].weight)
 
 
-def test_what_only_builds_values_needs_no_trust(folder_files: Any) -> None:
+def test_what_torchs_own_loader_refuses_needs_all_names_trusted(folder_files: Any) -> None:
+    """Names that only build values can be put together to more: none is harmless by itself."""
     import numpy as np
     import torch
 
     checkpoint = {"model": a_state(), "epoch": 3, "loss": np.float64(0.5)}
     files = folder_files({"model.pt": torch_bytes(checkpoint)})
-    loaded = TORCH.load(files, claim(files), Trust())
+    with pytest.raises(Denied) as caught:
+        TORCH.load(files, claim(files), Trust())
+    names = caught.value.message.partition(" would import ")[2].split(", ")
+    assert {"numpy.dtype", "torch._utils._rebuild_tensor_v2"} <= set(names)
+    loaded = TORCH.load(files, claim(files), Trust.of(names))
     assert (loaded["epoch"], loaded["loss"]) == (3, 0.5)
     assert torch.equal(loaded["model"]["w"], a_state()["w"])
+
+
+def test_tensors_and_plain_values_need_no_trust(folder_files: Any) -> None:
+    files = folder_files({"model.pt": torch_bytes({"model": a_state(), "epoch": 3})})
+    assert TORCH.load(files, claim(files), Trust())["epoch"] == 3
 
 
 def test_a_second_pickle_is_refused_where_torch_would_not_mind(

@@ -1,7 +1,8 @@
 """Torch's own files (`.pt`, `.pth`): looked at first, and loaded with no more than they need.
 
-A file of tensors goes through torch's `weights_only` loader. A file that names other classes needs
-them trusted, and is unpickled by a loader that finds what the walk has seen and nothing else.
+A file of tensors goes through torch's `weights_only` loader. A file that this loader refuses needs
+every name in it trusted, also those that only build values: together they may do more. It is then
+unpickled by a loader that finds what the walk has seen and nothing else.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ def _script(torch: Any, file: BinaryIO, path: str, trust: Trust) -> Any:
 
 
 def _trusted_pairs(file: BinaryIO, path: str, trust: Trust) -> frozenset[tuple[str, str]]:
-    """Every global of the file, once those that do more than build values are trusted."""
+    """Every global of the file, once all are trusted; what only builds values may wait."""
     machine = _scan(file).machine
     names = [found.name for found in machine.globals.values()]
-    trust.require(path, [printable(name) for name in names if not is_allowed(name)])
+    if not all(map(is_allowed, names)):
+        trust.require(path, map(printable, names))
     if any(b"." in name for _, name in machine.globals):
         trust.require_all(path, "reaches for a name inside a name")
     try:
@@ -96,7 +98,8 @@ def _loaded(
 ) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception:  # it holds more than weights: every name in it is allowed or trusted
+    except Exception:  # it holds more than weights
+        trust.require(path, [printable(f"{module}.{name}") for module, name in pairs])
         file.seek(0)
     unpickler = pickle.Unpickler if trust.everything else _locked(pairs)
     module = SimpleNamespace(
