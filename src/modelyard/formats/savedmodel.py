@@ -61,10 +61,13 @@ def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
 def _meta_graph(
     message: Message, start: int, end: int, ops: dict[str, int], signatures: dict[str, Json]
 ) -> None:
+    has_graph = False
     for number, wire, low, high in message.fields(start, end):
         if wire != LENGTH:
             continue
         if number == 2:
+            _refuse_second(has_graph, "graph")
+            has_graph = True
             _graph(message, low, high, ops)
         elif number == 5 and len(signatures) < 100:
             key, value = _entry(message, low, high)
@@ -86,18 +89,40 @@ def _graph(message: Message, start: int, end: int, ops: dict[str, int]) -> None:
 
 
 def _function(message: Message, start: int, end: int, ops: dict[str, int]) -> None:
+    """FunctionDef: a signature with its name, and nodes."""
+    has_signature = False
     for number, wire, low, high in message.fields(start, end):
-        if number == 3 and wire == LENGTH:
+        if number == 1 and wire == LENGTH:
+            _refuse_second(has_signature, "signature of a function")
+            has_signature = True
+            _once(message, low, high, (1,), "name of a function")
+        elif number == 3 and wire == LENGTH:
             _node(message, low, high, ops)
 
 
 def _node(message: Message, start: int, end: int, ops: dict[str, int]) -> None:
+    fields = _once(message, start, end, (1, 2), "name or operator of a node")
+    if 2 in fields:
+        op = message.text(*fields[2])
+        if op in ops or len(ops) < 10_000:
+            ops[op] = ops.get(op, 0) + 1
+
+
+def _once(
+    message: Message, start: int, end: int, wanted: tuple[int, ...], what: str
+) -> dict[int, tuple[int, int]]:
+    """Where fields lie that a message may have once; of two, TensorFlow would take the last."""
+    found: dict[int, tuple[int, int]] = {}
     for number, wire, low, high in message.fields(start, end):
-        if number == 2 and wire == LENGTH:
-            op = message.text(low, high)
-            if op in ops or len(ops) < 10_000:
-                ops[op] = ops.get(op, 0) + 1
-            return
+        if number in wanted and wire == LENGTH:
+            _refuse_second(number in found, what)
+            found[number] = (low, high)
+    return found
+
+
+def _refuse_second(given: bool, what: str) -> None:
+    if given:
+        raise bad(KIND, f"the {what} is given twice")
 
 
 def _signature(message: Message, start: int, end: int) -> Json:

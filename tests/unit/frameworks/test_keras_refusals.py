@@ -332,12 +332,36 @@ def test_operators_of_a_graph_that_touch_files_are_refused_by_name(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(saved_graph(operators))
     files = FolderFiles(tmp_path)
     saved = claim(files)
-    with pytest.raises(Denied, match="would run") as refused:
+    with pytest.raises(Denied, match="would run a graph with") as refused:
         named("keras").load(files, saved, Trust())
-    shown = refused.value.message.partition("would run ")[2].split(", ")
-    assert shown == ["EagerPyFunc", "InitializeTableFromTextFileV2", "ReadFile"]
-    with pytest.raises(Denied, match=r"would run ReadFile$"):
-        named("keras").load(files, saved, Trust.of(shown[:2]))
+    shown = refused.value.message.partition("would run a graph with ")[2].split(", ")
+    assert shown == [
+        "EagerPyFunc", "InitializeTableFromTextFileV2", "ReadFile", "tensorflow.saved_model.load",
+    ]  # fmt: skip
+    trusted = [name for name in shown if name != "ReadFile"]
+    with pytest.raises(Denied, match=r"would run a graph with ReadFile$"):
+        named("keras").load(files, saved, Trust.of(trusted))
+
+
+def test_a_graph_of_harmless_operators_needs_trust_too(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(saved_graph(["MatMul"]))
+    files = FolderFiles(tmp_path)
+    with pytest.raises(Denied, match=r"would run a graph with tensorflow\.saved_model\.load$"):
+        named("keras").load(files, claim(files), Trust())
+
+
+def test_a_node_with_two_operators_is_refused(tmp_path):
+    path = tmp_path / "saved_model.pb"
+    once = saved_graph(["NoOp"])
+    node = b"\x0a\x02n0\x12\x04NoOp"
+    assert once.endswith(node)
+    twice = node + b"\x12\x08ReadFile"
+    body = b"\x0a" + bytes([len(twice)]) + twice
+    graph = b"\x12" + bytes([len(body)]) + body
+    path.write_bytes(b"\x08\x01\x12" + bytes([len(graph)]) + graph)
+    files = FolderFiles(tmp_path)
+    with pytest.raises(InvalidInput, match="given twice"):
+        named("keras").load(files, claim(files), Trust.of(TRUST_ALL))
 
 
 def saved_graph(operators):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedGraph", "load_graph", "refuse"]
 
+_LOADS = "tensorflow.saved_model.load"
+"""The name that trusts what a graph does."""
 _LISTED = 500
 """Operators that an inspection names at most."""
 _LEADS_OUT = re.compile(
@@ -55,8 +57,8 @@ class SavedGraph:
 def load_graph(files: Files, folder: str, trust: Trust) -> SavedGraph:
     """Load a folder with `saved_model.pb`.
 
-    The graph is not run to load it, but to predict: operators that touch files or run code need
-    trust by their names.
+    Loading runs the graph's initializers, and predicting the rest. No list of operators says what
+    TensorFlow can do, so the whole needs trust, and the operators known to be dangerous are named.
 
     Raises:
         Denied: `untrusted`.
@@ -65,7 +67,7 @@ def load_graph(files: Files, folder: str, trust: Trust) -> SavedGraph:
     path = "saved_model.pb" if folder == "." else f"{folder}/saved_model.pb"
     if path not in files.paths():
         raise InvalidInput("not-loadable", f"there is no file {printable(path)}")
-    trust.require(path, _operators(files, path), why="would run")
+    trust.require(path, [_LOADS, *sorted(_operators(files, path))], why="would run a graph with")
     keras()  # sets what TensorFlow logs, and TensorFlow comes with it
     tensorflow = need("tensorflow", "keras")
     try:
@@ -83,7 +85,7 @@ def load_graph(files: Files, folder: str, trust: Trust) -> SavedGraph:
 
 
 def _operators(files: Files, path: str) -> set[str]:
-    """Names of operators that need trust."""
+    """Names of operators known to touch files or run code."""
     with files.open(path) as file:
         try:
             found = inspect(file, path, budget=Budget(seconds=20.0))
