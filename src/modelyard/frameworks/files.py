@@ -38,6 +38,10 @@ class FolderFiles:
 
     def _place(self, path: str) -> Path:
         place = self._root / path
-        if not place.is_file() or not place.resolve().is_relative_to(self._root.resolve()):
-            raise NotFound("no-file", f"no file named {path}")
+        try:
+            inside = place.resolve().is_relative_to(self._root.resolve()) and place.is_file()
+        except (OSError, ValueError):  # names that no file system takes
+            inside = False
+        if not inside:
+            raise NotFound("no-file", f"no file named {path[:200]}")
         return place

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from modelyard.core.merge import SYMLINK
+from modelyard.errors import InvalidInput
 from modelyard.registry.blobs import open_blob
 from modelyard.registry.files import checkout, open_file
 
@@ -53,15 +55,26 @@ class VersionFiles:
 
     def read(self, path: str) -> bytes:
         entry = self._found.tree.get(path)
+        if entry is not None and entry.mode == SYMLINK:
+            raise _link(path)
         if entry is None or entry.inline is not None:
             return open_file(self._house, self._found, path).read()
         blob = open_blob(self._house, self._found.blob(entry))
         return blob.read_all(self._house.pool).tobytes()
 
     def folder(self) -> Path:
+        for path, entry in self._found.tree.items():
+            if entry.mode == SYMLINK:  # what we look at and what a library opens must be one
+                raise _link(path)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="yard-load-")
             number = self._found.version.number
             place = Path(self._folder.name)
             checkout(self._house, self._found, place, (), lambda _: None, number)
         return Path(self._folder.name)
+
+
+def _link(path: str) -> InvalidInput:
+    return InvalidInput(
+        "not-loadable", f"{path} is a link", hint="commit the files themselves to load them"
+    )

@@ -152,10 +152,20 @@ def _frozenset(m: Machine, pos: int) -> int:
 # --- memo ----------------------------------------------------------------------------------
 
 
+_MEMO_AHEAD = 1_000_000
+
+
 def _put(m: Machine, pos: int) -> int:
     index, pos = m.line(pos)
-    m.memo[_number(index)] = m.stack[-1]
+    _remember(m, _number(index), pos)
     return pos
+
+
+def _remember(m: Machine, index: int, pos: int) -> None:
+    """Loaders make room up to the index; no writer gives one far beyond the bytes before it."""
+    if index > m.source.start + m.base + pos + _MEMO_AHEAD:
+        raise IndexError("an index of the memo is beyond all that was read")
+    m.memo[index] = m.stack[-1]
 
 
 def _get(m: Machine, pos: int) -> int:
@@ -165,7 +175,7 @@ def _get(m: Machine, pos: int) -> int:
 
 
 def _long_binput(m: Machine, pos: int) -> int:
-    m.memo[_U4(m.data, pos)[0]] = m.stack[-1]
+    _remember(m, _U4(m.data, pos)[0], pos)
     return pos + 4
 
 

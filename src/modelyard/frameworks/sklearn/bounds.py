@@ -83,7 +83,7 @@ def _is_sound_tree(estimator: Any) -> bool:
     """Children come after their parents, so walking down ends; features are columns of X."""
     tree = estimator.tree_
     count = tree.node_count
-    if not 0 < count <= tree.capacity or tree.n_features != estimator.n_features_in_:
+    if not 0 < count <= tree.capacity or tree.n_features != _width(estimator):
         return False
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     inner = left != _LEAF
@@ -110,7 +110,13 @@ def _depth(left: Any, right: Any) -> int:
 
 
 def _same_width(whole: Any, part: Any) -> bool:
-    return bool(getattr(part, "n_features_in_", None) == whole.n_features_in_)
+    return _width(part) == _width(whole) is not None
+
+
+def _width(estimator: Any) -> int | None:
+    """How many columns it checks for: a plain number, since other things may equal anything."""
+    width = getattr(estimator, "n_features_in_", None)
+    return int(width) if type(width) is int or isinstance(width, np.integer) else None
 
 
 def _is_sound_boosting(boosting: Any) -> bool:
@@ -125,7 +131,7 @@ def _is_sound_boosting(boosting: Any) -> bool:
         if (tree.n_outputs, tree.max_n_classes) != (1, 1):
             return False
     try:
-        first = boosting._raw_predict_init(np.zeros((1, boosting.n_features_in_), np.float32))
+        first = boosting._raw_predict_init(np.zeros((1, _width(boosting) or 0), np.float32))
     except Exception:  # made of parts that don't fit together, in whatever way
         return False
     return bool(first.shape == (1, parts.shape[1]) and first.dtype == np.float64)
@@ -146,7 +152,7 @@ def _sound_predictors(boosting: Any) -> Iterator[Any]:
             left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
             within = (own < left) & (left < len(nodes)) & (own < right) & (right < len(nodes))
             feature = nodes["feature_idx"]
-            known = (feature >= 0) & (feature < boosting.n_features_in_)
+            known = (feature >= 0) & (feature < (_width(boosting) or 0))
             fine = within & known & (nodes["is_categorical"] == 0)
             if nodes.ndim == 1 and len(nodes) and np.all(fine[inner]):
                 yield predictor

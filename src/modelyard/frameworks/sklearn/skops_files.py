@@ -64,6 +64,7 @@ _HARMLESS = frozenset({
 })  # fmt: skip
 """Parts of ordinary estimators that skops asks about, and need not: functions and classes in plain
 Python that only keep what they are given, and the dtype of an empty array."""
+_NODE_KEYS = frozenset({"__class__", "__module__", "__loader__", "__id__"})
 _UFUNCS = ("numpy", "scipy.special._ufuncs")
 
 
@@ -133,20 +134,28 @@ def _schema(file: BinaryIO, newest: int) -> tuple[dict[str, Any], set[str]]:
         raise InvalidInput("bad-skops", f"it has no {_SCHEMA}")
     nodes: set[tuple[str, str]] = set()
     calls: list[dict[str, Any]] = []
+    odd: set[str] = set()
 
     def see(node: dict[str, Any]) -> dict[str, Any]:
         module, name = node.get("__module__"), node.get("__class__")
         if isinstance(module, str) and isinstance(name, str):
             nodes.add((module, name))
-            if node.get("__loader__") in ("MethodNode", "FunctionNode"):
+            loader = node.get("__loader__")
+            if loader in ("MethodNode", "FunctionNode"):
                 calls.append(node)
+            if (module, name) == ("numpy", "dtype") and loader not in ("DTypeNode", "TypeNode"):
+                odd.add(f"numpy.dtype as {str(loader)[:40]}")
+            content = node.get("content")
+            if isinstance(content, dict):  # attributes that numpy reads addresses from
+                odd.update(f"attribute {key[:40]}" for key in content if key[:2] == "__"
+                           and key not in _NODE_KEYS)  # fmt: skip
         return node
 
     schema = json.loads(unpack(file, member, _LARGEST_SCHEMA), object_hook=see)
     protocol = schema.get("protocol") if isinstance(schema, dict) else None
     if type(protocol) is not int or not 0 <= protocol <= newest:
         raise InvalidInput("bad-skops", f"skops here reads protocols up to {newest}")
-    names = {f"{module}.{name}" for module, name in nodes}
+    names = {f"{module}.{name}" for module, name in nodes} | odd
     return schema, names.union(*map(_called, calls))
 
 
