@@ -102,6 +102,17 @@ def test_a_forest_wider_than_its_input_is_refused(rows, saved):
         named("sklearn").load(files, how, Trust())
 
 
+def test_a_width_that_equals_anything_is_no_width(rows):
+    import numpy as np
+
+    from modelyard.frameworks.sklearn.bounds import unchecked
+
+    model = fitted("DecisionTreeClassifier", rows)
+    assert unchecked(model) == set()
+    model.n_features_in_ = np.ma.MaskedArray(5, True)
+    assert unchecked(model) == {TREE}
+
+
 def test_boosting_with_more_columns_than_first_predictions_is_refused(rows, saved):
     import numpy as np
 

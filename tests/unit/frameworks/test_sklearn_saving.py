@@ -220,6 +220,13 @@ def text(value):
 
 
 EVIL = {
+    "an address": (
+        node("ObjectNode", "sklearn.preprocessing._data", "StandardScaler",
+             content=node("DictNode", "builtins", "dict",
+                          content={"__array_interface__": text([1])},
+                          key_types=items("ListNode", "list"))), "__array_interface__"),
+    "a dtype made otherwise": (
+        node("LossNode", "numpy", "dtype"), "numpy.dtype as LossNode"),
     "a type": (
         node("ObjectNode", "subprocess", "Popen"), "subprocess.Popen"),
     "a function": (
