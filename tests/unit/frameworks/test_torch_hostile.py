@@ -332,6 +332,37 @@ def test_pickles_and_compiled_code_in_an_archive_are_refused(
         assert refused(folder_files, "model.pt2", data).kind == "untrusted", kind
 
 
+def test_an_archive_is_read_as_torch_reads_it(
+    folder_files: Any, marker: Path, program: bytes
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(program)) as archive:
+        inputs = next(n for n in archive.namelist() if "sample_inputs" in n)
+        constants = next(n for n in archive.namelist() if n.endswith("constants_config.json"))
+    loud = inputs.replace("sample_inputs", "SAMPLE_INPUTS")
+    evil = torch_bytes(Runs(marker))
+    entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": False}
+    named_ = json.dumps({"config": {"c": entry}}).encode()
+    cases = {
+        "case": with_members(program, {inputs: None}, (loud, evil)),
+        "both": with_members(program, {}, (loud, evil)),
+        "object": with_members(program, {constants: named_}),
+        "builds values": with_members(program, {inputs: torch_bytes({"x": 1 + 2j, "y": {1}})}),
+    }
+    for kind, data in cases.items():
+        assert refused(folder_files, "model.pt2", data).kind == "untrusted", kind
+
+
+def test_an_empty_record_is_no_huge_tensor(folder_files: Any, program: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(program)) as archive:
+        names = archive.namelist()
+        config = next(n for n in names if n.endswith("model_weights_config.json"))
+        weights = json.loads(archive.read(config))
+    weights["config"]["weight"]["tensor_meta"]["sizes"] = [{"as_int": 3_000_000_000}]
+    record = next(n for n in names if n.endswith(weights["config"]["weight"]["path_name"]))
+    data = with_members(program, {config: json.dumps(weights).encode(), record: b""})
+    assert refused(folder_files, "model.pt2", data).kind == "not-loadable"
+
+
 def test_the_clean_archive_loads(folder_files: Any, program: bytes) -> None:
     import torch
 

@@ -18,6 +18,7 @@ from modelyard.formats import inspect
 from modelyard.formats.interface import Budget
 from modelyard.formats.reading import parse_json, printable
 from modelyard.formats.zips import Member, members, unpack
+from modelyard.frameworks.torch.pickles import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,25 @@ _PYTHON = frozenset({
     "torch.sym_ite", "torch.sym_sum", "torch._sym_sqrt", "torch._check", "torch._check_is_size",
     "math.ceil", "math.floor", "math.trunc",
 })  # fmt: skip
+_MEMBER = re.compile(
+    r"archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+    r"|models/[a-z0-9_]+\.json|data/sample_inputs/[a-z0-9_]+\.pt"
+    r"|data/weights/([a-z0-9_]+_weights_config\.json|weight_[0-9]+)"
+    r"|data/constants/([a-z0-9_]+_constants_config\.json|tensor_[0-9]+)"
+    r"|extra/[^\\]*"
+)
+"""Members that torch writes, as it writes them: it finds them without regard to case."""
+_RECORD = re.compile(r"(weight|tensor)_[0-9]+")
+_TENSORS = re.compile(
+    r"torch\._utils\._rebuild_(tensor_v2|tensor_v3|parameter)|collections\.OrderedDict|torch\.Size"
+    r"|torch\.[A-Z][A-Za-z0-9]*Storage|torch\.storage\.(UntypedStorage|TypedStorage)"
+)
+"""What pickles in an archive may name: tensors and nothing more."""
+_WIDTHS = {
+    1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 11: 16, 12: 1, 13: 2, 28: 2,
+    29: 1, 30: 1, 31: 1, 32: 1, 33: 1, 34: 4, 35: 8,
+}  # fmt: skip
+"""Bytes of an element by torch's number of the type."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-+:]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYMBOL = re.compile(r"[a-z]{1,4}[0-9]{1,9}")
@@ -78,12 +98,16 @@ def check_archive(file: BinaryIO, path: str, trust: Trust) -> None:
     for member in entries:
         if not member.name.startswith(root):
             trust.require_all(path, f"holds {printable(member.name)}, which lies outside")
-    for name, member in names.items():
-        _check_member(file, path, name, member, trust)
+    if len({member.name.casefold() for member in entries}) != len(entries):
+        trust.require_all(path, "holds members that differ only in case")
+    for name in names:
+        _check_member(file, path, name, names, trust)
 
 
-def _check_member(file: BinaryIO, path: str, name: str, member: Member, trust: Trust) -> None:
-    where = f"{path}:{printable(name)}"
+def _check_member(
+    file: BinaryIO, path: str, name: str, names: dict[str, Member], trust: Trust
+) -> None:
+    where, member = f"{path}:{printable(name)}", names[name]
     if name.startswith(("data/aotinductor/", "executorch/")):
         trust.require_all(path, f"holds compiled code ({printable(name)})")
     elif name.startswith("models/"):
@@ -91,15 +115,23 @@ def _check_member(file: BinaryIO, path: str, name: str, member: Member, trust: T
     elif name.startswith(("data/weights/", "data/constants/", "data/sample_inputs/")):
         base = name.rpartition("/")[2]
         if name.endswith("_config.json"):
-            _check_payload(_json(file, member, where), where, trust)
+            folder = name.removesuffix(base)
+            sizes = {n.removeprefix(folder): m.size for n, m in names.items()}
+            _check_payload(_json(file, member, where), sizes, where, trust)
         elif base.startswith(("custom_obj_", "opaque_obj_")):
             trust.require_all(path, f"holds an object that is no tensor ({printable(name)})")
         elif name.startswith("data/sample_inputs/") or base.endswith((".pt", ".pkl")):
             _check_pickle(file, member, where, trust)
+    if not _MEMBER.fullmatch(name):
+        trust.require_all(path, f"holds {printable(name)}, which torch does not write")
 
 
-def _check_payload(config: Json, where: str, trust: Trust) -> None:
-    """Tensors that are flagged as pickles are unpickled without any limit."""
+def _check_payload(config: Json, sizes: dict[str, int], where: str, trust: Trust) -> None:
+    """Tensors that are flagged as pickles are unpickled without any limit.
+
+    Args:
+        sizes: Bytes of the records beside it: an empty one would be filled up with zeros.
+    """
     entries = config.get("config") if isinstance(config, dict) else None
     if not isinstance(entries, dict):
         raise InvalidInput("not-loadable", f"{where} is no list of weights")
@@ -110,6 +142,24 @@ def _check_payload(config: Json, where: str, trust: Trust) -> None:
             raise InvalidInput("not-loadable", f"{where} names {printable(entry['path_name'])}")
         if entry.get("use_pickle") not in (False, None):
             trust.require_all(where, f"says that {printable(name)} is a pickle")
+        elif not _RECORD.fullmatch(entry["path_name"]):
+            trust.require_all(where, f"names {printable(entry['path_name'])}, which is no tensor")
+        elif not 0 <= _bytes_of(entry.get("tensor_meta")) <= sizes.get(entry["path_name"], -1):
+            raise InvalidInput("not-loadable", f"{where}: {printable(name)} is cut")
+
+
+def _bytes_of(meta: Json) -> int:
+    """Bytes that a tensor needs; -1 where it does not say so."""
+    sizes = meta.get("sizes") if isinstance(meta, dict) else None
+    if not isinstance(sizes, list):
+        return -1
+    needed: int = _WIDTHS.get(meta["dtype"], -1) if type(meta.get("dtype")) is int else -1
+    for size in sizes:
+        length = size.get("as_int") if isinstance(size, dict) else None
+        if type(length) is not int or not 0 <= length < 1 << 48 or needed < 0:
+            return -1
+        needed *= length
+    return needed
 
 
 def _check_pickle(file: BinaryIO, member: Member, where: str, trust: Trust) -> None:
@@ -117,6 +167,9 @@ def _check_pickle(file: BinaryIO, member: Member, where: str, trust: Trust) -> N
     for finding in inspect(io.BytesIO(data), "inputs.pt").findings:
         if finding.severity != "info":
             trust.require_all(where, f"is not to be unpickled: {finding.message}")
+    for name in names_in(io.BytesIO(data)):
+        if not _TENSORS.fullmatch(name):
+            trust.require_all(where, f"would import {printable(name)}")
 
 
 def _check_graph(graph: Json, where: str, trust: Trust) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Files
 
-__all__ = ["load_file"]
+__all__ = ["load_file", "names_in"]
 
 SCRIPT = "torch.jit.load"
 _BUDGET = Budget(seconds=20.0, max_ops=2_000_000_000, max_nodes=20_000_000)
@@ -58,6 +58,11 @@ def load_file(files: Files, path: str, trust: Trust) -> Any:
         return _loaded(torch, file, path, pairs, trust)
 
 
+def names_in(file: BinaryIO) -> tuple[str, ...]:
+    """All globals that a file of torch would import, `module.name`. InvalidInput."""
+    return tuple(found.name for found in _scan(file).machine.globals.values())
+
+
 def _script(torch: Any, file: BinaryIO, path: str, trust: Trust) -> Any:
     trust.require(path, [SCRIPT], why="holds TorchScript code, which runs by")
     file.seek(0)
@@ -83,11 +88,14 @@ def _scan(file: BinaryIO) -> Scan:
     file.seek(0)
     if file.read(4) != b"PK\3\4":
         return scan(FileSource(file), _BUDGET.begun())
-    main = next(
+    found = [  # torch finds names without regard to case
         member
         for member in members(file, _BUDGET.begun())
-        if member.name.rpartition("/")[2] == "data.pkl"
-    )
+        if member.name.lower().rpartition("/")[2] == "data.pkl"
+    ]
+    if len(found) != 1 or not found[0].name.endswith("data.pkl"):
+        raise InvalidInput("not-loadable", "there is no single data.pkl in it")
+    main = found[0]
     if main.method != STORED:
         raise InvalidInput("not-loadable", "data.pkl is packed, which torch never does")
     return scan(FileSource(file, main.start, main.size), _BUDGET.begun())
