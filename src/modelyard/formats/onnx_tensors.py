@@ -17,7 +17,7 @@ from modelyard.formats.protobuf import (
 )
 from modelyard.formats.reading import bad, printable
 
-__all__ = ["DTYPES", "External", "tensor_of", "value_of"]
+__all__ = ["DTYPES", "PER_BYTE", "External", "tensor_of", "value_of"]
 
 KIND = "bad-onnx"
 
@@ -28,7 +28,7 @@ DTYPES = {
     18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4", 22: "int4",
     23: "float4_e2m1fn", 24: "float8_e8m0fnu", 25: "uint2", 26: "int2",
 }  # fmt: skip
-_PER_BYTE = {"uint4": 2, "int4": 2, "float4_e2m1fn": 2, "uint2": 4, "int2": 4}
+PER_BYTE = {"uint4": 2, "int4": 2, "float4_e2m1fn": 2, "uint2": 4, "int2": 4}
 _TYPED = {4: "float32", 10: "float64"}
 """Fields whose packed form is the raw values themselves."""
 
@@ -106,8 +106,8 @@ def _take(message: Message, parts: _Parts, number: int, wire: int, low: int, hig
 def _check_length(parts: _Parts, dtype: str, shape: tuple[int, ...]) -> None:
     start, end = parts.place or (0, 0)
     elements = prod(shape)
-    if dtype in _PER_BYTE:
-        wanted = -(-elements // _PER_BYTE[dtype])
+    if dtype in PER_BYTE:
+        wanted = -(-elements // PER_BYTE[dtype])
     elif dtype == "string":
         raise bad(KIND, f"{printable(parts.name)!r} is text with raw values")
     else:
@@ -125,7 +125,7 @@ def _external(parts: _Parts, dtype: str, shape: tuple[int, ...]) -> External:
     size = prod(shape) * ITEMSIZE.get(dtype, 1)
     if not location or parts.place is not None:
         raise bad(KIND, f"{printable(parts.name)!r} does not say in which file it lies")
-    if dtype not in _PER_BYTE and length not in (None, size):
+    if dtype not in PER_BYTE and length not in (None, size):
         raise bad(KIND, f"{printable(parts.name)!r} has {length} bytes elsewhere, not {size}")
     return External(location, offset, size if length is None else length)
 

@@ -178,6 +178,61 @@ def test_weights_through_a_link_out_of_the_version_are_refused(tmp_path):
     assert failure.value.kind == "not-loadable"
 
 
+def external(name, dims, location):
+    tensor = onnx.TensorProto(name=name, data_type=onnx.TensorProto.UINT8, dims=dims)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def test_weights_within_functions_come_from_the_version_alone(tmp_path):
+    make = onnx.helper
+    (tmp_path / "secret").write_bytes(bytes(16))
+    folder = tmp_path / "version"
+    folder.mkdir()
+
+    def written(location):
+        branches = {
+            f"{side}_branch": make.make_graph(
+                [make.make_node("Identity", ["w"], ["o"])], side, [],
+                [make.make_tensor_value_info("o", onnx.TensorProto.UINT8, [16])],
+                initializer=[external("w", [16], location)],
+            )
+            for side in ("then", "else")
+        }  # fmt: skip
+        choice = make.make_node("If", ["c"], ["y"], **branches)
+        opsets = [make.make_opsetid("", 18)]
+        function = make.make_function("local", "F", ["c"], ["y"], [choice], opsets)
+        graph = make.make_graph(
+            [make.make_node("F", ["c"], ["y"], domain="local")], "g",
+            [make.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])],
+            [make.make_tensor_value_info("y", onnx.TensorProto.UINT8, [16])],
+        )  # fmt: skip
+        opsets = [*opsets, make.make_opsetid("local", 1)]
+        model = make.make_model(graph, functions=[function], opset_imports=opsets, ir_version=9)
+        (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+    for location in (str(tmp_path / "secret"), "secret"):
+        written(location)
+        with pytest.raises(InvalidInput) as failure:
+            from_file(folder)
+        assert failure.value.kind == "not-loadable"
+    (folder / "w.bin").write_bytes(bytes(range(16)))
+    written("w.bin")
+    branch = from_file(folder).functions[0].node[0].attribute[0].g
+    assert branch.initializer[0].raw_data == bytes(range(16))
+
+
+def test_weights_elsewhere_are_as_long_as_their_shape_says(tmp_path):
+    graph = onnx.helper.make_graph([], "g", [], [], [external("w", [3], "w.bin")])
+    (tmp_path / "model.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    (tmp_path / "w.bin").write_bytes(bytes(1000))
+    assert from_file(tmp_path).graph.initializer[0].raw_data == bytes(3)
+    (tmp_path / "w.bin").write_bytes(bytes(2))
+    with pytest.raises(InvalidInput, match="behind the end"):
+        from_file(tmp_path)
+
+
 @pytest.mark.parametrize(("key", "value"), [("offset", "999999"), ("length", "4"),
                                             ("length", "-1"), ("offset", "x")])  # fmt: skip
 def test_weights_behind_the_end_of_their_file_are_refused(key, value, tmp_path):

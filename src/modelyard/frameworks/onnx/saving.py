@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+from math import prod
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.tensor import ITEMSIZE
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.formats import Budget, inspect
+from modelyard.formats.onnx_tensors import DTYPES, PER_BYTE
 from modelyard.formats.reading import bad, printable
 from modelyard.frameworks.interface import Files, Saved
 from modelyard.frameworks.onnx.walking import (
@@ -184,10 +187,13 @@ def _bring(files: Files, there: set[str], path: str, tensor: Any) -> None:
     if where not in there:
         raise bad("not-loadable", f"{path}: {name} lies in a file that is not in the version")
     offset, length = (_count(place.get(key)) for key in ("offset", "length"))
+    wanted = _bytes_of(tensor)
+    if length not in (None, wanted):
+        raise bad("not-loadable", f"{path}: {name} has {length} bytes elsewhere, not {wanted}")
+    length = wanted
     try:
         size = files.size(where)
         start = offset or 0
-        length = size - start if length is None else length
         if start < 0 or length < 0 or start + length > size:
             raise bad("not-loadable", f"{path}: {name} lies behind the end of {where}")
         with files.open(where) as file:
@@ -198,6 +204,15 @@ def _bring(files: Files, there: set[str], path: str, tensor: Any) -> None:
     del tensor.external_data[:]
     tensor.data_location = library().TensorProto.DEFAULT
     tensor.raw_data = raw
+
+
+def _bytes_of(tensor: Any) -> int:
+    """What its shape and type take; -1 for what can't lie in another file."""
+    dtype = DTYPES.get(tensor.data_type, "string")
+    if dtype == "string" or any(side < 0 for side in tensor.dims):
+        return -1
+    per_byte = PER_BYTE.get(dtype, 1)
+    return -(-prod(tensor.dims) * ITEMSIZE.get(dtype, 1) // per_byte)
 
 
 def _count(text: str | None) -> int | None:

@@ -40,19 +40,15 @@ def _inner(node: Any) -> list[Any]:
 
 def nodes(model: Any) -> Iterator[Any]:
     """All nodes, those of functions too."""
-    for graph in graphs(model.graph):
+    for graph in _all_graphs(model):
         yield from graph.node
     for function in model.functions:
-        for node in function.node:
-            yield node
-            for inner in _inner(node):
-                for graph in graphs(inner):
-                    yield from graph.node
+        yield from function.node
 
 
 def tensors(model: Any) -> Iterator[Any]:
-    """All tensors with values: initializers and constants."""
-    for graph in graphs(model.graph):
+    """All tensors with values: initializers and constants, those within functions too."""
+    for graph in _all_graphs(model):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
             yield from (sparse.values, sparse.indices)
@@ -63,6 +59,15 @@ def tensors(model: Any) -> Iterator[Any]:
             yield from attribute.tensors
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
+
+
+def _all_graphs(model: Any) -> Iterator[Any]:
+    """The graphs of a model and those within its functions."""
+    yield from graphs(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            for inner in _inner(node):
+                yield from graphs(inner)
 
 
 def is_external(tensor: Any) -> bool:
