@@ -211,6 +211,23 @@ def _deep(about: Any) -> None:
         about["tree"] = {"class": "torch.nn.Sequential", "children": {"0": about["tree"]}}
 
 
+def _clones(about: Any) -> None:
+    tree: Any = {"class": "torch.nn.Identity"}
+    for _ in range(2):
+        layer = {"module": tree}
+        arguments = {"encoder_layer": layer, "num_layers": 2000}
+        tree = {"class": "torch.nn.TransformerEncoder", "args": arguments}
+    about["tree"] = tree
+
+
+def _twice(about: Any) -> None:
+    children: Any = {"a0": {"class": "torch.nn.Identity"}}
+    for step in range(1, 60):
+        same = {"same": f"a{step - 1}"}
+        children[f"a{step}"] = {"class": "torch.nn.Sequential", "children": {"x": same, "y": same}}
+    about["tree"] = {"class": "torch.nn.Sequential", "children": children}
+
+
 TREES: dict[str, Callable[[Any], Any]] = {
     "a class of another library": lambda a: a["tree"].update({"class": "os.system"}),
     "a class with code in it": lambda a: a["tree"].update({"class": "torch.nn.DataParallel"}),
@@ -225,6 +242,8 @@ TREES: dict[str, Callable[[Any], Any]] = {
     "a module before itself": lambda a: a["tree"]["children"].update({"0": {"same": "7"}}),
     "another attribute": lambda a: a["tree"].update({"set": {"0": {"forward": 1}}}),
     "endless depth": _deep,
+    "layers of layers": _clones,
+    "the same twice, again and again": _twice,
     "no tree": lambda a: a.update({"tree": []}),
     "another layer": lambda a: a["tree"]["children"]["0"]["args"].update({"out_features": 3}),
 }  # fmt: skip

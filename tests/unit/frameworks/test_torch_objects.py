@@ -609,3 +609,15 @@ def test_a_dict_of_tensors_predicts_nothing() -> None:
     with pytest.raises(Unsupported) as caught:
         runtime_of("torch", dict(make_net().state_dict()))
     assert caught.value.kind == "no-predict"
+
+
+def test_an_export_is_made_in_evaluation_mode_and_leaves_the_modes(saved: Any) -> None:
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Linear(4, 30), torch.nn.Dropout(0.9)).train()
+    net[0].eval()
+    rows = torch.ones(5, 4)
+    files, how = saved("torch", net, serializer="export", example=rows)
+    assert [part.training for part in net.modules()] == [True, False, True]
+    program = TORCH.load(files, how, Trust())
+    assert torch.allclose(program(rows), net.eval()(rows))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput
@@ -147,7 +148,7 @@ def _exported(module: Any, example: Any) -> Any:
         )  # fmt: skip
     args, kwargs = traced_inputs(module, example)
     try:
-        with quiet(""):  # tracing warns in the name of whoever calls it
+        with quiet(""), _evaluating(module):  # tracing warns in the name of whoever calls it
             return torch.export.export(
                 module, args, kwargs or None, dynamic_shapes=_rows_vary(module, args, kwargs)
             )
@@ -156,6 +157,18 @@ def _exported(module: Any, example: Any) -> Any:
             "not-savable", f"torch.export can't trace it: {_line(error)}",
             hint="serializer='safetensors' needs no tracing",
         ) from error  # fmt: skip
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """Dropout must not be traced into a program; every part gets its own mode back."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def _rows_vary(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -158,15 +158,18 @@ _DIFFERENT = object()
 class _Builder:
     def __init__(self) -> None:
         self.made: dict[str, Module] = {}
+        self.sizes: dict[int, int] = {}
         self.count = 0
 
     def build(self, node: Json, path: str, depth: int) -> Module:
-        self.count += 1
-        if not isinstance(node, dict) or depth > _DEPTH or self.count > _NODES:
+        before = self.count
+        self._add(1)
+        if not isinstance(node, dict) or depth > _DEPTH:
             raise _refused("is no tree of modules")
         if "same" in node:
-            if node["same"] not in self.made:
+            if not isinstance(node["same"], str) or node["same"] not in self.made:
                 raise _refused("names a module that does not stand before it")
+            self._add(self.sizes[id(self.made[node["same"]])])
             return self.made[node["same"]]
         name = node.get("class")
         cls = known_class(name) if isinstance(name, str) else None
@@ -174,9 +177,16 @@ class _Builder:
             raise _refused(f"names {printable(str(name))}, which is no module of torch.nn")
         module = self._made(cls, node, path, depth)
         self.made[path] = module
+        self.sizes[id(module)] = self.count - before
         if not path:
             _set(module, node.get("set", {}))
         return module
+
+    def _add(self, modules: int) -> None:
+        """Modules count as often as they occur: whoever walks the tree meets them so often."""
+        self.count += modules
+        if self.count > _NODES:
+            raise _refused(f"has more than {_NODES} modules")
 
     def _made(self, cls: type, node: Json, path: str, depth: int) -> Module:
         if cls.__name__ in CONTAINERS:
@@ -192,12 +202,19 @@ class _Builder:
             raise _refused("has arguments that are none")
         values = {name: self._value(value, depth) for name, value in args.items()}
         _check_size(values)
+        self._add(self._copies(values))
         if cls.__name__ == "TransformerEncoder":
             values.pop("mask_check", None)
             module = cls(**values)
             module.mask_check = args.get("mask_check", True) is True
             return module
         return cls(**values)
+
+    def _copies(self, values: dict[str, Any]) -> int:
+        """How many modules a constructor makes of those that it is given."""
+        given = sum(self.sizes.get(id(value), 0) for value in values.values())
+        layers = sum(v for n, v in values.items() if type(v) is int and "layers" in n)
+        return max(given, 1) * layers
 
     def _value(self, value: Json, depth: int) -> Any:
         if type(value) in _SIMPLE:
