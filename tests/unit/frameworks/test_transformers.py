@@ -393,3 +393,21 @@ def test_missing_weights_are_not_made_up(folder: Path) -> None:
     with pytest.raises(InvalidInput, match=r"no weights for bert\.encoder\.layer\.2") as caught:
         load(folder)
     assert caught.value.kind == "not-loadable"
+
+
+def test_shards_outside_and_endless_layers_are_refused(folder: Path) -> None:
+    index = folder / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"w": "../secret/x.bin"}}))
+    with pytest.raises(InvalidInput, match="no shard"):
+        load(folder)
+    index.unlink()
+    change(folder, "config.json", num_hidden_layers=200_000)
+    with pytest.raises(InvalidInput, match="200000 layers"):
+        load(folder)
+
+
+@pytest.mark.parametrize("key", ["gguf_file", "fast_tokenizer_files"])
+def test_files_that_a_config_names_are_not_followed(folder: Path, key: str) -> None:
+    change(folder, "tokenizer_config.json", **{key: "../secret"})
+    with pytest.raises(Denied, match=key):
+        load(folder)

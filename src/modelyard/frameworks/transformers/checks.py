@@ -26,7 +26,12 @@ __all__ = ["architecture_of", "check_files"]
 Json = Any
 
 _REMOTE = ("auto_map", "custom_pipelines", "custom_generate")
-_ELSEWHERE = ("quantization_config", "use_pretrained_backbone", "adapter_config", "peft_config")
+_ELSEWHERE = (
+    "quantization_config", "use_pretrained_backbone", "adapter_config", "peft_config", "gguf_file",
+    "fast_tokenizer_files", "transformers_weights",
+)  # fmt: skip
+_LAYERS = 2_000
+"""Above, a file that asks for so many layers is taken for an attack."""
 _KERNELS = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HOSTILE = re.compile(
@@ -53,8 +58,20 @@ def check_files(files: Files, trust: Trust) -> None:
             _check_template(_text(files, path), path, trust)
         elif name.endswith(_PICKLES):
             _check_pickle(files, path, trust)
+        elif name.endswith(".index.json"):
+            _check_index(files, path)
         elif name.endswith(".json") and name not in ("model.json",) and "/" not in path:
             _check_valid(files, path)
+
+
+def _check_index(files: Files, path: str) -> None:
+    """Shards lie beside their index: the library would follow any path."""
+    weights = read_json(files, path).get("weight_map")
+    shards = weights.values() if isinstance(weights, dict) else [None]
+    folder = path[: path.rfind("/") + 1]
+    for shard in dict.fromkeys(str(shard) for shard in shards):
+        if "/" in shard or folder + shard not in files.paths():
+            raise InvalidInput("not-loadable", f"{path} names {printable(shard)!r}: no shard")
 
 
 def architecture_of(files: Files) -> str | None:
@@ -73,6 +90,8 @@ def _check_config(config: Json, path: str, trust: Trust) -> None:
             trust.require(path, [printable(name) for name in names], why=f"asks by {key} for")
         elif key in _ELSEWHERE and value:
             trust.require(path, [key], why="asks for")
+        elif key.endswith("layers") and type(value) is int and value > _LAYERS:
+            raise InvalidInput("not-loadable", f"{path} asks for {value} layers")
         elif _KERNELS.fullmatch(key):
             names = [text for text in _leaves(value) if "/" in text or ":" in text]
             trust.require(path, map(printable, names), why="would run the kernel")
