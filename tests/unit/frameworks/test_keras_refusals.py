@@ -20,6 +20,7 @@ from modelyard.core.trust import TRUST_ALL, Trust
 from modelyard.errors import Denied, InvalidInput
 from modelyard.frameworks import FolderFiles, Saved, claim, named
 from modelyard.frameworks.keras.needs import needs_of, require
+from modelyard.frameworks.keras.sizes import require_sizes
 
 
 def _builders():
@@ -362,6 +363,39 @@ def test_a_node_with_two_operators_is_refused(tmp_path):
     files = FolderFiles(tmp_path)
     with pytest.raises(InvalidInput, match="given twice"):
         named("keras").load(files, claim(files), Trust.of(TRUST_ALL))
+
+
+BOMBS = {
+    "a large number": make.sequential(make.dense(config={"name": "dense", "units": 200_000_000})),
+    "many numbers below it": make.sequential(
+        make.dense(config={"name": "dense", "units": 15_000_000})
+    ),
+    "layers that multiply": make.sequential(
+        *(make.dense(config={"name": f"d{i}", "units": 90_000}, build_config=None) for i in "ab")
+    ),
+    "an embedding": make.sequential(
+        make.dense(
+            class_name="Embedding",
+            config={"name": "e", "input_dim": 100_000, "output_dim": 90_000},
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_a_configuration_that_would_fill_the_memory_is_refused(what, tmp_path):
+    files, saved = files_with(tmp_path, make.keras_file(BOMBS[what]))
+    with pytest.raises(InvalidInput, match="may fill the memory") as refused:
+        named("keras").load(files, saved, Trust())
+    assert refused.value.kind == "not-loadable"
+    assert "isolated=True" in refused.value.hint
+
+
+def test_large_numbers_that_are_no_sizes_are_let_in():
+    config = {"class_name": "X", "shared_object_id": 1 << 47, "config": {"seed": 999_999_999}}
+    require_sizes("file", [config], 0, Trust())
+    bomb = {"class_name": "Dense", "config": {"units": 200_000_000}}
+    require_sizes("file", [bomb], 0, Trust.of(["keras.sizes"]))
 
 
 def saved_graph(operators):

@@ -44,6 +44,10 @@ class Checked:
     config: Json
     texts: dict[str, str]
     """The configurations of a `.h5` file as they were read, to compare with what h5py reads."""
+    elements: int = 0
+    """Numbers that the weights hold."""
+    configs: tuple[Json, ...] = ()
+    """All configurations that objects are built from."""
 
 
 def check_keras(files: Files, path: str) -> Checked:
@@ -74,7 +78,8 @@ def _check_keras(file: BinaryIO) -> Checked:
         region = Region(file, weights.start, weights.size, kind=_KIND)
     else:
         region = Region(io.BytesIO(unpack(file, weights, 1 << 32)), kind=_KIND)
-    return Checked(needs | _outside(inspect_region(region, _WEIGHTS, budget), region), config, {})
+    found = inspect_region(region, _WEIGHTS, budget)
+    return Checked(needs | _outside(found, region), config, {}, _elements(found), (config,))
 
 
 def check_h5(files: Files, path: str) -> Checked:
@@ -91,7 +96,8 @@ def _check_h5(file: BinaryIO) -> Checked:
     region = Region(file, kind=_KIND)
     if region.upto(0, 8) != b"\x89HDF\r\n\x1a\n":
         raise InvalidInput(_KIND, "it is no HDF5 file")
-    needs = _outside(inspect_region(region, "/", budget), region)
+    found = inspect_region(region, "/", budget)
+    needs = _outside(found, region)
     texts = attributes_of(file)
     if CONFIGS[0] not in texts:
         raise InvalidInput(
@@ -105,7 +111,8 @@ def _check_h5(file: BinaryIO) -> Checked:
         raise InvalidInput(_KIND, "its configuration is no object")
     for config in configs.values():
         needs |= needs_of(config)
-    return Checked(needs, configs[CONFIGS[0]], {name: texts[name] for name in configs})
+    read = {name: texts[name] for name in configs}
+    return Checked(needs, configs[CONFIGS[0]], read, _elements(found), tuple(configs.values()))
 
 
 def attributes_of(file: BinaryIO) -> dict[str, str]:
@@ -117,6 +124,10 @@ def attributes_of(file: BinaryIO) -> dict[str, str]:
         raise InvalidInput(_KIND, str(why)) from None
     pairs = (attribute(data, part) for part in parts if part.kind == 0x0C and not part.shared)
     return {name: value for name, value in pairs if value is not None}
+
+
+def _elements(found: Inspection) -> int:
+    return sum(tensor.elements for tensor in found.tensors)
 
 
 def _outside(found: Inspection, region: Region) -> frozenset[Need]:

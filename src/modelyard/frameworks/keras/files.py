@@ -16,6 +16,7 @@ from modelyard.frameworks.keras.library import keras, precision, quiet
 from modelyard.frameworks.keras.needs import custom_objects, is_unsafe, require
 from modelyard.frameworks.keras.rebuilding import training_of
 from modelyard.frameworks.keras.savedmodel import SavedGraph, load_graph
+from modelyard.frameworks.keras.sizes import require_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +142,7 @@ def load(files: Files, saved: Saved, trust: Trust) -> Any:
         raise InvalidInput("not-loadable", f"there is no file {printable(path)}")
     checked = check_h5(files, path) if path.endswith(_H5) else check_keras(files, path)
     require(path, checked.needs, trust)
+    require_sizes(path, list(checked.configs), checked.elements, trust)
     place = files.folder() / path
     own = custom_objects(checked.needs, trust)
     library = keras()
