@@ -212,7 +212,8 @@ def _bytes_of(tensor: Any) -> int:
     if dtype == "string" or any(side < 0 for side in tensor.dims):
         return -1
     per_byte = PER_BYTE.get(dtype, 1)
-    return -(-prod(tensor.dims) * ITEMSIZE.get(dtype, 1) // per_byte)
+    size: int = -(-prod(tensor.dims) * ITEMSIZE.get(dtype, 1) // per_byte)
+    return size
 
 
 def _count(text: str | None) -> int | None:
