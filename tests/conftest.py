@@ -25,12 +25,16 @@ settings.register_profile("long", settings.get_profile("dev"), max_examples=2000
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 
-_LIBRARIES = ("unit/frameworks/", "unit/runtimes/")
+_LIBRARIES = (
+    "unit/frameworks/", "unit/runtimes/", "unit/formats/test_tables", "integration/test_e",
+    "cli/test_evaluate", "core/test_metrics", "core/test_mixing", "core/test_significance",
+    "registry/test_mixing", "typing/",
+)  # fmt: skip
 _QUICK = ("test_pickling.py", "test_python.py", "test_torch_plan.py", "test_wire.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of libraries are slow together: each worker imports all of them, for seconds."""
+    """Tests of libraries and of statistics are slow together: `make test` runs them."""
     for item in items:
         path = item.path.as_posix()
         if any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK):
