@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from modelyard.errors import Denied, InvalidInput
 
-__all__ = ["TRUST_ALL", "Trust", "TrustAll", "Trusted"]
+__all__ = ["TRUST_ALL", "Trust", "TrustAll"]
 
 _SHOWN = 60
 
@@ -25,9 +25,6 @@ class TrustAll(Enum):
 
 TRUST_ALL: Final = TrustAll.TRUST_ALL
 """Let a file run whatever it wants. For files that you made yourself."""
-
-Trusted = "Iterable[str] | TrustAll | None"
-"""How callers say it: names as `module.qualname`, `TRUST_ALL`, or None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.trust import Trust
-from modelyard.registry.files import contents
-from modelyard.registry.publish import manifest_of
-from modelyard.registry.saving import saved_of
-from modelyard.registry.version_files import VersionFiles
+from modelyard.registry.saving import stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +55,10 @@ def opened(
     from modelyard.runtimes.process import Limits, spawn_runtime
 
     trust = Trust.of(trusted)
-    found = contents(house, model, revision)
-    manifest = manifest_of(found.all_files)
-    with VersionFiles(house, found) as files:
-        saved = saved_of(manifest, files)
+    with stored(house, model, revision) as version:
         child = spawn_runtime(
-            files.folder(), saved,
-            trust=trust, signature=manifest.signature, limits=limits or Limits(),
+            version.files.folder(), version.saved,
+            trust=trust, signature=version.manifest.signature, limits=limits or Limits(),
         )  # fmt: skip
         with child as runtime:
-            yield Asked(found, manifest, runtime)
+            yield Asked(version.contents, version.manifest, runtime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,14 @@ from modelyard.registry.publish import manifest_of
 from modelyard.registry.version_files import VersionFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from modelyard.core.version import Committed, Progress
-    from modelyard.frameworks import Files, Framework
+    from modelyard.frameworks import Framework
     from modelyard.registry.files import Contents
     from modelyard.registry.house import House
 
-__all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "saved_of", "with_data"]
+__all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "stored", "with_data"]
 
 _ROOM = 24_000
 """Bytes that each of the long parts may take of the manifest's 90,000."""
@@ -173,18 +174,32 @@ def load(
         Unsupported: `no-framework`: no framework can load these files.
     """
     trust = Trust.of(trusted)
+    with stored(house, model, revision) as version:
+        saved = version.saved
+        framework = named(saved.framework)
+        obj = framework.load(version.files, saved, trust, into)
+    return Loaded(obj, framework, saved, version.contents, version.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A version that is to be loaded."""
+
+    contents: Contents
+    manifest: Manifest
+    files: VersionFiles
+    saved: Saved
+    """As it was saved, or as its files look."""
+
+
+@contextmanager
+def stored(house: House, model: str, revision: str | int | None) -> Iterator[Stored]:
+    """Look up a version, and how it is loaded. Unsupported: `no-framework`."""
     found = contents(house, model, revision)
     manifest = manifest_of(found.all_files)
     with VersionFiles(house, found) as files:
-        saved = saved_of(manifest, files)
-        framework = named(saved.framework)
-        obj = framework.load(files, saved, trust, into)
-    return Loaded(obj, framework, saved, found, manifest)
-
-
-def saved_of(manifest: Manifest, files: Files) -> Saved:
-    """How to load a version: as it was saved, or as its files look."""
-    return Saved.decode(manifest.saved) if manifest.saved else claim(files)
+        saved = Saved.decode(manifest.saved) if manifest.saved else claim(files)
+        yield Stored(found, manifest, files, saved)
 
 
 def load_isolated(house: House, model: str, revision: str | int | None, trusted: Any) -> Any:
@@ -192,8 +207,6 @@ def load_isolated(house: House, model: str, revision: str | int | None, trusted:
     from modelyard.runtimes.isolated import isolate
 
     trust = Trust.of(trusted)
-    found = contents(house, model, revision)
-    manifest = manifest_of(found.all_files)
-    with VersionFiles(house, found) as files:
-        saved = saved_of(manifest, files)
-        return isolate(files.folder(), saved, trust=trust, signature=manifest.signature)
+    with stored(house, model, revision) as version:
+        signature = version.manifest.signature
+        return isolate(version.files.folder(), version.saved, trust=trust, signature=signature)
