@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -118,11 +119,11 @@ def test_a_failure_in_a_thread_ends_all_and_leaves_nothing(yard, tmp_path, monke
 def test_a_branch_that_moved_meanwhile_is_a_conflict(yard, tmp_path, monkeypatch):
     three(yard, tmp_path)
     with open_yard(tmp_path / "yard") as other:
-        moved = []
+        first = Lock()  # progress is told by every thread that mixes
 
         def move(progress):
-            if not moved:
-                moved.append(commit(other, tmp_path, {"a.txt": b"a"}, branch="b1"))
+            if first.acquire(blocking=False):
+                commit(other, tmp_path, {"a.txt": b"a"}, branch="b1")
 
         with pytest.raises(Conflict) as caught:
             yard.mix("m", ["b1", "b2"], method="average", progress=move)
