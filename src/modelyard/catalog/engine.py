@@ -75,6 +75,10 @@ class Catalog:
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError
 
+    def write_alone(self, work: Callable[[sa.Connection], T]) -> T:
+        """`write`, while no other write transaction of any process is in flight."""
+        return self.write(work)
+
     @contextmanager
     def _as_active(self, connection: sa.Connection) -> Iterator[None]:
         outer = getattr(self._active, "connection", None)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries import facts
+from modelyard.catalog.queries.facts import GATE
 from modelyard.catalog.queries.search_index import term_index
 from modelyard.catalog.schema import metadata
 from modelyard.errors import InvalidInput, Unsupported
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "REVISIONS", "migrate", "migrate_to", "step"]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
 
 HEAD = REVISIONS[-1]
@@ -89,6 +91,7 @@ def _make(connection: sa.Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     for statement in term_index(connection).create():
         connection.exec_driver_sql(statement)
+    facts.put(connection, GATE, "")
     _STAMPS.create_all(connection)
     connection.execute(sa.insert(_stamp).values(version_num=HEAD))
 

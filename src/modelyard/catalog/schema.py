@@ -221,6 +221,7 @@ pack = sa.Table(
     sa.Column("state", sa.String(10), nullable=False),  # open, live, condemned
     sa.Column("size", sa.BigInteger(), nullable=False),  # indexed bytes; the rest is garbage
     sa.Column("changed", _TIME, nullable=False),  # when it took this state
+    sa.Column("seal", _BYTES),  # its wrapped key, if the pack is sealed
     sqlite_autoincrement=True,
 )
 
@@ -243,3 +244,12 @@ place = sa.Table(
               nullable=False),
     sa.Column("blob_id", sa.BigInteger(), nullable=False),
 )  # fmt: skip
+
+# -- the yard itself ---------------------------------------------------------------------------
+
+fact = sa.Table(  # what is known of the whole yard; the row `gate` is what MySQL's gate locks
+    "fact",
+    metadata,
+    sa.Column("name", _name(40), primary_key=True),
+    sa.Column("value", _TEXT, nullable=False),
+)

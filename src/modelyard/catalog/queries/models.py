@@ -11,7 +11,7 @@ from modelyard.catalog.schema import model, redirect, version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ModelRow", "by_id", "by_name", "create", "listed", "take_number", "update"]
+__all__ = ["ModelRow", "by_id", "by_name", "create", "listed", "lock", "take_number", "update"]
 
 
 class ModelRow(NamedTuple):
@@ -42,7 +42,7 @@ _TAKE = (
     .where(model.c.id == sa.bindparam("key"), model.c.next_number == sa.bindparam("seen"))
     .values(next_number=model.c.next_number + 1, updated=sa.bindparam("now"))
 )
-_LOCKED = sa.select(model.c.next_number).where(model.c.id == sa.bindparam("key")).with_for_update()
+_LOCK = _SELECT.where(model.c.id == sa.bindparam("key")).with_for_update()
 
 
 def by_name(connection: sa.Connection, name: str) -> ModelRow | None:
@@ -68,6 +68,15 @@ def deleted_by_name(connection: sa.Connection, name: str) -> ModelRow | None:
 def by_id(connection: sa.Connection, key: int) -> ModelRow | None:
     row = connection.execute(_SELECT.where(model.c.id == sa.bindparam("key")), {"key": key}).first()
     return None if row is None else ModelRow._make(row)
+
+
+def lock(connection: sa.Connection, key: int) -> ModelRow:
+    """The model's row as it is now, held until the transaction ends.
+
+    Whoever journals something on a model holds it first, so that the numbers of its entries are in
+    the order of their effects.
+    """
+    return ModelRow._make(connection.execute(_LOCK, {"key": key}).one())
 
 
 def listed(connection: sa.Connection, *, deleted: bool) -> Iterator[ModelRow]:
@@ -96,8 +105,7 @@ def take_number(connection: sa.Connection, row: ModelRow, now: int) -> int:
     values = {"key": row.id, "now": now, "seen": row.next_number}
     if connection.execute(_TAKE, values).rowcount == 1:
         return row.next_number
-    fresh = connection.execute(_LOCKED, {"key": row.id}).scalar_one()
-    return take_number(connection, row._replace(next_number=int(fresh)), now)
+    return take_number(connection, lock(connection, row.id), now)
 
 
 def update(connection: sa.Connection, key: int, **values: object) -> None:

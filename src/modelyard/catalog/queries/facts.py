@@ -1,0 +1,26 @@
+"""Statements about facts: what is known of the whole yard, by name."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from modelyard.catalog.schema import fact
+
+__all__ = ["GATE", "get", "put"]
+
+GATE = "gate"
+"""The fact that MySQL's gate locks; it says nothing."""
+
+_GET = sa.select(fact.c.value).where(fact.c.name == sa.bindparam("n"))
+_PUT = sa.update(fact).where(fact.c.name == sa.bindparam("n")).values(value=sa.bindparam("v"))
+
+
+def get(connection: sa.Connection, name: str) -> str | None:
+    """What is known under this name."""
+    return connection.execute(_GET, {"n": name}).scalar_one_or_none()
+
+
+def put(connection: sa.Connection, name: str, value: str) -> None:
+    """Keep a fact, in place of the one before; names have at most 40 characters."""
+    if connection.execute(_PUT, {"n": name, "v": value}).rowcount == 0:
+        connection.execute(sa.insert(fact), {"name": name, "value": value})
