@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
 
 pytest.register_assert_rewrite("modelyard.testing")
+pytest_plugins = ["tests.services.fixtures"]
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

@@ -1,0 +1,133 @@
+"""Fixtures that give each test a new, empty database or bucket of a real service.
+
+A service starts when the first test asks for it and is shared by all workers; it stops when the
+last test process that used it ends. Credentials come by the environment, as in each cloud.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.services.kinds import SERVICES
+from tests.services.state import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SCRIPT = str(ROOT / "scripts" / "services")
+
+
+def _script(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, _SCRIPT, *words], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def service(require: Callable[[str, object], None]) -> Iterator[Callable[[str], str]]:
+    """`service("postgres")`: its address; started if need be. For what belongs to all tests."""
+    addresses: dict[str, str] = {}
+
+    def address(name: str) -> str:
+        if name not in addresses:
+            done = _script("start", name, "--for", str(os.getpid()))
+            require(name, found=done.returncode != 3)
+            assert done.returncode == 0, done.stderr
+            addresses[name] = done.stdout.split("\t")[1].strip()
+        return addresses[name]
+
+    yield address
+    if addresses:
+        _script("release", "--for", str(os.getpid()))
+
+
+@pytest.fixture
+def restart_service() -> Callable[..., None]:
+    """`restart_service("postgres", kill=True)`: same data, same port. It disturbs all workers."""
+
+    def restart(name: str, *, kill: bool = False) -> None:
+        done = _script("restart", name, *(["--kill"] if kill else []))
+        assert done.returncode == 0, done.stderr
+
+    return restart
+
+
+@pytest.fixture
+def use_credentials(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`use_credentials("s3")`: what the service's clients look for in the environment."""
+
+    def use(name: str) -> None:
+        for variable, value in SERVICES[name].environ.items():
+            monkeypatch.setenv(variable, value)
+
+    return use
+
+
+def _new(word: str, separator: str = "_") -> str:
+    return f"{word}{separator}{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def postgres_url(service: Callable[[str], str]) -> Iterator[str]:
+    """A new database of PostgreSQL."""
+    import psycopg
+
+    server, name = service("postgres"), _new("db")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield f"{server.rpartition('/')[0]}/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def mariadb_url(service: Callable[[str], str]) -> Iterator[str]:
+    """A new database of MariaDB."""
+    import pymysql
+
+    server, name = service("mariadb"), _new("db")
+    port = int(server.rpartition(":")[2].partition("/")[0])
+
+    def connect() -> pymysql.Connection:
+        return pymysql.connect(host="127.0.0.1", port=port, user="yard", autocommit=True)
+
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    yield f"{server.rpartition('/')[0]}/{name}"
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
+        for (forgotten,) in cursor.fetchall():
+            cursor.execute(f"KILL {forgotten}")  # its open transaction would hold the drop back
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def mongodb_url(service: Callable[[str], str]) -> Iterator[str]:
+    """A new database of SecantusDB, which speaks MongoDB's wire protocol."""
+    import pymongo
+
+    server, name = service("mongodb"), _new("db")
+    yield f"{server}{name}"
+    with pymongo.MongoClient(server) as client:
+        client.drop_database(name)
+
+
+def _put(url: str, headers: dict[str, str] | None = None) -> None:
+    """One PUT that makes a bucket."""
+    import urllib.request
+
+    request = urllib.request.Request(url, method="PUT", headers=headers or {}, data=b"")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status in (200, 201)
+
+
+@pytest.fixture
+def s3_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new bucket of moto's server, which keeps to S3's conditional writes."""
+    server, bucket = service("s3"), _new("bucket", "-")
+    use_credentials("s3")
+    _put(f"{server}/{bucket}")
+    return f"s3://{bucket}/prefix?endpoint={server}&region=us-east-1"
