@@ -40,6 +40,8 @@ class ChunkRow(NamedTuple):
     codec: int
     kind: int
     base_id: int | None
+    seal: bytes | None = None
+    """Wrapped key of its pack, if that is encrypted; `start` and `length` are those of its box."""
 
 
 class NewChunk(NamedTuple):
@@ -62,3 +64,5 @@ class PackGrowth(NamedTuple):
     """Of the pack, with these chunks."""
     sealed: bool
     chunks: tuple[NewChunk, ...]
+    seal: bytes | None = None
+    """Wrapped key of the pack, if it is encrypted."""

@@ -41,6 +41,8 @@ class Facts:
     max_object: int | None
     """Largest object in bytes; None if only the disk limits it."""
     is_local: bool
+    max_parallel: int = 1
+    """How many requests at once are sensible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,24 @@ class Index(Protocol):
     def pack_size(self, pack: str) -> int | None:
         """Indexed size of an open pack; None if it is not open any more."""
 
-    def create_pack(self, pack: str, size: int) -> None:
+    def pack_seal(self, pack: str) -> bytes | None:
+        """The wrapped key of an encrypted pack; None if it is not encrypted, or not known."""
+
+    def create_pack(self, pack: str, size: int, seal: bytes | None = None) -> None:
         """A new open pack, before anything is written to it: a crash leaves no stray object."""
 
     def contents(self, pack: str) -> Sequence[NewChunk]:
         """The registered chunks of a pack, in order."""
 
-    def grow(self, growth: Sequence[PackGrowth], session: str) -> None:
-        """Register durable chunks; packs that are new come into being, leased to the session."""
+    def grow(self, growth: Sequence[PackGrowth], session: str) -> Sequence[int]:
+        """Register durable chunks; packs that are new come into being, leased to the session.
+
+        All leases of the session that have not run out begin anew. Gives the rows of those chunks
+        that were registered in other packs already: the session's own copies are not used.
+        """
+
+    def renew(self, session: str) -> None:
+        """All leases of the session that have not run out begin anew."""
 
     def deltas(self, base_id: int) -> tuple[int, int]:
         """How many chunks have this base, and their encoded bytes together."""
