@@ -44,10 +44,14 @@ class CatalogIndex:
         with self._catalog.fresh() as connection:  # a stale size would cut a pack too short
             return chunks.pack_size(connection, pack)
 
-    def create_pack(self, pack: str, size: int) -> None:
+    def pack_seal(self, pack: str) -> bytes | None:
+        with self._catalog.fresh() as connection:
+            return chunks.pack_seal(connection, pack)
+
+    def create_pack(self, pack: str, size: int, seal: bytes | None = None) -> None:
         def work(connection: sa.Connection) -> None:
             now = self._catalog.now(connection)
-            chunks.create_pack(connection, pack, state="open", size=size, now=now)
+            chunks.create_pack(connection, pack, state="open", size=size, now=now, seal=seal)
 
         self._catalog.write(work)
 
@@ -59,11 +63,22 @@ class CatalogIndex:
         with self._catalog.read() as connection:
             return chunks.delta_cost(connection, base_id)
 
-    def grow(self, growth: Sequence[PackGrowth], session: str) -> None:
+    def grow(self, growth: Sequence[PackGrowth], session: str) -> Sequence[int]:
+        def work(connection: sa.Connection) -> list[int]:
+            now = self._catalog.now(connection)
+            chunks.renew_leases(connection, session, now, now + _LEASE)
+            keys = register(connection, growth, now)
+            for key in keys:
+                chunks.take_lease(connection, session, key, now + _LEASE)
+            names = {new.hash for pack in growth for new in pack.chunks}
+            return chunks.elsewhere(connection, names, keys)
+
+        return self._catalog.write(work)
+
+    def renew(self, session: str) -> None:
         def work(connection: sa.Connection) -> None:
             now = self._catalog.now(connection)
-            for key in register(connection, growth, now):
-                chunks.take_lease(connection, session, key, now + _LEASE)
+            chunks.renew_leases(connection, session, now, now + _LEASE)
 
         self._catalog.write(work)
 
@@ -80,7 +95,9 @@ def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> i
     state = "live" if growth.sealed else "open"
     key = chunks.pack_id(connection, growth.pack)
     if key is None:
-        key = chunks.create_pack(connection, growth.pack, state=state, size=growth.size, now=now)
+        key = chunks.create_pack(
+            connection, growth.pack, state=state, size=growth.size, now=now, seal=growth.seal
+        )
     else:
         chunks.resize_pack(connection, key, state=state, size=growth.size, now=now)
     names = {new.hash for new in growth.chunks}

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
     from modelyard.store.ingest import Ingest
 
-__all__ = ["Entry", "Journal", "decode_entry", "encode_entry", "in_journal"]
+__all__ = ["ContentGone", "Entry", "Journal", "decode_entry", "encode_entry", "in_journal"]
 
 _EMPTY_BUNDLE = b""
+
+
+class ContentGone(Exception):
+    """gc took chunks that a session counted on: they must be sent again."""
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
@@ -89,8 +93,13 @@ class Journal:
         return self._ingest.record(Kind.BUNDLE, content, base)
 
     def settle(self) -> None:
-        """Make the session's bytes durable and its chunks known, in this transaction."""
+        """Make the session's bytes durable and its chunks known, in this transaction.
+
+        Raises `ContentGone` if a lease ran out on what the session wrote before.
+        """
         session = self._ingest.session
+        if chunks.lease_count(self.connection, session.id, self.now) < len(session.grown):
+            raise ContentGone
         register(self.connection, session.sync(), self.now)
         chunks.close_session(self.connection, session.id)
 

@@ -17,7 +17,7 @@ from modelyard.history.commits import clean_author, clean_message, write_commit
 from modelyard.history.trees import write_tree
 from modelyard.registry.blobs import NewBlob
 from modelyard.registry.card import CARD_PATH, Card, read_card
-from modelyard.registry.journal import Journal
+from modelyard.registry.journal import ContentGone, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,10 +38,6 @@ __all__ = ["BranchMoved", "ContentGone", "Draft", "manifest_of", "publish", "sti
 
 class BranchMoved(Exception):
     """The branch is not where the draft was made from, and the draft depends on it."""
-
-
-class ContentGone(Exception):
-    """gc took chunks that the draft counted on: they must be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

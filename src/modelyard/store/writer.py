@@ -8,43 +8,63 @@ from __future__ import annotations
 
 import secrets
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import blake3
-
-from modelyard.core.chunks import PACK_LIMIT, ChunkRow, NewChunk, PackGrowth
+from modelyard.errors import ModelyardError
+from modelyard.store.growing import GrowingPack, WholePack
 from modelyard.store.interface import Backend, SupportsAppend
-from modelyard.store.pack import HEADER, encode_record_head, encode_trailer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from modelyard.core.chunks import ChunkRow, PackGrowth
     from modelyard.core.digest import ChunkId
     from modelyard.store.codecs import Encoded
-    from modelyard.store.interface import Appender, Index
+    from modelyard.store.interface import Index
+    from modelyard.store.sealing import Vault
 
 __all__ = ["Session"]
 
+_LATE = 1 << 20
+"""A pack that is put whole may be put within the last transaction up to this many bytes."""
+_WAITING = 2
+"""Whole packs in memory beside the one that is being filled."""
+_BEAT = 900.0
+
 
 class Session:
-    """One commit's writing. Any number of threads may add to it."""
+    """One commit's writing. Any number of threads may add to it.
 
-    def __init__(self, backend: Backend, index: Index) -> None:
+    Args:
+        vault: Packs are encrypted if there is one.
+        beat: Seconds after which leases are renewed; much less than a lease lasts.
+    """
+
+    def __init__(
+        self, backend: Backend, index: Index, vault: Vault | None = None, *, beat: float = _BEAT
+    ) -> None:
         self.id = secrets.token_hex(16)
         self.new_bytes = 0
         self.reused: set[int] = set()
-        """Rows of chunks that were there already; the last transaction looks again."""
-        self._backend = backend
+        """Rows of chunks that others stored; the last transaction looks for them again."""
+        self.grown: set[str] = set()
+        """Packs that the index knows already, each held by a lease: the last transaction has to
+        find as many leases that never ran out."""
         self._index = index
         self._lock = threading.Lock()
         self._claimed: set[ChunkId] = set()
-        self._idle: list[_OpenPack] = []
-        self._packs: list[_OpenPack] = []
+        self._packs: _Appending | _Putting
+        if isinstance(backend, SupportsAppend):
+            self._packs = _Appending(backend, index, vault, self._behind)
+        else:
+            self._packs = _Putting(backend, self.id, vault, self._behind)
         self._durable: list[PackGrowth] = []
-        self._sealing: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
-        self._leased = False
-        self._last = False
+        self._is_last = False
+        self._beat = beat
+        self._end = threading.Event()
+        self._heart: threading.Thread | None = None
 
     def claim(self, name: ChunkId) -> bool:
         """True for the one caller who is to write this chunk."""
@@ -66,228 +86,235 @@ class Session:
         self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkRow | None
     ) -> None:
         """Write a claimed chunk to a pack; durable only after `sync`."""
-        pack = self._take()
-        try:
-            pack.append(kind, name, size, encoded, base.hash if base else None)
-            full = pack.size >= pack.limit
-        except BaseException:
-            self._discard(pack)
-            raise
+        if self._failure is not None:
+            raise self._failure
+        self._packs.append(kind, name, size, encoded, base.hash if base else None)
         with self._lock:
             self.new_bytes += encoded.length
-        if full and not self._last:
-            self._seal(pack)
-        else:
-            with self._lock:
-                self._idle.append(pack)
         if base is not None:
             self.reuse([base])
 
     def prepare(self) -> None:
         """Get ready for the last transaction: from now on the index is not written to.
 
-        What is appended after this becomes durable by `sync` alone, however full the pack is.
+        What is appended after this becomes durable by `sync` alone, however much it is.
         """
-        pack = self._take()
-        with self._lock:
-            self._idle.append(pack)
+        self._packs.prepare()
         self._join()
-        self._last = True
+        self._is_last = True
 
     def sync(self) -> tuple[PackGrowth, ...]:
         """Make all durable; what the index has still to learn, until `registered` says it did."""
         self._join()
-        with self._lock:
-            packs, self._idle = self._idle, []
-        for pack in packs:
-            growth = pack.sync()
-            if growth is not None:
-                self._durable.append(growth)
-        self._idle = [pack for pack in packs if not pack.sealed]
+        self._durable += self._packs.sync()
         return tuple(self._durable)
 
     def registered(self) -> None:
         """The index has learned everything that `sync` gave, and ended the session's leases."""
         self._durable.clear()
-        self._leased = False
+        self.grown.clear()
 
     def close(self) -> None:
         """Let the locks go. Bytes that no index knows are cut off by the pack's next writer."""
-        for thread in self._sealing:
+        self._end.set()
+        for thread in self._threads:
             thread.join()
-        for pack in self._packs:
-            pack.close()
-        self._packs.clear()
-        self._idle.clear()
-        if self._leased:
+        if self._heart is not None:
+            self._heart.join()
+        self._packs.close()
+        if self.grown:
             self._index.release(self.id)
 
     def _join(self) -> None:
-        for thread in self._sealing:
+        for thread in self._threads:
             thread.join()
-        self._sealing.clear()
+        self._threads.clear()
         if self._failure is not None:
             raise self._failure
 
-    def _take(self) -> _OpenPack:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        if isinstance(self._backend, SupportsAppend):
-            pack: _OpenPack = self._appendable(self._backend)
-        else:
-            pack = _WholePack(self._backend)
-        with self._lock:
-            self._packs.append(pack)
-        return pack
-
-    def _appendable(self, backend: SupportsAppend) -> _OpenPack:
-        for key, size in self._index.open_packs():
-            appender = backend.append(key, size)
-            if appender is None:
-                continue
-            # only now, under its lock, does the pack's size stand still
-            settled = self._index.pack_size(key)
-            if settled == size:
-                return _GrowingPack(key, size, appender, self._index)
-            appender.close()
-        token = secrets.token_hex(12)
-        key = f"packs/{token[:2]}/{token}.pack"
-        appender = backend.append(key, 0)
-        if appender is None:
-            raise AssertionError("a new pack is locked")
-        appender.write([HEADER])
-        self._index.create_pack(key, len(HEADER))
-        return _GrowingPack(key, len(HEADER), appender, self._index)
-
-    def _seal(self, pack: _OpenPack) -> None:
-        """fsync and register behind the caller's back: the disk works while the cores encode."""
+    def _behind(self, finish: Callable[[], PackGrowth], done: Callable[[], None]) -> None:
+        """Finish a pack behind the caller's back: disk or network work while the cores encode."""
 
         def work() -> None:
             try:
-                growth = pack.seal()
-                self._leased = True
-                self._index.grow([growth], self.id)
-            except BaseException as error:  # handed to whoever calls sync
+                growth = finish()
+                if self._is_last:
+                    with self._lock:
+                        self._durable.append(growth)
+                else:
+                    self._grow(growth)
+            except BaseException as error:  # handed to whoever calls next
                 self._failure = error
             finally:
-                pack.close()
+                done()
 
         thread = threading.Thread(target=work, name="seal")
         with self._lock:
-            self._packs.remove(pack)
-            self._sealing.append(thread)
+            self._threads.append(thread)
         thread.start()
 
-    def _discard(self, pack: _OpenPack) -> None:
+    def _grow(self, growth: PackGrowth) -> None:
         with self._lock:
-            self._packs.remove(pack)
-        pack.close()
+            self.grown.add(growth.pack)
+            if self._heart is None:
+                self._heart = threading.Thread(target=self._renew, name="leases", daemon=True)
+                self._heart.start()
+        twins = self._index.grow([growth], self.id)
+        with self._lock:
+            self.reused.update(twins)
+
+    def _renew(self) -> None:
+        while not self._end.wait(self._beat):
+            try:
+                self._index.renew(self.id)
+            except ModelyardError:  # the last transaction will find whether it mattered
+                continue
 
 
-class _OpenPack(Protocol):
-    size: int
-    limit: int
-    sealed: bool
+class _Appending:
+    """Packs that grow on this machine's disk: each thread has one to itself."""
 
-    def append(
-        self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
-    ) -> None: ...
-    def sync(self) -> PackGrowth | None: ...
-    def seal(self) -> PackGrowth: ...
-    def close(self) -> None: ...
-
-
-class _GrowingPack:
-    """A pack on this machine that grows over many commits."""
-
-    limit = PACK_LIMIT
-
-    def __init__(self, key: str, size: int, appender: Appender, index: Index) -> None:
-        self.key = key
-        self.size = size
-        self._appender = appender
-        self._index = index
-        self.sealed = False
-        self._chunks: list[NewChunk] = []
-        self._parts: list[bytes | memoryview] = []
-        self._waiting = 0
-
-    def append(
-        self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
+    def __init__(
+        self,
+        backend: SupportsAppend,
+        index: Index,
+        vault: Vault | None,
+        behind: Callable[[Callable[[], PackGrowth], Callable[[], None]], None],
     ) -> None:
-        head = encode_record_head(kind, encoded.codec, encoded.length, size, base)
-        start = self.size + len(head)
-        self.size = start + encoded.length
-        if encoded.length > 1 << 17:  # parts may be views of buffers the caller uses again
-            self._flush()
-            self._appender.write([head, *encoded.parts])
-        else:
-            self._parts.append(b"".join([head, *encoded.parts]))
-            self._waiting += len(head) + encoded.length
-            if self._waiting > 1 << 20:
-                self._flush()
-        self._chunks.append(NewChunk(name, start, encoded.length, size, encoded.codec, kind, base))
-
-    def sync(self) -> PackGrowth | None:
-        if not self._chunks:
-            return None
-        if self.size >= self.limit:
-            return self.seal()
-        return self._flushed()
-
-    def seal(self) -> PackGrowth:
-        self.sealed = True
-        before = self._index.contents(self.key)
-        self._parts.append(encode_trailer([*before, *self._chunks], self.size))
-        return self._flushed()
-
-    def _flushed(self) -> PackGrowth:
-        self._flush()
-        self._appender.sync()
-        chunks, self._chunks = tuple(self._chunks), []
-        return PackGrowth(self.key, self.size, self.sealed, chunks)
-
-    def close(self) -> None:
-        self._appender.close()
-
-    def _flush(self) -> None:
-        if self._parts:
-            self._appender.write(self._parts)
-            self._parts, self._waiting = [], 0
-
-
-class _WholePack:
-    """A pack that is put in one piece, named by its content."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.limit = min(PACK_LIMIT, backend.facts.max_object or PACK_LIMIT) * 7 // 8
-        self.size = len(HEADER)
-        self.sealed = False
         self._backend = backend
-        self._parts: list[bytes] = [HEADER]
-        self._chunks: list[NewChunk] = []
+        self._index = index
+        self._vault = vault
+        self._behind = behind
+        self._lock = threading.Lock()
+        self._idle: list[GrowingPack] = []
+        self._all: list[GrowingPack] = []
+        self._is_last = False
 
     def append(
         self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
     ) -> None:
-        head = encode_record_head(kind, encoded.codec, encoded.length, size, base)
-        start = self.size + len(head)
-        self._parts += [head, *(bytes(part) for part in encoded.parts)]
-        self.size = start + encoded.length
-        self._chunks.append(NewChunk(name, start, encoded.length, size, encoded.codec, kind, base))
+        pack = self._take()
+        try:
+            pack.append(kind, name, size, encoded, base)
+        except BaseException:
+            self._forget(pack)
+            pack.close()
+            raise
+        if pack.is_full and not self._is_last:
+            self._forget(pack)
+            self._behind(pack.finish, pack.close)
+        else:
+            with self._lock:
+                self._idle.append(pack)
 
-    def sync(self) -> PackGrowth | None:
-        return self.seal() if self._chunks else None
+    def prepare(self) -> None:
+        """There is a pack to write to, so that none need be made within a transaction."""
+        pack = self._take()
+        with self._lock:
+            self._idle.append(pack)
+        self._is_last = True
 
-    def seal(self) -> PackGrowth:
-        self.sealed = True
-        size = self.size
-        data = b"".join([*self._parts, encode_trailer(self._chunks, size)])
-        name = blake3.blake3(data).hexdigest()[:40]
-        key = f"packs/{name[:2]}/{name}.pack"
-        self._backend.put(key, data)
-        return PackGrowth(key, size, True, tuple(self._chunks))
+    def sync(self) -> list[PackGrowth]:
+        with self._lock:
+            packs, self._idle = self._idle, []
+        growths = [growth for pack in packs if (growth := pack.sync()) is not None]
+        self._idle = [pack for pack in packs if not pack.complete]
+        return growths
 
     def close(self) -> None:
-        self._parts.clear()
+        for pack in self._all:
+            pack.close()
+        self._all.clear()
+        self._idle.clear()
+
+    def _take(self) -> GrowingPack:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        pack = self._known() or self._new()
+        with self._lock:
+            self._all.append(pack)
+        return pack
+
+    def _known(self) -> GrowingPack | None:
+        """An open pack that nobody else writes to, encrypted as new ones are."""
+        for key, size in self._index.open_packs():
+            seal = self._index.pack_seal(key)
+            if (seal is None) != (self._vault is None):
+                continue
+            appender = self._backend.append(key, size)
+            if appender is None:
+                continue
+            # only now, under its lock, does the pack's size stand still
+            if self._index.pack_size(key) == size:
+                lock = self._vault.lock(seal) if self._vault and seal else None
+                return GrowingPack(key, size, appender, self._index, lock)
+            appender.close()
+        return None
+
+    def _new(self) -> GrowingPack:
+        token = secrets.token_hex(12)
+        key = f"packs/{token[:2]}/{token}.pack"
+        appender = self._backend.append(key, 0)
+        if appender is None:
+            raise AssertionError("a new pack is locked")
+        lock = self._vault.new_lock() if self._vault else None
+        return GrowingPack.new(key, appender, self._index, lock)
+
+    def _forget(self, pack: GrowingPack) -> None:
+        with self._lock:
+            self._all.remove(pack)
+
+
+class _Putting:
+    """Packs that are put whole: all threads fill one, a few full ones are on their way."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        session: str,
+        vault: Vault | None,
+        behind: Callable[[Callable[[], PackGrowth], Callable[[], None]], None],
+    ) -> None:
+        self._new = lambda: WholePack(backend, session, vault)
+        self._behind = behind
+        self._lock = threading.Lock()
+        self._pack: WholePack | None = None
+        self._room = threading.Semaphore(max(min(_WAITING, backend.facts.max_parallel), 1))
+
+    def append(
+        self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
+    ) -> None:
+        payload = b"".join(encoded.parts)  # the parts may be views of buffers that are used again
+        full = None
+        with self._lock:
+            if self._pack is not None and not self._pack.has_room(len(payload)):
+                full, self._pack = self._pack, None
+            if self._pack is None:
+                self._pack = self._new()
+            self._pack.append(kind, name, size, encoded.codec, payload, base)
+        if full is not None:
+            self._send(full)
+
+    def prepare(self) -> None:
+        """Only little is put within a transaction."""
+        with self._lock:
+            full = self._pack
+            if full is None or full.size <= _LATE:
+                return
+            self._pack = None
+        self._send(full)
+
+    def sync(self) -> list[PackGrowth]:
+        if self._pack is None:
+            return []
+        growth = self._pack.put()
+        self._pack = None
+        return [growth]
+
+    def close(self) -> None:
+        self._pack = None
+
+    def _send(self, pack: WholePack) -> None:
+        self._room.acquire()
+        self._behind(pack.put, self._room.release)

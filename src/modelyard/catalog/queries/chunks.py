@@ -18,20 +18,24 @@ __all__ = [
     "contents",
     "create_pack",
     "delta_cost",
+    "elsewhere",
     "ids_of",
     "insert",
+    "lease_count",
     "live_count",
     "open_packs",
+    "pack_seal",
     "pack_size",
+    "renew_leases",
     "resize_pack",
     "take_lease",
 ]
 
-Row = tuple[int, bytes, str, int, int, int, int, int, int | None]
+Row = tuple[int, bytes, str, int, int, int, int, int, int | None, bytes | None]
 
 _COLUMNS = (
     chunk.c.id, chunk.c.hash, pack.c.name, chunk.c.start, chunk.c.length, chunk.c.size,
-    chunk.c.codec, chunk.c.kind, chunk.c.base_id,
+    chunk.c.codec, chunk.c.kind, chunk.c.base_id, pack.c.seal,
 )  # fmt: skip
 _JOINED = sa.select(*_COLUMNS).join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
 _BY_HASH = _JOINED.where(
@@ -57,6 +61,7 @@ _OPEN = (
 _PACK_SIZE = sa.select(pack.c.size).where(
     pack.c.name == sa.bindparam("name"), pack.c.state == "open"
 )
+_PACK_SEAL = sa.select(pack.c.seal).where(pack.c.name == sa.bindparam("name"))
 _PACK_ID = sa.select(pack.c.id).where(pack.c.name == sa.bindparam("name"))
 _RESIZE = (
     sa.update(pack)
@@ -66,6 +71,18 @@ _RESIZE = (
     )
 )
 _CLOSE = sa.delete(lease).where(lease.c.session == sa.bindparam("key"))
+_RENEW = (
+    sa.update(lease)
+    .where(lease.c.session == sa.bindparam("key"), lease.c.expires > sa.bindparam("now"))
+    .values(expires=sa.bindparam("until"))
+)
+_LEASES = sa.select(sa.func.count()).where(
+    lease.c.session == sa.bindparam("key"), lease.c.expires > sa.bindparam("now")
+)
+_ELSEWHERE = sa.select(chunk.c.id).where(
+    chunk.c.hash.in_(sa.bindparam("hashes", expanding=True)),
+    chunk.c.pack_id.not_in(sa.bindparam("keys", expanding=True)),
+)
 _BATCH = 500
 
 
@@ -140,8 +157,16 @@ def pack_size(connection: sa.Connection, name: str) -> int | None:
     return connection.execute(_PACK_SIZE, {"name": name}).scalar_one_or_none()
 
 
-def create_pack(connection: sa.Connection, name: str, *, state: str, size: int, now: int) -> int:
-    values = {"name": name, "state": state, "size": size, "changed": now}
+def pack_seal(connection: sa.Connection, name: str) -> bytes | None:
+    """The wrapped key of an encrypted pack."""
+    return connection.execute(_PACK_SEAL, {"name": name}).scalar_one_or_none()
+
+
+def create_pack(
+    connection: sa.Connection, name: str, *, state: str, size: int, now: int,
+    seal: bytes | None = None,
+) -> int:  # fmt: skip
+    values = {"name": name, "state": state, "size": size, "changed": now, "seal": seal}
     result = connection.execute(sa.insert(pack), values)
     key = result.inserted_primary_key
     return int(key[0]) if key else 0
@@ -169,6 +194,27 @@ def take_lease(connection: sa.Connection, session: str, key: int, expires: int) 
         connection.execute(
             sa.insert(lease), {"session": session, "pack_id": key, "expires": expires}
         )
+
+
+def renew_leases(connection: sa.Connection, session: str, now: int, until: int) -> None:
+    """Those that have not run out: what one that has run out held may be gone already."""
+    connection.execute(_RENEW, {"key": session, "now": now, "until": until})
+
+
+def lease_count(connection: sa.Connection, session: str, now: int) -> int:
+    """How many packs a session has held from its first write until now."""
+    return int(connection.execute(_LEASES, {"key": session, "now": now}).scalar_one())
+
+
+def elsewhere(
+    connection: sa.Connection, hashes: Iterable[bytes], packs: Sequence[int]
+) -> list[int]:
+    """Rows of those chunks that are in other packs than these."""
+    return [
+        key
+        for batch in batches(hashes)
+        for key in connection.execute(_ELSEWHERE, {"hashes": batch, "keys": packs}).scalars()
+    ]
 
 
 def close_session(connection: sa.Connection, session: str) -> None:
