@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
     from modelyard.optimization.explain import explain
 
-__all__ = ["TRUST_ALL", "Model", "Version", "Yard", "errors", "explain", "open"]
+__all__ = ["TRUST_ALL", "Model", "Version", "Yard", "create", "errors", "explain", "open"]
 
 __version__ = "0.1.0"
 
@@ -30,6 +30,40 @@ _HOMES = {
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",
 }
+
+
+def create(
+    path: str | Path,
+    *,
+    store: str | None = None,
+    catalog: str | None = None,
+    key: str | None = None,
+    author: str | None = None,
+) -> Yard:
+    """Make a yard in a folder that is empty or not there, and open it.
+
+    Where `store` and `catalog` are those of a yard that is there already, this machine joins it.
+
+    Args:
+        path: The folder; it holds `yard.toml`, and whatever has no place elsewhere.
+        store: Where the bytes are: `s3://BUCKET/PREFIX`, `azblob://`, `oss://`, `gcs://`,
+            `webdav://`, `postgresql://`, `mysql://`, `mongodb://`, `sqlite:///`, or a folder.
+        catalog: Where the rows are: `sqlite:///`, `postgresql://` or `mysql://`.
+        key: Encrypt what is stored: `env:NAME`, or a file with the key, made if it is not there.
+        author: Who commits; as `open` has it.
+
+    Raises:
+        Conflict: `yard-exists`, `folder-not-empty`; `other-store`: the catalog has another one.
+        InvalidInput: `bad-store-url`, `bad-catalog-url`, `secret-in-url`.
+        Unavailable, Denied: the store or the catalog can't be reached, or not by you.
+    """
+    import os
+
+    from modelyard import registry
+    from modelyard.config import default_author
+
+    who = author or default_author(os.environ)
+    return registry.create(path, author=who, store=store, catalog=catalog, key=key)
 
 
 def open(path: str | Path, *, author: str | None = None) -> Yard:

@@ -21,7 +21,7 @@ from modelyard.errors import InvalidInput, Unsupported
 if TYPE_CHECKING:
     from modelyard.catalog.engine import Catalog
 
-__all__ = ["HEAD", "REVISIONS", "migrate", "migrate_to", "step"]
+__all__ = ["HEAD", "REVISIONS", "is_new", "migrate", "migrate_to", "step"]
 
 REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
@@ -50,6 +50,11 @@ def migrate(catalog: Catalog) -> None:
 def migrate_to(catalog: Catalog, revision: str | None) -> None:
     """Bring the catalog up or down to a revision; None is before the first, without any table."""
     catalog.write(lambda connection: _bring(connection, revision))
+
+
+def is_new(catalog: Catalog) -> bool:
+    """Nothing was ever made in this database, or its making was never finished."""
+    return _revision(catalog) is None
 
 
 def _revision(catalog: Catalog) -> str | None:

@@ -13,19 +13,39 @@ from modelyard.cli.views.house import GcView, MadeView, StatsView, VerifyView
 __all__ = ["gc_command", "init_command", "stats_command", "verify_command"]
 
 
-@command("init", examples=["yard init", "yard init ~/models"], see=["commit", "list"])
+@command(
+    "init",
+    examples=[
+        "yard init",
+        "yard init ~/models",
+        "yard init ~/team --store s3://models/team --catalog postgresql://yard@db/yard",
+        "yard init vault --key ~/.config/vault.key",
+    ],
+    see=["commit", "list"],
+)
 @click.argument("path", type=click.Path(path_type=Path), default=".", help="Default: this folder.")
+@click.option("--store", metavar="URL", help="Where the bytes are. Default: in the folder.")
+@click.option("--catalog", metavar="URL", help="Where the rows are. Default: SQLite in the folder.")
+@click.option("--key", metavar="FILE", help="Encrypt the store; or env:NAME. A new file is made.")
 @pass_session
-def init_command(session: Session, path: Path) -> None:
+def init_command(
+    session: Session, path: Path, store: str | None, catalog: str | None, key: str | None
+) -> None:
     """Make a yard in a folder.
 
     The folder gets a yard.toml: in it and below it, yard needs no --yard. Without any init, the
     first commit makes your own yard in ~/.local/share/modelyard.
+
+    --store takes s3://, azblob://, oss://, gcs://, webdav://, postgresql://, mysql://, mongodb:// or
+    sqlite:///, --catalog postgresql://, mysql:// or sqlite:///. With those of a yard that is there
+    already, this machine joins it. Credentials come from where each service has them, never from
+    the URL.
     """
     from modelyard import registry
 
     place = (session.cwd / path.expanduser()).resolve()
-    registry.create(place, author=session.author()).close()
+    made = registry.create(place, author=session.author(), store=store, catalog=catalog, key=key)
+    made.close()
     session.out.show(MadeView(str(place)))
     commit = "yard commit MODEL PATH -m MSG"
     if place in (session.cwd.resolve(), *session.cwd.resolve().parents):

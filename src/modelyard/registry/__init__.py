@@ -12,11 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["create", "open_yard"]
 
 
-def create(path: Path | str, *, author: str = "unknown") -> LocalYard:
-    """Make a yard in an empty or new folder. Conflict: `yard-exists`, `folder-not-empty`."""
+def create(
+    path: Path | str,
+    *,
+    author: str = "unknown",
+    store: str | None = None,
+    catalog: str | None = None,
+    key: str | None = None,
+) -> LocalYard:
+    """Make a yard in an empty or new folder, or join one by the URLs of its store and catalog.
+
+    Conflict: `yard-exists`, `folder-not-empty`, `other-store`.
+    """
     from modelyard.registry.local import LocalYard
 
-    return LocalYard.create(path, author=author)
+    return LocalYard.create(path, author=author, store=store, catalog=catalog, key=key)
 
 
 def open_yard(path: Path | str, *, author: str = "unknown") -> LocalYard:

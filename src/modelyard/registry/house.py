@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tomllib
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.index import CatalogIndex
-from modelyard.catalog.migrate import migrate
-from modelyard.errors import (
-    Conflict,
-    Corrupt,
-    Denied,
-    InvalidInput,
-    NotFound,
-    Unavailable,
-    Unsupported,
-)
+from modelyard.catalog.migrate import is_new, migrate
+from modelyard.catalog.queries import facts
+from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
+from modelyard.registry.settings import CATALOG, CONFIG, STORE, Settings
 from modelyard.store.local import LocalBackend
 from modelyard.store.reader import Reader
 from modelyard.store.writer import Session
@@ -35,53 +28,11 @@ if TYPE_CHECKING:
 
     from modelyard.store.interface import Backend
 
-__all__ = ["House", "Settings", "create_house", "open_house"]
+__all__ = ["House", "create_house", "open_house"]
 
-CONFIG = "yard.toml"
 _LOCK = "yard.lock"
-_FIRST_CONFIG = """\
-# A modelyard yard. Everything below has a default.
-version = 1
-
-[gc]
-# keep_deleted_days = 30    how long a deleted version can be restored
-# grace_minutes = 60        how long freed bytes stay for readers that are under way
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `yard.toml` may say."""
-
-    keep_deleted_days: float = 30.0
-    grace_minutes: float = 60.0
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        try:
-            content = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidInput("bad-config", f"{path} can't be read: {error}") from None
-        version = content.pop("version", 1)
-        if isinstance(version, int) and version > 1:
-            raise Unsupported(
-                "yard-newer", f"{path} is of a newer modelyard", hint="upgrade modelyard"
-            )
-        section = content.pop("gc", {})
-        if version != 1 or content or not isinstance(section, dict):
-            raise _bad_config(path, next(iter(content), "version or gc"))
-        for name, value in section.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if name not in ("keep_deleted_days", "grace_minutes") or not number or value < 0:
-                raise _bad_config(path, f"gc.{name}")
-        return cls(**{name: float(value) for name, value in section.items()})
-
-
-def _bad_config(path: Path, name: str) -> InvalidInput:
-    return InvalidInput(
-        "bad-config", f"{path}: {name} can't be used",
-        hint="version = 1, and in [gc] the numbers keep_deleted_days and grace_minutes",
-    )  # fmt: skip
+_PAIR = "yard"
+"""The fact in the catalog, and the prefix in the store, that tell that they belong together."""
 
 
 class House:
@@ -99,6 +50,7 @@ class House:
         self.reader = Reader(backend, self.index)
         self.objects = ObjectCache()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
+        self._is_paired = False
         self._lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
@@ -110,8 +62,52 @@ class House:
         self.objects.clear()
 
     @property
-    def catalog_path(self) -> Path:
-        return self.root / "catalog.db"
+    def catalog_path(self) -> Path | None:
+        """The file of a SQLite catalog; None if it is a server's."""
+        return sqlite_file(self.root, self.settings.catalog)
+
+    def check_pair(self) -> None:
+        """Catalog and store belong to the same yard: asked before anything is written or deleted.
+
+        A yard that has never been paired is paired now. Conflict: `other-store`.
+        """
+        with self.catalog.fresh() as connection:
+            known = facts.get(connection, _PAIR)
+        if known is None:
+            if _has_packs(self.backend) and not self._is_own_folder:
+                raise self._other_store()
+            known = self.pair()
+        if self.backend.stat(f"{_PAIR}/{known}") is None:
+            raise self._other_store()
+        self._is_paired = True
+
+    def pair(self, *, anew: bool = False) -> str:
+        """Make catalog and store a pair; `anew` takes the store away from any other catalog."""
+        fresh = uuid.uuid4().hex
+        self.backend.put(f"{_PAIR}/{fresh}", b"")
+
+        def work(connection: sa.Connection) -> str:
+            known = facts.get(connection, _PAIR)
+            if known is not None and not anew:
+                return known  # another process was quicker
+            facts.put(connection, _PAIR, fresh)
+            return fresh
+
+        known = self.catalog.write(work)
+        for key in list(self.backend.keys(f"{_PAIR}/")):
+            if key != f"{_PAIR}/{known}" and (anew or key == f"{_PAIR}/{fresh}"):
+                self.backend.delete(key)
+        return known
+
+    @property
+    def _is_own_folder(self) -> bool:
+        return self.settings.store == STORE and self.settings.catalog == CATALOG
+
+    def _other_store(self) -> Conflict:
+        return Conflict(
+            "other-store", "the store holds another yard's packs than the catalog knows",
+            hint="look at [store] and [catalog] in yard.toml",
+        )  # fmt: skip
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -128,6 +124,8 @@ class House:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def session(self) -> Session:
+        if not self._is_paired and not self._is_own_folder:
+            self.check_pair()
         return Session(self.backend, self.index)
 
     def close(self) -> None:
@@ -136,21 +134,25 @@ class House:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-        if isinstance(self.backend, LocalBackend):
-            self.backend.close()
+        self.backend.close()
 
 
-def create_house(root: Path, author: str) -> House:
-    """Make a yard in a folder that is empty or not there."""
+def create_house(root: Path, author: str, settings: Settings | None = None) -> House:
+    """Make a yard in a folder that is empty or not there, or join one by its URLs."""
+    wanted = settings or Settings()
+    check_urls(wanted)
     try:
         root.mkdir(parents=True, exist_ok=True)
         if (root / CONFIG).exists():
             raise Conflict("yard-exists", f"{root} is a yard already", hint="just use it")
         if not is_empty(root):
             raise Conflict("folder-not-empty", f"{root} is not empty", hint="name a new folder")
-        (root / "store").mkdir(exist_ok=True)
+        if wanted.store == STORE:
+            (root / STORE).mkdir(exist_ok=True)
+        if wanted.store != STORE or wanted.catalog != CATALOG:
+            _try_out(root, wanted, author)
         part = root / f"{CONFIG}.part"
-        part.write_text(_FIRST_CONFIG, "utf-8")
+        part.write_text(wanted.text(), "utf-8")
         part.rename(root / CONFIG)
     except PermissionError:
         raise Denied("no-permission", f"{root} can't be written") from None
@@ -159,12 +161,22 @@ def create_house(root: Path, author: str) -> House:
     return open_house(root, author)
 
 
+def _try_out(root: Path, settings: Settings, author: str) -> None:
+    """Open catalog and store, and pair them, before a yard.toml says that they are a yard."""
+    house = House(root, *_opened(root, settings), settings, author)
+    try:
+        if isinstance(house.catalog, LostCatalog):
+            return  # the store of a yard that is to be rebuilt
+        house.check_pair()
+    finally:
+        house.close()
+
+
 def is_empty(root: Path) -> bool:
     """Whether a folder can become a yard: nothing is in it but what a killed creation left."""
     names = {entry.name for entry in root.iterdir()}
-    return names <= {"store", f"{CONFIG}.part"} and not (
-        "store" in names and any((root / "store").iterdir())
-    )
+    left = {STORE, f"{CONFIG}.part", _LOCK}
+    return names <= left and not (STORE in names and any((root / STORE).iterdir()))
 
 
 def open_house(root: Path, author: str) -> House:
@@ -173,29 +185,85 @@ def open_house(root: Path, author: str) -> House:
     if not config.is_file():
         raise NotFound("no-yard", f"{root} is no yard", hint=f"yard init {root} makes one")
     settings = Settings.read(config)
-    backend = LocalBackend(root / "store")
-    return House(root, _open_catalog(root / "catalog.db", backend), backend, settings, author)
+    check_urls(settings)
+    return House(root, *_opened(root, settings), settings, author)
 
 
-def _open_catalog(path: Path, backend: Backend) -> Catalog:
-    """Open it; if it is gone or damaged while packs are there, a stand-in that says what to do."""
-    if not path.exists() and any(True for _ in backend.keys("packs/")):
-        return LostCatalog(path, "the catalog is gone")
-    catalog = Catalog.open(f"sqlite:///{path}")
+def check_urls(settings: Settings) -> None:
+    """InvalidInput: `secret-in-url`, and `bad-store-url` or `bad-catalog-url`."""
+    if settings.store != STORE:
+        from modelyard.store.opening import check_url
+
+        check_url(settings.store)
     try:
+        url = sa.make_url(settings.catalog)
+    except sa.exc.ArgumentError:
+        raise _bad_catalog() from None
+    if url.password is not None:
+        raise InvalidInput(
+            "secret-in-url", "the catalog's URL has a password in it",
+            hint="leave it out: ~/.pgpass, ~/.my.cnf or YARD_CATALOG_PASSWORD is where it belongs",
+        )  # fmt: skip
+    if url.get_backend_name() not in ("sqlite", "postgresql", "mysql", "mariadb"):
+        raise _bad_catalog()
+
+
+def _bad_catalog() -> InvalidInput:
+    return InvalidInput(
+        "bad-catalog-url", "this is no URL of a catalog",
+        hint="sqlite:///FILE, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
+    )  # fmt: skip
+
+
+def _opened(root: Path, settings: Settings) -> tuple[Catalog, Backend]:
+    if settings.store == STORE:
+        backend: Backend = LocalBackend(root / STORE)
+    else:
+        from modelyard.store.opening import open_backend
+
+        backend = open_backend(settings.store, folder=root)
+    return _open_catalog(root, settings.catalog, backend), backend
+
+
+def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:
+    """Open it; if it is gone or damaged while packs are there, a stand-in that says what to do."""
+    file = sqlite_file(root, url)
+    place = url if file is None else str(file)
+    if file is not None and not file.exists() and _has_packs(backend):
+        return LostCatalog(place, "the catalog is gone")
+    catalog = Catalog.open(url if file is None else f"sqlite:///{file}")
+    try:
+        if file is None and is_new(catalog) and _has_packs(backend):
+            catalog.close()
+            return LostCatalog(place, "the catalog is empty, and the store is not")
         migrate(catalog)
     except Corrupt:
         catalog.close()
-        return LostCatalog(path, "the catalog's file is damaged")
+        return LostCatalog(place, "the catalog's file is damaged")
+    except BaseException:
+        catalog.close()
+        raise
     return catalog
+
+
+def sqlite_file(root: Path, url: str) -> Path | None:
+    """The file of a SQLite catalog, whose path is relative to the yard's folder."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return root / parsed.database
+
+
+def _has_packs(backend: Backend) -> bool:
+    return any(True for _ in backend.keys("packs/"))
 
 
 class LostCatalog(Catalog):
     """Refuses everything but to be rebuilt."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, place: str, reason: str) -> None:
         super().__init__(sa.create_engine("sqlite://"))
-        self._error = f"{reason}: {path}"
+        self._error = f"{reason}: {place}"
 
     def read(self) -> NoReturn:
         raise Corrupt(

@@ -27,6 +27,7 @@ from modelyard.registry import (
     views,
 )
 from modelyard.registry.house import House, create_house, is_empty, open_house
+from modelyard.registry.settings import CATALOG, STORE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,9 +64,18 @@ class LocalYard:
         self.url = str(house.root)
 
     @classmethod
-    def create(cls, path: Path | str, *, author: str = "unknown") -> LocalYard:
+    def create(
+        cls,
+        path: Path | str,
+        *,
+        author: str = "unknown",
+        store: str | None = None,
+        catalog: str | None = None,
+        key: str | None = None,
+    ) -> LocalYard:
         """Make a yard in an empty or new folder. Conflict: `yard-exists`, `folder-not-empty`."""
-        return cls(create_house(_absolute(path), author))
+        settings = Settings(store=store or STORE, catalog=catalog or CATALOG, key=key)
+        return cls(create_house(_absolute(path), author, settings))
 
     @staticmethod
     def can_begin(path: Path | str) -> bool:

@@ -42,6 +42,7 @@ def _rebuild(house: House, report: Callable[[Progress], None]) -> None:
     if house.catalog.engine.dialect.name != "sqlite":
         raise Unsupported("rebuild-database", "only a SQLite catalog can be rebuilt in place")
     place = house.catalog_path
+    assert place is not None
     fresh = place.with_name("catalog.db.new")
     for leftover in place.parent.glob("catalog.db.new*"):
         leftover.unlink()

@@ -78,6 +78,9 @@ class Backend(Protocol):
     def delete(self, key: str) -> None:
         """Nothing happens if the key is not there."""
 
+    def close(self) -> None:
+        """Let connections and files go; again is harmless."""
+
 
 class Appender(Protocol):
     """An object that grows under an exclusive lock."""

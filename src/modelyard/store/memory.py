@@ -53,3 +53,6 @@ class MemoryBackend:
         check_key(key)
         with self._lock:
             self._objects.pop(key, None)
+
+    def close(self) -> None:
+        """Nothing to let go: the packs live as long as this object."""

@@ -120,7 +120,9 @@ def test_a_call_longer_than_its_limit_is_stopped(tmp_path):
 
 def test_an_interrupted_call_ends_it_so_that_no_answer_comes_late(tmp_path):
     with opened(tmp_path, "time.sleep(60)") as runtime:
-        threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+        # to this thread: one that waits in the kernel is not woken by a signal of another
+        here = threading.get_ident()
+        threading.Timer(0.3, signal.pthread_kill, (here, signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             runtime.predict(ROWS)
         with pytest.raises(Unavailable, match="interrupted"):
