@@ -6,10 +6,13 @@ last test process that used it ends. Credentials come by the environment, as in 
 
 from __future__ import annotations
 
+import base64
+import hmac
 import os
 import subprocess
 import sys
 import uuid
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,3 +134,29 @@ def s3_url(service: Callable[[str], str], use_credentials: Callable[[str], None]
     use_credentials("s3")
     _put(f"{server}/{bucket}")
     return f"s3://{bucket}/prefix?endpoint={server}&region=us-east-1"
+
+
+@pytest.fixture
+def s3rver_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new bucket of s3rver, which verifies signatures and ignores conditions."""
+    server, bucket = service("s3rver"), _new("bucket", "-")
+    use_credentials("s3rver")
+    _put(f"{server}/{bucket}")
+    return f"s3://{bucket}/prefix?endpoint={server}&region=us-east-1"
+
+
+@pytest.fixture
+def azblob_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new container of azurite."""
+    server, container = service("azurite"), _new("container", "-")
+    use_credentials("azurite")
+    account, key = SERVICES["azurite"].environ.values()
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-12-02"}
+    named = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
+    path = f"/{account}/{account}/{container}\nrestype:container"
+    kind = "application/octet-stream"
+    signed = f"PUT\n\n\n\n\n{kind}\n\n\n\n\n\n\n{named}{path}".encode()
+    seal = hmac.digest(base64.b64decode(key), signed, "sha256")
+    headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(seal).decode()}"
+    _put(f"{server}/{container}?restype=container", {**headers, "Content-Type": kind})
+    return f"azblob://{container}/prefix?endpoint={server}"

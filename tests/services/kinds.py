@@ -153,12 +153,38 @@ def _ours(name: str) -> Callable[[], str | None]:
     return lambda: str(_BIN / name) if (_BIN / name).exists() else None
 
 
+def _npm(script: str) -> Callable[[], str | None]:
+    """A program that npm installed; run by node."""
+
+    def found() -> str | None:
+        path = NPM / "node_modules" / script
+        return str(path) if shutil.which("node") and path.exists() else None
+
+    return found
+
+
+def _s3rver_command(program: str, folder: Path, port: int) -> list[str]:
+    return ["node", program, "-d", f"{folder}/data", "-a", "127.0.0.1", "-p", str(port), "-s"]
+
+
+def _azurite_command(program: str, folder: Path, port: int) -> list[str]:
+    place = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", f"{folder}/data"]
+    return ["node", program, *place, "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+
+
 def _mongodb_command(program: str, folder: Path, port: int) -> list[str]:
     place = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", f"{folder}/data"]
     return [program, *place, "--standalone", "--cache-size", "256M", "--log-level", "WARNING"]
 
 
 _AWS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+_S3RVER = {**_AWS, "AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER"}
+_AZURE = {  # the account that Azure's emulators have: published, the same everywhere
+    "AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1",
+    "AZURE_STORAGE_ACCOUNT_KEY": (
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    ),
+}
 
 SERVICES: dict[str, Service] = {
     service.name: service
@@ -196,6 +222,22 @@ SERVICES: dict[str, Service] = {
             url="http://127.0.0.1:{port}",
             healthy=_answers,
             environ=_AWS,
+        ),
+        Service(
+            name="s3rver",
+            program=_npm("s3rver/bin/s3rver.js"),
+            command=_s3rver_command,
+            url="http://127.0.0.1:{port}",
+            healthy=_answers,
+            environ=_S3RVER,
+        ),
+        Service(
+            name="azurite",
+            program=_npm("azurite/dist/src/blob/main.js"),
+            command=_azurite_command,
+            url="http://127.0.0.1:{port}/devstoreaccount1",
+            healthy=_answers,
+            environ=_AZURE,
         ),
     )
 }
