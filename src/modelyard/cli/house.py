@@ -36,10 +36,10 @@ def init_command(
     The folder gets a yard.toml: in it and below it, yard needs no --yard. Without any init, the
     first commit makes your own yard in ~/.local/share/modelyard.
 
-    --store takes s3://, azblob://, oss://, gcs://, webdav://, postgresql://, mysql://, mongodb:// or
-    sqlite:///, --catalog postgresql://, mysql:// or sqlite:///. With those of a yard that is there
-    already, this machine joins it. Credentials come from where each service has them, never from
-    the URL.
+    --store takes s3://, azblob://, oss://, gcs://, webdav://, postgresql://, mysql://, mongodb://
+    or sqlite:///; --catalog postgresql://, mysql:// or sqlite:///. With those of a yard that is
+    there already, this machine joins it. Credentials come from where each service has them, never
+    from the URL.
     """
     from modelyard import registry
 

@@ -24,7 +24,7 @@ CATALOG = "sqlite:///catalog.db"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `yard.toml` may say. Passwords and keys are not in it: they come from where they live."""
+    """What `yard.toml` may say. Passwords and keys are not in it, only where they are."""
 
     store: str = STORE
     """URL of the store, or a folder, relative to the yard's."""
@@ -97,7 +97,7 @@ def _text(value: object) -> str:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError  # noqa: TRY004 - one error for everything that can't be used
+        raise ValueError
     return tuple(_text(item) for item in value)
 
 
