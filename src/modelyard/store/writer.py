@@ -109,6 +109,12 @@ class Session:
         self._durable += self._packs.sync()
         return tuple(self._durable)
 
+    def flush(self) -> None:
+        """Make all durable and known now: sending it again after a crash finds it there."""
+        for growth in self.sync():
+            self._grow(growth)
+        self._durable.clear()
+
     def registered(self) -> None:
         """The index has learned everything that `sync` gave, and ended the session's leases."""
         self._durable.clear()
