@@ -7,27 +7,33 @@ import os
 import threading
 from bisect import bisect_right
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modelyard.errors import Corrupt, Unavailable
-from modelyard.store.codecs import Workspace, workspace
+from modelyard.store.codecs import workspace
 from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from modelyard.core.chunks import ChunkRow
     from modelyard.core.digest import ChunkId
+    from modelyard.store.codecs import Workspace
     from modelyard.store.codecs.workspace import Bytes
+    from modelyard.store.fetch import Ahead
     from modelyard.store.reader import Reader
 
 __all__ = ["BlobFile", "BlobReader"]
 
 _RUN = 4 << 20
 _RUN_CHUNKS = 64
+_STRETCH = 1024
+"""Runs whose chunks are looked up at once, before they are fetched."""
 
 
 class BlobReader:
@@ -73,29 +79,19 @@ class BlobReader:
             return
         first = bisect_right(self._ends, start)
         last = bisect_right(self._ends, end - 1)
-        names = [name for name, _ in self.chunks[first : last + 1]]
-        rows = self._reader.rows(names)
-        bases = self._reader.bases(rows.values())
-        work = workspace()
+        chunks = self.chunks[first : last + 1]
         at = self._ends[first - 1] if first else 0
-        for name, size in self.chunks[first : last + 1]:
-            a, b = max(start - at, 0), min(end - at, size)
-            if (a, b) == (0, size):
-                self._reader.into(rows[name], out[at - start : at - start + size], work, bases)
-            else:
-                piece = work.bytes("piece", size)
-                self._reader.into(rows[name], piece, work, bases)
-                out[at + a - start : at + b - start] = piece[a:b]
-            at += size
+        with self._found(chunks) as found:
+            self._fill(found, chunks, at, start, out)
 
     def read_all(self, pool: ThreadPoolExecutor) -> Bytes:
         """All bytes, decoded by all threads of the pool."""
         out = np.empty(self.size, np.uint8)
-        runs = [(at, sum(size for _, size in run)) for at, run in self._runs()]
-        if len(runs) < 2:
-            return self.read(0, self.size)
-        for _ in pool.map(lambda run: self.read_into(run[0], out[run[0] : sum(run)]), runs):
-            pass
+
+        def fill(run: _Run, found: _Found) -> None:
+            self._fill(found, run.chunks, run.at, run.at, out[run.at : run.at + run.size])
+
+        self._each_run(pool, fill)
         return out
 
     def write_to(
@@ -104,11 +100,50 @@ class BlobReader:
         """Write everything to an empty file, at its offsets, from all threads of the pool."""
         if self.size > _RUN:
             os.ftruncate(descriptor, self.size)
-        waiting: set[Future[None]] = set()
+
+        def write(run: _Run, found: _Found) -> None:
+            self._write_run(descriptor, run, found)
+            report(run.size)
+
+        self._each_run(pool, write)
+
+    # -- runs: neighbours that one thread takes at once ------------------------------------------
+
+    def _each_run(self, pool: ThreadPoolExecutor, work: Callable[[_Run, _Found], None]) -> None:
+        runs = self._runs()
+        if self._reader.backend.facts.is_local:
+            self._in_threads(pool, runs, work, None)
+            return
+        for i in range(0, len(runs), _STRETCH):
+            stretch = runs[i : i + _STRETCH]
+            with self._found([chunk for run in stretch for chunk in run.chunks]) as found:
+                self._in_threads(pool, stretch, work, found)
+
+    def _in_threads(
+        self,
+        pool: ThreadPoolExecutor,
+        runs: Sequence[_Run],
+        work: Callable[[_Run, _Found], None],
+        found: _Found | None,
+    ) -> None:
         stop = threading.Event()
+
+        def one(run: _Run) -> None:
+            if stop.is_set():
+                return
+            if found is not None:
+                work(run, found)
+                return
+            with self._found(run.chunks) as own:
+                work(run, own)
+
+        if len(runs) == 1:
+            one(runs[0])
+            return
+        waiting: set[Future[None]] = set()
         try:
-            for run in self._runs():
-                waiting.add(pool.submit(self._write_run, descriptor, *run, report, stop))
+            for run in runs:
+                waiting.add(pool.submit(one, run))
                 if len(waiting) > 8:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -119,56 +154,81 @@ class BlobReader:
             stop.set()
             wait(waiting)
 
-    def _runs(self) -> list[tuple[int, list[tuple[ChunkId, int]]]]:
-        runs: list[tuple[int, list[tuple[ChunkId, int]]]] = []
-        size, at = _RUN, 0
+    def _runs(self) -> list[_Run]:
+        runs: list[_Run] = []
+        at = 0
         for name, length in self.chunks:
-            if size + length > _RUN or len(runs[-1][1]) == _RUN_CHUNKS:
-                runs.append((at, []))
-                size = 0
-            runs[-1][1].append((name, length))
-            size += length
+            if not runs or runs[-1].size + length > _RUN or len(runs[-1].chunks) == _RUN_CHUNKS:
+                runs.append(_Run(at, 0, []))
+            runs[-1].chunks.append((name, length))
+            runs[-1].size += length
             at += length
         return runs
 
-    def _write_run(
-        self,
-        descriptor: int,
-        at: int,
-        run: Sequence[tuple[ChunkId, int]],
-        report: Callable[[int], None],
-        stop: threading.Event,
-    ) -> None:
-        if stop.is_set():
-            return
-        rows = self._reader.rows([name for name, _ in run])
+    @contextmanager
+    def _found(self, chunks: Sequence[tuple[ChunkId, int]]) -> Iterator[_Found]:
+        """Where chunks lie; if that is far away, they are fetched ahead of being asked for."""
+        names = [name for name, _ in chunks]
+        rows = self._reader.rows(names)
         bases = self._reader.bases(rows.values())
+        with self._reader.ahead([rows[name] for name in names], bases) as ahead:
+            yield _Found(rows, bases, ahead)
+
+    def _fill(
+        self,
+        found: _Found,
+        chunks: Sequence[tuple[ChunkId, int]],
+        at: int,
+        start: int,
+        out: Bytes,
+    ) -> None:
+        """Fill `out` with the bytes from `start` on, of chunks of which the first is at `at`."""
         work = workspace()
-        start = at
-        large = work.bytes("out", max(sum(size for _, size in run if size <= 1 << 18), 1 << 20))
-        filled = 0
-        for name, size in run:
+        end = start + len(out)
+        for name, size in chunks:
+            a, b = max(start - at, 0), min(end - at, size)
+            if (a, b) == (0, size):
+                self._decode(found, name, out[at - start : at - start + size], work)
+            else:
+                piece = work.bytes("piece", size)
+                self._decode(found, name, piece, work)
+                out[at + a - start : at + b - start] = piece[a:b]
+            at += size
+
+    def _write_run(self, descriptor: int, run: _Run, found: _Found) -> None:
+        work = workspace()
+        start, filled = run.at, 0
+        small = sum(size for _, size in run.chunks if size <= 1 << 18)
+        large = work.bytes("out", max(small, 1 << 20))
+        for name, size in run.chunks:
             if filled + size > len(large) or (filled and size > 1 << 18):
                 _pwrite(descriptor, large[:filled], start)
                 start, filled = start + filled, 0
             if size > len(large):
                 large = work.bytes("out", size)
-            self._decode(rows, name, large[filled : filled + size], work, bases)
+            self._decode(found, name, large[filled : filled + size], work)
             filled += size
         _pwrite(descriptor, large[:filled], start)
-        report(sum(size for _, size in run))
 
-    def _decode(
-        self,
-        rows: Mapping[ChunkId, ChunkRow],
-        name: ChunkId,
-        out: Bytes,
-        work: Workspace,
-        bases: Mapping[int, ChunkRow],
-    ) -> None:
-        if rows[name].size != len(out):
+    def _decode(self, found: _Found, name: ChunkId, out: Bytes, work: Workspace) -> None:
+        row = found.rows[name]
+        if row.size != len(out):
             raise Corrupt("bad-recipe", f"chunk {name.hex()[:16]} has not the size it should")
-        self._reader.into(rows[name], out, work, bases)
+        self._reader.into(row, out, work, found.bases, found.ahead)
+
+
+@dataclass(slots=True)
+class _Run:
+    at: int
+    size: int
+    chunks: list[tuple[ChunkId, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    rows: Mapping[ChunkId, ChunkRow]
+    bases: Mapping[int, ChunkRow]
+    ahead: Ahead | None
 
 
 class BlobFile(io.RawIOBase):

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from modelyard.errors import Corrupt, NotFound
+from modelyard.errors import Corrupt, Denied, NotFound
 from modelyard.store.codecs import Workspace, decode, needs_base, workspace
+from modelyard.store.fetch import Ahead
 from modelyard.store.interface import Index, SupportsReadInto
 from modelyard.store.pack import chunk_id
+from modelyard.store.sealing import BOX_EXTRA, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,11 +23,14 @@ if TYPE_CHECKING:
     from modelyard.core.digest import ChunkId
     from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.interface import Backend
+    from modelyard.store.sealing import Vault
 
 __all__ = ["Reader"]
 
 _CACHE_BYTES = 32 << 20
 _CACHE_LARGEST = 2 << 20
+_SMALL_BASE = _CACHE_LARGEST // 16
+"""Smaller bases are kept decoded as records are."""
 _BASES_BYTES = 40 << 20
 """Chunks that are kept decoded while several versions are read side by side."""
 
@@ -33,9 +38,10 @@ _BASES_BYTES = 40 << 20
 class Reader:
     """Decoded chunks by their rows. Safe for many threads, each with its own `Workspace`."""
 
-    def __init__(self, backend: Backend, index: Index) -> None:
+    def __init__(self, backend: Backend, index: Index, vault: Vault | None = None) -> None:
         self.backend = backend
         self.index = index
+        self.vault = vault
         self._cache: _Cache[bytes] = _Cache(_CACHE_BYTES)
         self._full: _Cache[Bytes] | None = None
         self._reads_into = backend if isinstance(backend, SupportsReadInto) else None
@@ -56,8 +62,40 @@ class Reader:
         wanted = {row.base_id for row in rows if row.base_id is not None}
         return self.index.rows(wanted) if wanted else {}
 
+    @contextmanager
+    def ahead(
+        self, rows: Sequence[ChunkRow], bases: Mapping[int, ChunkRow]
+    ) -> Iterator[Ahead | None]:
+        """Fetch rows before they are read, in this order, if the store is far away.
+
+        What it gives is handed to `into`, `record` or `payload`, from any thread; None if every
+        read is cheap anyway.
+        """
+        if self.backend.facts.is_local or len(rows) + len(bases) < 2:
+            yield None
+            return
+        wanted: list[ChunkRow] = []
+        kept: set[int] = set()
+        for row in rows:
+            base = bases.get(row.base_id) if row.base_id is not None else None
+            if base is not None and base.id not in kept:
+                wanted.append(base)
+                if base.size < _SMALL_BASE:
+                    kept.add(base.id)
+            wanted.append(row)
+        ahead = Ahead(self.backend, wanted)
+        try:
+            yield ahead
+        finally:
+            ahead.close()
+
     def into(
-        self, row: ChunkRow, out: Bytes, work: Workspace, bases: Mapping[int, ChunkRow]
+        self,
+        row: ChunkRow,
+        out: Bytes,
+        work: Workspace,
+        bases: Mapping[int, ChunkRow],
+        ahead: Ahead | None = None,
     ) -> None:
         """Decode one chunk into `out`, whose length is the chunk's size, and check its name."""
         base = self._base_row(row, bases)
@@ -66,16 +104,13 @@ class Reader:
         if found is not None and len(found) == len(out):
             out[:] = found
         else:
-            self._decode(row, out, work, base)
+            self._decode(row, out, work, base, ahead)
             if kept is not None and base is None:
                 kept.put(row.hash, out.copy())
         if chunk_id(row.kind, out.data) != row.hash:
             if base is not None:
                 self.into(base, np.empty(base.size, np.uint8), work, {})  # the damage may be there
-            raise Corrupt(
-                "bad-chunk", f"chunk {row.hash.hex()[:16]} in {row.pack} is damaged",
-                hint="yard verify tells which versions need it",
-            )  # fmt: skip
+            raise _damaged(row)
 
     @contextmanager
     def side_by_side(self) -> Iterator[None]:
@@ -86,41 +121,75 @@ class Reader:
         finally:
             self._full = None
 
-    def record(self, row: ChunkRow) -> bytes:
+    def record(self, row: ChunkRow, ahead: Ahead | None = None) -> bytes:
         """A small record of our own (recipe, inspection, bundle), kept for a while."""
         content = self._cache.get(row.hash)
         if content is None:
             out = np.empty(row.size, np.uint8)
-            self.into(row, out, workspace(), self.bases([row]))
+            self.into(row, out, workspace(), self.bases([row]), ahead)
             content = out.tobytes()
             self._cache.put(row.hash, content)
         return content
 
+    def records(self, rows: Sequence[ChunkRow]) -> Iterator[tuple[ChunkRow, bytes]]:
+        """Many small records, fetched together. Like `record` it ends with the first damaged."""
+        missing = [row for row in rows if self._cache.get(row.hash) is None]
+        with self.ahead(missing, self.bases(missing)) as ahead:
+            for row in rows:
+                yield row, self.record(row, ahead)
+
+    def payload(self, row: ChunkRow, work: Workspace, ahead: Ahead | None = None) -> memoryview:
+        """The encoded bytes of a chunk, out of their box, not checked; to be written again.
+
+        They may lie in `work`: until its next use.
+        """
+        box = ahead.take(row) if ahead is not None else None
+        if box is None:
+            box = self._read(row, work)
+        if row.seal is None:
+            return box
+        if self.vault is None:
+            raise Denied(
+                "no-master-key", "the store is encrypted, and this yard has no key",
+                hint="[encryption] in yard.toml says where the key is",
+            )  # fmt: skip
+        opened = work.bytes("opened", max(row.length - BOX_EXTRA, 0)).data
+        try:
+            self.vault.lock(row.seal).open_into(Part.PAYLOAD, row.start, box, opened)
+        except Corrupt:
+            raise _damaged(row) from None
+        return opened
+
     def _decode(
-        self, row: ChunkRow, out: Bytes, work: Workspace, base_row: ChunkRow | None
+        self,
+        row: ChunkRow,
+        out: Bytes,
+        work: Workspace,
+        base_row: ChunkRow | None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Decode without a check. A base is not checked by itself: what is made of it is."""
         base = None
         try:
-            if base_row is not None and base_row.size < _CACHE_LARGEST // 16:
-                base = np.frombuffer(self.record(base_row), np.uint8)
+            if base_row is not None and base_row.size < _SMALL_BASE:
+                base = np.frombuffer(self.record(base_row, ahead), np.uint8)
             elif base_row is not None:
-                base = self._shared(base_row, work)
-            decode(row.codec, self._payload(row, work), base, out, work)
+                base = self._shared(base_row, work, ahead)
+            decode(row.codec, self.payload(row, work, ahead), base, out, work)
         except NotFound:
             raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
 
-    def _shared(self, row: ChunkRow, work: Workspace) -> Bytes:
+    def _shared(self, row: ChunkRow, work: Workspace, ahead: Ahead | None) -> Bytes:
         """A base, not checked; read it only."""
         kept = self._full
         if kept is None or row.size > _CACHE_LARGEST:
             base = work.bytes("base", row.size)
-            self._decode(row, base, work, None)
+            self._decode(row, base, work, None, ahead)
             return base
         found = kept.get(row.hash)
         if found is None:
             found = np.empty(row.size, np.uint8)
-            self._decode(row, found, work, None)
+            self._decode(row, found, work, None, ahead)
             kept.put(row.hash, found)
         return found
 
@@ -134,12 +203,19 @@ class Reader:
             raise Corrupt("bad-chunk", f"chunk {base.hash.hex()[:16]} is a delta, yet a base")
         return base
 
-    def _payload(self, row: ChunkRow, work: Workspace) -> memoryview:
+    def _read(self, row: ChunkRow, work: Workspace) -> memoryview:
         if self._reads_into is not None:
             buffer = work.bytes("payload", row.length)
             self._reads_into.read_into(row.pack, row.start, buffer)
             return buffer.data
         return memoryview(self.backend.get(row.pack, row.start, row.start + row.length))
+
+
+def _damaged(row: ChunkRow) -> Corrupt:
+    return Corrupt(
+        "bad-chunk", f"chunk {row.hash.hex()[:16]} in {row.pack} is damaged",
+        hint="yard verify tells which versions need it",
+    )  # fmt: skip
 
 
 Content = TypeVar("Content", "bytes", "Bytes")

@@ -282,7 +282,9 @@ class _Putting:
         vault: Vault | None,
         behind: Callable[[Callable[[], PackGrowth], Callable[[], None]], None],
     ) -> None:
-        self._new = lambda: WholePack(backend, session, vault)
+        self._backend = backend
+        self._session = session
+        self._vault = vault
         self._behind = behind
         self._lock = threading.Lock()
         self._pack: WholePack | None = None
@@ -297,7 +299,7 @@ class _Putting:
             if self._pack is not None and not self._pack.has_room(len(payload)):
                 full, self._pack = self._pack, None
             if self._pack is None:
-                self._pack = self._new()
+                self._pack = WholePack(self._backend, self._session, self._vault)
             self._pack.append(kind, name, size, encoded.codec, payload, base)
         if full is not None:
             self._send(full)
