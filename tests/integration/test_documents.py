@@ -4,7 +4,8 @@ What is run: the lines that begin with `$ ` in ```console and ```sh blocks (`> `
 ```python blocks. Lines below a command, or a ```text block below Python, are the output it must
 have: names of commits, times, sizes, seconds and widths of columns may differ, and `...` stands for
 anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` has hidden
-commands; `<!-- not run -->` before a block leaves it out.
+commands; `<!-- not run -->` before a block leaves it out. `<!-- services ... -->` has lines such as
+`s3://models/team s3_url`: where readers see that URL, the test uses the fixture's.
 
 Documents that import TensorFlow, torch or Transformers are marked `heavy`. The two READMEs have the
 same commands, which are run once.
@@ -43,6 +44,7 @@ PIECE = re.compile(
     r"|(?P<skip>^<!-- not run -->\n)?^```(?P<kind>\w*)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+SERVICES = re.compile(r"^<!-- services\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 HEAVY = re.compile(r"^ *(?:import|from) (?:keras|tensorflow|torch|transformers)\b", re.MULTILINE)
 VARIES = [
     (re.compile(r"\b[0-9a-f]{7,64}\b"), "COMMIT"),
@@ -109,14 +111,18 @@ def _commands(body, offset, line):
     return found
 
 
-def run(steps, place):
-    """Run all steps in one shell; what each gave."""
+def run(steps, place, urls=None):
+    """Run all steps in one shell; what each gave. `urls` are those to use, by those shown."""
+    real = urls or {}
     home = place / "home"
     home.mkdir()
     (home / "train.py").write_text(TRAIN)
     script = ["last=0"]
     for number, step in enumerate(steps):
-        (place / f"{number}.sh").write_text(step.command)
+        command = step.command
+        for shown, used in real.items():
+            command = command.replace(shown, used)
+        (place / f"{number}.sh").write_text(command)
         script.append(
             f"step=$(<{place}/{number}.sh); (exit $last); "
             f'{{ eval "$step"; }} >{place}/{number}.out 2>&1 </dev/null; last=$?; '
@@ -130,6 +136,8 @@ def run(steps, place):
     outcomes = []
     for number in range(len(steps)):
         output = (place / f"{number}.out").read_text().replace(str(home), "/home/ann")
+        for shown, used in real.items():
+            output = output.replace(used, shown)
         outcomes.append(Outcome(int((place / f"{number}.code").read_text()), output))
     return outcomes
 
@@ -168,9 +176,12 @@ def _marked(documents):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("documents", [_marked(documents) for documents in RUN])
-def test_the_commands_of_a_document_do_what_it_says(documents, tmp_path):
-    told = [steps_of(document.read_text(encoding="utf-8")) for document in documents]
-    outcomes = run(told[0], tmp_path)
+def test_the_commands_of_a_document_do_what_it_says(documents, tmp_path, request):
+    texts = [document.read_text(encoding="utf-8") for document in documents]
+    told = [steps_of(text) for text in texts]
+    services = [line.split() for part in SERVICES.findall(texts[0]) for line in part.splitlines()]
+    urls = {shown: request.getfixturevalue(fixture) for shown, fixture in services}
+    outcomes = run(told[0], tmp_path, urls)
     for document, steps in zip(documents, told, strict=True):
         for step, outcome in zip(steps, outcomes, strict=True):
             where = f"{document.name}:{step.line}: {step.command}\n"
