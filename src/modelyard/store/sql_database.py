@@ -1,0 +1,288 @@
+"""The SQL database behind a store: its URL, its tables, its transactions that are tried again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateTable
+
+from modelyard.errors import Denied, InvalidInput, ModelyardError, Unavailable
+from modelyard.store.retries import need, patiently
+from modelyard.store.sql_errors import is_passing, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["OBJECTS", "PARTS", "UPLOADS", "Database", "now"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_METADATA = sa.MetaData()
+_KEY = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
+_KEY = _KEY.with_variant(mysql.VARCHAR(200, charset="utf8mb4", collation="utf8mb4_bin"), "mysql")
+_DATA = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql")
+
+OBJECTS = sa.Table(
+    "yard_store_object", _METADATA,
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("upload", sa.BigInteger, nullable=False),  # random, never again
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("part_size", sa.Integer, nullable=False),
+    sa.Column("modified", sa.BigInteger, nullable=False),  # microseconds, the database's clock
+    mysql_engine="InnoDB",
+)  # fmt: skip
+PARTS = sa.Table(
+    "yard_store_part", _METADATA,
+    sa.Column("upload", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("data", _DATA, nullable=False),
+    mysql_engine="InnoDB",
+)  # fmt: skip
+UPLOADS = sa.Table(
+    "yard_store_upload", _METADATA,  # the parts that belong to no object yet
+    sa.Column("upload", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("touched", sa.BigInteger, nullable=False),
+    mysql_engine="InnoDB",
+)  # fmt: skip
+
+_PATIENCE = 30.0  # seconds: a database that restarts is back by then
+_FIRST_PATIENCE = 3.0  # of one that has never answered
+_CREATE_LOCK = 0x79617264  # "yard"
+
+
+class Database:
+    """Connections, tables and transactions. Threads and processes may use one database at once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = _parse(url)
+        self.place = self._url.set(drivername=self._url.get_backend_name()).render_as_string()
+        self.dialect = self._url.get_backend_name()
+        self._secrets = [s for name in _PASSWORDS if (s := os.environ.get(name))]
+        self._engine = _ENGINES[self.dialect](self._url)
+        quick = "AUTOCOMMIT" if self.dialect == "postgresql" else None
+        self._reads = (
+            self._engine.execution_options(isolation_level=quick) if quick else self._engine
+        )
+        self._writes = self._engine.execution_options(yard_write=True)
+        self._lock = threading.Lock()
+        self._is_ready = False
+
+    def read(
+        self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `work` returns. It may be called again; each of its statements sees the newest."""
+        self._make_tables()
+        return self._patiently(lambda: self._once(self._reads, work, *args, **kwargs))
+
+    def write(
+        self, work: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in one transaction, durable on return.
+
+        It is run again after a deadlock or a lost connection, also if only the reply to COMMIT was
+        lost: `work` must do no harm when its effect is there already.
+        """
+        self._make_tables()
+        return self._patiently(lambda: self._once(self._writes, work, *args, **kwargs))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _make_tables(self) -> None:
+        with self._lock:
+            if self._is_ready:
+                return
+            if self.dialect == "sqlite":
+                self._make_folder()
+            self._patiently(lambda: self._once(self._writes, _create))
+            self._is_ready = True
+
+    def _make_folder(self) -> None:
+        try:
+            Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+        except PermissionError as error:
+            raise Denied("store-permission", f"{error.filename}: {error.strerror}") from None
+        except OSError as error:
+            raise Unavailable("store-io", f"{error.filename}: {error.strerror}") from None
+
+    def _once(
+        self,
+        engine: sa.Engine,
+        work: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        with engine.connect() as connection:
+            try:
+                with connection.begin():
+                    return work(connection, *args, **kwargs)
+            except Exception as error:
+                if not isinstance(error, sa.exc.DBAPIError) and is_passing(error):
+                    connection.invalidate(error)  # raised by the driver, behind SQLAlchemy's back
+                raise
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        try:
+            if self.dialect == "sqlite":
+                return work()  # it waits for locks by itself, and has no server that restarts
+            return patiently(work, is_passing, _PATIENCE if self._is_ready else _FIRST_PATIENCE)
+        except ModelyardError:
+            raise
+        except Exception as error:
+            if not _is_of_database(error):
+                raise
+            raise translated(error, self.place, self._secrets) from None
+
+
+def now(connection: sa.Connection) -> sa.ColumnElement[int]:
+    """Microseconds since 1970 by the database's clock."""
+    return sa.literal_column(_NOW[connection.dialect.name], sa.BigInteger)
+
+
+def _is_of_database(error: BaseException) -> bool:
+    names = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
+    return bool(names & {"sqlalchemy", "psycopg", "pymysql", "sqlite3"}) or isinstance(
+        error, OSError
+    )
+
+
+_PASSWORDS = ("YARD_STORE_PASSWORD", "MYSQL_PWD", "PGPASSWORD")
+_NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    "postgresql": "(extract(epoch from clock_timestamp()) * 1000000)::bigint",
+    "mysql": "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+}
+
+
+def _parse(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise InvalidInput("bad-store-url", "this is no URL of a database") from None
+    name = {"mariadb": "mysql"}.get(url.get_backend_name(), url.get_backend_name())
+    if name not in _ENGINES:
+        raise InvalidInput("bad-store-url", f"{name} is no database that can be a store")
+    if url.password is not None or {"password", "passwd"} & set(url.query):
+        raise InvalidInput(
+            "secret-in-url", "a store's URL may hold no password",
+            hint="put it into YARD_STORE_PASSWORD, ~/.pgpass or ~/.my.cnf",
+        )  # fmt: skip
+    if name == "sqlite" and url.database in (None, "", ":memory:"):
+        raise InvalidInput("bad-store-url", "sqlite:///FILE names the file", hint="or memory://")
+    return url.set(drivername=name)
+
+
+def _create(connection: sa.Connection) -> None:
+    """Make what is missing. Of several processes that begin at once, one does it."""
+    if sa.inspect(connection).has_table(UPLOADS.name):  # the last that is made
+        return
+    postgres = connection.dialect.name == "postgresql"
+    if postgres:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATE_LOCK)))
+    for table in (OBJECTS, PARTS, UPLOADS):
+        connection.execute(CreateTable(table, if_not_exists=True))
+        if (
+            postgres and table is PARTS
+        ):  # not compressed, so that substring() reads only what it needs
+            connection.exec_driver_sql(
+                "ALTER TABLE yard_store_part ALTER data SET STORAGE EXTERNAL"
+            )
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=8, max_overflow=8)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is said below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=60000")
+        cursor.execute("PRAGMA page_size=16384")  # of a new file: half the CPU of 4 KiB
+        _to_wal(cursor)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("yard_write", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _to_wal(cursor: Any) -> None:
+    """The switch to WAL needs the file alone for a moment, and does not wait by itself."""
+    for wait in (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 0.0):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except Exception as error:
+            if not wait or not is_passing(error):
+                raise
+            time.sleep(wait)
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    need("psycopg", "postgres")
+    arguments: dict[str, Any] = {
+        "connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000,
+        "application_name": "modelyard", "prepare_threshold": None,  # poolers lose what is prepared
+    }  # fmt: skip
+    arguments = {name: value for name, value in arguments.items() if name not in url.query}
+    if password := os.environ.get("YARD_STORE_PASSWORD"):
+        arguments["password"] = password  # else libpq looks: PGPASSWORD, ~/.pgpass, services
+    engine = _server_engine(url.set(drivername="postgresql+psycopg"), arguments)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        """What is acknowledged is on the disk, whatever the server's default is."""
+        connection.execute("SELECT set_config('synchronous_commit', 'on', false)"
+                           " WHERE current_setting('synchronous_commit') = 'off'")  # fmt: skip
+        connection.commit()
+
+    return engine
+
+
+def _mysql_engine(url: sa.URL) -> sa.Engine:
+    need("pymysql", "mysql")
+    arguments: dict[str, Any] = {
+        "connect_timeout": 10, "read_timeout": 300, "write_timeout": 300,
+        # All text is ASCII. In this charset the server reads literals of bytes twice as fast as
+        # in UTF-8, and without backslashes only the quote is to be doubled.
+        "charset": "latin1",
+        "init_command": "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'",
+    }  # fmt: skip
+    if password := os.environ.get("YARD_STORE_PASSWORD") or os.environ.get("MYSQL_PWD"):
+        arguments["password"] = password
+    options = Path("~/.my.cnf").expanduser()
+    if options.is_file():
+        arguments["read_default_file"] = str(options)
+    engine = _server_engine(url.set(drivername="mysql+pymysql"), arguments)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            record.info["yard_packet"] = int(cursor.fetchone()[0])
+
+    return engine
+
+
+def _server_engine(url: sa.URL, arguments: dict[str, Any]) -> sa.Engine:
+    return sa.create_engine(
+        url, connect_args=arguments, pool_pre_ping=True, pool_size=8, max_overflow=8,
+        pool_recycle=1800, pool_use_lifo=True,
+    )  # fmt: skip
+
+
+_ENGINES: dict[str, Callable[[sa.URL], sa.Engine]] = {
+    "sqlite": _sqlite_engine, "postgresql": _postgres_engine, "mysql": _mysql_engine,
+}  # fmt: skip
