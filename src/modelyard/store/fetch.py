@@ -25,7 +25,7 @@ __all__ = ["Ahead", "Range", "plan"]
 _GAP = 256 << 10
 """So many bytes that nobody wants are cheaper than another request."""
 _SMALLEST, _LARGEST = 8 << 20, 32 << 20
-"""A request is ended once it has reached this size; the smaller, the more run at once."""
+"""About the size of a request; the smaller, the more of them run at once."""
 _SPAN = 128 << 20
 """Chunks of one request are wanted within so many bytes of reading."""
 _MEMORY = 128 << 20
@@ -69,17 +69,15 @@ def plan(
     ranges: list[Range] = []
     where: defaultdict[tuple[str, int], deque[tuple[Range, int]]] = defaultdict(deque)
     for pack, wanted in uses.items():
-        for near in _in_time(wanted):
-            current: Range | None = None
-            for start, end, when in sorted(near):
-                far = current is None or start > current.end + _GAP or current.size >= target
-                if current is None or (far and not start < current.end):
-                    current = Range(pack, start, end, when, when)
-                    ranges.append(current)
-                current.end = max(current.end, end)
-                current.first, current.last = min(current.first, when), max(current.last, when)
-                current.uses += 1
-                where[pack, start].append((current, when))
+        for in_time in _in_time(wanted):
+            for near in _in_place(sorted(in_time)):
+                for found, use in _cut(pack, near, target):
+                    if not found.uses:
+                        ranges.append(found)
+                    found.uses += 1
+                    found.end = max(found.end, use[1])
+                    found.first, found.last = min(found.first, use[2]), max(found.last, use[2])
+                    where[pack, use[0]].append((found, use[2]))
     ranges.sort(key=lambda found: found.first)
     return ranges, where
 
@@ -93,6 +91,30 @@ def _in_time(wanted: Sequence[_Use]) -> Iterable[list[_Use]]:
             near = []
         near.append(use)
     yield near
+
+
+def _in_place(wanted: Sequence[_Use]) -> Iterable[list[_Use]]:
+    """Uses of one pack, those together that lie near each other."""
+    near: list[_Use] = []
+    end = 0
+    for use in wanted:
+        if near and use[0] > end + _GAP:
+            yield near
+            near = []
+        near.append(use)
+        end = max(end, use[1])
+    yield near
+
+
+def _cut(pack: str, near: Sequence[_Use], target: int) -> Iterable[tuple[Range, _Use]]:
+    """Neighbours as requests of about the same size, each use with the one that it comes with."""
+    whole = max(end for _, end, _ in near) - near[0][0]
+    limit = whole / max(round(whole / target), 1)
+    found: Range | None = None
+    for use in near:
+        if found is None or (found.size >= limit and use[0] >= found.end):
+            found = Range(pack, use[0], use[1], use[2], use[2])
+        yield found, use
 
 
 class Ahead:
