@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["BOX_EXTRA", "SEAL_SIZE", "PackLock", "Part", "Vault", "load_key", "parse_key"]
+__all__ = [
+    "BOX_EXTRA",
+    "SEAL_SIZE",
+    "PackLock",
+    "Part",
+    "Vault",
+    "identity_of",
+    "load_key",
+    "parse_key",
+]
 
 _NONCE = 12
 _TAG = 16
@@ -181,6 +190,11 @@ class Vault:
             return identity, master.decrypt(nonce, wrapped, _context(key_id, identity))
         except _invalid_tag():
             raise Corrupt("bad-seal", "the key of a pack is damaged") from None
+
+
+def identity_of(seal: bytes) -> bytes:
+    """Which pack a seal belongs to, whatever master key it was wrapped by."""
+    return seal[_ID : _ID + _IDENTITY]
 
 
 def parse_key(text: str) -> bytes:
