@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.store.interface import Backend
+    from modelyard.store.sealing import Vault
 
 __all__ = ["House", "create_house", "open_house"]
 
@@ -39,15 +41,23 @@ class House:
     """What every use case of a local yard works with."""
 
     def __init__(
-        self, root: Path, catalog: Catalog, backend: Backend, settings: Settings, author: str
+        self,
+        root: Path,
+        catalog: Catalog,
+        backend: Backend,
+        settings: Settings,
+        author: str,
+        vault: Vault | None = None,
     ) -> None:
         self.root = root
         self.catalog = catalog
         self.backend = backend
         self.settings = settings
         self.author = author
+        self.vault = vault
+        """Opens and seals packs, if the yard is encrypted."""
         self.index = CatalogIndex(catalog)
-        self.reader = Reader(backend, self.index)
+        self.reader = Reader(backend, self.index, vault)
         self.objects = ObjectCache()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
         self._is_paired = False
@@ -58,7 +68,7 @@ class House:
         """Take another catalog, made from the same store."""
         self.catalog = catalog
         self.index = CatalogIndex(catalog)
-        self.reader = Reader(self.backend, self.index)
+        self.reader = Reader(self.backend, self.index, self.vault)
         self.objects.clear()
 
     @property
@@ -126,7 +136,7 @@ class House:
     def session(self) -> Session:
         if not self._is_paired and not self._is_own_folder:
             self.check_pair()
-        return Session(self.backend, self.index)
+        return Session(self.backend, self.index, self.vault)
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -149,6 +159,8 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
             raise Conflict("folder-not-empty", f"{root} is not empty", hint="name a new folder")
         if wanted.store == STORE:
             (root / STORE).mkdir(exist_ok=True)
+        if wanted.key is not None:
+            make_key(root, wanted.key)
         if wanted.store != STORE or wanted.catalog != CATALOG:
             _try_out(root, wanted, author)
         part = root / f"{CONFIG}.part"
@@ -163,7 +175,7 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
 
 def _try_out(root: Path, settings: Settings, author: str) -> None:
     """Open catalog and store, and pair them, before a yard.toml says that they are a yard."""
-    house = House(root, *_opened(root, settings), settings, author)
+    house = _house(root, settings, author)
     try:
         if isinstance(house.catalog, LostCatalog):
             return  # the store of a yard that is to be rebuilt
@@ -186,7 +198,7 @@ def open_house(root: Path, author: str) -> House:
         raise NotFound("no-yard", f"{root} is no yard", hint=f"yard init {root} makes one")
     settings = Settings.read(config)
     check_urls(settings)
-    return House(root, *_opened(root, settings), settings, author)
+    return _house(root, settings, author)
 
 
 def check_urls(settings: Settings) -> None:
@@ -215,14 +227,38 @@ def _bad_catalog() -> InvalidInput:
     )  # fmt: skip
 
 
-def _opened(root: Path, settings: Settings) -> tuple[Catalog, Backend]:
+def make_key(root: Path, where: str) -> None:
+    """A new master key in a file that only its owner can read, unless there is one already."""
+    if where.startswith("env:") or (root / where).exists():
+        return
+    place = root / where
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _house(root: Path, settings: Settings, author: str) -> House:
+    vault = None
+    if settings.key is not None:
+        from modelyard.store.sealing import Vault, load_key
+
+        keys = [load_key(where, root, os.environ) for where in (settings.key, *settings.old_keys)]
+        vault = Vault(keys[0], keys[1:])
     if settings.store == STORE:
         backend: Backend = LocalBackend(root / STORE)
     else:
         from modelyard.store.opening import open_backend
 
         backend = open_backend(settings.store, folder=root)
-    return _open_catalog(root, settings.catalog, backend), backend
+    try:
+        catalog = _open_catalog(root, settings.catalog, backend)
+    except BaseException:
+        backend.close()
+        raise
+    return House(root, catalog, backend, settings, author, vault)
 
 
 def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:

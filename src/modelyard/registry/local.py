@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
@@ -10,7 +11,7 @@ from modelyard.core.globs import matches
 from modelyard.core.handles import Model
 from modelyard.core.manifest import Manifest, plain
 from modelyard.core.names import ModelName
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.registry import (
     checkout,
     commit,
@@ -18,11 +19,12 @@ from modelyard.registry import (
     deletion,
     files,
     finding,
+    gc,
     joining,
     refs,
     reports,
     saving,
-    upkeep,
+    stats,
     verify,
     views,
 )
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from modelyard.core.diff import Diff
     from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.transfer import Copied
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
         VersionDetail,
         VersionInfo,
     )
+    from modelyard.core.yard import Yard
 
 __all__ = ["LocalYard"]
 
@@ -74,6 +78,8 @@ class LocalYard:
         key: str | None = None,
     ) -> LocalYard:
         """Make a yard in an empty or new folder. Conflict: `yard-exists`, `folder-not-empty`."""
+        if key is not None and not key.startswith("env:"):
+            key = str(_absolute(key))
         settings = Settings(store=store or STORE, catalog=catalog or CATALOG, key=key)
         return cls(create_house(_absolute(path), author, settings))
 
@@ -406,7 +412,7 @@ class LocalYard:
     # -- the house -------------------------------------------------------------------------------
 
     def gc(self, *, dry_run: bool = False) -> GcReport:
-        return upkeep.gc(self.house, dry_run=dry_run)
+        return gc.gc(self.house, dry_run=dry_run)
 
     def verify(
         self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
@@ -414,7 +420,7 @@ class LocalYard:
         return verify.verify(self.house, rebuild=rebuild, report=progress or _silent)
 
     def stats(self) -> YardStats:
-        return upkeep.stats(self.house)
+        return stats.stats(self.house)
 
 
 def _checkout(
@@ -430,6 +436,22 @@ def _checkout(
     digests = {p: e.digest.hex for p, e in found.tree.items() if not globs or matches(p, globs)}
     checkout.remember(dest, yard.url, done, digests, whole=not globs)
     return done
+
+
+@contextmanager
+def _other(yard: LocalYard, target: Yard | Path | str) -> Iterator[House]:
+    """The house of another yard, opened if only its folder was given."""
+    if isinstance(target, LocalYard):
+        yield target.house
+        return
+    place = target if isinstance(target, Path) else str(getattr(target, "url", target))
+    if "://" in str(place):
+        raise Unsupported("no-remote", f"{place}: only folders can be opened", hint="give a path")
+    house = open_house(_absolute(place), yard.house.author)
+    try:
+        yield house
+    finally:
+        house.close()
 
 
 def _absolute(path: Path | str) -> Path:
