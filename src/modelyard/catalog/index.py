@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import chunks
+from modelyard.catalog.queries import chunks, garbage
 from modelyard.core.chunks import PACK_LIMIT, ChunkRow, NewChunk, PackGrowth
 from modelyard.errors import Unavailable
 
@@ -51,7 +51,7 @@ class CatalogIndex:
     def create_pack(self, pack: str, size: int, seal: bytes | None = None) -> None:
         def work(connection: sa.Connection) -> None:
             now = self._catalog.now(connection)
-            chunks.create_pack(connection, pack, state="open", size=size, now=now, seal=seal)
+            register(connection, [PackGrowth(pack, size, False, (), seal)], now)
 
         self._catalog.write(work)
 
@@ -93,13 +93,15 @@ def register(connection: sa.Connection, growth: Sequence[PackGrowth], now: int) 
 
 def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> int:
     state = "live" if growth.sealed else "open"
-    key = chunks.pack_id(connection, growth.pack)
+    key = garbage.take_pack(connection, growth.pack)
     if key is None:
         key = chunks.create_pack(
             connection, growth.pack, state=state, size=growth.size, now=now, seal=growth.seal
         )
     else:
-        chunks.resize_pack(connection, key, state=state, size=growth.size, now=now)
+        chunks.resize_pack(
+            connection, key, state=state, size=growth.size, now=now, seal=growth.seal
+        )
     names = {new.hash for new in growth.chunks}
     there = chunks.ids_of(connection, names | {new.base for new in growth.chunks if new.base})
     # of two sessions that stored a chunk at the same time, the first one's stays

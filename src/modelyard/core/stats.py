@@ -53,15 +53,19 @@ class GcReport:
     dry_run: bool
     """Whether nothing was done, only told."""
     chunks: int
-    """Chunks that nothing needs any more."""
+    """Chunks that nothing needs any more, whose rows went."""
     freed: int
-    """Bytes given back now."""
+    """Bytes given back now: the sizes of the objects that were deleted."""
     waiting: int
-    """Bytes that go when their grace time is over."""
+    """Bytes of objects that go when their grace time is over."""
     packs_deleted: int
-    """Packs that nothing needed."""
+    """Packs that nothing needed, whose bytes went now."""
+    packs_waiting: int = 0
+    """Packs that nothing needs, whose bytes go when their grace time is over."""
     packs_rewritten: int
-    """Packs of which little was needed, written anew."""
+    """Packs of which little was needed, or that were small, written anew and given up."""
+    moved: int = 0
+    """Encoded bytes that were needed of those, and are in other packs now."""
     versions_purged: int
     """Deleted versions that can't be restored any more."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries.dialects import insert_new, put
 from modelyard.catalog.schema import chunk, lease, pack
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ _RESIZE = (
     sa.update(pack)
     .where(pack.c.id == sa.bindparam("key"))
     .values(
-        state=sa.bindparam("to_state"), size=sa.bindparam("to_size"), changed=sa.bindparam("now")
+        state=sa.bindparam("to_state"), size=sa.bindparam("to_size"), changed=sa.bindparam("now"),
+        seal=sa.bindparam("to_seal"),
     )
 )
 _CLOSE = sa.delete(lease).where(lease.c.session == sa.bindparam("key"))
@@ -143,8 +145,8 @@ def delta_cost(connection: sa.Connection, base_id: int) -> tuple[int, int]:
 
 
 def insert(connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    if rows:
-        connection.execute(sa.insert(chunk), list(rows))
+    """Of a chunk that another session registers at the same time, its row stays."""
+    insert_new(connection, chunk, "hash", rows)
 
 
 def open_packs(connection: sa.Connection, limit: int) -> list[tuple[str, int]]:
@@ -176,24 +178,17 @@ def pack_id(connection: sa.Connection, name: str) -> int | None:
     return connection.execute(_PACK_ID, {"name": name}).scalar_one_or_none()
 
 
-def resize_pack(connection: sa.Connection, key: int, *, state: str, size: int, now: int) -> None:
-    values = {"key": key, "to_state": state, "to_size": size, "now": now}
+def resize_pack(
+    connection: sa.Connection, key: int, *, state: str, size: int, now: int,
+    seal: bytes | None = None,
+) -> None:  # fmt: skip
+    values = {"key": key, "to_state": state, "to_size": size, "now": now, "to_seal": seal}
     connection.execute(_RESIZE, values)
 
 
 def take_lease(connection: sa.Connection, session: str, key: int, expires: int) -> None:
     """Hold a pack for a session, longer if it is held already."""
-    where = sa.and_(
-        lease.c.session == sa.bindparam("s_key"), lease.c.pack_id == sa.bindparam("p_key")
-    )
-    keys = {"s_key": session, "p_key": key}
-    updated = connection.execute(
-        sa.update(lease).where(where).values(expires=sa.bindparam("e")), {**keys, "e": expires}
-    )
-    if updated.rowcount == 0:
-        connection.execute(
-            sa.insert(lease), {"session": session, "pack_id": key, "expires": expires}
-        )
+    put(connection, lease, [{"session": session, "pack_id": key, "expires": expires}])
 
 
 def renew_leases(connection: sa.Connection, session: str, now: int, until: int) -> None:

@@ -1,0 +1,118 @@
+"""Bytes that go: condemned packs after the grace time, and objects that no row names.
+
+A pack on its way out is in the state `dropping` from before its object is deleted until after: who
+dies in between leaves work for the next gc, never an object without a row or the other way round.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from modelyard.catalog.queries import facts, garbage
+from modelyard.store.local import LocalBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import sqlalchemy as sa
+
+    from modelyard.catalog.queries.garbage import PackUse
+    from modelyard.registry.house import House
+
+__all__ = ["Dropped", "drop", "is_ripe", "is_stray", "note_strays", "sizes_of"]
+
+T = TypeVar("T")
+
+_MINUTE = 60_000_000
+STRAY_MINUTES = 60.0
+"""How long an object may be there before its row; longer if the grace time is longer."""
+_PACK = re.compile(r"packs/[0-9a-f]{2}/[0-9a-f]{8,}\.pack\Z")
+
+
+class Dropped(NamedTuple):
+    """What went, and what will."""
+
+    packs: int
+    bytes: int
+    packs_waiting: int
+    waiting: int
+
+
+def is_ripe(house: House, use: PackUse, now: int, leased: Iterable[int]) -> bool:
+    """Whether a condemned pack, or a stray one, may lose its bytes."""
+    minutes = house.settings.grace_minutes
+    if use.state == "stray":
+        minutes = max(minutes, STRAY_MINUTES)
+    return use.changed + int(minutes * _MINUTE) <= now and use.id not in leased
+
+
+def is_stray(key: str, known: Iterable[str]) -> bool:
+    """Whether an object is a pack of ours that no row names; others' objects are left alone."""
+    return key not in known and _PACK.match(key) is not None
+
+
+def note_strays(house: House) -> None:
+    """Give objects that no row names a row, so that the catalog's clock tells their age.
+
+    No clock of the store is asked. Who put such an object and comes late to register it finds the
+    row and takes it over.
+    """
+    keys = list(house.backend.keys("packs/"))  # before the rows: whoever registers adds a row first
+    with house.catalog.read() as connection:
+        known = garbage.pack_names(connection)
+    strays = [key for key in keys if is_stray(key, known)]
+    if not strays:
+        return
+
+    def work(connection: sa.Connection) -> None:
+        known = garbage.pack_names(connection)
+        now = house.catalog.now(connection)
+        garbage.add_strays(connection, [key for key in strays if key not in known], now)
+
+    house.catalog.write_alone(work)
+
+
+def drop(house: House) -> Dropped:
+    """Delete the bytes of packs whose time is over, and finish what another gc began."""
+
+    def begin(connection: sa.Connection) -> tuple[list[PackUse], list[PackUse]]:
+        now = house.catalog.now(connection)
+        leased = garbage.leased_packs(connection, now)
+        packs = [*garbage.packs_in(connection, "condemned"), *garbage.packs_in(connection, "stray")]
+        full = garbage.full_packs(connection, [use.id for use in packs])
+        ripe = [u for u in packs if is_ripe(house, u, now, leased) and u.id not in full]
+        garbage.set_pack_state(connection, [use.id for use in ripe], "dropping", now)
+        gone = {use.id for use in ripe}
+        return garbage.packs_in(connection, "dropping"), [u for u in packs if u.id not in gone]
+
+    going, waiting = house.catalog.write_alone(begin)
+    freed = sizes_of(house, going)
+    each(house, house.backend.delete, [use.name for use in going])
+
+    def end(connection: sa.Connection) -> None:
+        for use in going:
+            if not use.size:  # a stray one, whose writer may still come
+                facts.put(connection, garbage.tombstone(use.name), "gone")
+        garbage.drop_packs(connection, [use.id for use in going])
+
+    if going:
+        house.catalog.write_alone(end)
+    if isinstance(house.backend, LocalBackend):
+        house.backend.remove_leftovers()
+    return Dropped(
+        len(going), sum(freed.values()), len(waiting), sum(sizes_of(house, waiting).values())
+    )
+
+
+def sizes_of(house: House, packs: Sequence[PackUse]) -> dict[int, int]:
+    """The bytes of these packs' objects, by row; 0 for one that is not there."""
+    stats = each(house, house.backend.stat, [use.name for use in packs])
+    return {use.id: s.size if s else 0 for use, s in zip(packs, stats, strict=True)}
+
+
+def each(house: House, work: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+    """Do something with many objects, as many at once as the store takes."""
+    if house.backend.facts.max_parallel > 1 and len(keys) > 1:
+        return list(house.pool.map(work, keys))
+    return [work(key) for key in keys]
