@@ -114,7 +114,12 @@ def audit_row(op: str, time: int, who: str, model: int, detail: dict[str, Any]) 
     if op == "ref":
         ref, kind, old, new = (detail[name] for name in ("ref", "kind", "old", "new"))
         return audit.AuditRow(time, detail["reason"], model, who, ref, kind, old, new)
-    told = {name: value for name, value in detail.items() if not isinstance(value, bytes)}
+    if op == "copy":
+        told: dict[str, Any] = {
+            "from": detail["from"], "versions": [version[0] for version in detail["versions"]]
+        }  # fmt: skip
+    else:
+        told = {name: value for name, value in detail.items() if not isinstance(value, bytes)}
     shown = msgspec.json.encode(told).decode() if told else None
     return audit.AuditRow(time, op, model, who, detail=shown)
 

@@ -33,6 +33,7 @@ from modelyard.registry.objects import split_bundle
 from modelyard.registry.publish import card_of, insert_details, manifest_of
 from modelyard.registry.refs import apply_move
 from modelyard.registry.reports import put_report
+from modelyard.registry.transfer.arrival import put_model, put_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +75,7 @@ class Replay:
         self._commit_id = b""
         self._steps: dict[str, Callable[[Entry], None]] = {
             "commit": self._commit,
+            "copy": self._copy,
             "ref": self._ref,
             "label": self._label,
             "delete": self._delete,
@@ -107,7 +109,8 @@ class Replay:
             row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
             audit.put(self._connection, entry.seq, row_of)
             step = self._steps.get(entry.op)
-            if step is not None and (entry.op == "commit" or self._has_model(entry.model)):
+            makes = entry.op in ("commit", "copy")
+            if step is not None and (makes or self._has_model(entry.model)):
                 step(entry)
 
     def _keep_objects(self, model: int, row: int, objects: Sequence[GitObject]) -> None:
@@ -151,6 +154,16 @@ class Replay:
         ref = refs.get(connection, entry.model, branch)
         old = None if ref is None else ref.number
         apply_move(connection, entry.model, branch, "branch", old, number)
+
+    def _copy(self, entry: Entry) -> None:
+        if not self._has_model(entry.model):
+            self._create_model(entry)
+        put_model(self._connection, entry.model, entry.name, entry.detail)
+        numbers = put_versions(
+            self._connection, entry.model, entry.time, entry.detail, self._objects[entry.model]
+        )
+        for commit, number in numbers.items():
+            self._numbers[entry.model, commit] = number
 
     def _create_model(self, entry: Entry) -> None:
         models.drop_redirect(self._connection, entry.name)

@@ -96,9 +96,10 @@ def put_report(
     detail: Mapping[str, Any],
 ) -> ReportRow:
     """Write the rows of a journal's entry: the report, and an evaluation's metrics."""
+    # one that came from another yard was made there, at another time
     row = reports.ReportRow(
         key, version_id, detail["number"], detail["kind"], detail["data"], detail["digest"],
-        detail["suite"], time, who, detail["content"],
+        detail["suite"], detail.get("created", time), detail.get("by", who), detail["content"],
     )  # fmt: skip
     reports.add(connection, row, detail["outcomes"])
     if row.kind == "evaluation":
