@@ -1,0 +1,77 @@
+"""Statements about what two yards have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from modelyard.catalog.queries.chunks import batches
+from modelyard.catalog.schema import redirect, report, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ReportKey", "commits_of", "models_with", "old_names", "report_keys", "row_of_report"]
+
+
+class ReportKey(NamedTuple):
+    """What makes a report the same in two yards; its number does not."""
+
+    number: int
+    """Of its version."""
+    kind: str
+    digest: str
+    suite: str
+    created: int
+    who: str
+
+
+_KEYS = (
+    sa.select(report.c.id, version.c.number, *(report.c[n] for n in ReportKey._fields[1:]))
+    .join_from(report, version, report.c.version_id == version.c.id)
+    .where(version.c.model_id == sa.bindparam("model"))
+    .order_by(report.c.id)
+)
+_ROW = sa.select(report.c.data, report.c.content, report.c.outcomes).where(
+    report.c.id == sa.bindparam("key")
+)
+_COMMITS = sa.select(version.c.commit_id, version.c.number, version.c.deleted).where(
+    version.c.model_id == sa.bindparam("model")
+)
+_WITH = sa.select(version.c.model_id).where(
+    version.c.commit_id.in_(sa.bindparam("commits", expanding=True))
+)
+_NAMES = sa.select(redirect.c.name).where(redirect.c.model_id == sa.bindparam("model"))
+
+
+def commits_of(connection: sa.Connection, model: int) -> dict[bytes, tuple[int, int]]:
+    """(number, time of deletion) of every version of a model, by commit."""
+    rows = connection.execute(_COMMITS, {"model": model})
+    return {row.commit_id: (row.number, row.deleted) for row in rows}
+
+
+def models_with(connection: sa.Connection, commits: Iterable[bytes]) -> set[int]:
+    """Models that have one of these commits."""
+    return {
+        key
+        for batch in batches(commits)
+        for key in connection.execute(_WITH, {"commits": batch}).scalars()
+    }
+
+
+def old_names(connection: sa.Connection, model: int) -> list[str]:
+    """Names that lead to a model because it had them once."""
+    return list(connection.execute(_NAMES.order_by(redirect.c.name), {"model": model}).scalars())
+
+
+def report_keys(connection: sa.Connection, model: int) -> dict[int, ReportKey]:
+    """Every report of a model by its number, the oldest first."""
+    rows = connection.execute(_KEYS, {"model": model})
+    return {row[0]: ReportKey(*row[1:]) for row in rows}
+
+
+def row_of_report(connection: sa.Connection, key: int) -> tuple[str, bytes, bytes | None]:
+    """(data, content, outcomes) of one report."""
+    row = connection.execute(_ROW, {"key": key}).one()
+    return row.data, row.content, row.outcomes

@@ -1,0 +1,1 @@
+"""Versions between yards, and whole yards into files and back."""
