@@ -1,0 +1,147 @@
+"""OpenDAL's errors in our words; its own texts hold request addresses and are not passed on.
+
+The Python binding has no attribute for status or for "temporary": both are read from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from modelyard.errors import (
+    Corrupt,
+    Denied,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
+from modelyard.store.credentials import no_credentials
+
+if TYPE_CHECKING:
+    from modelyard.store.opening import Place
+
+__all__ = ["Again", "is_missing", "is_passing", "is_short", "translated"]
+
+_STATUS = re.compile(r"\bstatus: (\d{3})\b")
+_CODE = re.compile(r'\bcode: "([A-Za-z]{2,60})"|"?reason"?: "([A-Za-z]{2,60})"')
+_NO_BUCKET = re.compile(
+    r"NoSuchBucket|ContainerNotFound|ContainerBeingDeleted|specified bucket does not exist", re.I
+)
+_REASONS = (
+    ("Connection refused", "the connection is refused"),
+    ("dns error", "its name is not known"),
+    ("invalid dns name", "its name is not known"),
+    ("InvalidContentType", "it does not speak TLS"),
+    ("certificate", "its certificate is not trusted"),
+    ("timeout reached", "no answer in time"),
+    ("timed out", "no answer in time"),
+    ("before message", "the connection broke"),
+    ("Connection reset", "the connection broke"),
+    ("unreachable", "there is no way to it"),
+)
+_BAD_CREDENTIALS = re.compile(
+    r"InvalidAccessKeyId|SignatureDoesNotMatch|Authenticat|AuthorizationFailure|InvalidToken"
+    r"|ExpiredToken|InvalidSecurityToken|SecurityTokenExpired|TokenRefreshRequired"
+)
+
+
+class Again(Exception):
+    """The service sent or kept less than it should: try once more."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same request may work in a moment."""
+    if isinstance(error, Again):
+        return True
+    name = type(error).__name__
+    text = str(error)[:2000]
+    status = _STATUS.search(text)
+    if status is not None and (status[1] in ("408", "429") or status[1].startswith("5")):
+        return status[1] not in ("501", "505", "507")
+    return name == "RateLimited" or (_is_ours(error) and _is_marked(text))
+
+
+def is_missing(error: BaseException) -> bool:
+    """The object is not there: as opposed to the bucket."""
+    name = type(error).__name__
+    return name in ("NotFound", "IsADirectory", "NotADirectory") and not _NO_BUCKET.search(
+        str(error)
+    )
+
+
+def is_short(error: BaseException) -> bool:
+    """The object ends, or the answer does, before the range that was asked for."""
+    name = type(error).__name__
+    return name == "RangeNotSatisfied" or (name == "Unexpected" and "too little data" in str(error))
+
+
+def translated(error: BaseException, place: Place, key: str) -> BaseException:
+    """One of our errors; what is no error of OpenDAL's is given back as it is."""
+    if isinstance(error, Again):
+        return Corrupt("write-altered", f"{place.url}: {key} does not arrive whole: {error}")
+    if not _is_ours(error):
+        return error
+    name, text = type(error).__name__, str(error)
+    status, code = _STATUS.search(text), _CODE.search(text)
+    told = " ".join(
+        [next(group for group in code.groups() if group)] * bool(code)
+        + [f"(status {status[1]})"] * bool(status)
+    )
+    if _NO_BUCKET.search(text):
+        return _no_bucket(place)
+    if is_missing(error):
+        return NotFound("no-object", f"the store has no object {key}")
+    if "signing credential" in text or "account_key" in text:
+        return no_credentials(place)
+    if name == "PermissionDenied" or (status is not None and status[1] in ("401", "403")):
+        return _denied(place, told)
+    if status is not None and status[1] == "507":
+        return Unavailable("disk-full", f"{place.url} has no room for {key}")
+    return _other(place, name, text, told)
+
+
+def _other(place: Place, name: str, text: str, told: str) -> ModelyardError:
+    if name == "ConfigInvalid":
+        return InvalidInput("bad-store-url", f"{place.url} can't be used: {told or 'see the hint'}",
+                            hint=f"it is written as {place.scheme.form}")  # fmt: skip
+    if name == "Unsupported":
+        return Unsupported("store-unsupported", f"{place.url} can't do this {told}".rstrip())
+    reason = next((words for sign, words in _REASONS if sign in text), told)
+    address = place.options.get("endpoint") or (place.host if not place.scheme.bucket else "")
+    return Unavailable(
+        "store-unavailable", f"{place.url} does not answer: {reason or 'no more is known'}",
+        hint=f"is {address} right, and does it run?" if address else "try again later",
+    )  # fmt: skip
+
+
+def _no_bucket(place: Place) -> NotFound:
+    word = place.scheme.bucket or "folder"
+    making = place.scheme.making.format(bucket=place.host)
+    return NotFound("no-bucket", f"there is no {word} {place.host}", hint=f"make it: {making}")
+
+
+def _denied(place: Place, told: str) -> Denied:
+    places = ", ".join(place.scheme.environment[:2] + place.scheme.files)
+    if _BAD_CREDENTIALS.search(told) or "401" in told:
+        return Denied(
+            "store-credentials", f"{place.url} does not accept the credentials: {told}",
+            hint=f"they come from {places}",
+        )  # fmt: skip
+    return Denied(
+        "store-permission", f"{place.url} does not allow this: {told}",
+        hint=f"the credentials of {places} must read, write, list and delete there",
+    )  # fmt: skip
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.startswith("opendal")
+
+
+def _is_marked(text: str) -> bool:
+    """OpenDAL says (temporary), or (persistent) where its own retries are used up."""
+    first = text.partition("\n")[0]
+    return "(temporary)" in first or (
+        "(persistent)" in first and any(sign in text for sign, _ in _REASONS[:-1])
+    )
