@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from modelyard.core.diff import Diff
     from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
-    from modelyard.core.transfer import Copied
+    from modelyard.core.transfer import BackedUp, Copied, Exported
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
@@ -421,6 +421,60 @@ class LocalYard:
 
     def stats(self) -> YardStats:
         return stats.stats(self.house)
+
+    # -- other yards and files -------------------------------------------------------------------
+
+    def copy_to(
+        self,
+        target: Yard | Path | str,
+        model: str,
+        revision: Rev = None,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Copied:
+        from modelyard.registry.transfer.copying import copy
+
+        with _other(self, target) as other:
+            return copy(
+                self.house, other, model, revision,
+                whole=revision is None, dry_run=dry_run, report=progress or _silent,
+            )  # fmt: skip
+
+    def mirror_to(
+        self,
+        target: Yard | Path | str,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Copied:
+        from modelyard.registry.transfer.copying import mirror
+
+        with _other(self, target) as other:
+            return mirror(self.house, other, dry_run=dry_run, report=progress or _silent)
+
+    def backup(
+        self,
+        file: Path | str | None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> BackedUp:
+        from modelyard.registry.transfer.backup import backup
+        from modelyard.registry.transfer.schedule import dump_now
+
+        if file is None:
+            return dump_now(self.house)
+        return backup(self.house, _absolute(file), progress or _silent)
+
+    def export(self, model: str, revision: Rev, file: Path | str) -> Exported:
+        from modelyard.registry.transfer.exporting import export
+
+        return export(self.house, model, revision, _absolute(file))
+
+    def import_version(self, file: Path | str, *, model: str | None = None) -> Committed:
+        from modelyard.registry.transfer.importing import import_version
+
+        return import_version(self.house, _absolute(file), model)
 
 
 def _checkout(
