@@ -1,4 +1,4 @@
-"""Opening the catalog and running transactions: one place for what differs between databases."""
+"""Opening the catalog and running transactions (docs/decisions/0011-catalog-concurrency.md)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,52 @@ import random
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import sqlalchemy as sa
 
-from modelyard.catalog.sqlite import sqlite3
-from modelyard.errors import Corrupt, Denied, Unavailable, Unsupported
+from modelyard.catalog.databases import Lost, Retry, database_of
+from modelyard.catalog.queries import audit
+from modelyard.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from modelyard.catalog.databases import Mode
 
 __all__ = ["Catalog"]
 
 T = TypeVar("T")
 
-_BUSY_SECONDS = 60.0
+_ATTEMPTS = 8
+_SECRETS = ("password", "passwd", "passfile", "sslpassword")
+_PATIENCE = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between questions whether a transaction landed: a database restarts in this time."""
 
 
 class Catalog:
-    """The SQL database of rows. Many threads and processes may use it at once."""
+    """The SQL database of rows. Many threads, processes and machines may use it at once."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self._writes = engine.execution_options(yard_write=True)
+        self._database = database_of(engine.url)
         self._active = threading.local()
+        self._reached = False
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Connect; no table is read or made yet (see `catalog.migrate`)."""
-        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-        if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", _prepare_sqlite)
-            sa.event.listen(engine, "begin", _begin_sqlite)
-        return cls(engine)
+        """Get ready to connect; no table is read or made yet (see `catalog.migrate`).
+
+        Args:
+            url: `sqlite:///PATH`, `postgresql://USER@HOST/DATABASE`, `mysql://USER@HOST/DATABASE`;
+                passwords come from the environment or the database's own files.
+
+        Raises:
+            InvalidInput: `bad-catalog-url`, `secret-in-url`.
+            Unsupported: `no-extra`: the driver is not installed.
+        """
+        parsed = _parsed(url)
+        return cls(database_of(parsed).engine(parsed))
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -47,37 +60,94 @@ class Catalog:
         if outer is not None:
             yield outer
             return
-        with self.fresh() as connection:
-            self._active.connection = connection
-            try:
-                yield connection
-            finally:
-                self._active.connection = None
+        with self.fresh() as connection, self._as_active(connection):
+            yield connection
 
     @contextmanager
     def fresh(self) -> Iterator[sa.Connection]:
         """The newest state, whatever view this thread has now."""
-        with _translated(), self.engine.begin() as connection:
+        with self._translated(), self._begun("read") as connection:
             yield connection
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in one transaction; again if the database chose it as a deadlock's victim.
+        """Run `work` in one transaction, beside others; again if it was undone by a race.
 
-        `work` must therefore have no effect outside the connection that can't be repeated.
+        Each statement sees what was committed before it. Who reads rows to change them locks them
+        first (`models.lock`). `work` must have no effect outside the connection that can't be
+        repeated, and, if it journals nothing, none within it: it is run again when the
+        connection broke at COMMIT and nobody can tell whether that took effect.
+
+        Raises:
+            Unavailable: `catalog-busy`, `catalog-connection`, and `commit-unknown` if the
+                database went away for good while it committed.
         """
-        for attempt in range(8):
-            try:
-                with _translated(), self._writes.begin() as connection, self._as_active(connection):
-                    return work(connection)
-            except _Retry as error:
-                if attempt == 7:
-                    raise error from error.__cause__
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
-        raise AssertionError
+        return self._patiently(work, "write")
 
     def write_alone(self, work: Callable[[sa.Connection], T]) -> T:
         """`write`, while no other write transaction of any process is in flight."""
-        return self.write(work)
+        return self._patiently(work, "alone")
+
+    def migrate(self, work: Callable[[sa.Connection], T]) -> T:
+        """`write` for statements that make tables: where these can't be undone they go on."""
+        return self._patiently(work, "migrate")
+
+    def now(self, connection: sa.Connection) -> int:
+        """Microseconds since 1970 by the database's clock; the local one for SQLite."""
+        return self._database.now(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # -- transactions ----------------------------------------------------------------------------
+
+    def _patiently(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._once(work, mode)
+            except (Retry, Lost) as error:
+                if attempt == _ATTEMPTS - 1 or (isinstance(error, Lost) and not self._reached):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
+        raise AssertionError
+
+    def _once(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
+        lines: list[audit.Line] | None = None
+        result: T
+        try:
+            with self._translated(), self._begun(mode) as connection, self._as_active(connection):
+                audit.watch(connection)
+                result = work(connection)
+                lines = audit.watched(connection)
+        except Lost:
+            if lines and self._landed(lines[-1]):
+                return result
+            raise
+        return result
+
+    def _landed(self, line: audit.Line) -> bool:
+        """Whether a transaction took effect whose COMMIT got no answer."""
+        for wait in _PATIENCE:
+            time.sleep(wait)
+            try:
+                with self._translated(), self.engine.connect() as connection:
+                    return audit.is_there(connection, line)
+            except (Retry, Lost):
+                continue
+            except Unavailable as error:
+                if error.kind != "catalog-unreachable":
+                    raise
+        raise Unavailable(
+            "commit-unknown", "the database went away while it wrote, and did not come back",
+            hint="what was to be written may be there: look before you try again",
+        )  # fmt: skip
+
+    @contextmanager
+    def _begun(self, mode: Mode) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
+            self._reached = True
+            with connection.begin():
+                self._database.begin(connection, mode)
+                yield connection
 
     @contextmanager
     def _as_active(self, connection: sa.Connection) -> Iterator[None]:
@@ -88,89 +158,29 @@ class Catalog:
         finally:
             self._active.connection = outer
 
-    def now(self, connection: sa.Connection) -> int:
-        """Microseconds since 1970 by the database's clock; the local one for SQLite."""
-        if self.engine.dialect.name == "sqlite":
-            return time.time_ns() // 1000
-        text = {
-            "postgresql": "SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint",
-        }.get(self.engine.dialect.name, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS INT)")
-        return int(connection.execute(sa.text(text)).scalar_one())
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-
-class _Retry(Unavailable):
-    """The transaction may succeed if run again."""
-
-    def __init__(self) -> None:
-        super().__init__("catalog-busy", "the catalog is busy", hint="try again in a moment")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Database errors as ours, so that nobody above needs to know the driver."""
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        text = str(error.orig)
-        if "locked" in text or "busy" in text or "deadlock" in text.lower():
-            raise _Retry() from error
-        if "readonly" in text:
-            raise Denied(
-                "no-permission", "the yard's folder can't be written by you",
-                hint="reading needs it too: readers are noted beside the catalog",
-            ) from None  # fmt: skip
-        if "disk is full" in text or "disk I/O" in text:
-            raise Unavailable(
-                "catalog-write", f"the catalog can't be written: {text}", hint="free some disk"
-            ) from None
-        if "unable to open" in text:
-            raise Unavailable("catalog-open", f"the catalog can't be opened: {text}") from None
-        if "no such module: fts5" in text:
-            raise Unsupported(
-                "no-fts5", "this SQLite has no full-text search",
-                hint="import modelyard and open the yard before tensorflow and sqlite3",
-            ) from None  # fmt: skip
-        raise
-    except sa.exc.DatabaseError as error:
-        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
-            raise Corrupt(
-                "catalog-damaged", "the catalog's file is damaged",
-                hint="yard verify --rebuild makes it again from the store",
-            ) from None  # fmt: skip
-        raise
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={int(_BUSY_SECONDS * 1000)}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=OFF",
-        "cache_size=-32000",
-        "temp_store=MEMORY",
-        "journal_size_limit=16777216",
-    ):
-        _patiently(cursor, f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _patiently(cursor: Any, statement: str) -> None:
-    """The switch to WAL needs the file alone, and does not wait by itself as all else does."""
-    for wait in (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 0.0):
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Database errors as ours, so that nobody above needs to know the driver."""
         try:
-            cursor.execute(statement)
-            return
-        except sqlite3.OperationalError as error:
-            if not wait or "locked" not in str(error):
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            failure = self._database.failure(error, self.engine.url)
+            if failure is None:
                 raise
-            time.sleep(wait * random.uniform(0.5, 1.0))
+            raise failure from None
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("yard_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def _parsed(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise InvalidInput(
+            "bad-catalog-url", "the catalog's URL can't be read",
+            hint="postgresql://USER@HOST:PORT/DATABASE",
+        ) from None  # fmt: skip
+    if parsed.password is not None or any(name in parsed.query for name in _SECRETS):
+        raise InvalidInput(
+            "secret-in-url", "the catalog's URL holds a password",
+            hint="leave it out and set YARD_CATALOG_PASSWORD",
+        ) from None  # fmt: skip
+    return parsed

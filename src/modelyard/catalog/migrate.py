@@ -29,6 +29,8 @@ REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).with_name("migrations")
 
+_SEARCH = ("search_version", "search_model")
+
 _STAMPS = sa.MetaData()
 _stamp = sa.Table(  # as alembic makes it
     "alembic_version",
@@ -44,12 +46,12 @@ def migrate(catalog: Catalog) -> None:
     Unsupported: `catalog-newer`. InvalidInput: `not-a-catalog`.
     """
     if _revision(catalog) != HEAD:
-        catalog.write(lambda connection: _bring(connection, HEAD))
+        catalog.migrate(lambda connection: _bring(connection, HEAD))
 
 
 def migrate_to(catalog: Catalog, revision: str | None) -> None:
     """Bring the catalog up or down to a revision; None is before the first, without any table."""
-    catalog.write(lambda connection: _bring(connection, revision))
+    catalog.migrate(lambda connection: _bring(connection, revision))
 
 
 def is_new(catalog: Catalog) -> bool:
@@ -67,17 +69,13 @@ def _revision(catalog: Catalog) -> str | None:
 
 
 def _bring(connection: sa.Connection, revision: str | None) -> None:
-    """Looks again, for the lock on writing is held only now."""
+    """Looks again, for the lock on migrating is held only now."""
     tables = set(sa.inspect(connection).get_table_names())
     current: str | None = None
     if _stamp.name in tables:
         current = connection.execute(sa.select(_stamp.c.version_num)).scalar()
-    elif tables:
-        raise InvalidInput(
-            "not-a-catalog",
-            "this database holds tables of something else",
-            hint="give modelyard a database of its own",
-        )
+    if current is None:
+        _clear(connection, tables - {_stamp.name})
     if current == revision:
         return
     if current is not None and current not in REVISIONS:
@@ -90,6 +88,28 @@ def _bring(connection: sa.Connection, revision: str | None) -> None:
         _make(connection)
     else:
         step(connection, current, revision)
+
+
+def _clear(connection: sa.Connection, tables: set[str]) -> None:
+    """Drop what an interrupted creation left: tables of ours, without a stamp and without a row."""
+    search = [name for name in _SEARCH if name in tables]
+    ours = [table for table in metadata.sorted_tables if table.name in tables]
+    strange = {name for name in tables if not name.startswith(_SEARCH)} - {t.name for t in ours}
+    if strange or any(_has_rows(connection, table) for table in ours if table.name != "fact"):
+        raise InvalidInput(
+            "not-a-catalog",
+            "this database holds tables of something else",
+            hint="give modelyard a database of its own",
+        )
+    for name in search:
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+    for table in ours:
+        table.drop(connection)
+
+
+def _has_rows(connection: sa.Connection, table: sa.Table) -> bool:
+    found = connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1))
+    return found.first() is not None
 
 
 def _make(connection: sa.Connection) -> None:

@@ -8,8 +8,12 @@ are never used again.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+
+from modelyard.catalog.types import Name, Words
 
 __all__ = ["metadata"]
 
@@ -26,15 +30,14 @@ def _key() -> sa.Column[int]:
     return sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
 
 
-def _name(length: int) -> sa.types.TypeEngine[str]:
-    """Text compared byte by byte on every database."""
-    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(binary, "mysql", "mariadb")
-
-
 _BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-_TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
 _TIME = sa.BigInteger()
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """An index of some rows alone, where the database has such."""
+    return {f"{name}_where": sa.text(condition) for name in ("sqlite", "postgresql")}
+
 
 # -- models, versions, refs --------------------------------------------------------------------
 
@@ -42,22 +45,22 @@ model = sa.Table(
     "model",
     metadata,
     _key(),
-    sa.Column("name", _name(200), nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("description", _TEXT, nullable=False),
+    sa.Column("name", Name(200), nullable=False),
+    sa.Column("kind", Name(16), nullable=False),
+    sa.Column("description", Words(), nullable=False),
     sa.Column("next_number", sa.BigInteger(), nullable=False),
     sa.Column("created", _TIME, nullable=False),
     sa.Column("updated", _TIME, nullable=False),
     sa.Column("deleted", _TIME, nullable=False),
     sa.UniqueConstraint("name", "deleted", name="model_name"),
-    sa.Index("model_deleted", "deleted", sqlite_where=sa.text("deleted <> 0")),
+    sa.Index("model_deleted", "deleted", **_only("deleted <> 0")),
     sqlite_autoincrement=True,
 )
 
 redirect = sa.Table(
     "redirect",
     metadata,
-    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("name", Name(200), primary_key=True),
     sa.Column("model_id", sa.BigInteger(), nullable=False),
 )
 
@@ -69,16 +72,16 @@ version = sa.Table(
     sa.Column("number", sa.BigInteger(), nullable=False),
     sa.Column("commit_id", _binary(20), nullable=False),
     sa.Column("tree_id", _binary(20), nullable=False),
-    sa.Column("parents", sa.String(200), nullable=False),  # numbers, separated by spaces
-    sa.Column("branch", _name(200), nullable=False),
-    sa.Column("author", _name(200), nullable=False),
-    sa.Column("message", _TEXT, nullable=False),
+    sa.Column("parents", Name(200), nullable=False),  # numbers, separated by spaces
+    sa.Column("branch", Name(200), nullable=False),
+    sa.Column("author", Name(200), nullable=False),
+    sa.Column("message", Words(), nullable=False),
     sa.Column("created", _TIME, nullable=False),
     sa.Column("size", sa.BigInteger(), nullable=False),
     sa.Column("new_bytes", sa.BigInteger(), nullable=False),
     sa.Column("files", sa.Integer(), nullable=False),
-    sa.Column("formats", sa.String(200), nullable=False),  # separated by spaces
-    sa.Column("framework", sa.String(40), nullable=False),  # empty if none
+    sa.Column("formats", Name(200), nullable=False),  # separated by spaces
+    sa.Column("framework", Name(40), nullable=False),  # empty if none
     sa.Column("deleted", _TIME, nullable=False),
     sa.Column("purged", sa.Boolean(), nullable=False),  # its bytes went, or go with the next gc
     sa.UniqueConstraint("model_id", "number", name="version_number"),
@@ -89,8 +92,8 @@ ref = sa.Table(
     "ref",
     metadata,
     sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
-    sa.Column("name", _name(200), primary_key=True),
-    sa.Column("kind", sa.String(8), nullable=False),  # branch, tag, alias
+    sa.Column("name", Name(200), primary_key=True),
+    sa.Column("kind", Name(8), nullable=False),  # branch, tag, alias
     sa.Column("number", sa.BigInteger(), nullable=False),
     sa.Index("ref_name", "name", "kind"),
 )
@@ -100,8 +103,8 @@ label = sa.Table(
     metadata,
     sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),  # 0: the model
-    sa.Column("name", _name(64), primary_key=True),
-    sa.Column("value", _name(256), nullable=False),
+    sa.Column("name", Name(64), primary_key=True),
+    sa.Column("value", Name(256), nullable=False),
     sa.Index("label_value", "name", "value", "number"),
     sqlite_with_rowid=False,
 )
@@ -110,7 +113,7 @@ metric = sa.Table(
     "metric",
     metadata,
     sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
-    sa.Column("name", _name(200), primary_key=True),
+    sa.Column("name", Name(200), primary_key=True),
     sa.Column("value", sa.Double(), nullable=False),
     sa.Index("metric_value", "name", "value", "version_id"),
     sqlite_with_rowid=False,
@@ -120,8 +123,8 @@ param = sa.Table(
     "param",
     metadata,
     sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
-    sa.Column("name", _name(200), primary_key=True),
-    sa.Column("value", _name(200), nullable=False),  # JSON, cut
+    sa.Column("name", Name(200), primary_key=True),
+    sa.Column("value", Name(200), nullable=False),  # JSON, cut
     sa.Column("number", sa.Double()),  # if it is one
     sa.Index("param_value", "name", "number", "value"),
     sqlite_with_rowid=False,
@@ -131,7 +134,7 @@ file = sa.Table(
     "file",
     metadata,
     sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
-    sa.Column("path", _name(700), primary_key=True),
+    sa.Column("path", Name(700), primary_key=True),
     sa.Column("blob_id", sa.BigInteger(), nullable=False),
     sqlite_with_rowid=False,
 )
@@ -142,12 +145,12 @@ report = sa.Table(  # what was found out about a version: evaluations, explanati
     # the number of its line in the audit log
     sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("version_id", sa.BigInteger(), nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("data", _name(400), nullable=False),
-    sa.Column("digest", _name(64), nullable=False),  # of the data, in hex; empty if there was none
-    sa.Column("suite", sa.String(40), nullable=False),
+    sa.Column("kind", Name(16), nullable=False),
+    sa.Column("data", Name(400), nullable=False),
+    sa.Column("digest", Name(64), nullable=False),  # of the data, in hex; empty if there was none
+    sa.Column("suite", Name(40), nullable=False),
     sa.Column("created", _TIME, nullable=False),
-    sa.Column("who", _name(200), nullable=False),
+    sa.Column("who", Name(200), nullable=False),
     sa.Column("content", _BYTES, nullable=False),  # JSON, zstd
     sa.Column("outcomes", _BYTES),  # of rows, zstd
     sa.Index("report_version", "version_id", "kind", "id"),
@@ -158,14 +161,14 @@ audit = sa.Table(  # everything that happened, in order; with `ref`, it is the r
     metadata,
     _key(),
     sa.Column("time", _TIME, nullable=False),
-    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("action", Name(40), nullable=False),
     sa.Column("model_id", sa.BigInteger(), nullable=False),
-    sa.Column("who", _name(200)),  # none: the author of version `new`
-    sa.Column("ref", _name(200)),
-    sa.Column("kind", sa.String(8)),
+    sa.Column("who", Name(200)),  # none: the author of version `new`
+    sa.Column("ref", Name(200)),
+    sa.Column("kind", Name(8)),
     sa.Column("old", sa.BigInteger()),
     sa.Column("new", sa.BigInteger()),
-    sa.Column("detail", _TEXT),  # JSON
+    sa.Column("detail", Words()),  # JSON
     sa.Index("audit_model", "model_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -187,7 +190,7 @@ blob = sa.Table(
     _key(),
     sa.Column("sha256", _binary(32), nullable=False, unique=True),
     sa.Column("size", sa.BigInteger(), nullable=False),
-    sa.Column("format", sa.String(24), nullable=False),
+    sa.Column("format", Name(24), nullable=False),
     sa.Column(
         "content_id", sa.BigInteger(), nullable=False
     ),  # chunk row: recipe, or the only chunk
@@ -209,7 +212,7 @@ chunk = sa.Table(
     sa.Column("kind", sa.SmallInteger(), nullable=False),
     sa.Column("base_id", sa.BigInteger()),  # chunk row of the delta's base
     sa.Index("chunk_pack", "pack_id"),
-    sa.Index("chunk_base", "base_id", sqlite_where=sa.text("base_id IS NOT NULL")),
+    sa.Index("chunk_base", "base_id", **_only("base_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -217,8 +220,8 @@ pack = sa.Table(
     "pack",
     metadata,
     _key(),
-    sa.Column("name", _name(200), nullable=False, unique=True),  # its key in the backend
-    sa.Column("state", sa.String(10), nullable=False),  # open, live, condemned
+    sa.Column("name", Name(200), nullable=False, unique=True),  # its key in the backend
+    sa.Column("state", Name(10), nullable=False),  # open, live, condemned
     sa.Column("size", sa.BigInteger(), nullable=False),  # indexed bytes; the rest is garbage
     sa.Column("changed", _TIME, nullable=False),  # when it took this state
     sa.Column("seal", _BYTES),  # its wrapped key, if the pack is sealed
@@ -228,7 +231,7 @@ pack = sa.Table(
 lease = sa.Table(
     "lease",
     metadata,
-    sa.Column("session", sa.String(40), primary_key=True),
+    sa.Column("session", Name(40), primary_key=True),
     sa.Column("pack_id", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("expires", _TIME, nullable=False),
 )
@@ -250,6 +253,6 @@ place = sa.Table(
 fact = sa.Table(  # what is known of the whole yard; the row `gate` is what MySQL's gate locks
     "fact",
     metadata,
-    sa.Column("name", _name(40), primary_key=True),
-    sa.Column("value", _TEXT, nullable=False),
+    sa.Column("name", Name(40), primary_key=True),
+    sa.Column("value", Words(), nullable=False),
 )

@@ -9,7 +9,7 @@ from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry.journal import Journal, in_journal
-from modelyard.registry.lookup import find_any_version, find_model, find_version, version_infos
+from modelyard.registry.lookup import find_any_version, find_version, version_infos
 from modelyard.registry.refs import move_ref
 from modelyard.registry.views import info_of
 
@@ -29,7 +29,7 @@ def delete_version(
 
     def work(journal: Journal) -> VersionInfo:
         connection = journal.connection
-        row = find_model(connection, model)
+        row = journal.model(model)
         version = (find_any_version if purge else find_version)(connection, row, revision)
         pointing = [
             ref for ref in refs.of_models(connection, [row.id]) if ref.number == version.number
@@ -74,7 +74,7 @@ def delete_model(house: House, model: str) -> ModelInfo:
     """The whole model with its versions and refs; the name is free at once."""
 
     def work(journal: Journal) -> ModelInfo:
-        row = find_model(journal.connection, model)
+        row = journal.model(model)
         info = info_of(journal.connection, row._replace(deleted=journal.now))
         models.update(journal.connection, row.id, deleted=journal.now)
         journal.write(
@@ -93,7 +93,7 @@ def restore(house: House, model: str, revision: str | int | None) -> ModelInfo:
     def work(journal: Journal) -> ModelInfo:
         if revision is None:
             return _restore_model(house, journal, model)
-        row = find_model(journal.connection, model)
+        row = journal.model(model)
         version = find_any_version(journal.connection, row, revision)
         if not version.deleted:
             raise Conflict("not-deleted", f"{row.name}@{version.number} is not deleted")
@@ -131,7 +131,9 @@ def _bring_branch_back(
 def _restore_model(house: House, journal: Journal, name: str) -> ModelInfo:
     parsed = ModelName.parse(name)
     row = models.deleted_by_name(journal.connection, parsed.text)
-    if row is None:
+    if row is not None:
+        row = journal.hold(row.id)
+    if row is None or not row.deleted:
         raise NotFound("no-model", f"no deleted model named {name}", hint="yard list --deleted")
     if models.has_name(journal.connection, parsed.text):
         raise Conflict(
@@ -153,7 +155,7 @@ def rename(house: House, model: str, new_name: str) -> ModelInfo:
 
     def work(journal: Journal) -> ModelInfo:
         connection = journal.connection
-        row = find_model(connection, model)
+        row = journal.model(model)
         if row.name == parsed.text:
             raise InvalidInput("same-name", f"{row.name} has this name already")
         if models.has_name(connection, parsed.text):

@@ -49,7 +49,7 @@ def label(
 
     def work(journal: Journal) -> Mapping[str, str]:
         connection = journal.connection
-        row = find_model(connection, model)
+        row = journal.model(model)
         number = 0 if revision is None else find_version(connection, row, revision).number
         labels.remove(connection, row.id, number, remove)
         labels.put(connection, row.id, number, add)

@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modelyard.catalog.index import register
-from modelyard.catalog.queries import audit, chunks
+from modelyard.catalog.queries import audit, chunks, models
 from modelyard.core.chunks import Kind
 from modelyard.errors import Corrupt
+from modelyard.registry.lookup import find_model
 from modelyard.registry.objects import join_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import sqlalchemy as sa
 
+    from modelyard.catalog.queries.models import ModelRow
     from modelyard.core.digest import ChunkId
     from modelyard.registry.house import House
     from modelyard.store.ingest import Ingest
 
-__all__ = ["ContentGone", "Entry", "Journal", "decode_entry", "encode_entry", "in_journal"]
+__all__ = [
+    "ContentGone", "Entry", "Journal", "acknowledged", "decode_entry", "encode_entry", "in_journal",
+]  # fmt: skip
 
 _EMPTY_BUNDLE = b""
 
@@ -47,6 +51,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     name: str
     """Of the model, at this time."""
     detail: dict[str, Any]
+    after: int | None = None
+    """Number of the model's entry before this one, 0 if there is none; None if nobody noted it."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -64,6 +70,26 @@ def decode_entry(content: bytes) -> Entry:
         raise Corrupt("bad-journal", f"a journal entry can't be read: {error}") from None
 
 
+def acknowledged(entries: Iterable[Entry]) -> set[int]:
+    """Numbers of the entries that took effect, and of any that came last of all to their model.
+
+    PostgreSQL and MySQL never use the number of a transaction again that was undone, so its entries
+    may be in the store beside those of later ones. An entry says which one it came after: what lies
+    between the two was undone.
+    """
+    of_models: dict[int, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda each: each.seq, reverse=True):
+        of_models.setdefault(entry.model, []).append(entry)
+    found: set[int] = set()
+    for newest_first in of_models.values():
+        limit: int | None = None
+        for entry in newest_first:
+            if limit is None or entry.seq <= limit:
+                found.add(entry.seq)
+                limit = entry.after
+    return found
+
+
 class Journal:
     """Writes the entries of one transaction and settles its store session."""
 
@@ -74,6 +100,23 @@ class Journal:
         """Number of the entry that was written last."""
         self._house = house
         self._ingest = ingest
+        self._locked: set[int] = set()
+
+    def model(self, name: str) -> ModelRow:
+        """The living model of this name, held until the end: what is read of it now stays."""
+        while True:
+            found = find_model(self.connection, name)
+            row = self.hold(found.id)
+            if (row.name, row.deleted) == (found.name, 0):
+                return row
+
+    def hold(self, key: int) -> ModelRow:
+        """Lock a model before anything that depends on it is read; nothing later is older."""
+        row = models.lock(self.connection, key)
+        if key not in self._locked:
+            self._locked.add(key)
+            self.now = self._house.catalog.now(self.connection)
+        return row
 
     def write(
         self,
@@ -87,8 +130,11 @@ class Journal:
         base: ChunkId | None = None,
     ) -> ChunkId:
         """Note that something happened; gives the name of the record that holds it."""
+        if model not in self._locked:
+            self.hold(model)
+        after = audit.before(self.connection, model)
         self.seq = audit.add(self.connection, audit_row(op, self.now, who, model, detail))
-        entry = Entry(self.seq, self.now, who, op, model, name, detail)
+        entry = Entry(self.seq, self.now, who, op, model, name, detail, after)
         content = join_bundle(encode_entry(entry), objects)
         return self._ingest.record(Kind.BUNDLE, content, base)
 

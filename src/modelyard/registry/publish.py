@@ -137,7 +137,7 @@ class _Publication:
 
     def _model(self) -> ModelRow:
         name, now = self.draft.model.text, self.journal.now
-        row = models.by_name(self.connection, name)
+        row = self._held(name)
         if row is not None:
             if self.draft.kind == "dataset" and row.kind != "dataset":
                 raise Conflict(
@@ -149,7 +149,17 @@ class _Publication:
             raise BranchMoved
         key = models.create(self.connection, name, self.draft.kind, now)
         index_model(self.connection, key, name, "")
-        return models.ModelRow(key, name, self.draft.kind, "", 1, now, now, 0)
+        return self.journal.hold(key)
+
+    def _held(self, name: str) -> ModelRow | None:
+        """The living model of this name, locked; again if it was renamed or deleted meanwhile."""
+        while True:
+            found = models.by_name(self.connection, name)
+            if found is None:
+                return None
+            row = self.journal.hold(found.id)
+            if (row.name, row.deleted) == (found.name, 0):
+                return row
 
     def _parent(self, model: ModelRow, tip: refs.RefRow | None) -> int | None:
         draft = self.draft
@@ -219,22 +229,21 @@ class _Publication:
                     yield blob.inspection
 
     def _insert_blobs(self, ids: Mapping[bytes, int]) -> dict[Digest, int]:
-        fresh = [b for b in self.draft.blobs.values() if isinstance(b, NewBlob)]
-        twins = blobs.by_digest(self.connection, [b.sha256.raw for b in fresh])
-        found: dict[Digest, int] = {}
-        for digest, blob in self.draft.blobs.items():
-            if not isinstance(blob, NewBlob):
-                found[digest] = blob.id
-            elif blob.sha256.raw in twins:
-                found[digest] = twins[blob.sha256.raw].id
-            else:
-                found[digest] = blobs.insert(
-                    self.connection,
-                    sha256=blob.sha256.raw, size=blob.size, format=blob.format,
-                    content_id=ids[blob.content], is_recipe=blob.is_recipe,
-                    inspection_id=ids[blob.inspection] if blob.inspection else None,
-                )  # fmt: skip
-        return found
+        """Rows of the draft's blobs; of two sessions with the same one, the first one's stays."""
+        rows = [
+            {
+                "sha256": blob.sha256.raw, "size": blob.size, "format": blob.format,
+                "content_id": ids[blob.content], "is_recipe": blob.is_recipe,
+                "inspection_id": ids[blob.inspection] if blob.inspection else None,
+            }
+            for blob in self.draft.blobs.values()
+            if isinstance(blob, NewBlob)
+        ]  # fmt: skip
+        made = blobs.insert_all(self.connection, rows)
+        return {
+            digest: made[blob.sha256.raw] if isinstance(blob, NewBlob) else blob.id
+            for digest, blob in self.draft.blobs.items()
+        }
 
     def _insert_version(
         self,

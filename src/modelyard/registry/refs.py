@@ -36,7 +36,7 @@ def create(
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
-        row = find_model(journal.connection, model)
+        row = journal.model(model)
         version = find_version(journal.connection, row, revision)
         there = refs.get(journal.connection, row.id, ref.text)
         if there is not None:
@@ -52,7 +52,7 @@ def move_alias(house: House, model: str, name: str, revision: str | int | None) 
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
-        row = find_model(journal.connection, model)
+        row = journal.model(model)
         version = find_version(journal.connection, row, revision)
         there = refs.get(journal.connection, row.id, ref.text)
         if there is not None and there.kind != "alias":
@@ -70,7 +70,7 @@ def rollback(house: House, model: str, name: str, to: str | int | None) -> RefIn
 
     def work(journal: Journal) -> RefInfo:
         connection = journal.connection
-        row = find_model(connection, model)
+        row = journal.model(model)
         there = refs.get(connection, row.id, ref.text)
         if there is None or there.kind != "alias":
             raise NotFound(
@@ -113,7 +113,7 @@ def delete(house: House, model: str, name: str) -> RefInfo:
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
-        row = find_model(journal.connection, model)
+        row = journal.model(model)
         there = refs.get(journal.connection, row.id, ref.text)
         if there is None:
             raise NotFound("no-ref", f"{row.name} has no branch, tag or alias {ref}")

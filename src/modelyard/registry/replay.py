@@ -28,7 +28,7 @@ from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.gitobject import COMMIT
 from modelyard.history.trees import read_tree
-from modelyard.registry.journal import Entry, audit_row, decode_entry
+from modelyard.registry.journal import Entry, acknowledged, audit_row, decode_entry
 from modelyard.registry.objects import split_bundle
 from modelyard.registry.publish import card_of, insert_details, manifest_of
 from modelyard.registry.refs import apply_move
@@ -102,7 +102,7 @@ class Replay:
             # the later of two with one number: the earlier was never acknowledged
             if there is None or there[0].time <= entry.time:
                 entries[entry.seq] = (entry, row, objects)
-        for seq in sorted(entries):
+        for seq in sorted(acknowledged(entry for entry, _, _ in entries.values())):
             entry, row, objects = entries[seq]
             self._keep_objects(entry.model, row, objects)
             self._commit_id = next((o.sha for o in objects if o.kind == COMMIT), b"")
@@ -167,6 +167,9 @@ class Replay:
 
     def _create_model(self, entry: Entry) -> None:
         models.drop_redirect(self._connection, entry.name)
+        namesake = models.by_name(self._connection, entry.name)
+        if namesake is not None:  # made by a transaction that was undone
+            models.update(self._connection, namesake.id, deleted=entry.time)
         values = {
             "id": entry.model, "name": entry.name, "kind": entry.detail.get("kind", "model"),
             "description": "", "next_number": 1, "created": entry.time, "updated": entry.time,

@@ -71,7 +71,7 @@ def keep_report(
 
     def work(journal: Journal) -> Report:
         connection = journal.connection
-        row = find_model(connection, model)
+        row = journal.model(model)
         version = find_version(connection, row, revision)
         detail = {
             "number": version.number, "kind": kind, "data": named.name[:400],

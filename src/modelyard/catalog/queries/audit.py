@@ -11,7 +11,10 @@ from modelyard.catalog.schema import audit, version
 if TYPE_CHECKING:
     from modelyard.core.version import RefKind
 
-__all__ = ["AuditRow", "MoveRow", "add", "last", "moves", "put"]
+__all__ = [
+    "AuditRow", "Line", "Mark", "MoveRow", "add", "before", "is_there", "last", "mark", "moves",
+    "put", "watch", "watched",
+]  # fmt: skip
 
 
 class AuditRow(NamedTuple):
@@ -41,7 +44,17 @@ class MoveRow(NamedTuple):
     action: str
 
 
+Line = tuple[int, AuditRow]
+"""A line with its number."""
+
+Mark = tuple[int, int]
+"""The number of the newest line, and how many lines there are."""
+
+_WATCHED = "yard_audit_lines"
 _INSERT = sa.insert(audit)
+_OF = sa.select(audit.c.time, audit.c.action, audit.c.model_id).where(
+    audit.c.id == sa.bindparam("key")
+)
 _MOVES = (
     sa.select(
         audit.c.ref, audit.c.kind, audit.c.old, audit.c.new,
@@ -56,13 +69,18 @@ _MOVES = (
     .order_by(audit.c.id.desc())
 )  # fmt: skip
 _MOVES_OF = _MOVES.where(audit.c.ref == sa.bindparam("n"))
-_LAST = sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0))
+_NEWEST = sa.func.coalesce(sa.func.max(audit.c.id), 0)
+_LAST = sa.select(_NEWEST)
+_MARK = sa.select(_NEWEST, sa.func.count(audit.c.id))
+_BEFORE = _LAST.where(audit.c.model_id == sa.bindparam("m"))
 
 
 def add(connection: sa.Connection, row: AuditRow) -> int:
     """Write a line; its number orders all that ever happened in this yard."""
     key = connection.execute(_INSERT, row._asdict()).inserted_primary_key
-    return int(key[0]) if key else 0
+    number = int(key[0]) if key else 0
+    connection.info.setdefault(_WATCHED, []).append((number, row))
+    return number
 
 
 def put(connection: sa.Connection, number: int, row: AuditRow) -> None:
@@ -71,8 +89,56 @@ def put(connection: sa.Connection, number: int, row: AuditRow) -> None:
 
 
 def last(connection: sa.Connection) -> int:
-    """Number of the newest line: as long as it stays, nothing happened."""
+    """Number of the newest line. A lower one may still appear: see `mark`."""
     return int(connection.execute(_LAST).scalar_one())
+
+
+def mark(connection: sa.Connection) -> Mark:
+    """As long as it stays the same, nothing happened.
+
+    PostgreSQL and MySQL hand out numbers before the transaction commits: a line may appear below
+    `last`. Lines never go, so their count tells. What is in flight shows only when it is
+    committed: to be sure of the moment, ask under the exclusive gate (`Catalog.write_alone`).
+    """
+    newest, count = connection.execute(_MARK).one()
+    return int(newest), int(count)
+
+
+def before(connection: sa.Connection, model: int) -> int:
+    """Number of a model's newest line, 0 if it has none; the model is to be locked."""
+    return int(connection.execute(_BEFORE, {"m": model}).scalar_one())
+
+
+# -- lost replies ------------------------------------------------------------------------------
+
+
+def watch(connection: sa.Connection) -> None:
+    """From now on, remember which lines are written."""
+    connection.info[_WATCHED] = []
+
+
+def watched(connection: sa.Connection) -> list[Line]:
+    """The lines that were written since."""
+    return list(connection.info.pop(_WATCHED, ()))
+
+
+def is_there(connection: sa.Connection, line: Line) -> bool:
+    """Whether the transaction that wrote a line took effect; ends as much as it began.
+
+    If it is not over yet, waits for it: writing the same line meets its lock.
+    """
+    number, row = line
+    with connection.begin() as transaction:
+        try:
+            connection.execute(_INSERT, {"id": number, **row._asdict()})
+            return False
+        except sa.exc.IntegrityError:
+            pass
+        finally:
+            transaction.rollback()
+    with connection.begin():
+        found = connection.execute(_OF, {"key": number}).one_or_none()
+    return found is not None and tuple(found) == (row.time, row.action, row.model_id)
 
 
 def moves(connection: sa.Connection, model: int, name: str | None) -> list[MoveRow]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.chunks import batches
+from modelyard.catalog.queries.dialects import insert_new, put
 from modelyard.catalog.schema import blob, git_object, place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["BlobRow", "PlaceRow", "bundles", "by_digest", "by_id", "find_place", "insert"]
+__all__ = [
+    "BlobRow",
+    "PlaceRow",
+    "bundles",
+    "by_digest",
+    "by_id",
+    "find_place",
+    "insert",
+    "insert_all",
+]
 
 
 class BlobRow(NamedTuple):
@@ -79,8 +89,18 @@ def insert(
         "sha256": sha256, "size": size, "format": format, "content_id": content_id,
         "is_recipe": is_recipe, "inspection_id": inspection_id,
     }  # fmt: skip
-    key = connection.execute(sa.insert(blob), values).inserted_primary_key
-    return int(key[0]) if key else 0
+    return insert_all(connection, [values])[sha256]
+
+
+def insert_all(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[bytes, int]:
+    """Rows without their ids; gives the ids, which are others' for blobs that were there already.
+
+    Args:
+        rows: `sha256`, `size`, `format`, `content_id`, `is_recipe`, `inspection_id`.
+    """
+    insert_new(connection, blob, "sha256", rows)
+    digests = [row["sha256"] for row in rows]
+    return {raw: row.id for raw, row in by_digest(connection, digests).items()}
 
 
 def find_place(connection: sa.Connection, seen: PlaceRow) -> BlobRow | None:
@@ -91,15 +111,7 @@ def find_place(connection: sa.Connection, seen: PlaceRow) -> BlobRow | None:
 
 def remember_places(connection: sa.Connection, seen: Sequence[tuple[PlaceRow, int]]) -> None:
     """Keep how these files look now, with their blobs."""
-    if not seen:
-        return
-    connection.execute(
-        sa.delete(place).where(place.c.path == sa.bindparam("old")),
-        [{"old": row.path} for row, _ in seen],
-    )
-    connection.execute(
-        sa.insert(place), [{**row._asdict(), "blob_id": blob_id} for row, blob_id in seen]
-    )
+    put(connection, place, [{**row._asdict(), "blob_id": blob_id} for row, blob_id in seen])
 
 
 def bundles(connection: sa.Connection, model: int, shas: Iterable[bytes]) -> dict[bytes, int]:

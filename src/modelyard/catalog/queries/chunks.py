@@ -68,7 +68,9 @@ _RESIZE = (
     sa.update(pack)
     .where(pack.c.id == sa.bindparam("key"))
     .values(
-        state=sa.bindparam("to_state"), size=sa.bindparam("to_size"), changed=sa.bindparam("now"),
+        state=sa.bindparam("to_state"),
+        size=sa.bindparam("to_size"),
+        changed=sa.bindparam("now"),
         seal=sa.bindparam("to_seal"),
     )
 )

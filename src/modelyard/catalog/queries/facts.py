@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries import dialects
 from modelyard.catalog.schema import fact
 
 __all__ = ["GATE", "get", "put"]
@@ -12,7 +13,6 @@ GATE = "gate"
 """The fact that MySQL's gate locks; it says nothing."""
 
 _GET = sa.select(fact.c.value).where(fact.c.name == sa.bindparam("n"))
-_PUT = sa.update(fact).where(fact.c.name == sa.bindparam("n")).values(value=sa.bindparam("v"))
 
 
 def get(connection: sa.Connection, name: str) -> str | None:
@@ -22,5 +22,4 @@ def get(connection: sa.Connection, name: str) -> str | None:
 
 def put(connection: sa.Connection, name: str, value: str) -> None:
     """Keep a fact, in place of the one before; names have at most 40 characters."""
-    if connection.execute(_PUT, {"n": name, "v": value}).rowcount == 0:
-        connection.execute(sa.insert(fact), {"name": name, "value": value})
+    dialects.put(connection, fact, [{"name": name, "value": value}])

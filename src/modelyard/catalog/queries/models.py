@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from modelyard.catalog.schema import model, redirect, version
+from modelyard.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,10 @@ def lock(connection: sa.Connection, key: int) -> ModelRow:
     Whoever journals something on a model holds it first, so that the numbers of its entries are in
     the order of their effects.
     """
-    return ModelRow._make(connection.execute(_LOCK, {"key": key}).one())
+    row = connection.execute(_LOCK, {"key": key}).first()
+    if row is None:
+        raise NotFound("no-model", "the model is gone for good", hint="yard list --deleted")
+    return ModelRow._make(row)
 
 
 def listed(connection: sa.Connection, *, deleted: bool) -> Iterator[ModelRow]:

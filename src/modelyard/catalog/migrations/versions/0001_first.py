@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 from modelyard.catalog.queries.search_index import term_index
+from modelyard.catalog.types import Name, Words
 
 revision = "0001"
 down_revision = None
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {f"{name}_where": sa.text(condition) for name in ("sqlite", "postgresql")}
 
 
 def upgrade() -> None:
@@ -19,38 +25,24 @@ def upgrade() -> None:
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("time", sa.BigInteger(), nullable=False),
-        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("action", Name(40), nullable=False),
         sa.Column("model_id", sa.BigInteger(), nullable=False),
         sa.Column(
             "who",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=True,
         ),
         sa.Column(
             "ref",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=True,
         ),
-        sa.Column("kind", sa.String(length=8), nullable=True),
+        sa.Column("kind", Name(8), nullable=True),
         sa.Column("old", sa.BigInteger(), nullable=True),
         sa.Column("new", sa.BigInteger(), nullable=True),
         sa.Column(
             "detail",
-            sa.Text()
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mariadb")
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql"),
+            Words(),
             nullable=True,
         ),
         sa.PrimaryKeyConstraint("id"),
@@ -68,7 +60,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("format", sa.String(length=24), nullable=False),
+        sa.Column("format", Name(24), nullable=False),
         sa.Column("content_id", sa.BigInteger(), nullable=False),
         sa.Column("is_recipe", sa.Boolean(), nullable=False),
         sa.Column("inspection_id", sa.BigInteger(), nullable=True),
@@ -102,7 +94,7 @@ def upgrade() -> None:
         "chunk",
         ["base_id"],
         unique=False,
-        sqlite_where=sa.text("base_id IS NOT NULL"),
+        **_only("base_id IS NOT NULL"),
     )
     op.create_index("chunk_pack", "chunk", ["pack_id"], unique=False)
     op.create_table(
@@ -110,13 +102,7 @@ def upgrade() -> None:
         sa.Column("version_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "path",
-            sa.String(length=700)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=700), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=700), "mysql"
-            ),
+            Name(700),
             nullable=False,
         ),
         sa.Column("blob_id", sa.BigInteger(), nullable=False),
@@ -143,24 +129,12 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "name",
-            sa.String(length=64)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mysql"
-            ),
+            Name(64),
             nullable=False,
         ),
         sa.Column(
             "value",
-            sa.String(length=256)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=256), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=256), "mysql"
-            ),
+            Name(256),
             nullable=False,
         ),
         sa.PrimaryKeyConstraint("model_id", "number", "name"),
@@ -169,7 +143,7 @@ def upgrade() -> None:
     op.create_index("label_value", "label", ["name", "value", "number"], unique=False)
     op.create_table(
         "lease",
-        sa.Column("session", sa.String(length=40), nullable=False),
+        sa.Column("session", Name(40), nullable=False),
         sa.Column("pack_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("session", "pack_id"),
@@ -179,13 +153,7 @@ def upgrade() -> None:
         sa.Column("version_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column("value", sa.Double(), nullable=False),
@@ -198,21 +166,13 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
-        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("kind", Name(16), nullable=False),
         sa.Column(
             "description",
-            sa.Text()
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mariadb")
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql"),
+            Words(),
             nullable=False,
         ),
         sa.Column("next_number", sa.BigInteger(), nullable=False),
@@ -224,23 +184,21 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "model_deleted", "model", ["deleted"], unique=False, sqlite_where=sa.text("deleted <> 0")
+        "model_deleted",
+        "model",
+        ["deleted"],
+        unique=False,
+        **_only("deleted <> 0"),
     )
     op.create_table(
         "pack",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
-        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("state", Name(10), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -252,24 +210,12 @@ def upgrade() -> None:
         sa.Column("version_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column(
             "value",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column("number", sa.Double(), nullable=True),
@@ -301,13 +247,7 @@ def upgrade() -> None:
         "redirect",
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column("model_id", sa.BigInteger(), nullable=False),
@@ -318,16 +258,10 @@ def upgrade() -> None:
         sa.Column("model_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "name",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
-        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("kind", Name(8), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("model_id", "name"),
     )
@@ -351,42 +285,28 @@ def upgrade() -> None:
             .with_variant(sa.BINARY(length=20), "mysql"),
             nullable=False,
         ),
-        sa.Column("parents", sa.String(length=200), nullable=False),
+        sa.Column("parents", Name(200), nullable=False),
         sa.Column(
             "branch",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column(
             "author",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column(
             "message",
-            sa.Text()
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mariadb")
-            .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql"),
+            Words(),
             nullable=False,
         ),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("new_bytes", sa.BigInteger(), nullable=False),
         sa.Column("files", sa.Integer(), nullable=False),
-        sa.Column("formats", sa.String(length=200), nullable=False),
-        sa.Column("framework", sa.String(length=40), nullable=False),
+        sa.Column("formats", Name(200), nullable=False),
+        sa.Column("framework", Name(40), nullable=False),
         sa.Column("deleted", sa.BigInteger(), nullable=False),
         sa.Column("purged", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -411,7 +331,11 @@ def downgrade() -> None:
     op.drop_index("param_value", table_name="param")
     op.drop_table("param")
     op.drop_table("pack")
-    op.drop_index("model_deleted", table_name="model", sqlite_where=sa.text("deleted <> 0"))
+    op.drop_index(
+        "model_deleted",
+        table_name="model",
+        **_only("deleted <> 0"),
+    )
     op.drop_table("model")
     op.drop_index("metric_value", table_name="metric")
     op.drop_table("metric")
@@ -421,7 +345,11 @@ def downgrade() -> None:
     op.drop_table("git_object")
     op.drop_table("file")
     op.drop_index("chunk_pack", table_name="chunk")
-    op.drop_index("chunk_base", table_name="chunk", sqlite_where=sa.text("base_id IS NOT NULL"))
+    op.drop_index(
+        "chunk_base",
+        table_name="chunk",
+        **_only("base_id IS NOT NULL"),
+    )
     op.drop_table("chunk")
     op.drop_table("blob")
     op.drop_index("audit_model", table_name="audit")

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from modelyard.catalog.types import Name
+
 revision = "0002"
 down_revision = "0001"
 
@@ -17,40 +19,22 @@ def upgrade() -> None:
         "report",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("version_id", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("kind", Name(16), nullable=False),
         sa.Column(
             "data",
-            sa.String(length=400)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=400), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=400), "mysql"
-            ),
+            Name(400),
             nullable=False,
         ),
         sa.Column(
             "digest",
-            sa.String(length=64)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mysql"
-            ),
+            Name(64),
             nullable=False,
         ),
-        sa.Column("suite", sa.String(length=40), nullable=False),
+        sa.Column("suite", Name(40), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column(
             "who",
-            sa.String(length=200)
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mariadb"
-            )
-            .with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=200), "mysql"
-            ),
+            Name(200),
             nullable=False,
         ),
         sa.Column(

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from modelyard.catalog.types import Name, Words
+
 revision = "0003"
 down_revision = "0002"
 
@@ -16,16 +18,12 @@ def upgrade() -> None:
         "fact",
         sa.Column(
             "name",
-            sa.String(length=40).with_variant(
-                mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=40),
-                "mysql",
-                "mariadb",
-            ),
+            Name(40),
             nullable=False,
         ),
         sa.Column(
             "value",
-            sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb"),
+            Words(),
             nullable=False,
         ),
         sa.PrimaryKeyConstraint("name"),
