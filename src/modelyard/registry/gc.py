@@ -18,6 +18,7 @@ from modelyard.registry.dropping import drop, is_ripe, is_stray, note_strays, si
 from modelyard.registry.marks import Marks
 from modelyard.registry.repack import choose, repack
 from modelyard.registry.sweep import expire, expiry, sweep
+from modelyard.registry.transfer.schedule import dump_if_due
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -37,6 +38,7 @@ def gc(house: House, *, dry_run: bool) -> GcReport:
     moved = repack(house)
     note_strays(house)
     dropped = drop(house)
+    dump_if_due(house)
     return GcReport(
         dry_run=False, chunks=chunk_count, freed=dropped.bytes, waiting=dropped.waiting,
         packs_deleted=dropped.packs, packs_waiting=dropped.packs_waiting,

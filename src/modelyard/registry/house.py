@@ -60,6 +60,8 @@ class House:
         self.reader = Reader(backend, self.index, vault)
         self.objects = ObjectCache()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
+        self.dump_looked = float("-inf")
+        """When this process looked last whether the catalog is to be dumped (monotonic)."""
         self._is_paired = False
         self._lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._lock, fcntl.LOCK_SH)

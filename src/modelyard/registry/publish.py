@@ -18,6 +18,7 @@ from modelyard.history.trees import write_tree
 from modelyard.registry.blobs import NewBlob
 from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import ContentGone, Journal
+from modelyard.registry.transfer.schedule import dump_if_due
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,6 +87,7 @@ def publish(house: House, ingest: Ingest, draft: Draft) -> Committed:
     committed, model, fresh = house.catalog.write(work)
     session.registered()
     house.objects.put(model.id, fresh)
+    dump_if_due(house)
     return committed
 
 

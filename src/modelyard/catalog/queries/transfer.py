@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.chunks import batches
-from modelyard.catalog.schema import redirect, report, version
+from modelyard.catalog.schema import pack, redirect, report, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ReportKey", "commits_of", "models_with", "old_names", "report_keys", "row_of_report"]
+__all__ = [
+    "ReportKey",
+    "commits_of",
+    "models_with",
+    "old_names",
+    "packs",
+    "report_keys",
+    "row_of_report",
+]
 
 
 class ReportKey(NamedTuple):
@@ -75,3 +83,8 @@ def row_of_report(connection: sa.Connection, key: int) -> tuple[str, bytes, byte
     """(data, content, outcomes) of one report."""
     row = connection.execute(_ROW, {"key": key}).one()
     return row.data, row.content, row.outcomes
+
+
+def packs(connection: sa.Connection) -> dict[str, int]:
+    """The row of every pack by its key."""
+    return {row.name: row.id for row in connection.execute(sa.select(pack.c.name, pack.c.id))}

@@ -143,11 +143,13 @@ def _manifest(tree: Tree) -> Manifest:
 def _put_blobs(connection: sa.Connection, told: Sequence[Sequence[Any]]) -> None:
     names = {row[2] for row in told} | {row[6] for row in told if row[6]}
     ids = chunks.ids_of(connection, names)
-    known = blobs.by_digest(connection, [row[0] for row in told])
-    for sha256, size, content, is_recipe, kind, _framework, inspection in told:
-        if content in ids and sha256 not in known:
-            blobs.insert(
-                connection,
-                sha256=sha256, size=size, format=kind, content_id=ids[content],
-                is_recipe=is_recipe, inspection_id=ids.get(inspection),
-            )  # fmt: skip
+    rows = [
+        {
+            "sha256": sha256, "size": size, "format": kind, "content_id": ids[content],
+            "is_recipe": is_recipe, "inspection_id": ids.get(inspection),
+        }
+        for sha256, size, content, is_recipe, kind, _framework, inspection in told
+        if content in ids
+    ]  # fmt: skip
+    if rows:
+        blobs.insert_all(connection, rows)

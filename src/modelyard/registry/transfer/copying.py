@@ -18,6 +18,7 @@ from modelyard.registry.transfer.arrival import Arriving, put_model, put_version
 from modelyard.registry.transfer.following import Following, Wishes, find_wishes
 from modelyard.registry.transfer.objects import SourceObjects
 from modelyard.registry.transfer.plan import Plan, find_plan, groups, numbers_for, renames
+from modelyard.registry.transfer.schedule import dump_if_due
 from modelyard.registry.transfer.sending import Cargo, Sent, find_cargo, send
 from modelyard.store.ingest import Ingest
 
@@ -55,6 +56,7 @@ def copy(
     started, sent = time.monotonic(), Sent(report=report)
     plan = find_plan(source, model, revision, whole=whole)
     done = _ModelCopy(source, target, plan, sent, plan.model.name).run(dry_run=dry_run)
+    dump_if_due(target)
     return _told(source, target, [done], sent, started, dry_run=dry_run)
 
 
@@ -77,6 +79,7 @@ def mirror(
         there = renamed[name] if dry_run and name in renamed else name
         work = _ModelCopy(source, target, plan, sent, there, renamed.get(name))
         done.append(work.run(dry_run=dry_run))
+    dump_if_due(target)
     return _told(source, target, done, sent, started, dry_run=dry_run)
 
 
@@ -143,11 +146,9 @@ class _ModelCopy:
         fresh = [row for row in self.plan.versions if row.commit_id not in there.commits]
         if dry_run:
             return self._estimate(there, fresh)
-        wishes = None
         for group in groups(fresh):
-            self._bring(group, last=False)
-        wishes = self._follow()
-        return self._outcome(wishes)
+            self._bring(group)
+        return self._outcome(self._follow())
 
     def _there(self, connection: sa.Connection) -> _There:
         row = models.by_name(connection, self.name)
@@ -180,7 +181,7 @@ class _ModelCopy:
 
     # -- doing it --------------------------------------------------------------------------------
 
-    def _bring(self, group: Sequence[VersionRow], *, last: bool) -> None:
+    def _bring(self, group: Sequence[VersionRow]) -> None:
         """Send what some versions lack, then write their rows; again if gc was faster."""
         objects = SourceObjects(self.source, self.plan.model.id)
         objects.below(row.commit_id for row in group)
