@@ -58,6 +58,7 @@ def _s3(place: Place) -> dict[str, str]:
         "enable_virtual_host_style": (
             "true" if place.options.get("addressing_style") == "virtual" else ""
         ),
+        "disable_list_objects_v2": "true" if place.options.get("list_version") == "1" else "",
         "disable_ec2_metadata": "true" if is_off or has_keys or not _in_a_cloud() else "",
         "checksum_algorithm": "crc32c",
     }

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound
 from modelyard.store.credentials import settings
 from modelyard.store.interface import Facts, Stat, check_key
-from modelyard.store.opendal_errors import Again, is_missing, is_passing, is_short, translated
+from modelyard.store.opendal_errors import (
+    Again,
+    is_long,
+    is_missing,
+    is_passing,
+    is_short,
+    translated,
+)
 from modelyard.store.retries import need, patiently
 
 if TYPE_CHECKING:
@@ -42,7 +49,7 @@ class OpenDalBackend:
     """Objects in a bucket, container or folder of a service.
 
     Errors: as `Backend`, and `Denied` `store-credentials` and `store-permission`, `NotFound`
-    `no-bucket`, `Unavailable` `store-unavailable`, `Corrupt` `write-altered`.
+    `no-bucket`, `Unavailable` `store-unavailable` and `disk-full`.
     """
 
     def __init__(self, place: Place, *, patience: float = 60.0, part: int = 64 << 20) -> None:
@@ -199,11 +206,19 @@ class OpenDalBackend:
         try:
             data: bytes = self._operator().read(key, offset=start, size=end - start)
         except Exception as error:
+            if is_long(error):  # the service sent all of it, as some WebDAV servers always do
+                return self._whole(key)[start:end]
             if not is_short(error):
                 raise
             if self._size(key) < end:
                 raise Corrupt("short-object", f"{key} ends before byte {end}") from None
             raise Again("the answers are shorter than what was asked for") from None
+        return data
+
+    def _whole(self, key: str) -> bytes:
+        data: bytes = self._operator().read(key)
+        if len(data) != self._size(key):
+            raise Again("the answers are shorter than what was asked for")
         return data
 
     def _list(self, folder: str) -> list[str]:

@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING
 
 from modelyard.errors import (
-    Corrupt,
     Denied,
     InvalidInput,
     ModelyardError,
@@ -22,7 +21,7 @@ from modelyard.store.credentials import no_credentials
 if TYPE_CHECKING:
     from modelyard.store.opening import Place
 
-__all__ = ["Again", "is_missing", "is_passing", "is_short", "translated"]
+__all__ = ["Again", "is_long", "is_missing", "is_passing", "is_short", "translated"]
 
 _STATUS = re.compile(r"\bstatus: (\d{3})\b")
 _CODE = re.compile(r'\bcode: "([A-Za-z]{2,60})"|"?reason"?: "([A-Za-z]{2,60})"')
@@ -73,22 +72,26 @@ def is_missing(error: BaseException) -> bool:
 
 def is_short(error: BaseException) -> bool:
     """The object ends, or the answer does, before the range that was asked for."""
-    name = type(error).__name__
-    return name == "RangeNotSatisfied" or (name == "Unexpected" and "too little data" in str(error))
+    name, text = type(error).__name__, str(error)
+    return name == "RangeNotSatisfied" or (
+        name == "Unexpected"
+        and any(sign in text for sign in ("too little data", "content range is", "status: 416"))
+    )
+
+
+def is_long(error: BaseException) -> bool:
+    """The answer goes on beyond the range that was asked for."""
+    return type(error).__name__ == "Unexpected" and "too much data" in str(error)
 
 
 def translated(error: BaseException, place: Place, key: str) -> BaseException:
     """One of our errors; what is no error of OpenDAL's is given back as it is."""
     if isinstance(error, Again):
-        return Corrupt("write-altered", f"{place.url}: {key} does not arrive whole: {error}")
+        return Unavailable("store-unavailable", f"{place.url} fails with {key}: {error}")
     if not _is_ours(error):
         return error
     name, text = type(error).__name__, str(error)
-    status, code = _STATUS.search(text), _CODE.search(text)
-    told = " ".join(
-        [next(group for group in code.groups() if group)] * bool(code)
-        + [f"(status {status[1]})"] * bool(status)
-    )
+    status, told = _STATUS.search(text), _told(text)
     if _NO_BUCKET.search(text):
         return _no_bucket(place)
     if is_missing(error):
@@ -100,6 +103,13 @@ def translated(error: BaseException, place: Place, key: str) -> BaseException:
     if status is not None and status[1] == "507":
         return Unavailable("disk-full", f"{place.url} has no room for {key}")
     return _other(place, name, text, told)
+
+
+def _told(text: str) -> str:
+    """The service's own code and status: words that hold no address."""
+    code, status = _CODE.search(text), _STATUS.search(text)
+    words = [code[1] or code[2]] if code else []
+    return " ".join(words + ([f"(status {status[1]})"] if status else []))
 
 
 def _other(place: Place, name: str, text: str, told: str) -> ModelyardError:

@@ -185,7 +185,11 @@ def _check_query(url: str, scheme: Scheme, query: str) -> None:
             raise _bad(url, f"gives {key} another value than {' or '.join(allowed)}")
 
 
-_CHOICES = {"addressing_style": ("path", "virtual"), "anonymous": ("true", "false")}
+_CHOICES = {
+    "addressing_style": ("path", "virtual"),
+    "anonymous": ("true", "false"),
+    "list_version": ("1", "2"),
+}
 
 
 def _check_form(url: str, scheme: Scheme, parts: SplitResult) -> None:

@@ -64,6 +64,7 @@ _ALL = (
             "endpoint": _ENDPOINT,
             "region": "default: AWS_REGION, AWS_DEFAULT_REGION, then ~/.aws/config",
             "addressing_style": "`path` (default) or `virtual`: bucket in the path or in the host",
+            "list_version": "`2` (default) or `1`, for services whose newer list fails",
             "anonymous": _ANONYMOUS,
         },
         environment=(

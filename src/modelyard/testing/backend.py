@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BackendTests"]
 
+MIB = 1 << 20
+
 HOSTILE = (
     "", "/", "..", ".", "../x", "a/../b", "/etc/passwd", "a//b", "a/", "/a", "a\x00b", "a\nb",
     "a\\b", "C:\\x", "A/upper", "a b", "é", "-a", ".hidden", "a/.hidden", "x" * 201, "a%2fb", "~",
@@ -74,6 +76,27 @@ class BackendTests:
             backend.delete(key)
         assert list(backend.keys()) == ["a/b/c"]
 
+    def test_a_range_of_nothing_is_empty(self, backend: Backend) -> None:
+        backend.put("k", b"1234567")
+        for start in (0, 3, 7):
+            assert backend.get("k", start, start) == b""
+        assert backend.get("k", 7) == b""
+        with pytest.raises(NotFound):
+            backend.get("nobody", 0, 0)
+
+    @pytest.mark.parametrize("size", [MIB - 1, MIB, MIB + 1, 3 * MIB + 1])
+    def test_ranges_over_the_edges_of_parts(self, backend: Backend, size: int) -> None:
+        content = np.random.default_rng(size).bytes(size)
+        backend.put("k", content)
+        found = backend.stat("k")
+        assert found is not None
+        assert found.size == size
+        edges = sorted({0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, size - 1, size})
+        for start in edges:
+            for end in edges:
+                if start <= end <= size:
+                    assert backend.get("k", start, end) == content[start:end]
+
     @few(30)
     @given(data=st.data(), size=st.sampled_from([1, 7, 1000, 1 << 20]))
     def test_a_range_is_the_slice(self, backend: Backend, data: st.DataObject, size: int) -> None:
@@ -100,6 +123,15 @@ class BackendTests:
         assert list(backend.keys("a/")) == ["a/10", "a/2", "a/b/c"]
         assert list(backend.keys("a")) == ["a-x", "a/10", "a/2", "a/b/c", "ab/1"]
         assert list(backend.keys("nobody/")) == []
+
+    def test_a_prefix_is_plain_text(self, backend: Backend) -> None:
+        keys = ["a.b", "a-b", "a_b", "a/b", "a/b.c", "a/bc", "axb"]
+        for key in keys:
+            backend.put(key, b"x")
+        for prefix in ("", "a", "a_", "a.", "a/b", "a/b.", "a/b.c", "a/b.cd", "ax", "axb", "b"):
+            assert list(backend.keys(prefix)) == sorted(k for k in keys if k.startswith(prefix))
+        for prefix in ("/", "//", ".", "..", "../", "a//", "a/../", "A", "%", "*", "a*", "?", "é"):
+            assert list(backend.keys(prefix)) == []
 
     def test_many_keys_are_all_listed(self, backend: Backend) -> None:
         keys = sorted(f"many/{number:04}" for number in range(1100))
@@ -166,6 +198,23 @@ class BackendTests:
 
         with ThreadPoolExecutor(8) as pool:
             assert all(pool.map(write_and_read, range(24)))
+
+    def test_many_read_at_once(self, backend: Backend) -> None:
+        content = np.random.default_rng(4).bytes(1 << 20)
+        backend.put("k", content)
+        starts = range(0, 1 << 20, 1 << 14)
+
+        def read(start: int) -> bool:
+            end = start + (1 << 14)
+            return backend.get("k", start, end) == content[start:end]
+
+        with ThreadPoolExecutor(16) as pool:
+            assert all(pool.map(read, starts))
+
+    def test_it_may_be_closed_twice(self, backend: Backend) -> None:
+        backend.put("k", b"1")
+        for _ in range(2):
+            backend.close()
 
     def test_what_was_given_may_change_afterwards(self, backend: Backend) -> None:
         given_bytes = bytearray(b"before")
