@@ -7,6 +7,7 @@ last test process that used it ends. Credentials come by the environment, as in 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import os
 import subprocess
@@ -16,6 +17,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.services import oss
+from tests.services.fault_proxy import FaultProxy
 from tests.services.kinds import SERVICES
 from tests.services.state import ROOT
 
@@ -160,3 +163,40 @@ def azblob_url(service: Callable[[str], str], use_credentials: Callable[[str], N
     headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(seal).decode()}"
     _put(f"{server}/{container}?restype=container", {**headers, "Content-Type": kind})
     return f"azblob://{container}/prefix?endpoint={server}"
+
+
+@pytest.fixture
+def oss_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new bucket of our OSS server, which verifies signatures and can refuse to overwrite."""
+    server, bucket = service("oss"), _new("bucket", "-")
+    use_credentials("oss")
+    _put(f"{server}/{bucket}/", oss.authorized("PUT", f"/{bucket}/"))
+    return f"oss://{bucket}/prefix?endpoint={server}&addressing_style=path"
+
+
+@pytest.fixture
+def oss_moto_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new bucket of moto's server, asked by OSS's client: its lists and uploads in parts."""
+    server, bucket = service("s3"), _new("bucket", "-")
+    use_credentials("oss")
+    _put(f"{server}/{bucket}")
+    return f"oss://{bucket}/prefix?endpoint={server}&addressing_style=path"
+
+
+@pytest.fixture
+def webdav_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
+    """A new folder of our WebDAV server; whoever names himself needs the right password."""
+    server, folder = service("webdav"), _new("folder", "-")
+    use_credentials("webdav")
+    return f"webdav://{server.removeprefix('http://')}/{folder}"
+
+
+@pytest.fixture
+def faulty_http() -> Iterator[Callable[[str], FaultProxy]]:
+    """`faulty_http(address)`: a proxy to that HTTP service that fails as it is told to."""
+    with contextlib.ExitStack() as all_of_them:
+
+        def begin(target: str) -> FaultProxy:
+            return all_of_them.enter_context(contextlib.closing(FaultProxy(target)))
+
+        yield begin

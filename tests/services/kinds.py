@@ -7,10 +7,12 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.services import oss, webdav
 from tests.services.state import HOME, ROOT
 
 if TYPE_CHECKING:
@@ -153,6 +155,17 @@ def _ours(name: str) -> Callable[[], str | None]:
     return lambda: str(_BIN / name) if (_BIN / name).exists() else None
 
 
+def _own(name: str) -> Callable[[str, Path, int], list[str]]:
+    """A server of the tests' own: a module of this folder."""
+    return lambda program, folder, port: [
+        program,
+        "-m",
+        f"tests.services.{name}",
+        "--port",
+        str(port),
+    ]
+
+
 def _npm(script: str) -> Callable[[], str | None]:
     """A program that npm installed; run by node."""
 
@@ -185,6 +198,11 @@ _AZURE = {  # the account that Azure's emulators have: published, the same every
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
 }
+_OSS = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": oss.ACCESS_KEY,
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": oss.SECRET_KEY,
+}
+_WEBDAV = {"WEBDAV_USERNAME": webdav.USER, "WEBDAV_PASSWORD": webdav.PASSWORD}
 
 SERVICES: dict[str, Service] = {
     service.name: service
@@ -238,6 +256,22 @@ SERVICES: dict[str, Service] = {
             url="http://127.0.0.1:{port}/devstoreaccount1",
             healthy=_answers,
             environ=_AZURE,
+        ),
+        Service(
+            name="oss",
+            program=lambda: sys.executable,
+            command=_own("oss"),
+            url="http://127.0.0.1:{port}",
+            healthy=_answers,
+            environ=_OSS,
+        ),
+        Service(
+            name="webdav",
+            program=lambda: sys.executable,
+            command=_own("webdav"),
+            url="http://127.0.0.1:{port}",
+            healthy=_answers,
+            environ=_WEBDAV,
         ),
     )
 }

@@ -97,7 +97,7 @@ def _launch(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=folder if not as_user(service) else "/",
+            cwd="/" if as_user(service) else state.ROOT,
             start_new_session=True,
             **as_user(service),
         )
