@@ -21,7 +21,16 @@ from modelyard.errors import InvalidInput, Unsupported
 if TYPE_CHECKING:
     from modelyard.catalog.engine import Catalog
 
-__all__ = ["HEAD", "REVISIONS", "is_new", "migrate", "migrate_to", "step"]
+__all__ = [
+    "HEAD",
+    "REVISIONS",
+    "is_new",
+    "make_unstamped",
+    "migrate",
+    "migrate_to",
+    "stamp",
+    "step",
+]
 
 REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
@@ -52,6 +61,40 @@ def migrate(catalog: Catalog) -> None:
 def migrate_to(catalog: Catalog, revision: str | None) -> None:
     """Bring the catalog up or down to a revision; None is before the first, without any table."""
     catalog.migrate(lambda connection: _bring(connection, revision))
+
+
+def make_unstamped(connection: sa.Connection) -> None:
+    """Empty tables in place of whatever catalog is there, not yet stamped: it counts as new.
+
+    InvalidInput: `not-a-catalog`.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    ours = [table for table in metadata.sorted_tables if table.name in tables]
+    strange = {name for name in tables if not name.startswith(_SEARCH)} - {
+        table.name for table in (*ours, _stamp)
+    }
+    if strange:
+        raise _not_a_catalog()
+    if _stamp.name in tables:  # first of all, so that half a catalog is never taken for a whole one
+        _stamp.drop(connection)
+    for name in _SEARCH:
+        if name in tables:
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+    for table in ours:
+        table.drop(connection)
+    _make(connection)
+    connection.execute(sa.delete(_stamp))
+
+
+def stamp(connection: sa.Connection) -> None:
+    """What was made unstamped is a catalog now; new rows get numbers above those that are there."""
+    if connection.dialect.name == "postgresql":
+        for name in ("audit", "model"):
+            connection.exec_driver_sql(
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), coalesce(max(id), 0) + 1,"
+                f" false) FROM {name}"
+            )
+    connection.execute(sa.insert(_stamp).values(version_num=HEAD))
 
 
 def is_new(catalog: Catalog) -> bool:
@@ -96,15 +139,19 @@ def _clear(connection: sa.Connection, tables: set[str]) -> None:
     ours = [table for table in metadata.sorted_tables if table.name in tables]
     strange = {name for name in tables if not name.startswith(_SEARCH)} - {t.name for t in ours}
     if strange or any(_has_rows(connection, table) for table in ours if table.name != "fact"):
-        raise InvalidInput(
-            "not-a-catalog",
-            "this database holds tables of something else",
-            hint="give modelyard a database of its own",
-        )
+        raise _not_a_catalog()
     for name in search:
         connection.exec_driver_sql(f"DROP TABLE {name}")
     for table in ours:
         table.drop(connection)
+
+
+def _not_a_catalog() -> InvalidInput:
+    return InvalidInput(
+        "not-a-catalog",
+        "this database holds tables of something else",
+        hint="give modelyard a database of its own",
+    )
 
 
 def _has_rows(connection: sa.Connection, table: sa.Table) -> bool:
