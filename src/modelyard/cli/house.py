@@ -8,9 +8,9 @@ import click
 
 from modelyard.cli.command import command
 from modelyard.cli.session import Session, pass_session
-from modelyard.cli.views.house import GcView, MadeView, StatsView, VerifyView
+from modelyard.cli.views.house import GcView, MadeView, RekeyedView, StatsView, VerifyView
 
-__all__ = ["gc_command", "init_command", "stats_command", "verify_command"]
+__all__ = ["gc_command", "init_command", "rekey_command", "stats_command", "verify_command"]
 
 
 @command(
@@ -81,6 +81,24 @@ def verify_command(session: Session, rebuild: bool) -> int:
         report = session.yard().verify(rebuild=rebuild, progress=progress)
     session.out.show(VerifyView(report))
     return 0 if report.ok else 1
+
+
+@command(
+    "rekey",
+    examples=["yard rekey ~/.config/vault-2027.key", "yard rekey env:YARD_KEY_2027"],
+    see=["init", "verify"],
+)
+@click.argument("key", metavar="KEY")
+@pass_session
+def rekey_command(session: Session, key: str) -> None:
+    """Encrypt with another master key from now on.
+
+    KEY is a file, made if it is not there, or env:NAME. The keys of all packs are wrapped anew and
+    yard.toml names the new key; packs stay as they are, so this takes a moment however much is
+    stored. Other machines that share the yard need the new key in their yard.toml.
+    """
+    count = session.local_yard().rekey(key)
+    session.out.show(RekeyedView(key, count))
 
 
 @command("stats", examples=["yard stats", "yard stats --json"], see=["gc", "list"])

@@ -68,6 +68,7 @@ COMMANDS = {
     "restore": Entry("deletion", "Change", "Undo a deletion."),
     "gc": Entry("house", "Keep", "Give back the space of what nothing needs any more."),
     "verify": Entry("house", "Keep", "Read everything and say what is damaged."),
+    "rekey": Entry("house", "Keep", "Encrypt with another master key."),
     "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
     "completion": Entry("completion", "Keep", "Print the completion script for a shell."),
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelyard.config import YardChoice
     from modelyard.core.yard import Yard
     from modelyard.registry.checkout import Checkout
+    from modelyard.registry.local import LocalYard
 
 __all__ = ["Session", "pass_session"]
 
@@ -44,6 +45,16 @@ class Session:
     def yard(self) -> Yard:
         """The yard to look at. NotFound `no-yard` if there is none yet."""
         return self._open(self._choice())
+
+    def local_yard(self) -> LocalYard:
+        """The yard, if it is a folder of this machine. Unsupported: `only-local`."""
+        from modelyard.errors import Unsupported
+        from modelyard.registry.local import LocalYard
+
+        yard = self.yard()
+        if not isinstance(yard, LocalYard):
+            raise Unsupported("only-local", "this is done where the yard's folder is")
+        return yard
 
     def yard_to_fill(self) -> Yard:
         """The yard to commit to: the user's own is made if it is not there yet."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.index import CatalogIndex
 from modelyard.catalog.migrate import is_new, migrate
+from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import facts
 from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
@@ -62,6 +62,7 @@ class House:
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
         self.dump_looked = float("-inf")
         """When this process looked last whether the catalog is to be dumped (monotonic)."""
+        self.presence = Presence(catalog.engine)
         self._is_paired = False
         self._lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
@@ -72,6 +73,11 @@ class House:
         self.index = CatalogIndex(catalog)
         self.reader = Reader(self.backend, self.index, self.vault)
         self.objects.clear()
+
+    def use_vault(self, vault: Vault) -> None:
+        """Open and seal with other master keys."""
+        self.vault = vault
+        self.reader = Reader(self.backend, self.index, vault)
 
     @property
     def catalog_path(self) -> Path | None:
@@ -142,6 +148,7 @@ class House:
 
     def close(self) -> None:
         self.pool.shutdown()
+        self.presence.close()
         self.catalog.close()
         if self._lock >= 0:
             os.close(self._lock)
@@ -162,12 +169,12 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
         if wanted.store == STORE:
             (root / STORE).mkdir(exist_ok=True)
         if wanted.key is not None:
+            from modelyard.store.sealing import make_key
+
             make_key(root, wanted.key)
         if wanted.store != STORE or wanted.catalog != CATALOG:
             _try_out(root, wanted, author)
-        part = root / f"{CONFIG}.part"
-        part.write_text(wanted.text(), "utf-8")
-        part.rename(root / CONFIG)
+        wanted.write(root)
     except PermissionError:
         raise Denied("no-permission", f"{root} can't be written") from None
     except OSError as error:
@@ -227,19 +234,6 @@ def _bad_catalog() -> InvalidInput:
         "bad-catalog-url", "this is no URL of a catalog",
         hint="sqlite:///FILE, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
     )  # fmt: skip
-
-
-def make_key(root: Path, where: str) -> None:
-    """A new master key in a file that only its owner can read, unless there is one already."""
-    if where.startswith("env:") or (root / where).exists():
-        return
-    place = root / where
-    place.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
-        file.flush()
-        os.fsync(descriptor)
 
 
 def _house(root: Path, settings: Settings, author: str) -> House:

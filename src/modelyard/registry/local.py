@@ -419,6 +419,12 @@ class LocalYard:
     ) -> VerifyReport:
         return verify.verify(self.house, rebuild=rebuild, report=progress or _silent)
 
+    def rekey(self, key: str) -> int:
+        """Wrap the keys of all packs by another master key, `env:NAME` or a file; how many."""
+        from modelyard.registry.rekey import rekey
+
+        return rekey(self.house, key if key.startswith("env:") else str(_absolute(key)))
+
     def stats(self) -> YardStats:
         return stats.stats(self.house)
 

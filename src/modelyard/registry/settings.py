@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
@@ -67,6 +68,15 @@ class Settings:
                 except ValueError:
                     raise _bad(path, place) from None
         return cls(**found)
+
+    def write(self, root: Path) -> None:
+        """Put a yard.toml into a folder, whole or not at all."""
+        part = root / f"{CONFIG}.part"
+        with part.open("w", encoding="utf-8") as file:
+            file.write(self.text())
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(root / CONFIG)
 
     def text(self) -> str:
         """The file that says this; what is as it is by default stands in comments."""

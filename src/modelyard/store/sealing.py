@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import secrets
 import struct
 import threading
@@ -234,6 +235,19 @@ def load_key(where: str, root: Path, environ: Mapping[str, str]) -> bytes:
             hint="[encryption] in yard.toml says where the key is",
         ) from None  # fmt: skip
     return content if len(content) == _KEY else parse_key(content.decode("latin-1"))
+
+
+def make_key(root: Path, where: str) -> None:
+    """A new master key in a file that only its owner can read, unless there is one already."""
+    if where.startswith("env:") or (root / where).exists():
+        return
+    place = root / where
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(_KEY) + "\n")
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _key_id(master: bytes) -> bytes:

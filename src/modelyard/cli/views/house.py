@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
 
-__all__ = ["GcView", "MadeView", "StatsView", "VerifyView"]
+__all__ = ["GcView", "MadeView", "RekeyedView", "StatsView", "VerifyView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,23 @@ class MadeView:
 
     def ids(self) -> Iterator[str]:
         yield self.url
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyedView:
+    """A new master key is in use."""
+
+    key: str
+    packs: int
+
+    def json(self) -> object:
+        return {"key": self.key, "packs": self.packs}
+
+    def lines(self) -> Iterator[Block]:
+        yield f"the keys of {words.count(self.packs, 'pack')} are wrapped by {self.key} now"
+
+    def ids(self) -> Iterator[str]:
+        yield self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""Yards that are encrypted: made, used, given another key; without the key nothing can be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+
+@pytest.fixture
+def vault(shell, monkeypatch):
+    """An encrypted yard with one version."""
+    shell.run("init", "vault", "--key", "my.key")
+    monkeypatch.setenv("YARD", str(shell.home / "vault"))
+    shell.run("commit", "m", shell.weights("out"), "-m", "a telltale message")
+    return shell
+
+
+def stored(shell):
+    files = (shell.home / "vault" / "store").rglob("*")
+    return b"".join(path.read_bytes() for path in files if path.is_file())
+
+
+def test_a_key_is_made_that_only_its_owner_can_read(vault):
+    key = vault.home / "my.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert len(bytes.fromhex(key.read_text().strip())) == 32
+
+
+def test_nothing_of_a_version_can_be_seen_in_the_store(vault):
+    content = stored(vault)
+    assert content
+    assert b"telltale" not in content
+    assert b"m@1" not in content
+    assert vault.json("verify")["damage"] == []
+
+
+def test_without_the_key_nothing_is_read_and_with_another_neither(vault):
+    (vault.home / "my.key").rename(vault.home / "hidden")
+    assert vault.error("log", "m")["kind"] == "no-master-key"
+    (vault.home / "my.key").write_text("ab" * 32)
+    assert vault.error("checkout", "m", "there")["kind"] == "wrong-key"
+
+
+def test_a_new_key_takes_over_at_once(vault):
+    assert vault.json("rekey", "new.key") == {"key": "new.key", "packs": 1}
+    os.remove(vault.home / "my.key")
+    vault.run("commit", "m", vault.weights("out", step=1), "-m", "with the new key")
+    assert vault.json("verify")["damage"] == []
+    assert vault.json("verify", "--rebuild")["versions"] == 2
+    assert vault.error("rekey", "new.key")["kind"] == "same-key"
+
+
+def test_a_key_may_come_from_the_environment(shell, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "0f" * 32)
+    shell.run("init", "vault", "--key", "env:MY_KEY")
+    monkeypatch.setenv("YARD", str(shell.home / "vault"))
+    shell.run("commit", "m", shell.weights("out"), "-m", "one")
+    monkeypatch.delenv("MY_KEY")
+    assert shell.error("log", "m")["kind"] == "no-master-key"
+
+
+def test_a_yard_without_a_key_can_not_be_given_another(yard):
+    assert yard.error("rekey", "new.key")["kind"] == "not-encrypted"
