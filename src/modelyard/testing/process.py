@@ -7,6 +7,7 @@ so a worker is as new as a freshly started interpreter: no yard, no connection, 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import select
 import signal
@@ -93,13 +94,21 @@ class Worker:
 
 
 class Nursery:
-    """Makes workers. Use it as a context: what still lives at its end is killed."""
+    """Makes workers. Use it as a context: what still lives at its end is killed.
+
+    Args:
+        prepare: `module:function`, called once before any worker is made: what it imports and
+            changes, all workers have.
+    """
+
+    def __init__(self, prepare: str = "modelyard.testing.victim:warm_up_somewhere") -> None:
+        self._prepare = prepare
 
     def __enter__(self) -> Nursery:
         self._folder = tempfile.TemporaryDirectory(prefix="nursery")
         address = str(Path(self._folder.name) / "door")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import _nurse; _nurse({address!r})"],
+            [sys.executable, "-c", _NURSE, address, self._prepare],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # so that a fork copies one thread
@@ -123,11 +132,12 @@ class Nursery:
         return worker
 
 
-def _nurse(address: str) -> None:
-    from modelyard.testing.victim import warm_up
+_NURSE = f"import sys; from {__name__} import _nurse; _nurse(*sys.argv[1:])"
 
-    with tempfile.TemporaryDirectory() as folder:
-        warm_up(Path(folder))
+
+def _nurse(address: str, prepare: str) -> None:
+    module, _, function = prepare.partition(":")
+    getattr(importlib.import_module(module), function)()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # dead workers leave no zombie
     with Listener(address) as listener:
         os.write(1, b"ready\n")

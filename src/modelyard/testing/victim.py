@@ -11,6 +11,8 @@ import os
 import pickle
 import shutil
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,7 +22,6 @@ from modelyard.testing.models import layers, safetensors_bytes, tree_digest, wri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from modelyard.core.yard import Yard
     from modelyard.testing.process import Send
@@ -33,6 +34,7 @@ __all__ = [
     "die_at",
     "open_folder",
     "warm_up",
+    "warm_up_somewhere",
     "work_until_killed",
 ]
 
@@ -95,6 +97,12 @@ def warm_up(folder: Path) -> None:
     yard.verify()
     yard.gc()
     yard.close()
+
+
+def warm_up_somewhere() -> None:
+    """The same in a folder that goes again."""
+    with tempfile.TemporaryDirectory() as folder:
+        warm_up(Path(folder))
 
 
 def commit_once(send: Send, folder: str, source: str, model: str) -> tuple[int, int]:
