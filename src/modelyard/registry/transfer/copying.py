@@ -12,8 +12,7 @@ from modelyard.core.transfer import Copied, CopiedModel, CopyConflict
 from modelyard.errors import Conflict, Corrupt, InvalidInput, Unavailable
 from modelyard.history.bundles import encode_bundle
 from modelyard.registry.deletion import rename
-from modelyard.registry.journal import Journal
-from modelyard.registry.publish import ContentGone
+from modelyard.registry.journal import ContentGone, Journal
 from modelyard.registry.transfer.arrival import Arriving, put_model, put_versions
 from modelyard.registry.transfer.following import Following, Wishes, find_wishes
 from modelyard.registry.transfer.objects import SourceObjects
@@ -238,10 +237,10 @@ class _ModelCopy:
                 there = self._there(connection)
                 if there.row is None:
                     raise _gone(self.name)
-                row = models.lock(connection, there.row.id)
-                wishes = self._wishes(connection, there)
                 ingest = Ingest(session, self.target.reader, self.target.pool)
                 journal = Journal(self.target, connection, ingest)
+                row = journal.hold(there.row.id)
+                wishes = self._wishes(connection, self._there(connection))
                 numbers = there.numbers(self.plan.versions)
                 following = Following(
                     self.source, self.target, journal, row, self.plan, numbers
@@ -299,7 +298,7 @@ class _Arrival:
         target = work.target
         ingest = Ingest(self.session, target.reader, target.pool)
         journal = Journal(target, connection, ingest)
-        row, is_new = self._model(journal.now)
+        row, is_new = self._model(journal)
         there = _There(row, transfer.commits_of(connection, row.id))
         left = [version for version in group if version.commit_id not in there.commits]
         numbers = numbers_for(left, there.taken, there.numbers(work.plan.versions), row.next_number)
@@ -323,14 +322,14 @@ class _Arrival:
             put_versions(connection, row.id, journal.now, detail, self.objects)
         return numbers
 
-    def _model(self, now: int) -> tuple[ModelRow, bool]:
+    def _model(self, journal: Journal) -> tuple[ModelRow, bool]:
         work, connection = self.work, self.connection
         found = work._there(connection).row
         if found is not None:
-            return models.lock(connection, found.id), False
-        key = models.create(connection, work.name, work.plan.model.kind, now)
+            return journal.hold(found.id), False
+        key = models.create(connection, work.name, work.plan.model.kind, journal.now)
         index_model(connection, key, work.name, "")
-        return models.lock(connection, key), True
+        return journal.hold(key), True
 
     def _parts(
         self, row: ModelRow, left: Sequence[VersionRow]

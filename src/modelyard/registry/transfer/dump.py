@@ -70,7 +70,8 @@ def write_dump(connection: sa.Connection, now: int) -> tuple[Head, bytes]:
 
 
 def _write_table(connection: sa.Connection, table: sa.Table, stream: Any) -> None:
-    _write(stream, ["table", table.name, [column.name for column in table.columns]])
+    columns = [str(column.name) for column in table.columns]
+    _write(stream, ["table", str(table.name), columns])
     statement = sa.select(table)
     if table is pack:
         statement = statement.where(pack.c.state.in_(_USED))
