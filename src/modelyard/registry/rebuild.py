@@ -1,148 +1,98 @@
-"""The catalog made again from the store alone: packs give chunks, their journal gives the rest."""
+"""The catalog made again from the store alone: packs give chunks, their journal gives the rest.
+
+A file is made beside the old one and takes its place. In a database, what is there is dropped first
+and the stamp that makes it a catalog is written in the transaction that fills it: whoever opens it
+before is told `catalog-lost`, and the rebuild can be run again.
+"""
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from modelyard.catalog.engine import Catalog
-from modelyard.catalog.index import register
-from modelyard.catalog.migrate import migrate
+from modelyard.catalog.index import CatalogIndex, register
+from modelyard.catalog.migrate import make_unstamped, migrate, stamp
+from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import chunks
-from modelyard.core.chunks import ChunkRow, Kind, NewChunk, PackGrowth
-from modelyard.core.version import Progress
-from modelyard.errors import Corrupt, ModelyardError, Unsupported
+from modelyard.core.chunks import ChunkRow, Kind, PackGrowth
+from modelyard.errors import ModelyardError
 from modelyard.registry.replay import Replay
-from modelyard.store.codecs import decode, workspace
-from modelyard.store.pack import HEADER, chunk_id, parse_trailer, scan_records
+from modelyard.registry.salvage import read_packs
+from modelyard.registry.settings import CATALOG, STORE
+from modelyard.store.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import sqlalchemy as sa
 
-    from modelyard.core.digest import ChunkId
+    from modelyard.core.version import Progress
     from modelyard.registry.house import House
-    from modelyard.store.codecs.workspace import Bytes
-    from modelyard.store.pack import Record
 
 __all__ = ["rebuild"]
 
 
 def rebuild(house: House, report: Callable[[Progress], None]) -> None:
-    """Make a new catalog beside the old one, then put it in its place. Conflict: `yard-in-use`."""
+    """Make the catalog again, while nobody else has this yard open. Conflict: `yard-in-use`."""
     with house.alone():
-        _rebuild(house, report)
+        packs = read_packs(house, report)
+        place = house.catalog_path
+        if place is None:
+            _in_place(house, packs)
+        else:
+            _beside(house, packs, place)
+    if house.settings.store != STORE or house.settings.catalog != CATALOG:
+        house.pair(anew=True)
 
 
-def _rebuild(house: House, report: Callable[[Progress], None]) -> None:
-    if house.catalog.engine.dialect.name != "sqlite":
-        raise Unsupported("rebuild-database", "only a SQLite catalog can be rebuilt in place")
-    place = house.catalog_path
-    assert place is not None
-    fresh = place.with_name("catalog.db.new")
-    for leftover in place.parent.glob("catalog.db.new*"):
+def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
+    fresh = place.with_name(f"{place.name}.new")
+    for leftover in place.parent.glob(f"{place.name}.new*"):
         leftover.unlink()
     catalog = Catalog.open(f"sqlite:///{fresh}")
     migrate(catalog)
-    packs = _read_packs(house, report)
-    catalog.write(lambda connection: _register(connection, packs, time.time_ns() // 1000))
-    records = _bundles(house, catalog)
-    catalog.write(lambda connection: Replay(house, connection).run(records))
+    catalog.write(lambda connection: _fill(house, catalog, connection, packs))
     catalog.close()
     house.catalog.close()
-    for leftover in place.parent.glob("catalog.db-*"):
+    old = place.with_name(f"{place.name}.before-rebuild")
+    for leftover in place.parent.glob(f"{old.name}*"):
         leftover.unlink()
     if place.exists():
-        os.replace(place, place.with_name("catalog.db.before-rebuild"))
+        os.replace(place, old)
+    for rest in place.parent.glob(f"{place.name}-*"):
+        os.replace(rest, rest.with_name(rest.name.replace(place.name, old.name, 1)))
     os.replace(fresh, place)
+    _sync(place.parent)
     house.use_catalog(Catalog.open(f"sqlite:///{place}"))
 
 
-def _read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGrowth]:
-    """The index of every pack; an open one has none yet, so its chunks are named by reading."""
-    keys = list(house.backend.keys("packs/"))
-    sizes = {key: status.size for key in keys if (status := house.backend.stat(key))}
-    total, done = sum(sizes.values()), 0
-    packs: list[PackGrowth] = []
-    unnamed: list[tuple[str, list[Record]]] = []
-    for key, size in sizes.items():
+def _in_place(house: House, packs: Sequence[PackGrowth]) -> None:
+    catalog = Catalog.open(house.settings.catalog)
+    if house.catalog.engine.dialect.name == "sqlite":  # a stand-in for the one that is lost
+        house.presence = Presence(catalog.engine)
+    with house.presence.alone():
+        catalog.migrate(make_unstamped)
 
-        def read(start: int, end: int, key: str = key, size: int = size) -> bytes:
-            return house.backend.get(key, start, min(end, size))
+        def work(connection: sa.Connection) -> None:
+            _fill(house, catalog, connection, packs)
+            stamp(connection)
 
-        try:
-            found = parse_trailer(read, size)
-            if found is None:
-                unnamed.append((key, list(scan_records(read, size))))
-            else:
-                packs.append(PackGrowth(key, _end(found), True, found))
-        except Corrupt:
-            continue  # not one of ours; verify will miss what it should have held
-        done += size
-        report(Progress("rebuild", done, total))
-    full = {c.hash: (p.pack, c) for p in packs for c in p.chunks if c.base is None}
-    return packs + _name_all(house, unnamed, full)
+        catalog.write(work)
+        house.catalog.close()
+        house.use_catalog(catalog)
 
 
-def _name_all(
-    house: House,
-    packs: list[tuple[str, list[Record]]],
-    full: dict[ChunkId, tuple[str, NewChunk]],
-) -> list[PackGrowth]:
-    """Name the chunks of open packs: those stored in full first, then the deltas on them."""
-    named: dict[tuple[str, int], NewChunk] = {}
-    for with_base in (False, True):
-        for key, records in packs:
-            for record in records:
-                if (record.base is not None) == with_base:
-                    chunk = _named(house, key, record, full)
-                    if chunk is not None:
-                        named[key, record.start] = chunk
-                        if chunk.base is None:
-                            full.setdefault(chunk.hash, (key, chunk))
-    growths = []
-    for key, records in packs:
-        chunks_of = tuple(named[key, r.start] for r in records if (key, r.start) in named)
-        growths.append(PackGrowth(key, _end(chunks_of), False, chunks_of))
-    return growths
+def _fill(
+    house: House, catalog: Catalog, connection: sa.Connection, packs: Sequence[PackGrowth]
+) -> None:
+    _register(connection, packs, catalog.now(connection))
+    reader = Reader(house.backend, CatalogIndex(catalog), house.vault)
+    Replay(connection, reader).run(_bundles(reader, connection))
 
 
-def _named(
-    house: House, key: str, record: Record, full: dict[ChunkId, tuple[str, NewChunk]]
-) -> NewChunk | None:
-    """A record with its name; None if it was torn when its writer died."""
-    base = None
-    try:
-        if record.base is not None:
-            if record.base not in full:
-                return None
-            base = _decoded(house, *full[record.base], None)
-        content = _decoded(house, key, record, base)
-    except ModelyardError:
-        return None
-    name = chunk_id(record.kind, content.data)
-    return NewChunk(
-        name, record.start, record.length, record.size, record.codec, record.kind, record.base
-    )
-
-
-def _decoded(house: House, key: str, record: Record | NewChunk, base: Bytes | None) -> Bytes:
-    payload = house.backend.get(key, record.start, record.start + record.length)
-    out = np.empty(record.size, np.uint8)
-    decode(record.codec, memoryview(payload), base, out, workspace())
-    return out
-
-
-def _end(chunks_of: Sequence[NewChunk]) -> int:
-    """Where the records of a pack end."""
-    return max((chunk.start + chunk.length for chunk in chunks_of), default=len(HEADER))
-
-
-def _register(connection: sa.Connection, packs: list[PackGrowth], now: int) -> None:
+def _register(connection: sa.Connection, packs: Sequence[PackGrowth], now: int) -> None:
     """Chunks stored in full come first, whatever pack they are in: deltas refer to them."""
     known: set[bytes] = set()
     for with_base in (False, True):
@@ -156,15 +106,10 @@ def _register(connection: sa.Connection, packs: list[PackGrowth], now: int) -> N
             register(connection, [pack._replace(chunks=tuple(fresh))], now)
 
 
-def _bundles(house: House, catalog: Catalog) -> list[tuple[int, bytes]]:
+def _bundles(reader: Reader, connection: sa.Connection) -> list[tuple[int, bytes]]:
     """Every bundle record that can be read, with its chunk row."""
-    from modelyard.catalog.index import CatalogIndex
-    from modelyard.store.reader import Reader
-
-    reader = Reader(house.backend, CatalogIndex(catalog))
-    with catalog.read() as connection:
-        keys = chunks.ids_of_kind(connection, Kind.BUNDLE)
-        rows = [ChunkRow._make(row) for row in chunks.by_id(connection, keys)]
+    keys = chunks.ids_of_kind(connection, Kind.BUNDLE)
+    rows = [ChunkRow._make(row) for row in chunks.by_id(connection, keys)]
     found: list[tuple[int, Any]] = []
     for row in rows:
         try:
@@ -172,3 +117,12 @@ def _bundles(house: House, catalog: Catalog) -> list[tuple[int, bytes]]:
         except ModelyardError:
             continue
     return found
+
+
+def _sync(folder: Path) -> None:
+    """Make new names durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

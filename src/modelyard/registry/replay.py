@@ -20,6 +20,7 @@ from modelyard.catalog.queries import (
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
 from modelyard.catalog.schema import git_object
 from modelyard.catalog.schema import model as model_table
+from modelyard.core.chunks import ChunkRow
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import Manifest
 from modelyard.core.merge import is_hidden
@@ -34,13 +35,14 @@ from modelyard.registry.publish import card_of, insert_details, manifest_of
 from modelyard.registry.refs import apply_move
 from modelyard.registry.reports import put_report
 from modelyard.registry.transfer.arrival import put_model, put_versions
+from modelyard.store.ingest import decode_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from modelyard.core.merge import Tree
     from modelyard.history.gitobject import GitObject
-    from modelyard.registry.house import House
+    from modelyard.store.reader import Reader
 
 __all__ = ["Replay"]
 
@@ -68,11 +70,14 @@ def _readable_manifest(tree: Tree) -> Manifest:
 class Replay:
     """One rebuild."""
 
-    def __init__(self, _house: House, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, reader: Reader) -> None:
         self._connection = connection
+        self._reader = reader
         self._objects: dict[int, _Objects] = {}
         self._numbers: dict[tuple[int, bytes], int] = {}
         self._commit_id = b""
+        self.skipped = 0
+        """Entries that could not be replayed, because something before them is lost."""
         self._steps: dict[str, Callable[[Entry], None]] = {
             "commit": self._commit,
             "copy": self._copy,
@@ -104,6 +109,8 @@ class Replay:
                 entries[entry.seq] = (entry, row, objects)
         for seq in sorted(acknowledged(entry for entry, _, _ in entries.values())):
             entry, row, objects = entries[seq]
+            if "blobs" in entry.detail:
+                entry.detail["blobs"] = self._whole(entry.detail["blobs"])
             self._keep_objects(entry.model, row, objects)
             self._commit_id = next((o.sha for o in objects if o.kind == COMMIT), b"")
             row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
@@ -111,7 +118,15 @@ class Replay:
             step = self._steps.get(entry.op)
             makes = entry.op in ("commit", "copy")
             if step is not None and (makes or self._has_model(entry.model)):
+                self._try(step, entry)
+
+    def _try(self, step: Callable[[Entry], None], entry: Entry) -> None:
+        """What a lost record leaves incomplete is left out whole, and the rest goes on."""
+        try:
+            with self._connection.begin_nested():
                 step(entry)
+        except (ModelyardError, KeyError):
+            self.skipped += 1
 
     def _keep_objects(self, model: int, row: int, objects: Sequence[GitObject]) -> None:
         known = self._objects.setdefault(model, _Objects()).found
@@ -205,6 +220,26 @@ class Replay:
         if card is not None:
             models.update(connection, entry.model, description=card.description)
             index_model(connection, entry.model, entry.name, card.description)
+
+    def _whole(self, told: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """The blobs of which all is in the store.
+
+        Of one that gc took, its list of chunks may still lie there. Later it may have been stored
+        again, cut in another way.
+        """
+        ids = chunks.ids_of(self._connection, [row[2] for row in told])
+        rows = {row[0]: ChunkRow._make(row) for row in chunks.by_id(
+            self._connection, {ids[r[2]] for r in told if r[3] and r[2] in ids})}  # fmt: skip
+        return [row for row in told if row[2] in ids and self._is_whole(rows.get(ids[row[2]]))]
+
+    def _is_whole(self, recipe: ChunkRow | None) -> bool:
+        if recipe is None:
+            return True  # a single chunk
+        try:
+            names = {name for name, _ in decode_recipe(self._reader.record(recipe))}
+        except ModelyardError:
+            return False
+        return len(chunks.ids_of(self._connection, names)) == len(names)
 
     def _insert_blobs(self, told: Sequence[Sequence[Any]]) -> None:
         names = {content for _, _, content, *_ in told} | {row[6] for row in told if row[6]}

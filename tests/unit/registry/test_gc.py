@@ -84,7 +84,7 @@ def test_a_rebuild_wants_to_be_alone(yard, folder):
 
 
 def test_a_rebuild_finds_bases_in_sealed_packs(yard, tmp_path, monkeypatch):
-    monkeypatch.setattr("modelyard.store.writer._GrowingPack.limit", 1 << 20)
+    monkeypatch.setattr("modelyard.store.growing.PACK_LIMIT", 1 << 20)
     weights = np.random.default_rng(0).standard_normal(1_000_000).astype("float32")
     write_safetensors(tmp_path / "m.safetensors", {"w": weights})
     yard.commit("m", tmp_path / "m.safetensors")
