@@ -4,8 +4,9 @@ PYTHON ?= python3
 SUITE ?= store
 UV := .venv/bin/uv
 RUN := $(UV) run --frozen --no-sync
+SERVICES := .venv/bin/python scripts/services
 
-.PHONY: help setup heavy demo test lint check bench docs
+.PHONY: help setup heavy services demo test lint check bench docs
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -25,16 +26,21 @@ heavy: setup .venv/.heavy  ## torch, tensorflow and transformers too (3 GB): wha
 	$(UV) sync --frozen -q --inexact
 	@touch $@
 
+services: setup  ## databases and object stores for tests: install, start (scripts/services stop)
+	$(SERVICES) install
+	$(SERVICES) start
+
 demo: setup  ## the main job on real models, told step by step
 	$(RUN) python scripts/demo.py
 
 test: heavy  ## everything CI runs
+	$(SERVICES) install
 	$(MAKE) --no-print-directory lint
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 2; status=$$?; $(SERVICES) stop --unused; exit $$status
 
 lint: setup
-	$(RUN) ruff check -q src tests scripts
-	$(RUN) ruff format -q --check src tests scripts
+	$(RUN) ruff check -q src tests scripts scripts/services
+	$(RUN) ruff format -q --check src tests scripts scripts/services
 	$(RUN) mypy
 	$(RUN) lint-imports --no-cache
 
