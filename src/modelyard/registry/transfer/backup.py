@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.house import House
 
-__all__ = ["DUMP", "HEAD", "TAIL_SIZE", "backup", "tail", "writing"]
+__all__ = ["DUMP", "HEAD", "TAIL_SIZE", "TarWriter", "backup", "tail", "writing"]
 
 HEAD, DUMP, _DIGEST = "yard-backup.json", "catalog.dump", "digest.txt"
 TAIL_SIZE = 2048
@@ -113,8 +113,8 @@ def _sizes(house: House, head: Head) -> dict[str, int]:
 # -- the file ------------------------------------------------------------------------------------
 
 
-class _TarWriter:
-    """Plain tar, the same bytes for the same content, with the digest of all of it at its end."""
+class TarWriter:
+    """Plain tar, the same bytes for the same content."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -122,39 +122,61 @@ class _TarWriter:
         self._left = 0
         self._size = 0
 
-    def member(self, name: str, content: bytes) -> None:
-        self.begin(name, len(content))
+    def member(self, name: str, content: bytes, *, mtime: int = 0) -> None:
+        self.begin(name, len(content), mtime=mtime)
         self.write(content)
         self.end()
 
-    def begin(self, name: str, size: int) -> None:
-        self._put(header(name, size))
+    def begin(
+        self,
+        name: str,
+        size: int,
+        *,
+        mtime: int = 0,
+        mode: int = 0o644,
+        kind: bytes = tarfile.REGTYPE,
+        link: str = "",
+    ) -> None:
+        self._put(header(name, size, mtime, mode, kind, link))
         self._left = self._size = size
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         self._left -= len(piece)
         self._put(piece)
 
     def end(self) -> None:
         if self._left:
-            raise Corrupt("short-object", "a pack is shorter than it was")
+            raise Corrupt("short-object", "what was written is not as long as it should be")
         self._put(bytes(-self._size % 512))
 
     def finish(self) -> None:
+        """End a backup: with the digest of all of it."""
         self._put(tail(self._hash.hexdigest()))
         os.fsync(self._descriptor)
 
-    def _put(self, data: bytes) -> None:
+    def close_tar(self) -> None:
+        """End any other tar."""
+        self._put(bytes(1024))
+        os.fsync(self._descriptor)
+
+    def _put(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
 
 
-def header(name: str, size: int) -> bytes:
+def header(
+    name: str,
+    size: int,
+    mtime: int = 0,
+    mode: int = 0o644,
+    kind: bytes = tarfile.REGTYPE,
+    link: str = "",
+) -> bytes:
     info = tarfile.TarInfo(name)
-    info.size = size
-    return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+    info.size, info.mtime, info.mode, info.type, info.linkname = size, mtime, mode, kind, link
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
 def tail(digest: str) -> bytes:
@@ -164,15 +186,15 @@ def tail(digest: str) -> bytes:
 
 
 @contextmanager
-def writing(file: Path) -> Iterator[_TarWriter]:
+def writing(file: Path, mode: int = 0o600) -> Iterator[TarWriter]:
     """A file that appears when it is whole. Conflict: `file-exists`."""
     if file.exists():
         raise Conflict("file-exists", f"{file} is there already", hint="name another file")
     part = file.with_name(f"{file.name}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
-            yield _TarWriter(descriptor)
+            yield TarWriter(descriptor)
         finally:
             os.close(descriptor)
         os.rename(part, file)
