@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from pymongo import errors as mongo
 
@@ -56,7 +57,9 @@ def translated(error: BaseException, place: str) -> ModelyardError:
             "disk-full", f"{place} is full: {text}",
             hint="free some space, then run the command again",
         )  # fmt: skip
-    if isinstance(error, mongo.ConnectionFailure) or is_passing(error, has_answered=True):
+    if isinstance(error, mongo.ConnectionFailure | mongo.ConfigurationError) or is_passing(
+        error, has_answered=True
+    ):
         return Unavailable(
             "store-unavailable", f"{place} does not answer: {text}",
             hint="is the server running, and are host and port right?",
@@ -70,4 +73,6 @@ def _text(error: BaseException) -> str:
     if found.get("writeErrors"):  # its own text would show the documents
         found = found["writeErrors"][0]
     said = str(found.get("errmsg") or error)
-    return " ".join(said.partition(", Timeout:")[0].split())[:300]  # then the topology follows
+    return " ".join(re.split(r", Timeout:| \(configured timeouts:", said)[0].split())[
+        :300
+    ]  # then the topology follows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bson import Binary, CodecOptions, Int64, ObjectId
@@ -19,7 +20,7 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
-from modelyard.errors import InvalidInput
+from modelyard.errors import Denied, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["File", "Files", "connect"]
 
 _CHUNK = 1 << 20
-_BATCH = 8  # chunks of one message
+_BATCH = 4  # chunks of one message
 _TICK = datetime.timedelta(milliseconds=1)
 _ALIVE = {"dead": {"$exists": False}}
 _NEWEST_FIRST = [("uploadDate", -1), ("_id", -1)]
@@ -47,11 +48,11 @@ class File(NamedTuple):
 def connect(url: str) -> tuple[MongoClient[Any], Database[Any], str]:
     """The client, the database that the URL names, and what to call it in messages."""
     try:
-        parts = parse_uri(url, validate=True, warn=True)
+        parts = parse_uri(re.sub(r"^mongodb\+srv://", "mongodb://", url), validate=True, warn=True)
         database = parts["database"]
     except (ConfigurationError, InvalidURI, ValueError):
         raise InvalidInput("bad-store-url", "this is no URL of a MongoDB") from None
-    if parts["password"] is not None:
+    if parts["password"]:
         raise InvalidInput(
             "secret-in-url", "a store's URL may hold no password",
             hint="put it into YARD_STORE_PASSWORD",
@@ -61,11 +62,16 @@ def connect(url: str) -> tuple[MongoClient[Any], Database[Any], str]:
     options: dict[str, Any] = {
         "serverSelectionTimeoutMS": 5000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 300_000,
         "appname": "modelyard", "retryWrites": True, "retryReads": True,
+        "connect": False,
     }  # fmt: skip
     options = {name: value for name, value in options.items() if name not in parts["options"]}
     user = os.environ.get("YARD_STORE_USER") or parts["username"]
+    if user and not os.environ.get("YARD_STORE_PASSWORD"):
+        raise Denied(
+            "store-credentials", f"{user} has no password here", hint="set YARD_STORE_PASSWORD"
+        )
     if user:
-        options |= {"username": user, "password": os.environ.get("YARD_STORE_PASSWORD")}
+        options |= {"username": user, "password": os.environ["YARD_STORE_PASSWORD"]}
     client: MongoClient[Any] = MongoClient(url, **options)
     hosts = ",".join(f"{host}:{port}" if port else str(host) for host, port in parts["nodelist"])
     return client, client[database], f"mongodb://{hosts}/{database}"

@@ -147,6 +147,8 @@ def now(connection: sa.Connection) -> sa.ColumnElement[int]:
 
 
 def _is_of_database(error: BaseException) -> bool:
+    if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+        return True  # how PyMySQL refuses a word of the URL's query
     names = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
     return bool(names & {"sqlalchemy", "psycopg", "pymysql", "sqlite3"}) or isinstance(
         error, OSError
@@ -174,6 +176,8 @@ def _parse(text: str) -> sa.URL:
             "secret-in-url", "a store's URL may hold no password",
             hint="put it into YARD_STORE_PASSWORD, ~/.pgpass or ~/.my.cnf",
         )  # fmt: skip
+    if name == "mysql" and not url.database:
+        raise InvalidInput("bad-store-url", "the URL names no database", hint="mysql://host/yard")
     if name == "sqlite" and url.database in (None, "", ":memory:"):
         raise InvalidInput("bad-store-url", "sqlite:///FILE names the file", hint="or memory://")
     return url.set(drivername=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelyard.errors import Corrupt, Denied, ModelyardError, NotFound, Unavailable
+from modelyard.errors import Corrupt, Denied, InvalidInput, ModelyardError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +43,8 @@ def translated(error: BaseException, place: str, secrets: Iterable[str] = ()) ->
                 "no-database", f"{place}: {text}",
                 hint="create the database first, or correct its name in the URL",
             )  # fmt: skip
+        case "option":
+            return InvalidInput("bad-store-url", f"{place}: {text}")
         case "full":
             return Unavailable(
                 "disk-full", f"{place} is full: {text}",
@@ -70,7 +72,8 @@ class _Said(NamedTuple):
 
 
 # PostgreSQL's SQLSTATE, MySQL's numbers and SQLite's names never meet, so one table holds them all.
-# PostgreSQL gives no SQLSTATE when a connection can't be made: there the words decide.
+# Where a connection can't be made there is no code, or only this one: then the words decide.
+_NO_CONNECTION = 2003  # MySQL's
 # fmt: off
 _KNOWN: dict[str, _Said] = {
     "credentials": _Said(
@@ -84,8 +87,12 @@ _KNOWN: dict[str, _Said] = {
     ),
     "no-database": _Said(("3D000", "57P04", 1049, 1046, "SQLITE_CANTOPEN"), ("database \"",)),
     "read-only": _Said(("25006", 1290, 1792, 1836, "SQLITE_READONLY")),
-    "full": _Said(("53100", 1021, 1114, "SQLITE_FULL"), ("no space left on device",)),
+    "full": _Said(
+        ("53100", 1021, 1114, "SQLITE_FULL"),
+        ("no space left on device", "got error 28", "errcode: 28"),
+    ),
     "damaged": _Said(("XX001", "XX002", 1034, 1194, "SQLITE_CORRUPT", "SQLITE_NOTADB")),
+    "option": _Said((), ("invalid connection option", "unexpected keyword argument")),
     "unreachable": _Said(
         (), ("could not translate host name", "failed to resolve host", "not known", "no address",
              "name resolution"),
@@ -93,10 +100,11 @@ _KNOWN: dict[str, _Said] = {
     "passing": _Said(
         ("40001", "40P01", "40003", "55P03", "53300", "57P01", "57P02", "57P03", "57P05",
          1020, 1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1180, 1184, 1203, 1205, 1213, 1317,
-         1927, 2002, 2003, 2006, 2013, 2055, 4031, 0, "SQLITE_BUSY", "SQLITE_LOCKED"),
+         1927, 2002, 2006, 2013, 2055, 4031, 0, "SQLITE_BUSY", "SQLITE_LOCKED"),
         ("connection refused", "connection reset", "connection failed", "server closed", "timeout",
          "timed out", "starting up", "shutting down", "connection is closed", "connection is lost",
-         "the connection is", "broken pipe", "ssl syscall", "connection to server"),
+         "the connection is", "broken pipe", "ssl syscall", "connection to server",
+         "can't connect"),
     ),
 }
 # fmt: on
@@ -104,36 +112,28 @@ _KNOWN: dict[str, _Said] = {
 
 def _class_of(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
-    code = _code(cause)
-    if code is not None:
-        for name, said in _KNOWN.items():
-            if code in said.codes and not _is_better_said(name, cause):
-                return name
-        if isinstance(code, str) and code.startswith("08"):
-            return "passing"
-    text = _text(error).lower()
-    for name, said in _KNOWN.items():
-        if any(word in text for word in said.words):
-            return name
-    return "unknown"
+    code, text = _code(cause), _text(error).lower()
+    if code == _NO_CONNECTION or code is None:
+        found = _by_words(text, _KNOWN)
+    elif isinstance(code, str) and code.startswith("08"):
+        found = "passing"
+    else:
+        found = next((name for name, said in _KNOWN.items() if code in said.codes), None)
+    return found or _by_words(text, ("full",)) or "unknown"
 
 
-def _is_better_said(name: str, cause: BaseException) -> bool:
-    """MySQL's "can't connect" has one number, and the reason in words."""
-    return name == "passing" and any(
-        word in str(cause).lower() for word in _KNOWN["unreachable"].words
-    )
+def _by_words(text: str, names: Iterable[str]) -> str | None:
+    return next((name for name in names if any(word in text for word in _KNOWN[name].words)), None)
 
 
 def _code(cause: BaseException) -> object:
-    state = getattr(cause, "sqlstate", None)
-    if state is not None:
-        return state
+    first = cause.args[0] if cause.args else None
+    if isinstance(first, int) and not isinstance(cause, OSError):
+        return first  # PyMySQL has an SQLSTATE too, which says less
     name = getattr(cause, "sqlite_errorname", None)
     if name is not None:
         return "_".join(name.split("_")[:2])  # SQLITE_READONLY_DIRECTORY is an SQLITE_READONLY
-    first = cause.args[0] if cause.args else None
-    return first if isinstance(first, int) and not isinstance(cause, OSError) else None
+    return getattr(cause, "sqlstate", None)
 
 
 def _text(error: BaseException) -> str:

@@ -1,9 +1,25 @@
 """SQLite, PostgreSQL and MariaDB as stores: what any backend promises, and what databases do."""
 
-import pytest
+import os
+import threading
+import time
+import uuid
+from urllib.parse import urlsplit
 
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.store.databases import PrivateServer, killed_in_the_middle, puts
+
+from modelyard.errors import Corrupt, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.store.sql import SqlBackend
 from modelyard.testing import BackendTests
+from modelyard.testing.strategies import few
+
+MIB = 1 << 20
+CONTENT = np.random.default_rng(5).bytes(4 * MIB)
 
 
 def _opened(url):
@@ -33,3 +49,364 @@ class TestMariadb(BackendTests):
     @pytest.fixture
     def backend(self, mariadb_url):
         yield from _opened(mariadb_url)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def url(request):
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def backend(url):
+    yield from _opened(url)
+
+
+@pytest.fixture
+def ask(url):
+    """`ask("SELECT ...")`: what the database holds, past the backend."""
+    drivers = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+    engine = sa.create_engine(drivers.get(urlsplit(url).scheme, "sqlite") + url[url.index(":") :])
+
+    def ask(statement):
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(statement))
+            return result.scalar() if result.returns_rows else None
+
+    yield ask
+    engine.dispose()
+
+
+@few(12)
+@given(data=st.data(), parts=st.integers(0, 3), more=st.sampled_from([-1, 0, 1, 5000]))
+def test_any_range_of_any_number_of_parts_is_the_slice(backend, data, parts, more):
+    size = max(parts * MIB + more, 0)
+    backend.put(f"of/{size}", CONTENT[:size])
+    near = st.sampled_from([at * MIB + off for at in range(4) for off in (-1, 0, 1, 4096)])
+    start = min(max(data.draw(near), 0), size)
+    end = min(max(data.draw(near), start), size)
+    assert backend.get(f"of/{size}", start, end) == CONTENT[start:end]
+    assert backend.get(f"of/{size}", start) == CONTENT[start:size]
+    backend.delete(f"of/{size}")
+
+
+def test_bytes_that_mean_something_in_sql_come_back(backend):
+    content = bytes(range(256)) * 3 + b"'; DROP TABLE x; -- \\' %s %(a)s ? :a \\" + b"'" * 5000
+    backend.put("k", content)
+    assert backend.get("k") == content
+
+
+def test_a_second_put_takes_the_place_of_the_first_whole(backend, ask):
+    backend.put("k", CONTENT[: 3 * MIB])
+    assert backend.get("k", 5, 10) == CONTENT[5:10]
+    other = SqlBackend(backend._database._url.render_as_string())
+    other.put("k", CONTENT[MIB : 2 * MIB])
+    other.close()
+    assert backend.get("k", 5, 10) == CONTENT[MIB + 5 : MIB + 10]
+    assert ask("SELECT count(*) FROM yard_store_part") == 1
+    assert ask("SELECT count(*) FROM yard_store_object") == 1
+
+
+def test_a_lost_part_is_told(backend, ask):
+    backend.put("k", CONTENT[: 3 * MIB])
+    ask("DELETE FROM yard_store_part WHERE number = 1")
+    assert backend.get("k", 0, MIB) == CONTENT[:MIB]
+    with pytest.raises(Corrupt) as caught:
+        backend.get("k")
+    assert caught.value.kind == "short-object"
+
+
+def test_delete_leaves_nothing(backend, ask):
+    backend.put("k", CONTENT)
+    backend.delete("k")
+    assert ask("SELECT count(*) FROM yard_store_part") == 0
+    assert ask("SELECT count(*) FROM yard_store_upload") == 0
+
+
+@pytest.mark.slow
+def test_64_mib_are_put_in_little_memory(url):
+    process = puts(url, 64 * MIB)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert int(said.split()[1]) < 24 * MIB
+
+
+@pytest.mark.slow
+def test_a_put_that_is_killed_leaves_nothing_to_see_and_little_to_clean(backend, url, ask):
+    backend.put("kept", b"kept")
+    killed_in_the_middle(url, 512 * MIB, lambda: ask("SELECT count(*) FROM yard_store_upload"))
+    assert list(backend.keys()) == ["kept", "warm"]
+    assert backend.stat("big") is None
+    assert backend.remove_leftovers() == 0  # it may be alive, for all we know
+    assert backend.remove_leftovers(-1.0) == 1
+    assert ask("SELECT count(*) FROM yard_store_part") == 4
+    assert backend.get("kept") == b"kept"
+
+
+@pytest.mark.slow
+def test_two_processes_put_one_key_at_once(backend, url, ask):
+    processes = [puts(url, 20 * MIB, 4) for _ in range(2)]
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert backend.get("big", 19 * MIB) == bytes(range(256)) * (MIB >> 8)
+    assert list(backend.keys()) == ["big", "warm"]
+    assert ask("SELECT count(*) FROM yard_store_part") == 20 + 3
+    assert ask("SELECT count(*) FROM yard_store_upload") == 0
+
+
+def test_tables_are_made_once_by_many_at_once(url):
+    backends = [SqlBackend(url) for _ in range(6)]
+    threads = [
+        threading.Thread(target=backend.put, args=(f"k/{number}", b"x"))
+        for number, backend in enumerate(backends)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(backends[0].keys()) == [f"k/{number}" for number in range(6)]
+    for backend in backends:
+        backend.close()
+
+
+def test_a_swept_upload_is_written_again(backend, ask):
+    """Its writer slept longer than gc waits, then goes on."""
+    swept, stop = [], threading.Event()
+
+    def sweep():
+        while not swept and not stop.is_set():
+            if backend.remove_leftovers(-1.0):
+                swept.append(True)
+
+    backend.put("first", b"")
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    for _ in range(20):
+        backend.put("k", CONTENT * 5)
+        if swept:
+            break
+    stop.set()
+    sweeper.join()
+    assert swept
+    assert backend.get("k") == CONTENT * 5
+    assert ask("SELECT count(*) FROM yard_store_part") == 20
+
+
+SECRET = "correct-horse-battery"
+
+
+def _put_and_close(url):
+    backend = SqlBackend(url)
+    try:
+        backend.put("k", b"environment")
+    finally:
+        backend.close()
+
+
+def _refused(url):
+    with pytest.raises((Denied, NotFound, Unavailable, InvalidInput)) as caught:
+        _put_and_close(url)
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+    return type(caught.value), caught.value.kind
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_password_in_the_url_is_refused(scheme):
+    for url in (f"{scheme}://u:{SECRET}@h/db", f"{scheme}://h/db?password={SECRET}"):
+        assert _refused(url) == (InvalidInput, "secret-in-url")
+
+
+@pytest.mark.parametrize(
+    "url", ["x", "sqlite:///", "oracle://h/d", "mysql://h", "postgresql://127.0.0.1/d?no_such_option=1"]
+)
+def test_a_url_of_no_database_is_refused(url):
+    assert _refused(url) == (InvalidInput, "bad-store-url")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_an_unknown_host_is_told_at_once(scheme):
+    begin = time.monotonic()
+    found = _refused(f"{scheme}://yard@no-such-host.invalid/db")
+    assert found == (Unavailable, "store-unavailable")
+    assert time.monotonic() - begin < 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_is_not_there_is_told_soon(scheme):
+    begin = time.monotonic()
+    assert _refused(f"{scheme}://yard@127.0.0.1:1/db") == (Unavailable, "store-unavailable")
+    assert time.monotonic() - begin < 12
+
+
+def test_a_database_that_is_not_there_is_told(postgres_url, mariadb_url):
+    for url in (postgres_url, mariadb_url):
+        assert _refused(f"{url.rpartition('/')[0]}/no_such_db") == (NotFound, "no-database")
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path):
+    (tmp_path / "store.db").write_bytes(os.urandom(5000))
+    with pytest.raises(Corrupt) as caught:
+        SqlBackend(f"sqlite:///{tmp_path}/store.db").stat("k")
+    assert caught.value.kind == "store-damaged"
+
+
+def test_a_file_that_may_only_be_read_is_read(tmp_path):
+    whole = SqlBackend(f"sqlite:///{tmp_path}/store.db")
+    whole.put("k", b"x")
+    reading = SqlBackend(f"sqlite:///file:{tmp_path}/store.db?mode=ro&uri=true")
+    assert reading.get("k") == b"x"
+    with pytest.raises(Denied) as caught:
+        reading.put("k", b"y")
+    assert caught.value.kind == "store-permission"
+    reading.close()
+    whole.close()
+
+
+def test_a_database_that_may_only_be_read_is_told(postgres_url):
+    name = postgres_url.rpartition("/")[2]
+    engine = sa.create_engine("postgresql+psycopg" + postgres_url[len("postgresql") :])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    engine.dispose()
+    assert _refused(postgres_url) == (Denied, "store-permission")
+
+
+def test_rights_that_are_missing_are_told(mariadb_url, monkeypatch):
+    user, name = f"u{uuid.uuid4().hex[:10]}", mariadb_url.rpartition("/")[2]
+    engine = sa.create_engine("mysql+pymysql" + mariadb_url[len("mysql") :])
+    theirs = mariadb_url.replace("yard@", f"{user}@")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE USER {user}@localhost IDENTIFIED BY '{SECRET}'")
+        try:
+            connection.exec_driver_sql(f"GRANT SELECT ON {name}.* TO {user}@localhost")
+            assert _refused(theirs) == (Denied, "store-credentials")
+            monkeypatch.setenv("YARD_STORE_PASSWORD", f"not-{SECRET}")
+            assert _refused(theirs) == (Denied, "store-credentials")
+            monkeypatch.setenv("YARD_STORE_PASSWORD", SECRET)
+            assert _refused(theirs) == (Denied, "store-permission")
+        finally:
+            connection.exec_driver_sql(f"DROP USER {user}@localhost")
+    engine.dispose()
+
+
+@pytest.fixture
+def passwords(mariadb_url):
+    """A user of MariaDB with a password, and all rights on the database."""
+    user, name = f"u{uuid.uuid4().hex[:10]}", mariadb_url.rpartition("/")[2]
+    engine = sa.create_engine("mysql+pymysql" + mariadb_url[len("mysql") :])
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE USER {user}@localhost IDENTIFIED BY '{SECRET}'")
+        connection.exec_driver_sql(f"GRANT ALL ON {name}.* TO {user}@localhost")
+        yield user
+        connection.exec_driver_sql(f"DROP USER {user}@localhost")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("variable", ["YARD_STORE_PASSWORD", "MYSQL_PWD"])
+def test_mysql_takes_the_password_from_the_environment(
+    mariadb_url, passwords, monkeypatch, variable
+):
+    monkeypatch.setenv(variable, SECRET)
+    backend = SqlBackend(mariadb_url.replace("yard@", f"{passwords}@"))
+    backend.put("k", b"x")
+    backend.close()
+
+
+def test_mysql_takes_user_and_password_from_the_users_file(
+    mariadb_url, passwords, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".my.cnf").write_text(f"[client]\nuser={passwords}\npassword='{SECRET}'\n")
+    backend = SqlBackend(mariadb_url.replace("yard@", ""))
+    backend.put("k", b"x")
+    backend.close()
+
+
+@pytest.fixture
+def private(request, tmp_path_factory, require):
+    """`private("postgres")`: a server of this test's own."""
+    servers = []
+
+    def start(name, *settings):
+        from tests.services.kinds import SERVICES
+
+        require(name, found=SERVICES[name].program() is not None)
+        folder = tmp_path_factory.mktemp(name)
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o755)  # the server's user is another than ours
+        servers.append(PrivateServer(name, folder, *settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("postgres", ()), ("mariadb", ("--max-allowed-packet=1M",))],
+)
+def test_puts_outlive_a_crash_of_the_database(private, name, settings):
+    """MariaDB takes but 1 MiB at once here: parts are smaller, and twice as many."""
+    server = private(name, *settings)
+    backend = SqlBackend(server.url)
+    quotes = b"'" * (2 * MIB) + CONTENT
+    backend.put("before", quotes)
+    acknowledged, stop = [], threading.Event()
+
+    def put_on():
+        number = 0
+        while not stop.is_set():
+            backend.put(f"k/{number}", CONTENT[: MIB + number])
+            acknowledged.append(number)
+            number += 1
+
+    writer = threading.Thread(target=put_on)
+    writer.start()
+    for _ in range(2):
+        seen = len(acknowledged)
+        while len(acknowledged) < seen + 3:
+            assert writer.is_alive()
+            time.sleep(0.01)
+        server.kill()
+        server.start()
+    seen = len(acknowledged)
+    while len(acknowledged) < seen + 3:
+        assert writer.is_alive()
+        time.sleep(0.01)
+    stop.set()
+    writer.join()
+    for number in acknowledged:
+        assert backend.get(f"k/{number}") == CONTENT[: MIB + number]
+    assert backend.get("before") == quotes
+    assert backend.get("before", 2 * MIB - 5, 2 * MIB + 5) == b"'" * 5 + CONTENT[:5]
+    backend.close()
+
+
+@pytest.mark.slow
+def test_postgres_takes_the_password_from_where_libpq_looks(private, monkeypatch, tmp_path):
+    server = private("postgres")
+    engine = sa.create_engine("postgresql+psycopg" + server.url[len("postgresql") :])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE locked SUPERUSER LOGIN PASSWORD '{SECRET}'")
+    access = server.folder / "data" / "pg_hba.conf"
+    access.write_text("host all locked 127.0.0.1/32 scram-sha-256\n" + access.read_text())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    engine.dispose()
+    url = server.url.replace("yard@", "locked@")
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+    assert _refused(url) == (Denied, "store-credentials")
+    monkeypatch.setenv("PGPASSWORD", f"not-{SECRET}")
+    assert _refused(url) == (Denied, "store-credentials")
+    monkeypatch.setenv("YARD_STORE_PASSWORD", SECRET)
+    _put_and_close(url)
+    monkeypatch.delenv("YARD_STORE_PASSWORD")
+    monkeypatch.delenv("PGPASSWORD")
+    (tmp_path / "pgpass").write_text(f"*:*:*:locked:{SECRET}\n")
+    (tmp_path / "pgpass").chmod(0o600)
+    backend = SqlBackend(url)
+    assert backend.get("k") == b"environment"
+    backend.close()
