@@ -35,11 +35,11 @@ def settings(place: Place) -> dict[str, str]:
 
 
 def no_credentials(place: Place) -> Denied:
-    names = place.scheme.environment
-    places = ", ".join((*names[:2], *place.scheme.files))
+    """Nothing tells who we are."""
     return Denied(
-        "store-credentials", f"no credentials for {place.url} were found", hint=f"set {places}"
-    )
+        "store-credentials", f"no credentials for {place.url} were found",
+        hint=f"set {place.scheme.credentials}",
+    )  # fmt: skip
 
 
 def _variable(*names: str) -> str:

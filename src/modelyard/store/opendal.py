@@ -36,8 +36,6 @@ __all__ = ["OpenDalBackend"]
 
 T = TypeVar("T")
 
-_TIMEOUT = 20.0
-"""Seconds without an answer, or without a byte of it, after which a request is given up."""
 _SLOWEST = 200_000
 """Bytes per second below which an upload counts as stuck."""
 _FIRST_PATIENCE = 4.0
@@ -52,9 +50,12 @@ class OpenDalBackend:
     `no-bucket`, `Unavailable` `store-unavailable` and `disk-full`.
     """
 
-    def __init__(self, place: Place, *, patience: float = 60.0, part: int = 64 << 20) -> None:
+    def __init__(
+        self, place: Place, *, patience: float = 60.0, timeout: float = 20.0, part: int = 64 << 20
+    ) -> None:
         """`patience`: seconds during which a failed request is tried again.
 
+        `timeout`: seconds without an answer, or without a byte of it, that make a request fail.
         Objects of more than two `part`s (bytes, at least 5 MiB) go up in parts, four at once.
         """
         opendal = need("opendal", "cloud")
@@ -63,6 +64,7 @@ class OpenDalBackend:
             max_object=place.scheme.max_object, is_local=False, max_parallel=_PARALLEL
         )
         self._patience = patience
+        self._timeout = timeout
         self._part = part
         self._layers = opendal.layers
         self._has_met = False
@@ -153,12 +155,12 @@ class OpenDalBackend:
         if limit is not None and len(data) > limit:
             raise InvalidInput("object-too-large", f"{key} has {len(data)} bytes")
 
-    def _operator(self, seconds: float = _TIMEOUT) -> Any:
-        """The operator whose requests are given up after so many seconds, in steps of 20."""
-        steps = int(seconds // _TIMEOUT) or 1
+    def _operator(self, size: int = 0) -> Any:
+        """The operator that gives up a request after the timeout, later for large uploads."""
+        steps = 1 + int(size / _SLOWEST / self._timeout)
         with self._lock:
             if steps not in self._with_timeout:
-                timeout = steps * _TIMEOUT
+                timeout = steps * self._timeout
                 layer = self._layers.TimeoutLayer(timeout=timeout, io_timeout=timeout)
                 self._with_timeout[steps] = self._plain.layer(layer)
             return self._with_timeout[steps]
@@ -180,7 +182,7 @@ class OpenDalBackend:
         if size > 2 * self._part and self._can_part:
             options.update(chunk=self._part, concurrent=4)
             size = self._part * 4
-        self._operator(_TIMEOUT + size / _SLOWEST).write(key, bytes(data), **options)
+        self._operator(size).write(key, bytes(data), **options)
 
     def _file(self, key: str) -> Any:
         """What the service tells of an object; `NotFound` `no-object` for a folder."""
@@ -248,8 +250,8 @@ class OpenDalBackend:
         A sum of 32 letters may be something else (S3 with KMS, some WebDAV): then the object is
         read back once, and sums are not looked at any more.
         """
-        found = self._file(key)
-        if found.content_length != len(data):
+        found = self._find(key)
+        if found is None or found.content_length != len(data):
             return False
         told = _md5_told(found) if self._tells_md5 else None
         if told is None or told == _md5(data):
@@ -261,13 +263,21 @@ class OpenDalBackend:
 
     def _is_proven(self, key: str, data: bytes) -> bool:
         """Whether an earlier try surely arrived."""
+        found = self._find(key)
+        return (
+            found is not None
+            and found.content_length == len(data)
+            and _md5_told(found) == _md5(data)
+        )
+
+    def _find(self, key: str) -> Any:
+        """As `_file`, and None if there is none."""
         try:
-            found = self._file(key)
+            return self._file(key)
         except Exception as error:
-            if is_missing(error) or isinstance(error, NotFound):
-                return False
+            if is_missing(error):
+                return None
             raise
-        return found.content_length == len(data) and _md5_told(found) == _md5(data)
 
 
 def _md5(data: bytes) -> str:

@@ -63,7 +63,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_missing(error: BaseException) -> bool:
-    """The object is not there: as opposed to the bucket."""
+    """The object is not there: as opposed to the bucket. `NotFound` may be ours or OpenDAL's."""
     name = type(error).__name__
     return name in ("NotFound", "IsADirectory", "NotADirectory") and not _NO_BUCKET.search(
         str(error)
@@ -133,15 +133,14 @@ def _no_bucket(place: Place) -> NotFound:
 
 
 def _denied(place: Place, told: str) -> Denied:
-    places = ", ".join(place.scheme.environment[:2] + place.scheme.files)
     if _BAD_CREDENTIALS.search(told) or "401" in told:
         return Denied(
             "store-credentials", f"{place.url} does not accept the credentials: {told}",
-            hint=f"they come from {places}",
+            hint=f"they come from {place.scheme.credentials}",
         )  # fmt: skip
     return Denied(
         "store-permission", f"{place.url} does not allow this: {told}",
-        hint=f"the credentials of {places} must read, write, list and delete there",
+        hint=f"who may read, write, list and delete there is told by {place.scheme.credentials}",
     )  # fmt: skip
 
 

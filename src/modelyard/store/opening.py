@@ -124,8 +124,7 @@ def shown(url: str) -> str:
     words = []
     for word in re.split("[&;]", query):
         key, _, value = word.partition("=")
-        hidden = _SECRET.search(key) or "@" in unquote(value)
-        words.append(f"{key}=***" if hidden else word)
+        words.append(f"{key}=***" if _hides(key, unquote(value)) else word)
     text = head + mark + "&".join(words)
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
@@ -168,7 +167,7 @@ def _split_hosts(url: str, parts: SplitResult | None) -> SplitResult:
 def _check_query(url: str, scheme: Scheme, query: str) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
     for key, value in pairs:
-        if _SECRET.search(key) or "@" in value or _SECRET.search(value.partition(":")[0]):
+        if _hides(key, value):
             raise _secret(url, scheme)
     if scheme.keys is None:
         return
@@ -218,6 +217,13 @@ def _check_prefix(url: str, prefix: str) -> None:
         raise _bad(url, "has a prefix that is no plain path", hint="words with / between them")
 
 
+def _hides(key: str, value: str) -> bool:
+    """Whether a parameter is, or holds, something secret."""
+    return bool(
+        _SECRET.search(unquote(key)) or "@" in value or _SECRET.search(value.partition(":")[0])
+    )
+
+
 def _unknown_scheme(name: str) -> InvalidInput:
     near = difflib.get_close_matches(name.lower(), SCHEMES, 1)
     known = ", ".join(SCHEMES)
@@ -228,10 +234,10 @@ def _unknown_scheme(name: str) -> InvalidInput:
 
 
 def _secret(url: str, scheme: Scheme) -> InvalidInput:
-    places = ", ".join(scheme.environment[:2] + scheme.files)
+    hint = "leave it out" + (f" and set {scheme.credentials}" if scheme.credentials else "")
     return InvalidInput(
-        "secret-in-url", f"{shown(url)}: a name, password or key has no place in a store's URL",
-        hint=f"leave it out; it is looked for in {places}" if places else "leave it out",
+        "secret-in-url", f"{shown(url)[:200]}: a key or password has no place in a store's URL",
+        hint=hint,
     )  # fmt: skip
 
 

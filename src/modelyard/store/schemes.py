@@ -28,8 +28,10 @@ class Scheme:
     form: str
     keys: Mapping[str, str] | None = field(default_factory=dict)
     """What may stand after `?`, with its meaning; None: whatever the driver takes."""
+    credentials: str = ""
+    """What to set, in a sentence's words."""
     environment: tuple[str, ...] = ()
-    """Variables that credentials are taken from; names with one meaning follow each other."""
+    """All variables that are looked at; names with one meaning follow each other."""
     files: tuple[str, ...] = ()
     """Files that credentials are taken from."""
     extra: str | None = None
@@ -67,6 +69,7 @@ _ALL = (
             "list_version": "`2` (default) or `1`, for services whose newer list fails",
             "anonymous": _ANONYMOUS,
         },
+        credentials="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
         environment=(
             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
             "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED",
@@ -86,6 +89,10 @@ _ALL = (
             "account_name": "default: AZURE_STORAGE_ACCOUNT_NAME",
             "anonymous": _ANONYMOUS,
         },
+        credentials=(
+            "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN,"
+            " or AZURE_STORAGE_CONNECTION_STRING"
+        ),
         environment=(
             "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_KEY",
             "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
@@ -106,6 +113,7 @@ _ALL = (
             "addressing_style": "`virtual` (default) or `path`: bucket in the host or in the path",
             "anonymous": _ANONYMOUS,
         },
+        credentials="ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         environment=(
             "ALIBABA_CLOUD_ACCESS_KEY_ID", "OSS_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
             "OSS_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN", "OSS_SESSION_TOKEN",
@@ -121,6 +129,7 @@ _ALL = (
         service="Google Cloud Storage",
         form="gcs://BUCKET[/PREFIX]",
         keys={"endpoint": _ENDPOINT, "anonymous": _ANONYMOUS},
+        credentials="GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login",
         environment=("GOOGLE_APPLICATION_CREDENTIALS",),
         files=("~/.config/gcloud/application_default_credentials.json",),
         extra="cloud",
@@ -132,6 +141,7 @@ _ALL = (
         names=("webdav", "webdavs"),
         service="a WebDAV server; webdavs:// by TLS",
         form="webdav://HOST[:PORT]/FOLDER",
+        credentials="WEBDAV_USERNAME and WEBDAV_PASSWORD, or ~/.netrc",
         environment=("WEBDAV_USERNAME", "WEBDAV_PASSWORD", "WEBDAV_TOKEN"),
         files=("~/.netrc",),
         extra="cloud",
@@ -147,6 +157,7 @@ _ALL = (
         service="PostgreSQL",
         form="postgresql://USER@HOST[:PORT]/DATABASE",
         keys=None,
+        credentials="~/.pgpass, PGPASSWORD or YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD", "PGPASSWORD"),
         files=("~/.pgpass",),
         extra="postgres",
@@ -158,6 +169,7 @@ _ALL = (
         service="MySQL and MariaDB",
         form="mysql://USER@HOST[:PORT]/DATABASE",
         keys=None,
+        credentials="~/.my.cnf or YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD",),
         files=("~/.my.cnf",),
         extra="mysql",
@@ -169,6 +181,7 @@ _ALL = (
         service="MongoDB",
         form="mongodb://USER@HOST[:PORT]/DATABASE",
         keys=None,
+        credentials="YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD",),
         extra="mongodb",
     ),
