@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelyard.catalog.queries import garbage, models, reports, versions
+from modelyard.errors import NotFound
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.marks import Marks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import sqlalchemy as sa
 
     from modelyard.registry.house import House
@@ -42,13 +45,13 @@ def expire(house: House) -> int:
 
     def work(journal: Journal) -> int:
         connection, before = journal.connection, expiry(house, journal.now)
-        expired = garbage.expired_versions(connection, before)
-        old = garbage.expired_models(connection, before)
-        for key in sorted({*old, *(model_id for _, model_id, _ in expired)}):
-            models.lock(connection, key)
+        found = {model_id for _, model_id, _ in garbage.expired_versions(connection, before)}
+        held = _hold(journal, found.union(garbage.expired_models(connection, before)))
+        # only now do they stand still: another gc may have been here, or somebody restored one
+        expired = [v for v in garbage.expired_versions(connection, before) if v[1] in held]
         for key, model_id, number in expired:
             _purge(journal, key, model_id, number)
-        for key in old:
+        for key in held.intersection(garbage.expired_models(connection, before)):
             name = _name(connection, key)
             journal.write("forget-model", who="gc", model=key, name=name, detail={})
             garbage.drop_models(connection, [key])
@@ -56,6 +59,18 @@ def expire(house: House) -> int:
 
     count: int = in_journal(house, work)
     return count
+
+
+def _hold(journal: Journal, keys: Iterable[int]) -> set[int]:
+    """Lock models, always in the same order; those that are there."""
+    held = set()
+    for key in sorted(keys):
+        try:
+            journal.hold(key)
+        except NotFound:
+            continue
+        held.add(key)
+    return held
 
 
 def _purge(journal: Journal, key: int, model_id: int, number: int) -> None:
