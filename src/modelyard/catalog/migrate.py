@@ -70,10 +70,7 @@ def make_unstamped(connection: sa.Connection) -> None:
     """
     tables = set(sa.inspect(connection).get_table_names())
     ours = [table for table in metadata.sorted_tables if table.name in tables]
-    strange = {name for name in tables if not name.startswith(_SEARCH)} - {
-        table.name for table in (*ours, _stamp)
-    }
-    if strange:
+    if _strange(tables, [*ours, _stamp]):
         raise _not_a_catalog()
     if _stamp.name in tables:  # first of all, so that half a catalog is never taken for a whole one
         _stamp.drop(connection)
@@ -133,12 +130,17 @@ def _bring(connection: sa.Connection, revision: str | None) -> None:
         step(connection, current, revision)
 
 
+def _strange(tables: set[str], ours: list[sa.Table]) -> set[str]:
+    """Tables of somebody else. A store may be in the same database: it is no stranger."""
+    known = (*_SEARCH, "yard_store_")
+    return {name for name in tables if not name.startswith(known)} - {t.name for t in ours}
+
+
 def _clear(connection: sa.Connection, tables: set[str]) -> None:
     """Drop what an interrupted creation left: tables of ours, without a stamp and without a row."""
     search = [name for name in _SEARCH if name in tables]
     ours = [table for table in metadata.sorted_tables if table.name in tables]
-    strange = {name for name in tables if not name.startswith(_SEARCH)} - {t.name for t in ours}
-    if strange or any(_has_rows(connection, table) for table in ours if table.name != "fact"):
+    if _strange(tables, ours) or any(_has_rows(connection, table) for table in ours if table.name != "fact"):
         raise _not_a_catalog()
     for name in search:
         connection.exec_driver_sql(f"DROP TABLE {name}")
