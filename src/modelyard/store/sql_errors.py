@@ -99,8 +99,8 @@ _KNOWN: dict[str, _Said] = {
     ),
     "passing": _Said(
         ("40001", "40P01", "40003", "55P03", "53300", "57P01", "57P02", "57P03", "57P05",
-         1020, 1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1180, 1184, 1203, 1205, 1213, 1317,
-         1927, 2002, 2006, 2013, 2055, 4031, 0, "SQLITE_BUSY", "SQLITE_LOCKED"),
+         1020, 1040, 1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1180, 1184, 1203, 1205, 1213,
+         1317, 1927, 2002, 2006, 2013, 2055, 3101, 4031, 0, "SQLITE_BUSY", "SQLITE_LOCKED"),
         ("connection refused", "connection reset", "connection failed", "server closed", "timeout",
          "timed out", "starting up", "shutting down", "connection is closed", "connection is lost",
          "the connection is", "broken pipe", "ssl syscall", "connection to server",

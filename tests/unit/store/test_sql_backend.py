@@ -217,7 +217,8 @@ def test_a_password_in_the_url_is_refused(scheme):
 
 
 @pytest.mark.parametrize(
-    "url", ["x", "sqlite:///", "oracle://h/d", "mysql://h", "postgresql://127.0.0.1/d?no_such_option=1"]
+    "url",
+    ["x", "sqlite:///", "oracle://h/d", "mysql://h", "postgresql://127.0.0.1/d?no_such_option=1"],
 )
 def test_a_url_of_no_database_is_refused(url):
     assert _refused(url) == (InvalidInput, "bad-store-url")
