@@ -93,7 +93,7 @@ def _works_as_a_store(operator):
     assert not operator.exists("packs/ab/one")
 
 
-@pytest.mark.parametrize("kind", ["s3", "s3rver", "azblob", "oss", "oss_moto", "webdav"])
+@pytest.mark.parametrize("kind", ["s3", "s3rver", "azblob", "oss", "oss_moto", "gcs", "webdav"])
 def test_an_object_store_gives_each_test_an_empty_bucket(kind, request):
     _works_as_a_store(_opened(request.getfixturevalue(f"{kind}_url")))
 
@@ -153,6 +153,18 @@ def test_oss_knows_a_bucket_by_its_host(oss_url):
     environ = {**os.environ, "BUCKET": bucket, "http_proxy": endpoint, "no_proxy": ""}
     done = subprocess.run([sys.executable, "-c", _BY_HOST], env=environ, capture_output=True)
     assert done.stdout == b"b'by host' ['packs/one']\n", done.stderr
+
+
+def test_gcs_lets_nobody_in_without_a_token(gcs_url):
+    import opendal
+
+    store = _opened(gcs_url)
+    store.write("one", b"first", if_not_exists=True)
+    with pytest.raises(opendal.exceptions.ConditionNotMatch):
+        store.write("one", b"second", if_not_exists=True)
+    assert store.read("one") == b"first"
+    with pytest.raises(opendal.exceptions.Unexpected, match="Login Required"):
+        _opened(gcs_url, allow_anonymous="true", token="wrong").read("one")
 
 
 def test_webdav_refuses_a_wrong_password(webdav_url):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import json
 import os
 import subprocess
 import sys
@@ -17,13 +18,14 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.services import oss
+from tests.services import gcs, oss
 from tests.services.fault_proxy import FaultProxy
 from tests.services.kinds import SERVICES
 from tests.services.state import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _SCRIPT = str(ROOT / "scripts" / "services")
 
@@ -121,11 +123,11 @@ def mongodb_url(service: Callable[[str], str]) -> Iterator[str]:
         client.drop_database(name)
 
 
-def _put(url: str, headers: dict[str, str] | None = None) -> None:
-    """One PUT that makes a bucket."""
+def _put(url: str, headers: dict[str, str] | None = None, method: str = "PUT") -> None:
+    """One request that makes a bucket."""
     import urllib.request
 
-    request = urllib.request.Request(url, method="PUT", headers=headers or {}, data=b"")
+    request = urllib.request.Request(url, method=method, headers=headers or {}, data=b"")
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status in (200, 201)
 
@@ -181,6 +183,26 @@ def oss_moto_url(service: Callable[[str], str], use_credentials: Callable[[str],
     use_credentials("oss")
     _put(f"{server}/{bucket}")
     return f"oss://{bucket}/prefix?endpoint={server}&addressing_style=path"
+
+
+@pytest.fixture
+def gcs_url(service: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket of our Google Cloud Storage; the credentials file is exchanged for a token."""
+    server, bucket = service("gcs"), _new("bucket", "-")
+    subject, file = tmp_path / "google-subject", tmp_path / "google.json"
+    subject.write_text(gcs.SUBJECT)
+    words = {
+        "type": "external_account",
+        "audience": "//tests",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{server}/token",
+        "credential_source": {"file": str(subject), "format": {"type": "text"}},
+    }
+    file.write_text(json.dumps(words))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    token = {"Authorization": f"Bearer {gcs.TOKEN}"}
+    _put(f"{server}/storage/v1/b?name={bucket}", token, method="POST")
+    return f"gcs://{bucket}/prefix?endpoint={server}"
 
 
 @pytest.fixture

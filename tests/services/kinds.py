@@ -273,5 +273,12 @@ SERVICES: dict[str, Service] = {
             healthy=_answers,
             environ=_WEBDAV,
         ),
+        Service(
+            name="gcs",
+            program=lambda: sys.executable,
+            command=_own("gcs"),
+            url="http://127.0.0.1:{port}",
+            healthy=_answers,
+        ),
     )
 }
