@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound
+from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound, Unsupported
 from modelyard.store.credentials import settings
 from modelyard.store.interface import Facts, Stat, check_key
 from modelyard.store.opendal_errors import (
@@ -59,6 +60,7 @@ class OpenDalBackend:
         Objects of more than two `part`s (bytes, at least 5 MiB) go up in parts, four at once.
         """
         opendal = need("opendal", "cloud")
+        _check_process()
         self.place = place
         self.facts = Facts(
             max_object=place.scheme.max_object, is_local=False, max_parallel=_PARALLEL
@@ -166,6 +168,7 @@ class OpenDalBackend:
             return self._with_timeout[steps]
 
     def _call(self, key: str, work: Callable[[], T]) -> T:
+        _check_process()
         patience = self._patience if self._has_met else min(self._patience, _FIRST_PATIENCE)
         try:
             done = patiently(work, is_passing, patience)
@@ -278,6 +281,21 @@ class OpenDalBackend:
             if is_missing(error):
                 return None
             raise
+
+
+_process = 0
+"""The process that OpenDAL's threads live in; 0 before they do."""
+
+
+def _check_process() -> None:
+    """A forked process has none of OpenDAL's threads: it would wait for them for ever."""
+    global _process
+    _process = _process or os.getpid()
+    if _process != os.getpid():
+        raise Unsupported(
+            "forked-process", "object stores can't be used in a forked process",
+            hint="multiprocessing.set_start_method('spawn')",
+        )  # fmt: skip
 
 
 def _md5(data: bytes) -> str:

@@ -40,6 +40,9 @@ _REASONS = (
     ("Connection reset", "the connection broke"),
     ("unreachable", "there is no way to it"),
 )
+_BUSY = ("408", "423", "425", "429")
+_FULL = re.compile(r"status: 507|QuotaExceeded|InsufficientStorage|StorageFull")
+_OTHER_REGION = re.compile(r"PermanentRedirect|TemporaryRedirect|AuthorizationHeaderMalformed")
 _BAD_CREDENTIALS = re.compile(
     r"InvalidAccessKeyId|SignatureDoesNotMatch|Authenticat|AuthorizationFailure|InvalidToken"
     r"|ExpiredToken|InvalidSecurityToken|SecurityTokenExpired|TokenRefreshRequired"
@@ -57,8 +60,10 @@ def is_passing(error: BaseException) -> bool:
     name = type(error).__name__
     text = str(error)[:2000]
     status = _STATUS.search(text)
-    if status is not None and (status[1] in ("408", "429") or status[1].startswith("5")):
+    if status is not None and (status[1] in _BUSY or status[1].startswith("5")):
         return status[1] not in ("501", "505", "507")
+    if "OperationAborted" in text or "ConditionalRequestConflict" in text:
+        return True
     return name == "RateLimited" or (_is_ours(error) and _is_marked(text))
 
 
@@ -91,17 +96,20 @@ def translated(error: BaseException, place: Place, key: str) -> BaseException:
     if not _is_ours(error):
         return error
     name, text = type(error).__name__, str(error)
-    status, told = _STATUS.search(text), _told(text)
+    told = _told(text)
     if _NO_BUCKET.search(text):
         return _no_bucket(place)
     if is_missing(error):
         return NotFound("no-object", f"the store has no object {key}")
     if "signing credential" in text or "account_key" in text:
         return no_credentials(place)
-    if name == "PermissionDenied" or (status is not None and status[1] in ("401", "403")):
+    if _OTHER_REGION.search(told):
+        return InvalidInput("bad-store-url", f"{place.url} lies in another region: {told}",
+                            hint="say which: ?region=eu-central-1")  # fmt: skip
+    if _FULL.search(text):
+        return Unavailable("disk-full", f"{place.url} has no room for {key}: {told}")
+    if name == "PermissionDenied" or "status 401" in told or "status 403" in told:
         return _denied(place, told)
-    if status is not None and status[1] == "507":
-        return Unavailable("disk-full", f"{place.url} has no room for {key}")
     return _other(place, name, text, told)
 
 
@@ -120,8 +128,9 @@ def _other(place: Place, name: str, text: str, told: str) -> ModelyardError:
         return Unsupported("store-unsupported", f"{place.url} can't do this {told}".rstrip())
     reason = next((words for sign, words in _REASONS if sign in text), told)
     address = place.options.get("endpoint") or (place.host if not place.scheme.bucket else "")
+    verb = "refuses this" if "status 4" in told else "does not answer"
     return Unavailable(
-        "store-unavailable", f"{place.url} does not answer: {reason or 'no more is known'}",
+        "store-unavailable", f"{place.url} {verb}: {reason or 'no more is known'}",
         hint=f"is {address} right, and does it run?" if address else "try again later",
     )  # fmt: skip
 
@@ -138,10 +147,10 @@ def _denied(place: Place, told: str) -> Denied:
             "store-credentials", f"{place.url} does not accept the credentials: {told}",
             hint=f"they come from {place.scheme.credentials}",
         )  # fmt: skip
-    return Denied(
-        "store-permission", f"{place.url} does not allow this: {told}",
-        hint=f"who may read, write, list and delete there is told by {place.scheme.credentials}",
-    )  # fmt: skip
+    hint = f"who may read, write, list and delete there is told by {place.scheme.credentials}"
+    if "Skew" in told:
+        hint = "this machine's clock is wrong"
+    return Denied("store-permission", f"{place.url} does not allow this: {told}", hint=hint)
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -11,7 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.services.fault_proxy import LOSE, PASS, RESET, Cut, Pass, Reply
 
-from modelyard.errors import Denied, ModelyardError, NotFound, Unavailable
+from modelyard.errors import (
+    Denied,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from modelyard.store.opendal import OpenDalBackend
 from modelyard.store.opening import open_backend, parse_url
 
@@ -248,6 +255,49 @@ def test_credentials_of_webdav_come_from_netrc(webdav_url, monkeypatch, tmp_path
     netrc.write_text(f"machine 127.0.0.1 login {name} password wrong\n")
     with pytest.raises(Denied):
         open_backend(webdav_url, folder=Path()).get("k")
+
+
+def test_a_forked_process_is_told_instead_of_waiting_for_ever(backend):
+    backend.get("k")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            backend.get("k")
+        except Unsupported as error:
+            os.write(writer, error.kind.encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    assert os.read(reader, 100) == b"forked-process"
+    os.waitpid(child, 0)
+    os.close(reader)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "kind"),
+    [
+        (301, "PermanentRedirect", InvalidInput, "bad-store-url"),
+        (400, "AuthorizationHeaderMalformed", InvalidInput, "bad-store-url"),
+        (400, "Whatever", Unavailable, "store-unavailable"),
+        (401, "Whatever", Denied, "store-credentials"),
+        (403, "SignatureDoesNotMatch", Denied, "store-credentials"),
+        (403, "AccessDenied", Denied, "store-permission"),
+        (403, "RequestTimeTooSkewed", Denied, "store-permission"),
+        (404, "NoSuchBucket", NotFound, "no-bucket"),
+        (404, "NoSuchKey", NotFound, "no-object"),
+        (507, "InsufficientStorage", Unavailable, "disk-full"),
+    ],
+)
+def test_what_a_service_says_becomes_one_of_our_errors(backend, proxy, status, code, error, kind):
+    body = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode()
+    proxy.plan([Reply(status, body=body)] * 50)
+    begun = time.monotonic()
+    with pytest.raises(error) as caught:
+        backend.put("other", CONTENT)
+    assert caught.value.kind == kind
+    assert code in str(caught.value) or kind.startswith("no-")
+    assert time.monotonic() - begun < 5
 
 
 def test_many_threads_wait_beside_each_other(backend, proxy):
