@@ -66,6 +66,12 @@ COMMANDS = {
     "rename": Entry("deletion", "Change", "Give a model another name."),
     "delete": Entry("deletion", "Change", "Delete a model or one version."),
     "restore": Entry("deletion", "Change", "Undo a deletion."),
+    "copy": Entry("transfer", "Move", "Copy a model from one yard into another."),
+    "mirror": Entry("transfer", "Move", "Copy all models of one yard into another."),
+    "export": Entry("transfer", "Move", "Write one version into a tar file."),
+    "import": Entry("transfer", "Move", "Commit the version that a tar file holds."),
+    "backup": Entry("transfer", "Move", "Write the whole yard into one file."),
+    "restore-backup": Entry("transfer", "Move", "Make a yard of a backup, in an empty folder."),
     "gc": Entry("house", "Keep", "Give back the space of what nothing needs any more."),
     "verify": Entry("house", "Keep", "Read everything and say what is damaged."),
     "rekey": Entry("house", "Keep", "Encrypt with another master key."),
@@ -88,7 +94,7 @@ class Root(click.Group):
         if name not in COMMANDS:
             return None
         module = import_module(f"modelyard.cli.{COMMANDS[name].module}")
-        loaded: click.Command = getattr(module, f"{name}_command")
+        loaded: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return loaded
 
     def resolve_command(

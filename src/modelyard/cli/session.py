@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -12,7 +13,7 @@ import click
 from modelyard.cli.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from modelyard.config import YardChoice
     from modelyard.core.yard import Yard
@@ -75,6 +76,19 @@ class Session:
                 choose_yard(self.yard_option, environment=self.environment, cwd=self.cwd)
             )
         return self._open(YardChoice(checkout.yard_url, "checkout"))
+
+    @contextmanager
+    def yard_at(self, place: str) -> Iterator[Yard]:
+        """A yard that is named beside the one of `--yard`, open as long as it takes."""
+        from modelyard import registry
+        from modelyard.errors import Unsupported
+
+        if "://" in place:
+            raise Unsupported(
+                "no-remote", f"{place}: only folders can be opened", hint="give a path"
+            )
+        with registry.open_yard(self.cwd / Path(place).expanduser(), author=self.author()) as yard:
+            yield yard
 
     def checkout(self) -> Checkout:
         """The checkout around the working directory. NotFound `no-checkout` outside of one."""

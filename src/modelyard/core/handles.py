@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.diff import Diff
     from modelyard.core.evaluation import Choice, Comparison, Evaluation
+    from modelyard.core.transfer import Copied, Exported
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
@@ -179,6 +180,10 @@ class Model:
         """Set and remove labels of the model; those it has then."""
         return self.yard.label(self.name, add=add, remove=remove)
 
+    def copy_to(self, target: Yard | Path | str, **options: Any) -> Copied:
+        """Copy all versions into another yard; see `Yard.copy_to`."""
+        return self.yard.copy_to(target, self.name, **options)
+
     def __repr__(self) -> str:
         return f"{self.yard!r}.model({self.name!r})"
 
@@ -282,6 +287,14 @@ class Version:
     ) -> CheckedOut:
         """Write the files into a folder, whole or not at all."""
         return self.yard.checkout(self.model, self.number, dest, files=files, progress=progress)
+
+    def copy_to(self, target: Yard | Path | str, **options: Any) -> Copied:
+        """Copy it and its ancestors into another yard; see `Yard.copy_to`."""
+        return self.yard.copy_to(target, self.model, self.number, **options)
+
+    def export(self, file: Path | str) -> Exported:
+        """Write it into a tar file; see `Yard.export`."""
+        return self.yard.export(self.model, self.number, file)
 
     def tensor(self, name: str) -> np.ndarray:
         """One tensor; only its chunks are read."""

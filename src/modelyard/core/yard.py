@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.handles import Model
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
+    from modelyard.core.transfer import BackedUp, Copied, Exported
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import (
         CheckedOut,
@@ -428,6 +429,57 @@ class Yard(Protocol):
 
     def stats(self) -> YardStats:
         """Bytes of the yard and of each model."""
+
+    # -- other yards and files -------------------------------------------------------------------
+
+    def copy_to(
+        self,
+        target: Yard | Path | str,
+        model: str,
+        revision: Rev = None,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Copied:
+        """Copy a model into another yard: only chunks that it lacks travel, each of them checked.
+
+        Commits, numbers, labels, reports and refs come along. Numbers that are taken there become
+        the next ones; refs and labels that differ there stay, and are told as conflicts. Run again
+        after an interruption, it sends what is missing.
+
+        Args:
+            target: Another yard, or its folder.
+            revision: Only this version and its ancestors; the whole model if None.
+        """
+
+    def mirror_to(
+        self,
+        target: Yard | Path | str,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Copied:
+        """Copy all models; what is there already costs no request to either store."""
+
+    def backup(
+        self, file: Path | str | None, *, progress: Callable[[Progress], None] | None = None
+    ) -> BackedUp:
+        """Write the whole yard into a new file, as of one moment; `registry.restore_backup` reads
+        it. Without a file, the catalog's rows go into the store. Conflict: `file-exists`.
+        """
+
+    def export(self, model: str, revision: Rev, file: Path | str) -> Exported:
+        """Write one version into a new tar file: docs/spec/export-1.md. Conflict: `file-exists`."""
+
+    def import_version(self, file: Path | str, *, model: str | None = None) -> Committed:
+        """Commit what `export` wrote, checked, and once only.
+
+        Args:
+            model: Its name; as in the file if None.
+
+        Raises:
+            InvalidInput: `bad-export`; nothing was committed.
+        """
 
     def close(self) -> None:
         """Let go of files and threads; nothing can be asked afterwards."""

@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import blake3
@@ -18,6 +19,7 @@ from modelyard.core.transfer import BackedUp
 from modelyard.core.version import Progress
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.house import create_house
+from modelyard.registry.settings import CATALOG, STORE, Settings
 from modelyard.registry.transfer.backup import DUMP, HEAD, TAIL_SIZE, tail
 from modelyard.registry.transfer.dump import load_dump, read_dump
 from modelyard.registry.transfer.schedule import newest_dump
@@ -25,13 +27,11 @@ from modelyard.store.interface import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from modelyard.registry.house import House
-    from modelyard.registry.settings import Settings
     from modelyard.store.interface import Backend
 
-__all__ = ["restore_backup", "restore_dump"]
+__all__ = ["restore", "restore_backup", "restore_dump"]
 
 _PIECE = 16 << 20
 _LARGEST_HEAD = 256 << 20
@@ -50,6 +50,33 @@ class _Packs(Protocol):
         """What the dump says is needed."""
 
     def packs(self) -> Iterator[tuple[str, bytes]]: ...
+
+
+def restore(
+    source: Path | str,
+    path: Path | str,
+    *,
+    author: str,
+    store: str | None,
+    catalog: str | None,
+    key: str | None,
+    report: Callable[[Progress], None] | None,
+) -> BackedUp:
+    """A yard of a backup's file, or of the newest dump in a store: a folder, or a URL."""
+    if key is not None and not key.startswith("env:"):
+        key = str(Path(key).expanduser().absolute())
+    settings = Settings(store=store or STORE, catalog=catalog or CATALOG, key=key)
+    root, told = Path(path).expanduser().absolute(), report or (lambda _progress: None)
+    place = Path(source).expanduser().absolute()
+    if "://" not in str(source) and not place.is_dir():
+        return restore_backup(place, root, settings, author, told)
+    from modelyard.store.opening import open_backend
+
+    backend = open_backend(str(source) if "://" in str(source) else str(place), folder=root)
+    try:
+        return restore_dump(backend, root, settings, author, told)
+    finally:
+        backend.close()
 
 
 def restore_backup(
