@@ -28,6 +28,7 @@ class Row(NamedTuple):
 _FIND = sa.select(OBJECTS.c.upload, OBJECTS.c.size, OBJECTS.c.part_size, OBJECTS.c.modified).where(
     OBJECTS.c.key == sa.bindparam("key")
 )
+_HOLD = sa.select(OBJECTS.c.upload).where(OBJECTS.c.key == sa.bindparam("key")).with_for_update()
 
 
 def find(connection: sa.Connection, key: str) -> Row | None:
@@ -50,11 +51,11 @@ def show(connection: sa.Connection, key: str, upload: int, *, size: int, part_si
     """Let `key` name `upload` from now on; what it named before is deleted."""
     values = {"upload": upload, "size": size, "part_size": part_size, "modified": now(connection)}
     while True:
-        connection.execute(_insert_if_absent(connection, OBJECTS, {"key": key, **values}, "key"))
-        held = sa.select(OBJECTS.c.upload).where(OBJECTS.c.key == key).with_for_update()
-        before = connection.execute(held).scalar()
-        if before == upload:
+        if _insert_if_absent(connection, OBJECTS, {"key": key, **values}):
             return
+        before = connection.execute(_HOLD, {"key": key}).scalar()
+        if before == upload:
+            return  # this was done already, and its reply was lost
         if before is not None:
             connection.execute(sa.update(OBJECTS).where(OBJECTS.c.key == key).values(values))
             connection.execute(sa.delete(PARTS).where(PARTS.c.upload == before))
@@ -62,8 +63,7 @@ def show(connection: sa.Connection, key: str, upload: int, *, size: int, part_si
 
 
 def remove(connection: sa.Connection, key: str) -> None:
-    held = sa.select(OBJECTS.c.upload).where(OBJECTS.c.key == key).with_for_update()
-    upload = connection.execute(held).scalar()
+    upload = connection.execute(_HOLD, {"key": key}).scalar()
     if upload is not None:
         connection.execute(sa.delete(OBJECTS).where(OBJECTS.c.key == key))
         connection.execute(sa.delete(PARTS).where(PARTS.c.upload == upload))
@@ -71,8 +71,7 @@ def remove(connection: sa.Connection, key: str) -> None:
 
 def open_upload(connection: sa.Connection, upload: int) -> None:
     """Note an upload, so that its parts are found if its writer dies."""
-    values = {"upload": upload, "touched": now(connection)}
-    connection.execute(_insert_if_absent(connection, UPLOADS, values, "upload"))
+    _insert_if_absent(connection, UPLOADS, {"upload": upload, "touched": now(connection)})
 
 
 def touch(connection: sa.Connection, upload: int) -> bool:
@@ -104,13 +103,15 @@ def sweep(connection: sa.Connection, upload: int, seconds: float) -> bool:
 
 
 def _insert_if_absent(
-    connection: sa.Connection, table: sa.Table, values: dict[str, object], key: str
-) -> sa.Insert:
+    connection: sa.Connection, table: sa.Table, values: dict[str, object]
+) -> bool:
+    """False if a row of this key is there already, which stays as it is."""
+    statement: sa.Insert
     match connection.dialect.name:
         case "sqlite":
-            return sqlite.insert(table).values(values).on_conflict_do_nothing()
+            statement = sqlite.insert(table).values(values).on_conflict_do_nothing()
         case "postgresql":
-            return postgresql.insert(table).values(values).on_conflict_do_nothing()
+            statement = postgresql.insert(table).values(values).on_conflict_do_nothing()
         case _:
-            same = {key: table.c[key]}
-            return mysql.insert(table).values(values).on_duplicate_key_update(same)
+            statement = mysql.insert(table).values(values).prefix_with("IGNORE")
+    return connection.execute(statement).rowcount == 1

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,12 +19,13 @@ _PUTS = str(Path(__file__).with_name("far_puts.py"))
 class PrivateServer:
     """A service that one test alone uses, so that it may be killed, with settings of its own."""
 
-    def __init__(self, name, folder, *settings):
-        self.service, self.folder, self.settings = SERVICES[name], folder, settings
+    def __init__(self, name, *settings):
+        self.service, self.settings = SERVICES[name], settings
         self.program = self.service.program()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"yard-private-{name}-"))
         if as_user(self.service):
-            shutil.chown(folder, self.service.user, self.service.user)
-        self.service.prepare(self.program, folder)
+            shutil.chown(self.folder, self.service.user, self.service.user)
+        self.service.prepare(self.program, self.folder)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -53,6 +55,10 @@ class PrivateServer:
         """All its processes at once, as a crash of the machine would."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.folder)
 
 
 def puts(url, size, count=1):

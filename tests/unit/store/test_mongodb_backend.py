@@ -223,9 +223,9 @@ def test_a_server_that_is_not_there_is_told_soon(host):
 
 
 @pytest.mark.slow
-def test_puts_outlive_a_crash_of_the_database(tmp_path_factory, require):
+def test_puts_outlive_a_crash_of_the_database(require):
     require("mongodb", found=SERVICES["mongodb"].program() is not None)
-    server = PrivateServer("mongodb", tmp_path_factory.mktemp("mongodb"), "--sync-on-commit")
+    server = PrivateServer("mongodb", "--sync-on-commit")
     backend = MongoBackend(f"{server.url}yard")
     acknowledged, stop = [], threading.Event()
 
@@ -253,4 +253,4 @@ def test_puts_outlive_a_crash_of_the_database(tmp_path_factory, require):
     for number in acknowledged:
         assert backend.get(f"k/{number}") == CONTENT[: MIB + number]
     backend.close()
-    server.kill()
+    server.close()

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.services.kinds import SERVICES
 from tests.unit.store.databases import PrivateServer, killed_in_the_middle, puts
 
 from modelyard.errors import Corrupt, Denied, InvalidInput, NotFound, Unavailable
@@ -325,23 +326,18 @@ def test_mysql_takes_user_and_password_from_the_users_file(
 
 
 @pytest.fixture
-def private(request, tmp_path_factory, require):
+def private(require):
     """`private("postgres")`: a server of this test's own."""
     servers = []
 
     def start(name, *settings):
-        from tests.services.kinds import SERVICES
-
         require(name, found=SERVICES[name].program() is not None)
-        folder = tmp_path_factory.mktemp(name)
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)  # the server's user is another than ours
-        servers.append(PrivateServer(name, folder, *settings))
+        servers.append(PrivateServer(name, *settings))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.kill()
+        server.close()
 
 
 @pytest.mark.slow
