@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from modelyard.registry.collect import LocalFile
     from modelyard.registry.house import House
     from modelyard.store.codecs.workspace import Bytes
+    from modelyard.store.fetch import Ahead
 
-__all__ = ["Made", "NewBlob", "ParentFiles", "open_blob", "place_of", "store_file", "store_made"]
+__all__ = [
+    "Made", "NewBlob", "ParentFiles", "blobs_ahead", "open_blob", "place_of", "store_file",
+    "store_made",
+]  # fmt: skip
 
 _ONE_CHUNK = 1 << 18
 """A file up to this size is one chunk, whatever it holds."""
@@ -51,14 +56,26 @@ class NewBlob:
     """Tensors of this file that lie in other files."""
 
 
-def open_blob(house: House, blob: BlobRow) -> BlobReader:
+@contextmanager
+def blobs_ahead(house: House, rows: Sequence[BlobRow]) -> Iterator[Ahead | None]:
+    """Blobs that are going to be opened, in this order: what is small of them comes together."""
+    if house.backend.facts.is_local:
+        yield None
+        return
+    found = house.index.rows({blob.content_id for blob in rows})
+    wanted = [found[blob.content_id] for blob in rows if blob.content_id in found]
+    with house.reader.ahead(wanted, house.reader.bases(wanted)) as ahead:
+        yield ahead
+
+
+def open_blob(house: House, blob: BlobRow, ahead: Ahead | None = None) -> BlobReader:
     """A stored blob's bytes."""
     row = house.index.rows([blob.content_id]).get(blob.content_id)
     if row is None:
         raise Corrupt("chunk-lost", f"the content of blob {blob.sha256.hex()[:12]} is lost")
     if not blob.is_recipe:
-        return BlobReader(house.reader, [(row.hash, row.size)])
-    return BlobReader(house.reader, decode_recipe(house.reader.record(row)))
+        return BlobReader(house.reader, [(row.hash, row.size)], ahead)
+    return BlobReader(house.reader, decode_recipe(house.reader.record(row, ahead)))
 
 
 class ParentFiles:

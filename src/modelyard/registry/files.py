@@ -18,7 +18,7 @@ from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, 
 from modelyard.formats import read_tensor
 from modelyard.history.paths import check_symlink
 from modelyard.history.trees import read_tree
-from modelyard.registry.blobs import open_blob
+from modelyard.registry.blobs import blobs_ahead, open_blob
 from modelyard.registry.inspections import inspection_of
 from modelyard.registry.lookup import find_model, find_version
 from modelyard.registry.objects import ModelObjects
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.versions import VersionRow
     from modelyard.core.merge import Tree
     from modelyard.registry.house import House
+    from modelyard.store.fetch import Ahead
 
 __all__ = ["Contents", "checkout", "contents", "open_file", "tensor"]
 
@@ -196,7 +197,10 @@ class _Writer:
         room = self._dest / f".yard-{secrets.token_hex(6)}.part"
         try:
             room.mkdir()
-            parts = {path: self._write(room, i, path) for i, path in enumerate(missing)}
+            entries = (self._wanted[path] for path in missing)
+            rows = [self._found.blob(entry) for entry in entries if entry.inline is None]
+            with blobs_ahead(self._house, rows) as ahead:
+                parts = {path: self._write(room, i, path, ahead) for i, path in enumerate(missing)}
             for path, part in parts.items():
                 place = self._dest / path
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +240,7 @@ class _Writer:
                 return True
         return False
 
-    def _write(self, room: Path, number: int, path: str) -> Path:
+    def _write(self, room: Path, number: int, path: str, ahead: Ahead | None) -> Path:
         entry = self._wanted[path]
         part = room / str(number)
         if entry.mode == SYMLINK:
@@ -250,7 +254,7 @@ class _Writer:
                 write_all(descriptor, [entry.inline])
                 self._count(entry.size)
             else:
-                blob = open_blob(self._house, self._found.blob(entry))
+                blob = open_blob(self._house, self._found.blob(entry), ahead)
                 blob.write_to(descriptor, self._house.pool, self._count)
         finally:
             os.close(descriptor)

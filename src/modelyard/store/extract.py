@@ -37,11 +37,21 @@ _STRETCH = 1024
 
 
 class BlobReader:
-    """A stored blob: what it is made of, and its bytes on demand."""
+    """A stored blob: what it is made of, and its bytes on demand.
 
-    def __init__(self, reader: Reader, chunks: Sequence[tuple[ChunkId, int]]) -> None:
+    Args:
+        ahead: What fetches the blob's only chunk together with those of other blobs.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        chunks: Sequence[tuple[ChunkId, int]],
+        ahead: Ahead | None = None,
+    ) -> None:
         self._reader = reader
         self.chunks = chunks
+        self._ahead = ahead
         self._ends = list(accumulate(size for _, size in chunks))
 
     @property
@@ -171,6 +181,9 @@ class BlobReader:
         names = [name for name, _ in chunks]
         rows = self._reader.rows(names)
         bases = self._reader.bases(rows.values())
+        if self._ahead is not None:
+            yield _Found(rows, bases, self._ahead)
+            return
         with self._reader.ahead([rows[name] for name in names], bases) as ahead:
             yield _Found(rows, bases, ahead)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.core.chunks import ChunkRow, Kind
+from modelyard.core.chunks import Kind
 from modelyard.core.digest import ChunkId, Digest
 from modelyard.errors import Conflict, Corrupt
 from modelyard.store.codecs import encode, encode_base, needs_base, workspace
@@ -24,11 +24,13 @@ from modelyard.store.codecs.dictionary import LIMIT as DICTIONARY_LIMIT
 from modelyard.store.pack import chunk_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from modelyard.core.chunks import ChunkRow
     from modelyard.store.chunking import Segment
-    from modelyard.store.codecs import Encoded, Workspace
+    from modelyard.store.codecs import Encoded
     from modelyard.store.codecs.workspace import Bytes
+    from modelyard.store.fetch import Ahead
     from modelyard.store.reader import Reader
     from modelyard.store.writer import Session
 
@@ -36,6 +38,8 @@ __all__ = ["Ingest", "StoredBlob", "decode_recipe", "encode_recipe"]
 
 _RUN = 4 << 20
 _RUN_SEGMENTS = 64
+_FAR_RUN = 16 << 20
+"""Where the bases of a run's deltas come from far away, and together."""
 _INLINE = 1 << 20
 """Smaller files are not worth a thread."""
 
@@ -147,7 +151,8 @@ class Ingest:
             self.session.reuse([rows[name]])
         elif self.session.claim(name):
             source = np.frombuffer(content, np.uint8)
-            self._write(kind, name, source, 1, False, rows.get(base) if base else None)
+            full = self._full(rows).get(base) if base else None
+            self._write(kind, name, source, 1, False, full)
         return name
 
     # -- one file --------------------------------------------------------------------------------
@@ -187,7 +192,9 @@ class Ingest:
         waiting: dict[Future[list[tuple[ChunkId, int]]], int] = {}
         is_known = False
         try:
-            for number, run in enumerate(_runs(segments)):
+            is_local = self._reader.backend.facts.is_local
+            runs = _runs(segments, _RUN if is_local else _FAR_RUN)
+            for number, run in enumerate(runs):
                 if hashing.done() and known(hashing.result()):
                     is_known = True
                     break
@@ -279,10 +286,21 @@ class Ingest:
         names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
         rows = self._index.find({*names, *(s.base for s in run if s.base)})
         self.session.reuse(rows[name] for name in names if name in rows)
-        for segment, name, piece in zip(run, names, pieces, strict=True):
-            if name not in rows and self.session.claim(name):
-                base = rows.get(segment.base) if segment.base else None
-                self._write(Kind.CONTENT, name, piece, segment.width, segment.is_float, base)
+        fresh = [
+            (segment, name, piece)
+            for segment, name, piece in zip(run, names, pieces, strict=True)
+            if name not in rows and self.session.claim(name)
+        ]
+        full = self._full({s.base: rows[s.base] for s, _, _ in fresh if s.base and s.base in rows})
+        bases = [full.get(s.base) if s.base else None for s, _, _ in fresh]
+        wanted = [
+            base
+            for base, (s, _, piece) in zip(bases, fresh, strict=True)
+            if base is not None and _fits(base, piece, s.width)
+        ]
+        with self._reader.ahead(wanted, {}) as ahead:
+            for base, (s, name, piece) in zip(bases, fresh, strict=True):
+                self._write(Kind.CONTENT, name, piece, s.width, s.is_float, base, ahead)
         return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]
 
     def _write(
@@ -293,10 +311,13 @@ class Ingest:
         width: int,
         is_float: bool,
         base: ChunkRow | None,
+        ahead: Ahead | None = None,
     ) -> None:
         work = workspace()
-        base = self._full(base)
-        before = self._base(base, source, width, work)
+        before = None
+        if base is not None and _fits(base, source, width):
+            before = work.bytes("parent", base.size)
+            self._reader.into(base, before, work, {}, ahead)
         encoded = encode(source, width, is_float, before, work)
         drifts = needs_base(encoded.codec) and width == 1 and kind != Kind.BUNDLE
         if drifts and self._drifted(encoded, base):
@@ -304,22 +325,13 @@ class Ingest:
         used = base if needs_base(encoded.codec) else None
         self.session.append(kind, name, len(source), encoded, used)
 
-    def _full(self, base: ChunkRow | None) -> ChunkRow | None:
+    def _full(self, rows: Mapping[ChunkId, ChunkRow]) -> dict[ChunkId, ChunkRow]:
         """A delta's base is stored in full: the parent's chunk, or that chunk's own base."""
-        if base is None or base.base_id is None:
-            return base
-        return self._index.rows([base.base_id]).get(base.base_id)
-
-    def _base(
-        self, base: ChunkRow | None, source: Bytes, width: int, work: Workspace
-    ) -> Bytes | None:
-        if base is None or (width > 1 and base.size != len(source)):
-            return None
-        if base.size > DICTIONARY_LIMIT:
-            return None
-        out = work.bytes("parent", base.size)
-        self._reader.into(base, out, work, {})
-        return out
+        deltas = {row.base_id for row in rows.values() if row.base_id is not None}
+        found = self._index.rows(deltas) if deltas else {}
+        full = {name: row if row.base_id is None else found.get(row.base_id)
+                for name, row in rows.items()}  # fmt: skip
+        return {name: row for name, row in full.items() if row is not None}
 
     def _drifted(self, encoded: Encoded, base: ChunkRow | None) -> bool:
         """Whether a new full copy is cheaper in the long run.
@@ -363,13 +375,18 @@ class _Turns:
         return Digest(self._hash.digest())
 
 
-def _runs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+def _fits(base: ChunkRow, source: Bytes, width: int) -> bool:
+    """Whether a chunk may be written in terms of another."""
+    return base.size <= DICTIONARY_LIMIT and (width == 1 or base.size == len(source))
+
+
+def _runs(segments: Iterable[Segment], limit: int = _RUN) -> Iterator[list[Segment]]:
     """Neighbours that one worker takes at once."""
     run: list[Segment] = []
     size = 0
     for segment in segments:
         length = segment.end - segment.start
-        if run and (size + length > _RUN or len(run) == _RUN_SEGMENTS):
+        if run and (size + length > limit or len(run) == _RUN_SEGMENTS):
             yield run
             run, size = [], 0
         run.append(segment)
