@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pymongo
 import pymysql
 import pytest
 from tests.services.fault_proxy import LOSE, PASS, RESET, Cut, Pass, Reply
+from tests.services.state import ROOT
 
 
 def test_postgres_gives_each_test_an_empty_database(postgres_url):
@@ -239,3 +241,64 @@ def test_the_proxy_cuts_a_body_short(faulty_store):
     began = time.monotonic()
     assert len(store.read("one")) == 1000
     assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_restarted_postgres_keeps_what_was_committed(own_service, kill):
+    server = own_service("postgres")
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    server.restart(kill=kill)
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_restarted_mariadb_keeps_what_was_committed(own_service, kill):
+    server = own_service("mariadb")
+    with _mariadb(server.url) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept AS SELECT 7 AS number")
+        connection.commit()
+    server.restart(kill=kill)
+    with _mariadb(server.url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT number FROM kept")
+        assert cursor.fetchall() == ((7,),)
+
+
+def _services(*words, home):
+    environ = {**os.environ, "YARD_SERVICES_HOME": str(home)}
+    command = [sys.executable, "scripts/services", *words]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_a_service_ends_with_its_last_user(tmp_path):
+    users = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    told = {_services("start", "oss", "--for", str(u.pid), home=tmp_path).stdout for u in users}
+    assert len(told) == 1
+    users[0].kill()  # it never says goodbye
+    users[0].wait()
+    _services("release", "--for", str(users[1].pid), home=tmp_path)
+    assert "process" in _services("status", "oss", home=tmp_path).stdout
+    _services("release", "--for", str(users[2].pid), home=tmp_path)
+    assert "not running" in _services("status", "oss", home=tmp_path).stdout
+    for user in users:
+        with user:
+            user.kill()
+
+
+def test_a_service_that_died_is_started_again(tmp_path):
+    first = _services("start", "oss", home=tmp_path).stdout
+    pid = int(_services("status", "oss", home=tmp_path).stdout.rpartition(" ")[2])
+    os.kill(pid, signal.SIGKILL)
+    second = _services("start", "oss", home=tmp_path).stdout
+    assert first != second
+    assert "stopped" in _services("stop", "oss", home=tmp_path).stdout
+    assert "not running" in _services("status", "oss", home=tmp_path).stdout
+
+
+def test_a_name_that_no_service_has_is_refused(tmp_path):
+    done = _services("start", "oracle", home=tmp_path)
+    assert done.returncode == 2
+    assert "there are postgres, mariadb, mongodb" in done.stderr

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import pymysql
+
 _SCRIPT = str(ROOT / "scripts" / "services")
 
 
-def _script(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, _SCRIPT, *words], capture_output=True, text=True)
+def _script(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, _SCRIPT, *words]
+    return subprocess.run(command, capture_output=True, text=True, env=env)
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +56,44 @@ def service(require: Callable[[str, object], None]) -> Iterator[Callable[[str], 
         _script("release", "--for", str(os.getpid()))
 
 
-@pytest.fixture
-def restart_service() -> Callable[..., None]:
-    """`restart_service("postgres", kill=True)`: same data, same port. It disturbs all workers."""
+@dataclass
+class OwnService:
+    """A service of one test's own, to be restarted and crashed."""
 
-    def restart(name: str, *, kill: bool = False) -> None:
-        done = _script("restart", name, *(["--kill"] if kill else []))
+    name: str
+    url: str
+    """Of PostgreSQL and MariaDB: an empty database on it."""
+    environ: dict[str, str]
+
+    def restart(self, *, kill: bool = False) -> None:
+        """The same data on the same port; `kill`: all its processes die at once before."""
+        done = _script("restart", self.name, *(["--kill"] if kill else []), env=self.environ)
         assert done.returncode == 0, done.stderr
 
-    return restart
+
+@pytest.fixture
+def own_service(
+    require: Callable[[str, object], None], tmp_path: Path
+) -> Iterator[Callable[[str], OwnService]]:
+    """`own_service("postgres")`: a second one that no other test sees; about one second."""
+    environ = {**os.environ, "YARD_SERVICES_HOME": str(tmp_path / "services")}
+    begun: list[str] = []
+
+    def begin(name: str) -> OwnService:
+        done = _script("start", name, env=environ)
+        require(name, done.returncode != 3)
+        assert done.returncode == 0, done.stderr
+        begun.append(name)
+        url = done.stdout.split("\t")[1].strip()
+        if name == "mariadb":
+            with _mariadb(url) as connection, connection.cursor() as cursor:
+                cursor.execute("CREATE DATABASE yard")
+            url = f"{url.rpartition('/')[0]}/yard"
+        return OwnService(name, url, environ)
+
+    yield begin
+    if begun:
+        _script("stop", *begun, env=environ)
 
 
 @pytest.fixture
@@ -91,21 +124,21 @@ def postgres_url(service: Callable[[str], str]) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def _mariadb(server: str) -> pymysql.Connection:
+    import pymysql
+
+    port = int(server.rpartition(":")[2].partition("/")[0])
+    return pymysql.connect(host="127.0.0.1", port=port, user="yard", autocommit=True)
+
+
 @pytest.fixture
 def mariadb_url(service: Callable[[str], str]) -> Iterator[str]:
     """A new database of MariaDB."""
-    import pymysql
-
     server, name = service("mariadb"), _new("db")
-    port = int(server.rpartition(":")[2].partition("/")[0])
-
-    def connect() -> pymysql.Connection:
-        return pymysql.connect(host="127.0.0.1", port=port, user="yard", autocommit=True)
-
-    with connect() as connection, connection.cursor() as cursor:
+    with _mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     yield f"{server.rpartition('/')[0]}/{name}"
-    with connect() as connection, connection.cursor() as cursor:
+    with _mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
         for (forgotten,) in cursor.fetchall():
             cursor.execute(f"KILL {forgotten}")  # its open transaction would hold the drop back

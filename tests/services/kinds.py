@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.services import oss, webdav
-from tests.services.state import HOME, ROOT
+from tests.services.state import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["SERVICES", "Service", "as_user"]
 
-NPM = HOME / "npm"
+NPM = ROOT / ".services" / "npm"
 _BIN = ROOT / ".venv" / "bin"
 
 
@@ -42,6 +42,8 @@ class Service:
     environ: dict[str, str] = field(default_factory=dict)
     """What its clients find in the environment; fixed words of test servers, no secrets."""
     stop_signal: str = "SIGTERM"
+    pid_file: str | None = None
+    """What a killed server leaves behind and would stumble over: below its folder."""
 
     def address(self, port: int) -> str:
         return self.url.format(port=port)
@@ -94,7 +96,8 @@ def _postgres_command(program: str, folder: Path, port: int) -> list[str]:
 
 def _postgres_healthy(port: int) -> bool:
     program = str(Path(_postgres() or "postgres").with_name("pg_isready"))
-    return not subprocess.call([program, "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "yard"])
+    place = ["-h", "127.0.0.1", "-p", str(port), "-U", "yard", "-d", "postgres"]
+    return not subprocess.call([program, "-q", *place])
 
 
 def _mariadb() -> str | None:
@@ -216,6 +219,7 @@ SERVICES: dict[str, Service] = {
             healthy=_postgres_healthy,
             user="postgres",
             stop_signal="SIGINT",
+            pid_file="data/postmaster.pid",
         ),
         Service(
             name="mariadb",

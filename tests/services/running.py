@@ -61,6 +61,9 @@ def _begin(service: Service) -> dict[str, Any]:
     program = service.program()
     if program is None:
         raise Missing(f"{service.name} is not installed: run scripts/services install")
+    dead = state.read()["services"].get(service.name)
+    if dead:
+        shutil.rmtree(dead["folder"], ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"yard-{service.name}-"))
     if as_user(service):
         shutil.chown(folder, service.user, service.user)
@@ -155,7 +158,14 @@ def restart(name: str, *, kill: bool = False) -> str:
         if entry is None or program is None:
             raise Missing(f"{name} does not run")
         _kill(entry) if kill else _end(service, entry)
-        entry = _launch(service, program, Path(entry["folder"]), entry["port"])
+        folder = Path(entry["folder"])
+        if service.pid_file:
+            (folder / service.pid_file).unlink(missing_ok=True)
+        try:
+            _launch(service, program, folder, entry["port"])
+        except RuntimeError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return service.address(entry["port"])
 
 
@@ -170,10 +180,12 @@ def _end(service: Service, entry: dict[str, Any]) -> None:
 
 
 def _kill(entry: dict[str, Any]) -> None:
+    """At once, with all its processes."""
     if not state.alive(entry["pid"], entry["born"]):
         return
-    for pid in state.descendants(entry["pid"]):
+    family = {pid: state.born(pid) for pid in state.descendants(entry["pid"])}
+    for pid in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    while state.alive(entry["pid"], entry["born"]):
+    while any(state.alive(pid, birth) for pid, birth in family.items()):
         time.sleep(0.01)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["HOME", "ROOT", "alive", "born", "changing", "descendants", "locked", "read", "users"]
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".services"
+HOME = Path(os.environ.get("YARD_SERVICES_HOME") or ROOT / ".services")
+"""Another home has services of its own: for a test that restarts one."""
 _FILE = HOME / "state.json"
 
 
