@@ -64,8 +64,7 @@ class House:
         """When this process looked last whether the catalog is to be dumped (monotonic)."""
         self.presence = Presence(catalog.engine)
         self._is_paired = False
-        self._lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._lock = _lock(root)
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Take another catalog, made from the same store."""
@@ -234,6 +233,18 @@ def _bad_catalog() -> InvalidInput:
         "bad-catalog-url", "this is no URL of a catalog",
         hint="sqlite:///FILE, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
     )  # fmt: skip
+
+
+def _lock(root: Path) -> int:
+    """Note that somebody uses this yard's folder."""
+    try:
+        descriptor = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError:
+        raise Denied("no-permission", f"{root} can't be written") from None
+    except OSError as error:
+        raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def _house(root: Path, settings: Settings, author: str) -> House:

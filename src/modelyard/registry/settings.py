@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["CATALOG", "CONFIG", "PLACES", "STORE", "Settings"]
+__all__ = ["CATALOG", "CONFIG", "PLACES", "STORE", "Settings", "sync_folder"]
 
 CONFIG = "yard.toml"
 STORE = "store"
@@ -77,6 +78,9 @@ class Settings:
             file.flush()
             os.fsync(file.fileno())
         part.rename(root / CONFIG)
+        for folder in (root, *root.parents):  # some of them may be as new as the yard
+            with suppress(OSError):
+                sync_folder(folder)
 
     def text(self) -> str:
         """The file that says this; what is as it is by default stands in comments."""
@@ -148,3 +152,12 @@ def _bad(path: Path, name: str) -> InvalidInput:
         "bad-config", f"{path}: {name} can't be used",
         hint=f"version = 1, and {', '.join(PLACES)}; times are numbers, not less than 0",
     )  # fmt: skip
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

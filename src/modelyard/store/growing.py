@@ -48,6 +48,7 @@ class GrowingPack:
         """An empty pack, known to the index before anything of a chunk is in it."""
         header = encode_header(lock)
         appender.write([header])
+        appender.sync()  # what comes later is of no use behind a header that a power cut took
         index.create_pack(key, len(header), lock.seal if lock else None)
         return cls(key, len(header), appender, index, lock)
 

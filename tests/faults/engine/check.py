@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Findings", "check", "leftovers", "read_back"]
 
-_LONG_AGO = 7200
+_LONG_AGO = 7200 * 1_000_000
+"""Microseconds."""
 
 
 @dataclass
@@ -124,12 +123,14 @@ def _go_on(
 ) -> None:
     """The next commands work, and clean up."""
     wanted.note(commit_files(yard, desk, "next", noise(rng.getrandbits(30), 20_000), "main"))
-    age(folder / "store")
+    yard.gc()
+    age(yard)
     yard.gc()
     if left := leftovers(folder):
         found.wrong.append(f"left over: {left}")
     with yard.house.catalog.read() as connection:
-        known = set(connection.execute(sa.select(pack.c.name)).scalars())
+        named = sa.select(pack.c.name).where(pack.c.state.in_(("open", "live")))
+        known = set(connection.execute(named).scalars())
     stray = [key for key in yard.house.backend.keys("packs/") if key not in known]
     if stray:
         found.wrong.append(f"gc left stray packs: {stray}")
@@ -139,11 +140,10 @@ def _go_on(
     read_back(yard, desk, Wanted({("next", last): wanted.versions["next", last]}), found)
 
 
-def age(store: Path) -> None:
-    """As if everything had been written two hours ago: gc leaves young strays alone."""
-    then = time.time() - _LONG_AGO
-    for path in store.rglob("*"):
-        os.utime(path, (then, then))
+def age(yard) -> None:
+    """As if all packs had changed two hours ago: gc leaves young strays alone."""
+    then = pack.c.changed - _LONG_AGO
+    yard.house.catalog.write(lambda c: c.execute(sa.update(pack).values(changed=then)))
 
 
 def leftovers(folder: Path) -> list[str]:
