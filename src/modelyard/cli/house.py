@@ -67,18 +67,25 @@ def gc_command(session: Session, dry_run: bool) -> None:
 
 
 @command(
-    "verify", examples=["yard verify", "yard verify --json", "yard verify --rebuild"], see=["stats"]
+    "verify",
+    examples=["yard verify", "yard verify --rebuild", "yard verify --repair-from /backup/yard"],
+    see=["stats"],
 )
 @click.option("--rebuild", is_flag=True, help="Make the catalog again from the store alone.")
+@click.option(
+    "--repair-from", metavar="YARD", help="Take what is damaged or missing from another yard."
+)
 @pass_session
-def verify_command(session: Session, rebuild: bool) -> int:
+def verify_command(session: Session, rebuild: bool, repair_from: str | None) -> int:
     """Read everything and say what is damaged.
 
     Exits with 1 if something is. --rebuild restores every version, number and ref from the store;
-    labels come from the catalog's last backup.
+    labels come from the catalog's last backup. --repair-from asks another yard for the content of
+    damaged chunks by their hashes, checks it and stores it anew; what it has not stays damaged.
     """
+    source = (session.cwd / repair_from) if repair_from else None
     with session.out.progress() as progress:
-        report = session.yard().verify(rebuild=rebuild, progress=progress)
+        report = session.yard().verify(rebuild=rebuild, repair_from=source, progress=progress)
     session.out.show(VerifyView(report))
     return 0 if report.ok else 1
 

@@ -75,7 +75,7 @@ class Damage:
     """Something that can't be read back as it was stored."""
 
     what: str
-    """`chunk`, `pack`, `commit`, `ref`."""
+    """`chunk`, `pack`, `version`, `ref`."""
     name: str
     """Which one: a hash, or as `model@number`."""
     versions: tuple[str, ...]
@@ -97,6 +97,8 @@ class VerifyReport:
     """All that was found."""
     rebuilt: bool = False
     """Whether the catalog was made again."""
+    repaired: tuple[str, ...] = ()
+    """Hashes of the chunks whose content was taken from another yard."""
 
     @property
     def ok(self) -> bool:

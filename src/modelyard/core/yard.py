@@ -423,9 +423,18 @@ class Yard(Protocol):
         """Give back the bytes that nothing needs; with `dry_run`, tell how many."""
 
     def verify(
-        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+        self,
+        *,
+        rebuild: bool = False,
+        repair_from: Path | str | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> VerifyReport:
-        """Read everything, tell what is damaged; with `rebuild`, make the catalog again first."""
+        """Read everything, tell what is damaged.
+
+        Args:
+            rebuild: Make the catalog again first, from the store alone.
+            repair_from: Another yard's folder: damaged and missing chunks are taken from there.
+        """
 
     def stats(self) -> YardStats:
         """Bytes of the yard and of each model."""

@@ -7,13 +7,15 @@ dies in between leaves work for the next gc, never an object without a row or th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from modelyard.catalog.queries import facts, garbage
+from modelyard.registry.many import each
+from modelyard.registry.rebuild import remove_unfinished
 from modelyard.store.local import LocalBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import sqlalchemy as sa
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
 
 __all__ = ["Dropped", "drop", "is_ripe", "is_stray", "note_strays", "sizes_of"]
-
-T = TypeVar("T")
 
 _MINUTE = 60_000_000
 STRAY_MINUTES = 60.0
@@ -100,6 +100,8 @@ def drop(house: House) -> Dropped:
         house.catalog.write_alone(end)
     if isinstance(house.backend, LocalBackend):
         house.backend.remove_leftovers()
+    if house.catalog_path is not None:  # a rebuild that lives has the yard alone
+        remove_unfinished(house.catalog_path)
     return Dropped(
         len(going), sum(freed.values()), len(waiting), sum(sizes_of(house, waiting).values())
     )
@@ -109,10 +111,3 @@ def sizes_of(house: House, packs: Sequence[PackUse]) -> dict[int, int]:
     """The bytes of these packs' objects, by row; 0 for one that is not there."""
     stats = each(house, house.backend.stat, [use.name for use in packs])
     return {use.id: s.size if s else 0 for use, s in zip(packs, stats, strict=True)}
-
-
-def each(house: House, work: Callable[[str], T], keys: Sequence[str]) -> list[T]:
-    """Do something with many objects, as many at once as the store takes."""
-    if house.backend.facts.max_parallel > 1 and len(keys) > 1:
-        return list(house.pool.map(work, keys))
-    return [work(key) for key in keys]

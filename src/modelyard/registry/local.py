@@ -415,9 +415,20 @@ class LocalYard:
         return gc.gc(self.house, dry_run=dry_run)
 
     def verify(
-        self, *, rebuild: bool = False, progress: Callable[[Progress], None] | None = None
+        self,
+        *,
+        rebuild: bool = False,
+        repair_from: Path | str | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> VerifyReport:
-        return verify.verify(self.house, rebuild=rebuild, report=progress or _silent)
+        report = progress or _silent
+        if repair_from is None:
+            return verify.verify(self.house, rebuild=rebuild, report=report)
+        source = open_house(_absolute(repair_from), self.house.author)
+        try:
+            return verify.verify(self.house, rebuild=rebuild, report=report, source=source)
+        finally:
+            source.close()
 
     def rekey(self, key: str) -> int:
         """Wrap the keys of all packs by another master key, `env:NAME` or a file; how many."""

@@ -8,6 +8,7 @@ before is told `catalog-lost`, and the rebuild can be run again.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.engine import Catalog
@@ -16,10 +17,10 @@ from modelyard.catalog.migrate import make_unstamped, migrate, stamp
 from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import chunks
 from modelyard.core.chunks import ChunkRow, Kind, PackGrowth
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Unavailable
 from modelyard.registry.replay import Replay
 from modelyard.registry.salvage import read_packs
-from modelyard.registry.settings import CATALOG, STORE
+from modelyard.registry.settings import CATALOG, STORE, sync_folder
 from modelyard.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import Progress
     from modelyard.registry.house import House
 
-__all__ = ["rebuild"]
+__all__ = ["rebuild", "remove_unfinished"]
 
 
 def rebuild(house: House, report: Callable[[Progress], None]) -> None:
@@ -47,15 +48,34 @@ def rebuild(house: House, report: Callable[[Progress], None]) -> None:
         house.pair(anew=True)
 
 
-def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
-    fresh = place.with_name(f"{place.name}.new")
+def remove_unfinished(place: Path) -> None:
+    """Delete what a rebuild that died has left beside the catalog's file."""
     for leftover in place.parent.glob(f"{place.name}.new*"):
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)
+
+
+def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
+    remove_unfinished(place)
+    fresh = place.with_name(f"{place.name}.new")
     catalog = Catalog.open(f"sqlite:///{fresh}")
-    migrate(catalog)
-    catalog.write(lambda connection: _fill(house, catalog, connection, packs))
-    catalog.close()
-    house.catalog.close()
+    try:
+        migrate(catalog)
+        catalog.write(lambda connection: _fill(house, catalog, connection, packs))
+        catalog.close()
+        house.catalog.close()
+        _swap(fresh, place)
+    except BaseException as error:
+        catalog.close()
+        with suppress(OSError):
+            remove_unfinished(place)
+        if isinstance(error, OSError):
+            raise Unavailable("catalog-write", f"{place}: {error.strerror}") from None
+        raise
+    house.use_catalog(Catalog.open(f"sqlite:///{place}"))
+
+
+def _swap(fresh: Path, place: Path) -> None:
+    """Put the new file in the old one's place, which is kept."""
     old = place.with_name(f"{place.name}.before-rebuild")
     for leftover in place.parent.glob(f"{old.name}*"):
         leftover.unlink()
@@ -63,9 +83,13 @@ def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
         os.replace(place, old)
     for rest in place.parent.glob(f"{place.name}-*"):
         os.replace(rest, rest.with_name(rest.name.replace(place.name, old.name, 1)))
-    os.replace(fresh, place)
-    _sync(place.parent)
-    house.use_catalog(Catalog.open(f"sqlite:///{place}"))
+    try:
+        os.replace(fresh, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise
+    sync_folder(place.parent)
 
 
 def _in_place(house: House, packs: Sequence[PackGrowth]) -> None:
@@ -117,12 +141,3 @@ def _bundles(reader: Reader, connection: sa.Connection) -> list[tuple[int, bytes
         except ModelyardError:
             continue
     return found
-
-
-def _sync(folder: Path) -> None:
-    """Make new names durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ import numpy as np
 from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
 from modelyard.core.version import Progress
 from modelyard.errors import Corrupt, ModelyardError, NotFound
-from modelyard.registry.dropping import each
+from modelyard.registry.many import each
 from modelyard.store.codecs import decode, workspace
 from modelyard.store.interface import SupportsAppend
 from modelyard.store.pack import chunk_id, header_size, parse_trailer, scan_records

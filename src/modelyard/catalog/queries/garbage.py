@@ -30,6 +30,8 @@ from modelyard.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from modelyard.core.chunks import NewChunk
+
 __all__ = [
     "BlobUse",
     "ChunkUse",
@@ -319,6 +321,16 @@ def move_chunks(connection: sa.Connection, moves: Sequence[Move]) -> None:
         connection.execute(statement, [move._asdict() for move in moves])
 
 
+def replace_chunk(connection: sa.Connection, key: int, pack_id: int, new: NewChunk) -> None:
+    """A chunk was stored anew in full: from now on it is read there."""
+    connection.execute(
+        sa.update(chunk).where(chunk.c.id == key).values(
+            pack_id=pack_id, start=new.start, length=new.length, size=new.size, codec=new.codec,
+            kind=new.kind, base_id=None,
+        )
+    )  # fmt: skip
+
+
 # -- dropping ----------------------------------------------------------------------------------
 
 
@@ -378,6 +390,39 @@ def counts(connection: sa.Connection, content_kind: int) -> dict[str, int]:
         )
     ).one()
     return {name: int(value) for name, value in one._mapping.items()}
+
+
+def decoded_bytes(connection: sa.Connection) -> int:
+    """Of all chunks together."""
+    return int(connection.execute(sa.select(sa.func.sum(chunk.c.size))).scalar() or 0)
+
+
+def users(connection: sa.Connection, blob_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """(version, blob) for every file that has one of these blobs."""
+    statement = (
+        sa.select(file.c.version_id, file.c.blob_id)
+        .where(file.c.blob_id.in_(sa.bindparam("ids", expanding=True)))
+        .distinct()
+    )
+    return [
+        (row.version_id, row.blob_id)
+        for batch in batches(blob_ids)
+        for row in connection.execute(statement, {"ids": batch})
+    ]
+
+
+def bundle_users(connection: sa.Connection, keys: Iterable[int]) -> list[tuple[int, int]]:
+    """(model, bundle's chunk) for git objects in these bundles."""
+    statement = (
+        sa.select(git_object.c.model_id, git_object.c.bundle_id)
+        .where(git_object.c.bundle_id.in_(sa.bindparam("ids", expanding=True)))
+        .distinct()
+    )
+    return [
+        (row.model_id, row.bundle_id)
+        for batch in batches(keys)
+        for row in connection.execute(statement, {"ids": batch})
+    ]
 
 
 _SIZE = {

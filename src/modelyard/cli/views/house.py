@@ -66,9 +66,11 @@ class GcView:
         yield f"{words.count(done.chunks, 'chunk')} that nothing needs"
         yield f"{verb} {human_size(done.freed)} now"
         if done.waiting:
-            yield f"{human_size(done.waiting)} more when the grace time is over"
+            packs = words.count(done.packs_waiting, "pack")
+            yield f"{human_size(done.waiting)} in {packs} more when the grace time is over"
         packs = words.count(done.packs_deleted, "pack")
-        yield f"{packs} deleted, {done.packs_rewritten:,} rewritten"
+        moved = f", {human_size(done.moved)} moved" if done.moved else ""
+        yield f"{packs} deleted, {done.packs_rewritten:,} rewritten{moved}"
         if done.versions_purged:
             yield f"{words.count(done.versions_purged, 'version')} purged"
 
@@ -91,6 +93,8 @@ class VerifyView:
         if done.rebuilt:
             yield "the catalog was made again from the store"
         counts = ((done.versions, "version"), (done.blobs, "blob"), (done.chunks, "chunk"))
+        if done.repaired:
+            yield f"{words.count(len(done.repaired), 'chunk')} repaired from the other yard"
         read = ", ".join(words.count(number, noun) for number, noun in counts)
         yield f"read {read}: {human_size(done.bytes)}"
         if done.ok:
