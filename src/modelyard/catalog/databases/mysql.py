@@ -29,6 +29,7 @@ _AGAIN = (1205, 1213, 1062, 1020, 3572, 1040, 1203, 1226)
 """Lock timeout, deadlock, a key another session was first with, too many connections."""
 _DONE = (1050, 1051, 1060, 1061, 1062, 1091)
 """The table, column, index or row that is to be made is there, or what is to be dropped is not."""
+_NO_TABLE = 1146
 _DOWN = (2006, 2013, 2055, 1053, 1077, 1079, 1927, 4031)
 _FULL = (1021, 1114, 3, 1030)
 
@@ -133,7 +134,9 @@ def _pass_what_is_done(
     try:
         cursor.execute(statement, parameters)
     except Exception as error:
-        if not error.args or error.args[0] not in _DONE:
+        number = error.args[0] if error.args else None
+        dropped = number == _NO_TABLE and statement.lstrip().startswith("DROP")
+        if number not in _DONE and not dropped:
             raise
     return True
 
