@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError
-from modelyard.store.growing import GrowingPack, WholePack
+from modelyard.store.filling import Appending, Putting
 from modelyard.store.interface import Backend, SupportsAppend
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_LATE = 1 << 20
-"""A pack that is put whole may be put within the last transaction up to this many bytes."""
-_WAITING = 2
-"""Whole packs in memory beside the one that is being filled."""
 _BEAT = 900.0
 
 
@@ -53,11 +49,11 @@ class Session:
         self._index = index
         self._lock = threading.Lock()
         self._claimed: set[ChunkId] = set()
-        self._packs: _Appending | _Putting
+        self._packs: Appending | Putting
         if isinstance(backend, SupportsAppend):
-            self._packs = _Appending(backend, index, vault, self._behind)
+            self._packs = Appending(backend, index, vault, self._behind)
         else:
-            self._packs = _Putting(backend, self.id, vault, self._behind)
+            self._packs = Putting(backend, self.id, vault, self._behind)
         self._durable: list[PackGrowth] = []
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
@@ -175,154 +171,3 @@ class Session:
                 self._index.renew(self.id)
             except ModelyardError:  # the last transaction will find whether it mattered
                 continue
-
-
-class _Appending:
-    """Packs that grow on this machine's disk: each thread has one to itself."""
-
-    def __init__(
-        self,
-        backend: SupportsAppend,
-        index: Index,
-        vault: Vault | None,
-        behind: Callable[[Callable[[], PackGrowth], Callable[[], None]], None],
-    ) -> None:
-        self._backend = backend
-        self._index = index
-        self._vault = vault
-        self._behind = behind
-        self._lock = threading.Lock()
-        self._idle: list[GrowingPack] = []
-        self._all: list[GrowingPack] = []
-        self._is_last = False
-
-    def append(
-        self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
-    ) -> None:
-        pack = self._take()
-        try:
-            pack.append(kind, name, size, encoded, base)
-        except BaseException:
-            self._forget(pack)
-            pack.close()
-            raise
-        if pack.is_full and not self._is_last:
-            self._forget(pack)
-            self._behind(pack.finish, pack.close)
-        else:
-            with self._lock:
-                self._idle.append(pack)
-
-    def prepare(self) -> None:
-        """There is a pack to write to, so that none need be made within a transaction."""
-        pack = self._take()
-        with self._lock:
-            self._idle.append(pack)
-        self._is_last = True
-
-    def sync(self) -> list[PackGrowth]:
-        with self._lock:
-            packs, self._idle = self._idle, []
-        growths = [growth for pack in packs if (growth := pack.sync()) is not None]
-        self._idle = [pack for pack in packs if not pack.complete]
-        return growths
-
-    def close(self) -> None:
-        for pack in self._all:
-            pack.close()
-        self._all.clear()
-        self._idle.clear()
-
-    def _take(self) -> GrowingPack:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        pack = self._known() or self._new()
-        with self._lock:
-            self._all.append(pack)
-        return pack
-
-    def _known(self) -> GrowingPack | None:
-        """An open pack that nobody else writes to, encrypted as new ones are."""
-        for key, size in self._index.open_packs():
-            seal = self._index.pack_seal(key)
-            if (seal is None) != (self._vault is None):
-                continue
-            appender = self._backend.append(key, size)
-            if appender is None:
-                continue
-            # only now, under its lock, does the pack's size stand still
-            if self._index.pack_size(key) == size:
-                lock = self._vault.lock(seal) if self._vault and seal else None
-                return GrowingPack(key, size, appender, self._index, lock)
-            appender.close()
-        return None
-
-    def _new(self) -> GrowingPack:
-        token = secrets.token_hex(12)
-        key = f"packs/{token[:2]}/{token}.pack"
-        appender = self._backend.append(key, 0)
-        if appender is None:
-            raise AssertionError("a new pack is locked")
-        lock = self._vault.new_lock() if self._vault else None
-        return GrowingPack.new(key, appender, self._index, lock)
-
-    def _forget(self, pack: GrowingPack) -> None:
-        with self._lock:
-            self._all.remove(pack)
-
-
-class _Putting:
-    """Packs that are put whole: all threads fill one, a few full ones are on their way."""
-
-    def __init__(
-        self,
-        backend: Backend,
-        session: str,
-        vault: Vault | None,
-        behind: Callable[[Callable[[], PackGrowth], Callable[[], None]], None],
-    ) -> None:
-        self._backend = backend
-        self._session = session
-        self._vault = vault
-        self._behind = behind
-        self._lock = threading.Lock()
-        self._pack: WholePack | None = None
-        self._room = threading.Semaphore(max(min(_WAITING, backend.facts.max_parallel), 1))
-
-    def append(
-        self, kind: int, name: ChunkId, size: int, encoded: Encoded, base: ChunkId | None
-    ) -> None:
-        payload = b"".join(encoded.parts)  # the parts may be views of buffers that are used again
-        full = None
-        with self._lock:
-            if self._pack is not None and not self._pack.has_room(len(payload)):
-                full, self._pack = self._pack, None
-            if self._pack is None:
-                self._pack = WholePack(self._backend, self._session, self._vault)
-            self._pack.append(kind, name, size, encoded.codec, payload, base)
-        if full is not None:
-            self._send(full)
-
-    def prepare(self) -> None:
-        """Only little is put within a transaction."""
-        with self._lock:
-            full = self._pack
-            if full is None or full.size <= _LATE:
-                return
-            self._pack = None
-        self._send(full)
-
-    def sync(self) -> list[PackGrowth]:
-        if self._pack is None:
-            return []
-        growth = self._pack.put()
-        self._pack = None
-        return [growth]
-
-    def close(self) -> None:
-        self._pack = None
-
-    def _send(self, pack: WholePack) -> None:
-        self._room.acquire()
-        self._behind(pack.put, self._room.release)
