@@ -7,8 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.services.kinds import NPM, SERVICES
+from tests.services.kinds import SERVICES
 from tests.services.state import locked
+from tests.services.stores import NPM
 
 __all__ = ["install"]
 

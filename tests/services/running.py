@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.services import state
-from tests.services.kinds import SERVICES, Service, as_user
+from tests.services.kinds import SERVICES
+from tests.services.service import Service, as_user
 
 __all__ = ["Missing", "release", "restart", "running", "start", "stop"]
 
@@ -68,7 +69,7 @@ def _begin(service: Service) -> dict[str, Any]:
     if as_user(service):
         shutil.chown(folder, service.user, service.user)
     try:
-        service.prepare(program, folder)
+        service.prepare(service, program, folder)
         for attempt in range(3):
             with contextlib.suppress(_PortTaken):
                 return _launch(service, program, folder, _free_port(), last=attempt == 2)
