@@ -214,18 +214,18 @@ class Ahead:
     # -- without -----------------------------------------------------------------------------------
 
     def _fetch(self, wanted: Range) -> None:
-        data, error = b"", None
-        state = "there"
+        state, data = "failed", b""
         try:
             with self._requests:
                 data = self._backend.get(wanted.pack, wanted.start, wanted.end)
+            state = "there"
         except (Corrupt, NotFound):
-            state = "failed"  # of many chunks perhaps only one: each is read by itself, and tells
-        except Exception as failure:
-            state, error = "failed", failure
-        with self._changed:
-            if state == "failed":
-                self._drop(wanted)
-                wanted.error = error
-            wanted.state, wanted.data = state, memoryview(data)
-            self._changed.notify_all()
+            pass  # of many chunks perhaps only one: each is read by itself, and tells
+        except Exception as error:
+            wanted.error = error
+        finally:
+            with self._changed:
+                if state == "failed":
+                    self._drop(wanted)
+                wanted.state, wanted.data = state, memoryview(data)
+                self._changed.notify_all()

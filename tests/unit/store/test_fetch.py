@@ -201,6 +201,33 @@ def test_a_service_that_fails_in_a_thread_is_told_to_the_reader(far):
     ahead.close()
 
 
+def test_an_interrupted_reader_leaves_no_other_waiting(far):
+    backend = far(wait=0.02)
+    filled(backend, packs=1)
+
+    def interrupt(key, start):
+        raise KeyboardInterrupt
+
+    backend.before_get = interrupt
+    rows = [row(0, "packs/0", 0, 1000), row(1, "packs/0", 1000, 1000)]
+    ahead = Ahead(backend, rows)  # one request: the first who asks makes it
+    outcomes = []
+
+    def read(r):
+        try:
+            outcomes.append(ahead.take(r))
+        except KeyboardInterrupt:
+            outcomes.append("interrupted")
+
+    threads = [threading.Thread(target=read, args=(r,)) for r in rows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    ahead.close()
+    assert sorted(outcomes, key=str) == [None, "interrupted"]
+
+
 # -- blobs -----------------------------------------------------------------------------------------
 
 
