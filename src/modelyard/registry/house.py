@@ -314,5 +314,11 @@ class LostCatalog(Catalog):
             hint="yard verify --rebuild makes it again from the store",
         )  # fmt: skip
 
+    def fresh(self) -> NoReturn:
+        self.read()
+
     def write(self, work: object) -> NoReturn:
+        self.read()
+
+    def write_alone(self, work: object) -> NoReturn:
         self.read()

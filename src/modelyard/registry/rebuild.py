@@ -94,18 +94,24 @@ def _swap(fresh: Path, place: Path) -> None:
 
 def _in_place(house: House, packs: Sequence[PackGrowth]) -> None:
     catalog = Catalog.open(house.settings.catalog)
-    if house.catalog.engine.dialect.name == "sqlite":  # a stand-in for the one that is lost
-        house.presence = Presence(catalog.engine)
-    with house.presence.alone():
-        catalog.migrate(make_unstamped)
+    try:
+        if house.catalog.engine.dialect.name == "sqlite":  # a stand-in for the one that is lost
+            house.presence = Presence(catalog.engine)
+        with house.presence.alone():
+            catalog.migrate(make_unstamped)
+            catalog.write(lambda connection: _fill_and_stamp(house, catalog, connection, packs))
+    except BaseException:
+        catalog.close()
+        raise
+    house.catalog.close()
+    house.use_catalog(catalog)
 
-        def work(connection: sa.Connection) -> None:
-            _fill(house, catalog, connection, packs)
-            stamp(connection)
 
-        catalog.write(work)
-        house.catalog.close()
-        house.use_catalog(catalog)
+def _fill_and_stamp(
+    house: House, catalog: Catalog, connection: sa.Connection, packs: Sequence[PackGrowth]
+) -> None:
+    _fill(house, catalog, connection, packs)
+    stamp(connection)
 
 
 def _fill(
