@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelyard.catalog.queries import facts, garbage
 from modelyard.registry.many import each
 from modelyard.registry.rebuild import remove_unfinished
-from modelyard.store.local import LocalBackend
+from modelyard.store.interface import SupportsLeftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,8 +98,8 @@ def drop(house: House) -> Dropped:
 
     if going:
         house.catalog.write_alone(end)
-    if isinstance(house.backend, LocalBackend):
-        house.backend.remove_leftovers()
+    if isinstance(house.backend, SupportsLeftovers):
+        house.backend.remove_leftovers(house.settings.grace_minutes * 60)
     if house.catalog_path is not None:  # a rebuild that lives has the yard alone
         remove_unfinished(house.catalog_path)
     return Dropped(

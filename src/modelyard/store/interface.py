@@ -24,6 +24,7 @@ __all__ = [
     "Index",
     "Stat",
     "SupportsAppend",
+    "SupportsLeftovers",
     "SupportsReadInto",
     "check_key",
 ]
@@ -111,6 +112,14 @@ class SupportsReadInto(Protocol):
 
     def read_into(self, key: str, start: int, out: Bytes) -> None:
         """Fill `out` with the bytes from `start`; `Corrupt` `short-object` if it ends before."""
+
+
+@runtime_checkable
+class SupportsLeftovers(Protocol):
+    """A backend where a `put` that dies leaves bytes behind, which nobody sees."""
+
+    def remove_leftovers(self, older_seconds: float = 3600.0) -> int:
+        """Delete what nobody has written to for so long; tells how many there were."""
 
 
 class Index(Protocol):

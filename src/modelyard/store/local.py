@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 import threading
+import time
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -116,12 +117,14 @@ class LocalBackend:
                 _sync_folder(path.parent, self.root)
         return LocalAppender(key, descriptor, size)
 
-    def remove_leftovers(self) -> int:
+    def remove_leftovers(self, older_seconds: float = 3600.0) -> int:
         """Delete what interrupted `put`s left behind; tells how many there were."""
-        count = 0
+        limit, count = time.time() - older_seconds, 0
         for part in self.root.rglob("*.part"):
-            part.unlink(missing_ok=True)
-            count += 1
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < limit:
+                    part.unlink()
+                    count += 1
         return count
 
     def close(self) -> None:

@@ -185,8 +185,14 @@ def _parse(text: str) -> sa.URL:
 
 def _create(connection: sa.Connection) -> None:
     """Make what is missing. Of several processes that begin at once, one does it."""
-    if sa.inspect(connection).has_table(UPLOADS.name):  # the last that is made
+    found = sa.inspect(connection)
+    if found.has_table(UPLOADS.name):  # the last that is made
         return
+    if connection.dialect.name == "sqlite" and found.has_table("alembic_version"):
+        raise InvalidInput(
+            "bad-store-url", "this file is the catalog of a yard",
+            hint="give the store a file of its own: the two would wait for each other",
+        )  # fmt: skip
     postgres = connection.dialect.name == "postgresql"
     if postgres:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATE_LOCK)))

@@ -1,5 +1,8 @@
 """Both backends of this package keep what `testing.BackendTests` asks of any."""
 
+import os
+import time
+
 import pytest
 
 from modelyard.errors import Denied, Unavailable
@@ -44,3 +47,15 @@ def test_a_place_without_permission_is_denied(tmp_path, monkeypatch):
     monkeypatch.setattr("os.open", forbidden)
     with pytest.raises(Denied):
         backend.get("packs/aa/b.pack")
+
+
+def test_leftovers_go_when_they_are_old(tmp_path):
+    backend = LocalBackend(tmp_path / "store")
+    backend.put("packs/aa/b", b"x")
+    part = tmp_path / "store" / "packs" / "aa" / "c.0badcafe.part"
+    part.write_bytes(b"half")
+    assert backend.remove_leftovers() == 0  # its writer may be alive
+    os.utime(part, (time.time() - 4000,) * 2)
+    assert backend.remove_leftovers() == 1
+    assert list(backend.keys()) == ["packs/aa/b"]
+    assert not part.exists()

@@ -253,6 +253,15 @@ def test_a_file_that_is_no_database_is_damaged(tmp_path):
     assert caught.value.kind == "store-damaged"
 
 
+def test_the_catalogs_own_file_is_refused(tmp_path):
+    """SQLite has one writer at a time, and a catalog's transaction waits for the store."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/catalog.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num TEXT)")
+    engine.dispose()
+    assert _refused(f"sqlite:///{tmp_path}/catalog.db") == (InvalidInput, "bad-store-url")
+
+
 def test_a_file_that_may_only_be_read_is_read(tmp_path):
     whole = SqlBackend(f"sqlite:///{tmp_path}/store.db")
     whole.put("k", b"x")
