@@ -141,9 +141,10 @@ def _bundles(reader: Reader, connection: sa.Connection) -> list[tuple[int, bytes
     keys = chunks.ids_of_kind(connection, Kind.BUNDLE)
     rows = [ChunkRow._make(row) for row in chunks.by_id(connection, keys)]
     found: list[tuple[int, Any]] = []
-    for row in rows:
-        try:
-            found.append((row.id, reader.record(row)))
-        except ModelyardError:
-            continue
+    with reader.ahead(rows, reader.bases(rows)) as ahead:
+        for row in rows:
+            try:
+                found.append((row.id, reader.record(row, ahead)))
+            except ModelyardError:
+                continue
     return found
