@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ReportKey",
     "commits_of",
+    "first_commits",
     "models_with",
     "old_names",
     "packs",
@@ -47,7 +48,7 @@ _ROW = sa.select(report.c.data, report.c.content, report.c.outcomes).where(
 _COMMITS = sa.select(version.c.commit_id, version.c.number, version.c.deleted).where(
     version.c.model_id == sa.bindparam("model")
 )
-_WITH = sa.select(version.c.model_id).where(
+_WITH = sa.select(version.c.commit_id, version.c.model_id).where(
     version.c.commit_id.in_(sa.bindparam("commits", expanding=True))
 )
 _NAMES = sa.select(redirect.c.name).where(redirect.c.model_id == sa.bindparam("model"))
@@ -59,12 +60,23 @@ def commits_of(connection: sa.Connection, model: int) -> dict[bytes, tuple[int, 
     return {row.commit_id: (row.number, row.deleted) for row in rows}
 
 
-def models_with(connection: sa.Connection, commits: Iterable[bytes]) -> set[int]:
-    """Models that have one of these commits."""
+def models_with(connection: sa.Connection, commits: Iterable[bytes]) -> dict[bytes, set[int]]:
+    """Which models have each of these commits."""
+    found: dict[bytes, set[int]] = {}
+    for batch in batches(commits):
+        for row in connection.execute(_WITH, {"commits": batch}):
+            found.setdefault(row.commit_id, set()).add(row.model_id)
+    return found
+
+
+def first_commits(connection: sa.Connection, models: Iterable[int]) -> dict[int, bytes]:
+    """The commit of the oldest version of each of these models."""
+    statement = sa.select(version.c.model_id, version.c.commit_id).where(version.c.number == 1)
+    wanted = statement.where(version.c.model_id.in_(sa.bindparam("ids", expanding=True)))
     return {
-        key
-        for batch in batches(commits)
-        for key in connection.execute(_WITH, {"commits": batch}).scalars()
+        row.model_id: row.commit_id
+        for batch in batches(models)
+        for row in connection.execute(wanted, {"ids": batch})
     }
 
 

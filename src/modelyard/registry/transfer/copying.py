@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import blobs, chunks, models, transfer, versions
@@ -192,11 +193,8 @@ class _ModelCopy:
                 self.sent.expected = max(self.sent.expected, self.sent.bytes + cargo.bytes)
                 send(self.source, self.target, session, cargo, self.sent)
                 session.prepare()
-                self.came |= self.target.catalog.write(
-                    lambda connection, session=session, cargo=cargo, kept=kept: _Arrival(
-                        self, connection, session, cargo, kept, objects
-                    ).run(group)
-                )
+                arrive = partial(self._arrive, session, cargo, kept, objects, group)
+                self.came |= self.target.catalog.write(arrive)
                 session.registered()
                 return
             except ContentGone:
@@ -205,6 +203,17 @@ class _ModelCopy:
                 session.close()
         raise Unavailable("busy-store", f"gc runs in {self.target.root} all the time",
                           hint="try again")  # fmt: skip
+
+    def _arrive(
+        self,
+        session: Session,
+        cargo: Cargo,
+        kept: set[bytes],
+        objects: SourceObjects,
+        group: Sequence[VersionRow],
+        connection: sa.Connection,
+    ) -> dict[int, int]:
+        return _Arrival(self, connection, session, cargo, kept, objects).run(group)
 
     def _blobs(self, group: Sequence[VersionRow]) -> tuple[list[BlobRow], set[bytes]]:
         """The source's blobs that the target lacks, and digests of those that it has."""

@@ -110,7 +110,8 @@ def read_dump(data: bytes) -> tuple[Head, Iterator[tuple[str, list[str], list[li
 
 
 def _tables(messages: Iterator[Any]) -> Iterator[tuple[str, list[str], list[list[Any]]]]:
-    name, columns = "", []
+    name: str = ""
+    columns: list[str] = []
     for message in messages:
         match message:
             case ["table", str(name), list(columns)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, refs, transfer, versions
@@ -80,8 +81,14 @@ class _Finding:
         there = {}
         if self.key is not None:
             there = {row.name: row for row in refs.of_models(self.connection, [self.key])}
+        gone = set()
+        if self.key is not None:
+            gone = {n for n, deleted in transfer.commits_of(
+                self.connection, self.key).values() if deleted}  # fmt: skip
         for name, (kind, number) in sorted(self.plan.refs.items()):
             new = self.numbers[number]
+            if new in gone:
+                continue  # it was deleted there: no ref leads to it
             old = there.get(name)
             if old is None:
                 self.moves.append((name, kind, None, new))  # type: ignore[arg-type]
@@ -172,7 +179,7 @@ class Following:
                 "label", who=self.target.author, model=self.model.id, name=self.model.name,
                 detail={"number": number, "add": dict(found), "remove": []},
             )  # fmt: skip
-            self.later.append(lambda number=number, found=found: self._label(number, found))
+            self.later.append(partial(self._label, number, found))
         for key in wishes.reports:
             self._report(key)
         for name, kind, old, new in wishes.moves:

@@ -139,7 +139,9 @@ def _commit(house: House, model: str, told: _Told, manifest: Manifest, room: Pat
             detail={"number": done.number, "commit": told.commit},
         )  # fmt: skip
         version = versions.by_number(journal.connection, row.id, done.number)
-        for report in told.reports if version is not None and done.created else ():
+        for report in told.reports if done.created else ():
+            if version is None:
+                break
             detail = _detail(report, done.number)
             journal.write("report", who=house.author, model=row.id, name=row.name, detail=detail)
             put_report(

@@ -142,37 +142,26 @@ class Rename:
 
 
 def renames(source: House, target: House) -> list[Rename]:
-    """Models of the target that are to be renamed before anything comes, in an order that works."""
+    """Models of the target that are to be renamed before anything comes."""
     with source.catalog.read() as ours, target.catalog.read() as theirs:
         names = {row.name: row.id for row in models.listed(ours, deleted=False)}
         there = {row.id: row.name for row in models.listed(theirs, deleted=False)}
-        taken = set(there.values())
-        wishes = {}
-        for name, key in names.items():
-            if name in taken:
-                continue
-            old = _counterpart(ours, theirs, key, there, names)
-            if old is not None:
-                wishes[name] = old
-    return [Rename(old, new) for new, old in wishes.items()]
+        new = {name: key for name, key in names.items() if name not in there.values()}
+        first = transfer.first_commits(ours, new.values())
+        homes = transfer.models_with(theirs, first.values())
+        found = []
+        for name, key in new.items():
+            for home in sorted(homes.get(first.get(key, b""), ())):
+                old = there.get(home)
+                if old is not None and not _is_still(ours, theirs, names.get(old), home):
+                    found.append(Rename(old, name))
+                    del there[home]
+                    break
+    return found
 
 
-def _counterpart(
-    ours: sa.Connection,
-    theirs: sa.Connection,
-    key: int,
-    there: Mapping[int, str],
-    names: Mapping[str, int],
-) -> str | None:
-    """The target's name of a model that the source had under an older name."""
-    if not transfer.old_names(ours, key):
-        return None
-    commits = transfer.commits_of(ours, key)
-    for found in sorted(transfer.models_with(theirs, commits)):
-        name = there.get(found)
-        if name is None:
-            continue
-        same = names.get(name)
-        if same is None or not (transfer.commits_of(ours, same).keys() & commits.keys()):
-            return name
-    return None
+def _is_still(ours: sa.Connection, theirs: sa.Connection, key: int | None, home: int) -> bool:
+    """Whether the target's model belongs to the source's model of the same name."""
+    if key is None:
+        return False
+    return bool(transfer.commits_of(ours, key).keys() & transfer.commits_of(theirs, home).keys())

@@ -136,8 +136,9 @@ def _fetch(
     """Encoded bytes of chunks and of their bases, by row."""
     wanted = {row.id: row for row in rows}
     for row in rows:
-        if needs_base(row.codec) and row.base_id in bases:
-            wanted[row.base_id] = bases[row.base_id]
+        base = bases.get(row.base_id or 0) if needs_base(row.codec) else None
+        if base is not None:
+            wanted[base.id] = base
     spans = list(_spans(sorted(wanted.values(), key=_place)))
     found: dict[int, memoryview] = {}
     for part in pool.map(lambda span: _read(house, span), spans):
