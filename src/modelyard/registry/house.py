@@ -265,7 +265,12 @@ def _house(root: Path, settings: Settings, author: str) -> House:
     except BaseException:
         backend.close()
         raise
-    return House(root, catalog, backend, settings, author, vault)
+    try:
+        return House(root, catalog, backend, settings, author, vault)
+    except BaseException:
+        catalog.close()
+        backend.close()
+        raise
 
 
 def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:
