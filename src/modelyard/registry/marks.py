@@ -157,10 +157,11 @@ def _read(house: House, batch: Sequence[int]) -> list[bytes]:
             hint="yard verify tells which; gc deletes nothing until then",
         )  # fmt: skip
     work, found = workspace(), []
-    for row in rows:
-        out = work.bytes("recipe", row.size)
-        house.reader.into(row, out, work, bases)
-        content = out.tobytes()
-        count = len(decode_recipe(content))
-        found.append(content[4 + 4 * count :])
+    with house.reader.ahead(rows, bases) as ahead:
+        for row in rows:
+            out = work.bytes("recipe", row.size)
+            house.reader.into(row, out, work, bases, ahead)
+            content = out.tobytes()
+            count = len(decode_recipe(content))
+            found.append(content[4 + 4 * count :])
     return found
