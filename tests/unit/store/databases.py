@@ -1,64 +1,12 @@
-"""What the tests of stores in databases share: servers of their own, puts from other processes."""
+"""What the tests of stores in databases share: puts from other processes."""
 
-import contextlib
-import os
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from pathlib import Path
 
-from tests.services.kinds import SERVICES, as_user
-
 _PUTS = str(Path(__file__).with_name("far_puts.py"))
-
-
-class PrivateServer:
-    """A service that one test alone uses, so that it may be killed, with settings of its own."""
-
-    def __init__(self, name, *settings):
-        self.service, self.settings = SERVICES[name], settings
-        self.program = self.service.program()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"yard-private-{name}-"))
-        if as_user(self.service):
-            shutil.chown(self.folder, self.service.user, self.service.user)
-        self.service.prepare(self.program, self.folder)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.start()
-
-    @property
-    def url(self):
-        return self.service.address(self.port)
-
-    def start(self):
-        command = [*self.service.command(self.program, self.folder, self.port), *self.settings]
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                **as_user(self.service),
-            )  # fmt: skip
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            assert self.process.poll() is None, (self.folder / "log").read_text()[-1000:]
-            with contextlib.suppress(OSError):
-                if self.service.healthy(self.port):
-                    return
-            time.sleep(0.05)
-        raise AssertionError(f"{self.service.name} does not answer")
-
-    def kill(self):
-        """All its processes at once, as a crash of the machine would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def close(self):
-        self.kill()
-        shutil.rmtree(self.folder)
 
 
 def puts(url, size, count=1):
@@ -78,3 +26,34 @@ def killed_in_the_middle(url, size, has_begun):
         assert time.monotonic() < until
     process.kill()
     process.communicate()
+
+
+def puts_while(backend, content, crash):
+    """Puts on and on, while `crash()` is called twice; gives what was acknowledged."""
+    acknowledged, stop = [], threading.Event()
+
+    def put_on():
+        number = 0
+        while not stop.is_set():
+            backend.put(f"k/{number}", content[: len(content) // 4 + number])
+            acknowledged.append(number)
+            number += 1
+
+    def wait_for_more():
+        seen, until = len(acknowledged), time.monotonic() + 60
+        while len(acknowledged) < seen + 3:
+            assert writer.is_alive()
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=put_on)
+    writer.start()
+    try:
+        wait_for_more()
+        for _ in range(2):
+            crash()
+            wait_for_more()
+    finally:
+        stop.set()
+        writer.join()
+    return {f"k/{number}": content[: len(content) // 4 + number] for number in acknowledged}

@@ -1,6 +1,5 @@
 """MongoDB as a store, over its wire protocol: GridFS, whole or not there, the newest stays."""
 
-import threading
 import time
 
 import gridfs
@@ -9,8 +8,7 @@ import pymongo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.services.kinds import SERVICES
-from tests.unit.store.databases import PrivateServer, killed_in_the_middle, puts
+from tests.unit.store.databases import killed_in_the_middle, puts, puts_while
 
 from modelyard.errors import Corrupt, Denied, InvalidInput, Unavailable
 from modelyard.store.mongodb import MongoBackend
@@ -215,42 +213,19 @@ def test_wrong_credentials_are_told(mongodb_url, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
-def test_a_server_that_is_not_there_is_told_soon(host):
+@pytest.mark.parametrize(
+    "place", ["127.0.0.1:1/db", "no-such-host.invalid/db?serverSelectionTimeoutMS=500"]
+)
+def test_a_server_that_is_not_there_is_told_soon(place):
     begin = time.monotonic()
-    assert _refused(f"mongodb://{host}/db") == (Unavailable, "store-unavailable")
+    assert _refused(f"mongodb://{place}") == (Unavailable, "store-unavailable")
     assert time.monotonic() - begin < 12
 
 
 @pytest.mark.slow
-def test_puts_outlive_a_crash_of_the_database(require):
-    require("mongodb", found=SERVICES["mongodb"].program() is not None)
-    server = PrivateServer("mongodb", "--sync-on-commit")
+def test_puts_outlive_a_crash_of_the_database(own_service):
+    server = own_service("mongodb")
     backend = MongoBackend(f"{server.url}yard")
-    acknowledged, stop = [], threading.Event()
-
-    def put_on():
-        number = 0
-        while not stop.is_set():
-            backend.put(f"k/{number}", CONTENT[: MIB + number])
-            acknowledged.append(number)
-            number += 1
-
-    writer = threading.Thread(target=put_on)
-    writer.start()
-    try:
-        for crashes in range(3):
-            seen = len(acknowledged)
-            while len(acknowledged) < seen + 3:
-                assert writer.is_alive()
-                time.sleep(0.01)
-            if crashes < 2:
-                server.kill()
-                server.start()
-    finally:
-        stop.set()
-        writer.join()
-    for number in acknowledged:
-        assert backend.get(f"k/{number}") == CONTENT[: MIB + number]
+    for key, content in puts_while(backend, CONTENT, lambda: server.restart(kill=True)).items():
+        assert backend.get(key) == content
     backend.close()
-    server.close()

@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.services.kinds import SERVICES
-from tests.unit.store.databases import PrivateServer, killed_in_the_middle, puts
+from tests.unit.store.databases import killed_in_the_middle, puts, puts_while
 
 from modelyard.errors import Corrupt, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.store.sql import SqlBackend
@@ -334,74 +333,53 @@ def test_mysql_takes_user_and_password_from_the_users_file(
     backend.close()
 
 
-@pytest.fixture
-def private(require):
-    """`private("postgres")`: a server of this test's own."""
-    servers = []
-
-    def start(name, *settings):
-        require(name, found=SERVICES[name].program() is not None)
-        servers.append(PrivateServer(name, *settings))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+def _do(url, *statements):
+    drivers = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+    engine = sa.create_engine(drivers[urlsplit(url).scheme] + url[url.index(":") :])
+    with engine.connect() as connection:
+        for statement in statements:
+            result = connection.exec_driver_sql(statement)
+        connection.commit()
+        found = result.scalar() if result.returns_rows else None
+    engine.dispose()
+    return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [("postgres", ()), ("mariadb", ("--max-allowed-packet=1M",))],
-)
-def test_puts_outlive_a_crash_of_the_database(private, name, settings):
-    """MariaDB takes but 1 MiB at once here: parts are smaller, and twice as many."""
-    server = private(name, *settings)
+@pytest.mark.parametrize("name", ["postgres", "mariadb"])
+def test_puts_outlive_a_crash_of_the_database(own_service, name):
+    server = own_service(name)
     backend = SqlBackend(server.url)
-    quotes = b"'" * (2 * MIB) + CONTENT
-    backend.put("before", quotes)
-    acknowledged, stop = [], threading.Event()
-
-    def put_on():
-        number = 0
-        while not stop.is_set():
-            backend.put(f"k/{number}", CONTENT[: MIB + number])
-            acknowledged.append(number)
-            number += 1
-
-    writer = threading.Thread(target=put_on)
-    writer.start()
-    for _ in range(2):
-        seen = len(acknowledged)
-        while len(acknowledged) < seen + 3:
-            assert writer.is_alive()
-            time.sleep(0.01)
-        server.kill()
-        server.start()
-    seen = len(acknowledged)
-    while len(acknowledged) < seen + 3:
-        assert writer.is_alive()
-        time.sleep(0.01)
-    stop.set()
-    writer.join()
-    for number in acknowledged:
-        assert backend.get(f"k/{number}") == CONTENT[: MIB + number]
-    assert backend.get("before") == quotes
-    assert backend.get("before", 2 * MIB - 5, 2 * MIB + 5) == b"'" * 5 + CONTENT[:5]
+    backend.put("before", CONTENT)
+    acknowledged = puts_while(backend, CONTENT, lambda: server.restart(kill=True))
+    for key, content in {**acknowledged, "before": CONTENT}.items():
+        assert backend.get(key) == content
     backend.close()
 
 
 @pytest.mark.slow
-def test_postgres_takes_the_password_from_where_libpq_looks(private, monkeypatch, tmp_path):
-    server = private("postgres")
-    engine = sa.create_engine("postgresql+psycopg" + server.url[len("postgresql") :])
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE locked SUPERUSER LOGIN PASSWORD '{SECRET}'")
-    access = server.folder / "data" / "pg_hba.conf"
-    access.write_text("host all locked 127.0.0.1/32 scram-sha-256\n" + access.read_text())
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SELECT pg_reload_conf()")
-    engine.dispose()
+def test_a_server_that_takes_little_at_once_gets_smaller_parts(own_service):
+    server = own_service("mariadb")
+    _do(server.url, "SET GLOBAL max_allowed_packet = 1048576")
+    content = b"'" * (2 * MIB) + CONTENT  # quotes are sent as two bytes each
+    backend = SqlBackend(server.url)
+    backend.put("k", content)
+    assert backend.get("k") == content
+    assert backend.get("k", 2 * MIB - 5, 2 * MIB + 5) == content[2 * MIB - 5 : 2 * MIB + 5]
+    backend.close()
+    assert _do(server.url, "SELECT max(length(data)) FROM yard_store_part") < MIB // 2
+
+
+@pytest.mark.slow
+def test_postgres_takes_the_password_from_where_libpq_looks(own_service, monkeypatch, tmp_path):
+    server = own_service("postgres")
+    access = "('host all locked 127.0.0.1/32 scram-sha-256'), ('host all all 127.0.0.1/32 trust')"
+    _do(
+        server.url,
+        f"CREATE ROLE locked SUPERUSER LOGIN PASSWORD '{SECRET}'",
+        f"COPY (VALUES {access}) TO '{_do(server.url, 'SHOW hba_file')}'",
+        "SELECT pg_reload_conf()",
+    )
     url = server.url.replace("yard@", "locked@")
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
     assert _refused(url) == (Denied, "store-credentials")
