@@ -170,10 +170,10 @@ def create_pack(
     connection: sa.Connection, name: str, *, state: str, size: int, now: int,
     seal: bytes | None = None,
 ) -> int:  # fmt: skip
+    """Gives its row; the one that is there if this transaction is run again."""
     values = {"name": name, "state": state, "size": size, "changed": now, "seal": seal}
-    result = connection.execute(sa.insert(pack), values)
-    key = result.inserted_primary_key
-    return int(key[0]) if key else 0
+    insert_new(connection, pack, "name", [values])
+    return int(connection.execute(_PACK_ID, {"name": name}).scalar_one())
 
 
 def pack_id(connection: sa.Connection, name: str) -> int | None:
