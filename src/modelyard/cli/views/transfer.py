@@ -30,15 +30,16 @@ class CopiedView:
 
     def lines(self) -> Iterator[Block]:
         done = self.done
-        for model in done.models[:_SHOWN]:
+        changed = [model for model in done.models if model.is_changed]
+        for model in changed[:_SHOWN]:
             yield from _model(model)
-        if len(done.models) > _SHOWN:
-            yield f"... and {words.count(len(done.models) - _SHOWN, 'more model')}"
+        if len(changed) > _SHOWN:
+            yield f"... and {words.count(len(changed) - _SHOWN, 'more model')}"
         came = words.count(done.versions, "version")
         sent = f"{human_size(done.bytes)} in {words.count(done.chunks, 'chunk')}"
         if done.dry_run:
             yield f"{came} would come: {sent}"
-        elif not any(model.is_changed for model in done.models):
+        elif not changed:
             yield "nothing to copy"
         else:
             yield f"{came} came: {sent}, {words.duration(done.seconds)}"

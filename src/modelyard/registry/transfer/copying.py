@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import blobs, chunks, models, transfer, versions
-from modelyard.catalog.queries.search_documents import index_model
+from modelyard.catalog.queries import blobs, models, versions
 from modelyard.core.transfer import Copied, CopiedModel, CopyConflict
 from modelyard.errors import Conflict, Corrupt, InvalidInput, Unavailable
-from modelyard.history.bundles import encode_bundle
 from modelyard.registry.deletion import rename
 from modelyard.registry.journal import ContentGone, Journal
-from modelyard.registry.transfer.arrival import Arriving, put_model, put_versions
 from modelyard.registry.transfer.following import Following, Wishes, find_wishes
+from modelyard.registry.transfer.landing import Landing, There, find_there
 from modelyard.registry.transfer.objects import SourceObjects
 from modelyard.registry.transfer.plan import Plan, find_plan, groups, numbers_for, renames
 from modelyard.registry.transfer.schedule import dump_if_due
@@ -23,22 +21,19 @@ from modelyard.registry.transfer.sending import Cargo, Sent, find_cargo, send
 from modelyard.store.ingest import Ingest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.blobs import BlobRow
-    from modelyard.catalog.queries.models import ModelRow
     from modelyard.catalog.queries.versions import VersionRow
     from modelyard.core.version import Progress
-    from modelyard.history.gitobject import GitObject
     from modelyard.registry.house import House
     from modelyard.store.writer import Session
 
 __all__ = ["copy", "mirror"]
 
 _TRIES = 5
-_BUNDLE = 2 << 20
 
 
 def copy(
@@ -106,22 +101,6 @@ def _told(
 
 
 @dataclass
-class _There:
-    """The model in the target, as of one moment."""
-
-    row: ModelRow | None
-    commits: Mapping[bytes, tuple[int, int]]
-
-    def numbers(self, rows: Sequence[VersionRow]) -> dict[int, int]:
-        """The target's numbers by the source's."""
-        return {r.number: self.commits[r.commit_id][0] for r in rows if r.commit_id in self.commits}
-
-    @property
-    def taken(self) -> set[int]:
-        return {number for number, _ in self.commits.values()}
-
-
-@dataclass
 class _ModelCopy:
     """One model on its way."""
 
@@ -150,18 +129,12 @@ class _ModelCopy:
             self._bring(group)
         return self._outcome(self._follow())
 
-    def _there(self, connection: sa.Connection) -> _There:
-        row = models.by_name(connection, self.name)
-        if row is None:
-            return _There(None, {})
-        commits = transfer.commits_of(connection, row.id)
-        if row.name != self.name and not any(v.commit_id in commits for v in self.plan.versions):
-            return _There(None, {})  # an old name of another model
-        return _There(row, commits)
+    def _there(self, connection: sa.Connection) -> There:
+        return find_there(connection, self.name, self.plan)
 
     # -- what would be done ----------------------------------------------------------------------
 
-    def _estimate(self, there: _There, fresh: Sequence[VersionRow]) -> CopiedModel:
+    def _estimate(self, there: There, fresh: Sequence[VersionRow]) -> CopiedModel:
         counted: set[bytes] = set()
         for group in groups(fresh):
             cargo = find_cargo(self.source, self.target, self._blobs(group)[0])
@@ -213,7 +186,11 @@ class _ModelCopy:
         group: Sequence[VersionRow],
         connection: sa.Connection,
     ) -> dict[int, int]:
-        return _Arrival(self, connection, session, cargo, kept, objects).run(group)
+        landing = Landing(
+            self.source, self.target, self.plan, self.name, connection, session, cargo, kept,
+            objects,
+        )  # fmt: skip
+        return landing.run(group)
 
     def _blobs(self, group: Sequence[VersionRow]) -> tuple[list[BlobRow], set[bytes]]:
         """The source's blobs that the target lacks, and digests of those that it has."""
@@ -265,7 +242,7 @@ class _ModelCopy:
         finally:
             session.close()
 
-    def _wishes(self, connection: sa.Connection, there: _There) -> Wishes:
+    def _wishes(self, connection: sa.Connection, there: There) -> Wishes:
         return find_wishes(
             connection, there.row.id if there.row else None, self.plan,
             there.numbers(self.plan.versions), frozenset(self.came),
@@ -288,115 +265,6 @@ class _ModelCopy:
             labels=sum(map(len, wishes.labels.values())), reports=len(wishes.reports),
             conflicts=(*wishes.conflicts, *gone),
         )  # fmt: skip
-
-
-@dataclass
-class _Arrival:
-    """The transaction in which versions come to be."""
-
-    work: _ModelCopy
-    connection: sa.Connection
-    session: Session
-    cargo: Cargo
-    kept: set[bytes]
-    objects: SourceObjects
-
-    def run(self, group: Sequence[VersionRow]) -> dict[int, int]:
-        """Gives the target's numbers by the source's."""
-        work, connection = self.work, self.connection
-        target = work.target
-        ingest = Ingest(self.session, target.reader, target.pool)
-        journal = Journal(target, connection, ingest)
-        row, is_new = self._model(journal)
-        there = _There(row, transfer.commits_of(connection, row.id))
-        left = [version for version in group if version.commit_id not in there.commits]
-        numbers = numbers_for(left, there.taken, there.numbers(work.plan.versions), row.next_number)
-        known = there.numbers(work.plan.versions) | numbers
-        entries = []
-        for number, (part, fresh) in enumerate(self._parts(row, left)):
-            detail = self._detail(row, part, known, is_new=is_new and number == 0)
-            if number == 0:
-                detail["blobs"] = list(self.cargo.blobs)
-            bundle = journal.write(
-                "copy", who=target.author, model=row.id, name=row.name, detail=detail,
-                objects=encode_bundle(fresh),
-            )  # fmt: skip
-            entries.append((detail, fresh, bundle))
-        journal.settle()
-        self._check()
-        ids = chunks.ids_of(connection, {bundle for _, _, bundle in entries})
-        for detail, fresh, bundle in entries:
-            blobs.add_objects(connection, row.id, [item.sha for item in fresh], ids[bundle])
-            put_model(connection, row.id, row.name, detail)
-            put_versions(connection, row.id, journal.now, detail, self.objects)
-        return numbers
-
-    def _model(self, journal: Journal) -> tuple[ModelRow, bool]:
-        work, connection = self.work, self.connection
-        found = work._there(connection).row
-        if found is not None:
-            return journal.hold(found.id), False
-        key = models.create(connection, work.name, work.plan.model.kind, journal.now)
-        index_model(connection, key, work.name, "")
-        return journal.hold(key), True
-
-    def _parts(
-        self, row: ModelRow, left: Sequence[VersionRow]
-    ) -> Iterator[tuple[list[VersionRow], list[GitObject]]]:
-        """Versions with the git objects that are new with them, as much as a record may hold."""
-        every = self.objects.every(version.commit_id for version in left)
-        known = set(blobs.bundles(self.connection, row.id, every))
-        part: list[VersionRow] = []
-        fresh: list[GitObject] = []
-        size = 0
-        for version in left:
-            if part and size > _BUNDLE:
-                yield part, fresh
-                part, fresh, size = [], [], 0
-            part.append(version)
-            found = self.objects.fresh(version.commit_id, known)
-            fresh += found
-            size += sum(len(item.body) for item in found)
-        if part:
-            yield part, fresh
-
-    def _detail(
-        self, row: ModelRow, part: Sequence[VersionRow], known: Mapping[int, int], *, is_new: bool
-    ) -> dict[str, Any]:
-        plan = self.work.plan
-        arriving = [
-            Arriving(
-                known[v.number], v.commit_id, tuple(known[p] for p in v.parent_numbers), v.branch,
-                v.created, v.new_bytes, v.formats, v.framework, v.deleted,
-            ).told()
-            for v in part
-        ]  # fmt: skip
-        marks = {known[v.number]: dict(plan.labels[v.number]) for v in part
-                 if v.number in plan.labels}  # fmt: skip
-        detail: dict[str, Any] = {"from": str(self.work.source.root), "versions": arriving}
-        if marks:
-            detail["labels"] = marks
-        if is_new:
-            detail |= {
-                "kind": plan.model.kind, "created": plan.model.created,
-                "names": list(plan.old_names),
-            }  # fmt: skip
-        if is_new and plan.is_whole:
-            detail["next"] = plan.model.next_number
-        if is_new or any(v.number == plan.model.next_number - 1 for v in part):
-            detail["description"] = plan.model.description
-        return detail
-
-    def _check(self) -> None:
-        """Everything that the versions need is there and stays; gc may have been here."""
-        rows = chunks.by_hash(self.connection, self.cargo.names)
-        bases = {row[8] for row in rows if row[8] is not None}
-        if len(rows) < len(self.cargo.names):
-            raise ContentGone
-        if chunks.live_count(self.connection, bases) < len(bases):
-            raise ContentGone
-        if len(blobs.by_digest(self.connection, self.kept)) < len(self.kept):
-            raise ContentGone
 
 
 def _gone(name: str) -> Conflict:
