@@ -24,6 +24,7 @@ from modelyard.store.opendal_errors import (
     is_missing,
     is_passing,
     is_short,
+    no_bucket,
     translated,
 )
 from modelyard.store.retries import need, patiently
@@ -176,6 +177,7 @@ class OpenDalBackend:
             self._has_met = True
             raise
         except Exception as error:
+            self._has_met = self._has_met or not is_passing(error)
             raise translated(error, self.place, key) from None
         self._has_met = True
         return done
@@ -212,7 +214,7 @@ class OpenDalBackend:
             data: bytes = self._operator().read(key, offset=start, size=end - start)
         except Exception as error:
             if is_long(error):  # the service sent all of it, as some WebDAV servers always do
-                return self._whole(key)[start:end]
+                return self._whole(key, end)[start:end]
             if not is_short(error):
                 raise
             if self._size(key) < end:
@@ -220,20 +222,22 @@ class OpenDalBackend:
             raise Again("the answers are shorter than what was asked for") from None
         return data
 
-    def _whole(self, key: str) -> bytes:
+    def _whole(self, key: str, end: int) -> bytes:
         data: bytes = self._operator().read(key)
         if len(data) != self._size(key):
             raise Again("the answers are shorter than what was asked for")
+        if len(data) < end:
+            raise Corrupt("short-object", f"{key} ends before byte {end}")
         return data
 
     def _list(self, folder: str) -> list[str]:
-        """All keys below a folder, unsorted.
+        """All keys below a folder, unsorted; a list that fails begins anew.
 
-        OpenDAL's list for threads holds Python's lock while it waits; the one for coroutines
-        doesn't, so it runs in a loop of its own. Each page is tried again by itself.
+        OpenDAL's RetryLayer would go on with the next page, and end early without a word (WebDAV).
+        Its list for threads holds Python's lock while it waits; the one for coroutines doesn't, so
+        that one runs, in a loop of its own.
         """
-        retry = self._layers.RetryLayer(max_times=4, jitter=True, min_delay=0.1, max_delay=2.0)
-        operator = self._operator().layer(retry).to_async_operator()
+        operator = self._operator().to_async_operator()
 
         async def walk() -> list[str]:
             entries = await operator.list(folder, recursive=True)
@@ -243,9 +247,11 @@ class OpenDalBackend:
             try:
                 return pool.submit(lambda: asyncio.run(walk())).result()
             except Exception as error:
-                if is_missing(error):
-                    return []
-                raise
+                if not is_missing(error):
+                    raise
+        if self.place.scheme.bucket:
+            raise no_bucket(self.place)  # a prefix without objects would be an empty list
+        return []
 
     def _has_arrived(self, key: str, data: bytes) -> bool:
         """Whether the service has what was sent: as many bytes and, where it tells, their MD5.

@@ -21,7 +21,7 @@ from modelyard.store.credentials import no_credentials
 if TYPE_CHECKING:
     from modelyard.store.opening import Place
 
-__all__ = ["Again", "is_long", "is_missing", "is_passing", "is_short", "translated"]
+__all__ = ["Again", "is_long", "is_missing", "is_passing", "is_short", "no_bucket", "translated"]
 
 _STATUS = re.compile(r"\bstatus: (\d{3})\b")
 _CODE = re.compile(r'\bcode: "([A-Za-z]{2,60})"|"?reason"?: "([A-Za-z]{2,60})"')
@@ -64,7 +64,7 @@ def is_passing(error: BaseException) -> bool:
         return status[1] not in ("501", "505", "507")
     if "OperationAborted" in text or "ConditionalRequestConflict" in text:
         return True
-    return name == "RateLimited" or (_is_ours(error) and _is_marked(text))
+    return name == "RateLimited" or (_is_ours(error) and "(temporary)" in text.partition("\n")[0])
 
 
 def is_missing(error: BaseException) -> bool:
@@ -98,7 +98,7 @@ def translated(error: BaseException, place: Place, key: str) -> BaseException:
     name, text = type(error).__name__, str(error)
     told = _told(text)
     if _NO_BUCKET.search(text):
-        return _no_bucket(place)
+        return no_bucket(place)
     if is_missing(error):
         return NotFound("no-object", f"the store has no object {key}")
     if "signing credential" in text or "account_key" in text:
@@ -111,6 +111,13 @@ def translated(error: BaseException, place: Place, key: str) -> BaseException:
     if name == "PermissionDenied" or "status 401" in told or "status 403" in told:
         return _denied(place, told)
     return _other(place, name, text, told)
+
+
+def no_bucket(place: Place) -> NotFound:
+    """What must be there before the first use is not."""
+    word = place.scheme.bucket or "folder"
+    making = place.scheme.making.format(bucket=place.host)
+    return NotFound("no-bucket", f"there is no {word} {place.host}", hint=f"make it: {making}")
 
 
 def _told(text: str) -> str:
@@ -135,12 +142,6 @@ def _other(place: Place, name: str, text: str, told: str) -> ModelyardError:
     )  # fmt: skip
 
 
-def _no_bucket(place: Place) -> NotFound:
-    word = place.scheme.bucket or "folder"
-    making = place.scheme.making.format(bucket=place.host)
-    return NotFound("no-bucket", f"there is no {word} {place.host}", hint=f"make it: {making}")
-
-
 def _denied(place: Place, told: str) -> Denied:
     if _BAD_CREDENTIALS.search(told) or "401" in told:
         return Denied(
@@ -155,11 +156,3 @@ def _denied(place: Place, told: str) -> Denied:
 
 def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.startswith("opendal")
-
-
-def _is_marked(text: str) -> bool:
-    """OpenDAL says (temporary), or (persistent) where its own retries are used up."""
-    first = text.partition("\n")[0]
-    return "(temporary)" in first or (
-        "(persistent)" in first and any(sign in text for sign, _ in _REASONS[:-1])
-    )
