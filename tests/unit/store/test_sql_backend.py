@@ -274,12 +274,8 @@ def test_a_file_that_may_only_be_read_is_read(tmp_path):
 
 
 def test_a_database_that_may_only_be_read_is_told(postgres_url):
-    name = postgres_url.rpartition("/")[2]
-    engine = sa.create_engine("postgresql+psycopg" + postgres_url[len("postgresql") :])
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    engine.dispose()
-    assert _refused(postgres_url) == (Denied, "store-permission")
+    read_only = "?options=-c%20default_transaction_read_only%3Don"
+    assert _refused(postgres_url + read_only) == (Denied, "store-permission")
 
 
 def test_rights_that_are_missing_are_told(mariadb_url, monkeypatch):
