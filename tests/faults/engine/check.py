@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from tests.faults.engine.yards import Wanted, commit_files, noise
 
-from modelyard.catalog.schema import pack
+from modelyard.catalog.schema import lease, pack
 from modelyard.errors import Corrupt
 from modelyard.testing.models import read_tree, tree_digest
 from modelyard.testing.victim import open_folder
@@ -126,6 +126,11 @@ def _go_on(
     yard.gc()
     age(yard)
     yard.gc()
+    with yard.house.catalog.read() as connection:
+        late = yard.house.catalog.now(connection) + _LONG_AGO
+        stuck = connection.execute(sa.select(lease.c.pack_id).where(lease.c.expires > late)).all()
+    if stuck:
+        found.wrong.append(f"{len(stuck)} leases last longer than two hours")
     if left := leftovers(folder):
         found.wrong.append(f"left over: {left}")
     with yard.house.catalog.read() as connection:

@@ -160,8 +160,13 @@ class Lab:
         *,
         seed: int = 0,
         life: float = 0,
+        rebuild: float = 0.25,
     ) -> Row:
-        """One operation with one injury, or, without one, a life of some seconds."""
+        """One operation with one injury, or, without one, a life of some seconds.
+
+        Args:
+            rebuild: How likely the catalog is rebuilt afterwards.
+        """
         place = self.place()
         folder = self.yard(place, operation)
         wanted = self.wanted.copy()
@@ -173,10 +178,9 @@ class Lab:
         elif outcome == "late":
             outcome, where = "killed", f"after {life * 1000:.0f} ms"
         row = Row(kind, operation, where, outcome, wanted.acknowledged)
-        rebuild = self.rng.random() < 0.25
         row.findings = judged(
             folder, place / "desk", wanted, self.rng,
-            rebuild=rebuild, may_be_lost=operation in REBUILDS,
+            rebuild=self.rng.random() < rebuild, may_be_lost=operation in REBUILDS,
         )  # fmt: skip
         return self.keep(row, place)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,12 @@ class Injury:
     """What happens at the n-th place, and whether it goes on."""
 
     what: str
-    """`kill-before`, `kill-after`, `kill-half`, `short`, `lie`, or the name of an error number."""
+    """`kill-before`, `kill-after`, `kill-half`, `short`, `lie`, `clock`, or an error's name."""
     at: int
     lasting: bool = False
     """Whether every later place fails too, as on a disk that stays full."""
+    ahead: float = 0.0
+    """Seconds by which the clock is wrong: from the place on if `what` is `clock`, else always."""
 
 
 class Places:
@@ -56,6 +59,8 @@ class Places:
         self._pid = os.getpid()
 
     def begin(self) -> None:
+        if self._injury is not None and self._injury.ahead and self._injury.what != "clock":
+            step_clock(self._injury.ahead)
         for name in (*WRITES, *SYNCS, *NAMES, "ftruncate", "truncate", "open"):
             setattr(os, name, self._system_call(name, getattr(os, name)))
         for dialect in _dialects(DefaultDialect):
@@ -79,6 +84,9 @@ class Places:
             return None
         if self.count == injury.at:
             self._tell(("hurt", place))
+        if injury.what == "clock":
+            step_clock(injury.ahead)
+            return None
         return injury.what
 
     def _system_call(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -161,6 +169,13 @@ class Places:
             raise sqlite3.OperationalError("database or disk is full" if full else "disk I/O error")
 
         return call
+
+
+def step_clock(seconds: float) -> None:
+    """From now on, this process takes it to be so much later, or earlier."""
+    real, real_ns = time.time, time.time_ns
+    time.time = lambda: real() + seconds
+    time.time_ns = lambda: real_ns() + int(seconds * 1e9)
 
 
 def _dialects(base: type) -> list[type]:

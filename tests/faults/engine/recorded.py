@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.faults.engine.victim import SMALL_PACK
 
 from modelyard.core import chunks
+from modelyard.errors import ModelyardError
 
 
 def main(folder: str, desk: str, seed: str, *operations: str) -> None:
@@ -26,7 +27,10 @@ def main(folder: str, desk: str, seed: str, *operations: str) -> None:
 
     for operation in operations:
         work = Work(folder, Path(desk), tell, random.Random(int(seed)))
-        {**OPERATIONS, "create": create}[operation](work)
+        try:
+            {**OPERATIONS, "create": create}[operation](work)
+        except ModelyardError as error:
+            tell(("refused", f"{type(error).__name__} {error.kind}"))
 
 
 main(*sys.argv[1:])
