@@ -26,19 +26,23 @@ def nursery():
 
 
 NO_GRACE = "version = 1\n[gc]\nkeep_deleted_days = 0\ngrace_minutes = 0\n"
+WHOLE_PACKS = 'version = 1\n[store]\nurl = "sqlite:///store.db"\n' + NO_GRACE.partition("\n")[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keeps", [True, False], ids=["gc-waits", "gc-takes-at-once"])
-def test_a_folder_yard_agrees_with_dicts(nursery, keeps):
+@pytest.mark.parametrize(
+    "config", [None, NO_GRACE, WHOLE_PACKS],
+    ids=["gc-waits", "gc-takes-at-once", "packs-are-put-whole"],
+)  # fmt: skip
+def test_a_folder_yard_agrees_with_dicts(nursery, config):
     class FolderMachine(YardMachine):
-        keeps_deleted = keeps
+        keeps_deleted = config is None
 
         def new_yard(self):
             folder = self.place / "yard"
-            if not keeps and not folder.exists():
+            if config is not None and not folder.exists():
                 open_folder(str(folder)).close()
-                (folder / "yard.toml").write_text(NO_GRACE)
+                (folder / "yard.toml").write_text(config)
             return ProcessYard(nursery, str(folder))
 
         def reopened(self, *, killed):
