@@ -24,7 +24,7 @@ _BEGIN: dict[Mode, str] = {
 }
 _NOW = sa.text("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint")
 _SESSION = (
-    "SET lock_timeout = '60s'; SET timezone = 'UTC';"
+    "SET lock_timeout = '60s'; SET timezone = 'UTC'; SET jit = off;"
     # a machine that died must not hold its locks for hours
     "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
 )
