@@ -1,4 +1,4 @@
-"""gc, repack, four committers and two servers at once; `make bench SUITE=race` takes ten minutes."""
+"""gc, repack, four committers and two servers at once; for longer: `make bench SUITE=race`."""
 
 import pytest
 from tests.benchmarks.race.course import race

@@ -11,9 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.benchmarks.race.server import content
+
 from modelyard.registry import create, open_yard
 from modelyard.testing.models import read_tree
-from tests.benchmarks.race.server import content
 
 __all__ = ["Outcome", "race"]
 

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+
 from modelyard.errors import ModelyardError
 from modelyard.registry import dropping, open_yard
 from modelyard.testing.models import layers, read_tree, safetensors_bytes
