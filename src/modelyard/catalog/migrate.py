@@ -140,7 +140,9 @@ def _clear(connection: sa.Connection, tables: set[str]) -> None:
     """Drop what an interrupted creation left: tables of ours, without a stamp and without a row."""
     search = [name for name in _SEARCH if name in tables]
     ours = [table for table in metadata.sorted_tables if table.name in tables]
-    if _strange(tables, ours) or any(_has_rows(connection, table) for table in ours if table.name != "fact"):
+    if _strange(tables, ours) or any(
+        _has_rows(connection, table) for table in ours if table.name != "fact"
+    ):
         raise _not_a_catalog()
     for name in search:
         connection.exec_driver_sql(f"DROP TABLE {name}")
