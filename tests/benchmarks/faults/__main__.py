@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.benchmarks.faults.part import run
 from tests.faults.engine.kinds import KINDS
-from tests.faults.engine.lab import Lab, Row
 from tests.faults.engine.table import summary, table, write
+
+if TYPE_CHECKING:
+    from tests.faults.engine.lab import Row
 
 PAGE = Path(__file__).parents[3] / "docs/explain/reliability.md"
 _PART = 50
@@ -25,36 +28,31 @@ def main() -> int:
     rows: list[Row] = []
     parts = list(_parts(given.count, given.seed, given.kinds))
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        for done in pool.map(_run, parts):
+        for done in pool.map(run, parts):
             rows += done
             for row in done:
                 if not row.fine:
-                    print(row)
+                    print(row, flush=True)
             print(f"{len(rows):,} of {given.count:,}", file=sys.stderr)
+            if given.write and {row.kind for row in rows} >= set(KINDS):
+                write(PAGE, rows, given.seed)  # so far
     print(table(rows, given.seed))
     print(f"\n{summary(rows)}; {time.monotonic() - started:.0f} s")
     if given.write:
-        write(PAGE, rows, given.seed)
         print(f"written: {PAGE}")
     return 0 if all(row.fine for row in rows) else 1
 
 
 def _parts(count: int, seed: int, names: list[str]):
-    """(kind, how many, seed), each kind by its share."""
-    kinds = [KINDS[name] for name in names]
-    shares = sum(kind.share for kind in kinds)
-    for kind in kinds:
-        left = -(-count * kind.share // shares)
-        while left > 0:
-            seed += 1
-            yield kind.name, min(left, _PART), seed
-            left -= _PART
-
-
-def _run(part: tuple[str, int, int]) -> list[Row]:
-    name, count, seed = part
-    with tempfile.TemporaryDirectory(prefix="faults") as room, Lab(Path(room), seed) as lab:
-        return KINDS[name].inflict(lab, count)
+    """(kind, how many, seed): each kind by its share, in turns."""
+    shares = sum(KINDS[name].share for name in names)
+    left = {name: -(-count * KINDS[name].share // shares) for name in names}
+    while any(left.values()):
+        for name in names:
+            if part := min(left[name], _PART):
+                seed += 1
+                left[name] -= part
+                yield name, part, seed
 
 
 def _arguments() -> argparse.Namespace:

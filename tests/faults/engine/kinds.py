@@ -12,6 +12,7 @@ from tests.faults.engine.disks import fail_call, grow_disk, small_disk
 from tests.faults.engine.lab import Lab, Row, follow, judged
 from tests.faults.engine.operations import OPERATIONS, REBUILDS
 from tests.faults.engine.places import WRITES, Injury
+from tests.faults.engine.services import break_requests, restart_database
 from tests.faults.engine.victim import suffer
 
 if TYPE_CHECKING:
@@ -217,8 +218,8 @@ def _power(lab: Lab, count: int) -> list[Row]:
 
 _ALL = (
     Kind("kill at a call", "SIGKILL before, after or halfway through the n-th change of disk or"
-         " catalog", 40, _each(_kill_at_a_call)),
-    Kind("kill at any time", "SIGKILL by the clock", 16, _each(_kill_at_any_time)),
+         " catalog", 32, _each(_kill_at_a_call)),
+    Kind("kill at any time", "SIGKILL by the clock", 12, _each(_kill_at_any_time)),
     Kind("disk full", "ENOSPC from the n-th change on", 16,
          _each(_error("disk full", "ENOSPC", lasting=True))),
     Kind("quota reached", "EDQUOT from the n-th change on", 8,
@@ -230,12 +231,16 @@ _ALL = (
     Kind("small disk full", "a real file system of a few hundred KB", 6, _each(_full_disk)),
     Kind("call failed by strace", "the n-th call of ours or of SQLite's fails in the kernel", 8,
          _each(_system_call)),
-    Kind("power cut", "what no fsync covered is gone, torn, mixed or zero", 48, _power),
+    Kind("power cut", "what no fsync covered is gone, torn, mixed or zero", 44, _power),
     Kind("several writers", "2 to 8 on one branch, one of them killed or not", 4,
          _each(_writers)),
     Kind("clock steps", "5 seconds to 10 years, back or forward", 12, _each(_clock)),
     Kind("flipped bit", "one bit of a pack: header, record, payload, trailer, footer", 12,
          _each(_flipped_bit)),
+    Kind("service errors", "S3 answers 500, 503, late, half, or does it and loses the reply", 10,
+         break_requests),
+    Kind("database restarted", "PostgreSQL is restarted, or crashed, in the middle", 6,
+         restart_database),
 )  # fmt: skip
 
 KINDS = {kind.name: kind for kind in _ALL}
