@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reference_cli import command_page
 from reference_errors import error_page
 from reference_sdk import sdk_page
+from reference_stores import store_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ MADE: dict[str, Callable[[], str]] = {
     "cli.md": command_page,
     "errors.md": error_page,
     "sdk.md": sdk_page,
+    "stores.md": store_page,
 }
 
 

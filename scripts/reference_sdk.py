@@ -24,8 +24,8 @@ _INTRODUCTION = """\
 
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
-Public are `modelyard.open`, `modelyard.explain`, `Model`, `Version`, `Yard`, `TRUST_ALL` and
-`errors`, and the values that they give.
+Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `Model`, `Version`, `Yard`,
+`TRUST_ALL` and `errors`, and the values that they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
@@ -85,7 +85,8 @@ class Public:
 def sdk_page() -> str:
     """The page of everything public."""
     handles = _handles()
-    parts = [_INTRODUCTION, _function_section("__init__.py", "open")]
+    opening = [_function_section("__init__.py", name) for name in ("open", "create")]
+    parts = [_INTRODUCTION, *opening]
     for public in handles:
         parts += _section(public, "##", handles[0])
     parts.append(_function_section("optimization/explain/explaining.py", "explain"))

@@ -21,6 +21,7 @@ from reference_errors import error_page  # noqa: E402
 from reference_kinds import ERRORS, Way, kinds, source, ways  # noqa: E402
 from reference_sdk import lacking, sdk_page  # noqa: E402
 from reference_source import Source  # noqa: E402
+from reference_stores import store_page  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,13 @@ def test_each_public_method_and_field_is_documented():
     assert not lacking(), "write a docstring, or a text below the field"
 
 
+# -- stores.md ------------------------------------------------------------------------------------
+
+
+def test_the_page_of_stores_is_fresh():
+    assert page("stores.md") == store_page(), "run make docs"
+
+
 # -- config.md -----------------------------------------------------------------------------------
 
 
@@ -125,7 +133,7 @@ def test_each_setting_is_on_the_page_with_its_default(place):
 
 
 def test_each_variable_of_the_environment_is_on_the_page():
-    text = page("config.md")
+    text = page("config.md") + page("stores.md")
     read = variables()
     assert {"YARD", "YARD_AUTHOR", "NO_COLOR", "TERM", "XDG_DATA_HOME", "LOGNAME"} <= read
     assert not {name for name in read if f"`{name}`" not in text}
@@ -145,6 +153,8 @@ def variables():
 
 
 def is_variable(value):
+    if value == "AUTOCOMMIT":
+        return False  # an isolation level, beside a password that is looked for
     return isinstance(value, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)*", value) is not None
 
 

@@ -17,7 +17,6 @@ __all__ = ["gc_command", "init_command", "rekey_command", "stats_command", "veri
     "init",
     examples=[
         "yard init",
-        "yard init ~/models",
         "yard init ~/team --store s3://models/team --catalog postgresql://yard@db/yard",
         "yard init vault --key ~/.config/vault.key",
     ],
@@ -95,14 +94,14 @@ def verify_command(session: Session, rebuild: bool, repair_from: str | None) -> 
     examples=["yard rekey ~/.config/vault-2027.key", "yard rekey env:YARD_KEY_2027"],
     see=["init", "verify"],
 )
-@click.argument("key", metavar="KEY")
+@click.argument("key", metavar="KEY", help="A file, made if it is not there, or env:NAME.")
 @pass_session
 def rekey_command(session: Session, key: str) -> None:
-    """Encrypt with another master key from now on.
+    """Encrypt with another master key.
 
-    KEY is a file, made if it is not there, or env:NAME. The keys of all packs are wrapped anew and
-    yard.toml names the new key; packs stay as they are, so this takes a moment however much is
-    stored. Other machines that share the yard need the new key in their yard.toml.
+    The keys of all packs are wrapped anew and yard.toml names the new key; packs stay as they are,
+    so this takes a moment however much is stored. Other machines that share the yard need the new
+    key in their yard.toml.
     """
     count = session.local_yard().rekey(key)
     session.out.show(RekeyedView(key, count))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import seals
 from modelyard.errors import Conflict, InvalidInput
+from modelyard.registry.transfer.schedule import reseal_dumps
 from modelyard.store.rewrapped import write_seals
 from modelyard.store.sealing import Vault, load_key, make_key
 
@@ -55,6 +56,7 @@ def rekey(house: House, key: str) -> int:
             return list(anew.values())
 
         count = len(house.catalog.write_alone(work))
+        reseal_dumps(house, vault)
         house.use_vault(Vault(new))
         after = replace(settings, key=key, old_keys=())
         after.write(house.root)

@@ -44,11 +44,14 @@ def test_without_the_key_nothing_is_read_and_with_another_neither(vault):
 
 
 def test_a_new_key_takes_over_at_once(vault):
+    vault.run("backup", "--catalog")
     assert vault.json("rekey", "new.key") == {"key": "new.key", "packs": 1}
     os.remove(vault.home / "my.key")
     vault.run("commit", "m", vault.weights("out", step=1), "-m", "with the new key")
     assert vault.json("verify")["damage"] == []
     assert vault.json("verify", "--rebuild")["versions"] == 2
+    vault.run("restore-backup", vault.home / "vault" / "store", "again", "--key", "new.key")
+    assert len(vault.json("log", "m", "--yard", "again")) == 1
     assert vault.error("rekey", "new.key")["kind"] == "same-key"
 
 

@@ -317,13 +317,13 @@ def test_labels_may_be_bare(capsys):
 
 def test_gc_says_would_when_it_does_not(capsys):
     report = GcReport(
-        dry_run=True, chunks=2, freed=1000, waiting=500, packs_deleted=1, packs_rewritten=0,
-        versions_purged=0,
+        dry_run=True, chunks=2, freed=1000, waiting=500, packs_deleted=1, packs_waiting=1,
+        packs_rewritten=0, versions_purged=0,
     )  # fmt: skip
     assert text(GcView(report), capsys).splitlines() == [
         "2 chunks that nothing needs",
         "would free 1.0 kB now",
-        "500 B more when the grace time is over",
+        "500 B in 1 pack more when the grace time is over",
         "1 pack deleted, 0 rewritten",
     ]
     assert document(GcView(report))["freed"] == 1000

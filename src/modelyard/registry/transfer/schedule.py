@@ -19,8 +19,9 @@ from modelyard.registry.transfer.dump import write_dump
 if TYPE_CHECKING:
     from modelyard.registry.house import House
     from modelyard.store.interface import Backend
+    from modelyard.store.sealing import Vault
 
-__all__ = ["DUMPS", "dump_if_due", "dump_now", "newest_dump"]
+__all__ = ["DUMPS", "dump_if_due", "dump_now", "newest_dump", "reseal_dumps"]
 
 DUMPS = "catalog/"
 _FACT = "catalog-dump"
@@ -49,7 +50,7 @@ def dump_now(house: House) -> BackedUp:
         now = house.catalog.now(connection)
         head, data = write_dump(connection, now)
     moment = datetime.fromtimestamp(now / 1_000_000, UTC)
-    key = f"{DUMPS}{moment:%Y%m%dt%H%M%Sz}-{secrets.token_hex(4)}.dump"
+    key = _key(f"{moment:%Y%m%dt%H%M%Sz}")
     if house.vault is not None:
         data = house.vault.seal_object(key, data)
     house.backend.put(key, data)
@@ -60,6 +61,19 @@ def dump_now(house: House) -> BackedUp:
         file=key, packs=0, versions=head.versions, bytes=len(data),
         sealed=house.vault is not None, seconds=round(time.monotonic() - started, 3),
     )  # fmt: skip
+
+
+def reseal_dumps(house: House, vault: Vault) -> None:
+    """Seal the dumps in the store by the vault's first key; it must hold their keys too."""
+    for old in list(house.backend.keys(DUMPS)):
+        content = vault.open_object(old, house.backend.get(old))
+        new = _key(old.removeprefix(DUMPS).partition("-")[0])
+        house.backend.put(new, vault.seal_object(new, content))
+        house.backend.delete(old)
+
+
+def _key(moment: str) -> str:
+    return f"{DUMPS}{moment}-{secrets.token_hex(4)}.dump"
 
 
 def newest_dump(backend: Backend) -> str | None:
