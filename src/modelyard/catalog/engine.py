@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from modelyard.catalog.databases import Lost, Retry, database_of
 from modelyard.catalog.queries import audit
-from modelyard.errors import InvalidInput, Unavailable
+from modelyard.catalog.urls import parse_url
+from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ __all__ = ["Catalog"]
 T = TypeVar("T")
 
 _ATTEMPTS = 8
-_SECRETS = ("password", "passwd", "passfile", "sslpassword")
 _PATIENCE = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between questions whether a transaction landed: a database restarts in this time."""
 
@@ -50,7 +50,7 @@ class Catalog:
             InvalidInput: `bad-catalog-url`, `secret-in-url`.
             Unsupported: `no-extra`: the driver is not installed.
         """
-        parsed = _parsed(url)
+        parsed = parse_url(url)
         return cls(database_of(parsed).engine(parsed))
 
     @contextmanager
@@ -168,19 +168,3 @@ class Catalog:
             if failure is None:
                 raise
             raise failure from None
-
-
-def _parsed(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise InvalidInput(
-            "bad-catalog-url", "the catalog's URL can't be read",
-            hint="postgresql://USER@HOST:PORT/DATABASE",
-        ) from None  # fmt: skip
-    if parsed.password is not None or any(name in parsed.query for name in _SECRETS):
-        raise InvalidInput(
-            "secret-in-url", "the catalog's URL holds a password",
-            hint="leave it out and set YARD_CATALOG_PASSWORD",
-        ) from None  # fmt: skip
-    return parsed

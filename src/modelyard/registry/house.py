@@ -16,7 +16,8 @@ from modelyard.catalog.index import CatalogIndex
 from modelyard.catalog.migrate import is_new, migrate
 from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import facts
-from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.catalog.urls import parse_url, sqlite_url
+from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
 from modelyard.registry.settings import CATALOG, CONFIG, STORE, Settings
 from modelyard.store.local import LocalBackend
@@ -215,24 +216,7 @@ def check_urls(settings: Settings) -> None:
         from modelyard.store.opening import check_url
 
         check_url(settings.store)
-    try:
-        url = sa.make_url(settings.catalog)
-    except sa.exc.ArgumentError:
-        raise _bad_catalog() from None
-    if url.password is not None:
-        raise InvalidInput(
-            "secret-in-url", "the catalog's URL has a password in it",
-            hint="leave it out: ~/.pgpass, ~/.my.cnf or YARD_CATALOG_PASSWORD is where it belongs",
-        )  # fmt: skip
-    if url.get_backend_name() not in ("sqlite", "postgresql", "mysql", "mariadb"):
-        raise _bad_catalog()
-
-
-def _bad_catalog() -> InvalidInput:
-    return InvalidInput(
-        "bad-catalog-url", "this is no URL of a catalog",
-        hint="sqlite:///FILE, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE",
-    )  # fmt: skip
+    parse_url(settings.catalog)
 
 
 def _lock(root: Path) -> int:
@@ -279,7 +263,7 @@ def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:
     place = url if file is None else str(file)
     if file is not None and not file.exists() and _has_packs(backend):
         return LostCatalog(place, "the catalog is gone")
-    catalog = Catalog.open(url if file is None else f"sqlite:///{file}")
+    catalog = Catalog.open(url if file is None else sqlite_url(file))
     try:
         if file is None and is_new(catalog) and _has_packs(backend):
             catalog.close()
@@ -296,7 +280,7 @@ def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:
 
 def sqlite_file(root: Path, url: str) -> Path | None:
     """The file of a SQLite catalog, whose path is relative to the yard's folder."""
-    parsed = sa.make_url(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     return root / parsed.database

@@ -16,6 +16,7 @@ from modelyard.catalog.index import CatalogIndex, register
 from modelyard.catalog.migrate import make_unstamped, migrate, stamp
 from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import chunks
+from modelyard.catalog.urls import sqlite_url
 from modelyard.core.chunks import ChunkRow, Kind, PackGrowth
 from modelyard.errors import ModelyardError, Unavailable
 from modelyard.registry.replay import Replay
@@ -57,7 +58,7 @@ def remove_unfinished(place: Path) -> None:
 def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
     remove_unfinished(place)
     fresh = place.with_name(f"{place.name}.new")
-    catalog = Catalog.open(f"sqlite:///{fresh}")
+    catalog = Catalog.open(sqlite_url(fresh))
     try:
         migrate(catalog)
         catalog.write(lambda connection: _fill(house, catalog, connection, packs))
@@ -71,7 +72,7 @@ def _beside(house: House, packs: Sequence[PackGrowth], place: Path) -> None:
         if isinstance(error, OSError):
             raise Unavailable("catalog-write", f"{place}: {error.strerror}") from None
         raise
-    house.use_catalog(Catalog.open(f"sqlite:///{place}"))
+    house.use_catalog(Catalog.open(sqlite_url(place)))
 
 
 def _swap(fresh: Path, place: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from modelyard.core.urls import hides, is_plain_database, is_plain_user
 from modelyard.errors import InvalidInput
 from modelyard.store.local import LocalBackend
 from modelyard.store.memory import MemoryBackend
@@ -27,9 +28,6 @@ __all__ = ["Place", "check_url", "open_backend", "parse_url", "shown"]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?\Z|\[[0-9a-fA-F:]+\](:\d{1,5})?\Z")
-_SECRET = re.compile(
-    r"passw|pwd|secret|token|credential|signature|\bsig\b|(access|account)_?key", re.I
-)
 _USERINFO = re.compile(r"(://)[^?#]*@")
 _memories: dict[str, MemoryBackend] = {}
 _lock = threading.Lock()
@@ -69,7 +67,8 @@ def open_backend(url: str, *, folder: Path) -> Backend:
     if name == "sqlite":
         from modelyard.store.sql import SqlBackend
 
-        return SqlBackend(f"sqlite:///{folder.absolute() / unquote(rest[1:])}")
+        file = str(folder.absolute() / unquote(rest[1:])).replace("%", "%25").replace("?", "%3F")
+        return SqlBackend(f"sqlite:///{file}")
     if name in ("postgresql", "mysql", "mariadb"):
         from modelyard.store.sql import SqlBackend
 
@@ -96,7 +95,9 @@ def check_url(url: str) -> None:
     if scheme is None:
         raise _unknown_scheme(match[1])
     parts = _split(url)
-    if parts.username is not None and (parts.password is not None or scheme.keys is not None):
+    user = unquote(parts.username or "")
+    refused = parts.password is not None or not scheme.is_database or not is_plain_user(user)
+    if parts.username is not None and refused:
         raise _secret(url, scheme)
     _check_query(url, scheme, parts.query)
     if parts.fragment or "#" in url:
@@ -119,12 +120,19 @@ def shown(url: str) -> str:
     match = _SCHEME.match(url)
     if match is None:
         return url if "@" not in url else url.rpartition("@")[2]
+    url, fragment, _ = url.partition("#")
     head, mark, query = url.partition("?")
+    scheme = SCHEMES.get(match[1].lower())
     head = _without_userinfo(head, match[1].lower())
+    if scheme is None or scheme.is_database:
+        head = re.sub(r"[;=&].*", "***", head)
     words = []
     for word in re.split("[&;]", query):
         key, _, value = word.partition("=")
-        words.append(f"{key}=***" if _hides(key, unquote(value)) else word)
+        hidden = scheme is None or key not in scheme.keys or hides(key, unquote(value))
+        words.append(f"{key}=***" if value and hidden else word)
+    if fragment:
+        words[-1] += "#***"
     text = head + mark + "&".join(words)
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
@@ -134,7 +142,7 @@ def _without_userinfo(head: str, scheme: str) -> str:
     if found is None:
         return head
     inside = found[0][3:-1]
-    is_user = ":" not in inside and (scheme in SCHEMES and SCHEMES[scheme].keys is None)
+    is_user = is_plain_user(unquote(inside)) and scheme in SCHEMES and SCHEMES[scheme].is_database
     is_path = scheme.startswith("webdav") and re.match(r"[\w.-]+(:\d{1,5})?/", inside)
     return head if is_user or is_path else _USERINFO.sub(r"\1***@", head)
 
@@ -167,10 +175,8 @@ def _split_hosts(url: str, parts: SplitResult | None) -> SplitResult:
 def _check_query(url: str, scheme: Scheme, query: str) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
     for key, value in pairs:
-        if _hides(key, value):
+        if hides(key, value):
             raise _secret(url, scheme)
-    if scheme.keys is None:
-        return
     known = ", ".join(scheme.keys) or "none"
     for number, (key, value) in enumerate(pairs):
         if key not in scheme.keys:
@@ -199,7 +205,10 @@ def _check_form(url: str, scheme: Scheme, parts: SplitResult) -> None:
     elif name == "memory":
         if parts.path.strip("/") or not parts.netloc:
             raise _bad(url, "has no plain name", hint=scheme.form)
-    elif scheme.keys is not None:
+    elif scheme.is_database:
+        if not is_plain_database(unquote(parts.path)):
+            raise _bad(url, "names no plain database", hint=scheme.form)
+    else:
         pattern = _HOST if name == "webdav" else _BUCKET
         if pattern.match(parts.netloc) is None:
             raise _bad(url, "names no bucket" if name != "webdav" else "names no host", scheme.form)
@@ -215,13 +224,6 @@ def _check_prefix(url: str, prefix: str) -> None:
     strange = any(word in ("", ".", "..") for word in words) or not prefix.isprintable()
     if strange or re.search(r"[\\%?#*�]", prefix) or len(prefix.encode()) > 500:
         raise _bad(url, "has a prefix that is no plain path", hint="words with / between them")
-
-
-def _hides(key: str, value: str) -> bool:
-    """Whether a parameter is, or holds, something secret."""
-    return bool(
-        _SECRET.search(unquote(key)) or "@" in value or _SECRET.search(value.partition(":")[0])
-    )
 
 
 def _unknown_scheme(name: str) -> InvalidInput:

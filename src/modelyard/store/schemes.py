@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modelyard.core.urls import MONGODB, MYSQL, POSTGRESQL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,8 +28,10 @@ class Scheme:
     """What stands before `://`; the first is the usual one."""
     service: str
     form: str
-    keys: Mapping[str, str] | None = field(default_factory=dict)
-    """What may stand after `?`, with its meaning; None: whatever the driver takes."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """What may stand after `?`, with its meaning."""
+    is_database: bool = False
+    """A server's: its user may stand before the host."""
     credentials: str = ""
     """What to set, in a sentence's words."""
     environment: tuple[str, ...] = ()
@@ -156,7 +160,8 @@ _ALL = (
         names=("postgresql",),
         service="PostgreSQL",
         form="postgresql://USER@HOST[:PORT]/DATABASE",
-        keys=None,
+        keys=POSTGRESQL,
+        is_database=True,
         credentials="~/.pgpass, PGPASSWORD or YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD", "PGPASSWORD"),
         files=("~/.pgpass",),
@@ -168,7 +173,8 @@ _ALL = (
         names=("mysql", "mariadb"),
         service="MySQL and MariaDB",
         form="mysql://USER@HOST[:PORT]/DATABASE",
-        keys=None,
+        keys=MYSQL,
+        is_database=True,
         credentials="~/.my.cnf or YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD",),
         files=("~/.my.cnf",),
@@ -180,7 +186,8 @@ _ALL = (
         names=("mongodb", "mongodb+srv"),
         service="MongoDB",
         form="mongodb://USER@HOST[:PORT]/DATABASE",
-        keys=None,
+        keys=MONGODB,
+        is_database=True,
         credentials="YARD_STORE_PASSWORD",
         environment=("YARD_STORE_PASSWORD",),
         extra="mongodb",

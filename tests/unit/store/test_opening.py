@@ -49,6 +49,8 @@ SECRET = [
     "mysql://ann:hunter2@host/yard", "mongodb://ann:hunter2@one:1,two:2/yard",
     "mongodb://ann@h/yard?authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
     "fs://ann:hunter2@host/x", "sqlite:///x?key=1&password=hunter2", "memory://ann:hunter2@x",
+    "postgresql://ann%3Ahunter2@host/yard", "mongodb://ann%3Ahunter2@host/yard",
+    "azblob://box?endpoint=https://host/?sig=hunter2",
 ]  # fmt: skip
 
 
@@ -74,6 +76,24 @@ def test_a_secret_in_a_url_is_refused_and_not_repeated(url):
         assert caught.value.kind == "secret-in-url"
         assert "hunter2" not in f"{caught.value} {caught.value.hint}"
     assert "hunter2" not in shown(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host/yard?service=hunter2", "postgresql://host/yard?passfile=hunter2",
+        "postgresql://host/yard?options=-c%20hunter2", "postgresql://host/yard?plugin=hunter2",
+        "postgresql://host/yard;key=hunter2", "postgresql://host/yard#key=hunter2",
+        "mysql://host/yard?init_command=hunter2", "mysql://host/yard?read_default_file=hunter2",
+        "mysql://host/yard?local_infile=1", "mongodb://host/yard?proxyHost=hunter2",
+        "sqlite:///x?key=hunter2", "sqlite:///file:x?mode=memory&uri=true",
+    ],
+)  # fmt: skip
+def test_a_driver_is_told_nothing_that_is_not_known(url):
+    with pytest.raises(InvalidInput) as caught:
+        check_url(url)
+    assert caught.value.kind == "bad-store-url"
+    assert "hunter2" not in f"{caught.value} {caught.value.hint} {shown(url)}"
 
 
 def test_an_unknown_parameter_is_named_with_the_nearest_known():
@@ -103,10 +123,15 @@ def test_a_path_begins_at_the_yards_folder(tmp_path):
 
 
 def test_a_sqlite_file_begins_at_the_yards_folder(tmp_path):
-    backend = open_backend("sqlite:///my packs.db", folder=tmp_path)
-    backend.put("k", b"1")
-    assert (tmp_path / "my packs.db").is_file()
-    backend.close()
+    for url, name in (
+        ("sqlite:///my packs.db", "my packs.db"),
+        ("sqlite:///a%3Furi=true", "a?uri=true"),
+        ("sqlite:///50%25", "50%"),
+    ):
+        backend = open_backend(url, folder=tmp_path)
+        backend.put("k", b"1")
+        assert (tmp_path / name).is_file()
+        backend.close()
 
 
 def test_memory_has_one_store_for_each_name(tmp_path):
