@@ -115,8 +115,10 @@ def populate_catalog(
         ids = range(start, min(start + _BATCH, versions + 1))
         rows = [_Version(rng, id, models, versions, numbers) for id in ids]
         catalog.write(partial(_insert, rows=rows))
+    tidy = {"sqlite": "PRAGMA wal_checkpoint(TRUNCATE)", "postgresql": "ANALYZE"}
     with catalog.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if connection.dialect.name in tidy:
+            connection.exec_driver_sql(tidy[connection.dialect.name])
 
 
 class _Version:

@@ -92,6 +92,8 @@ class Request:
     action: Action
     status: int | None
     """What the service answered; None if it was not asked."""
+    received: int
+    """Bytes of the answer's body."""
 
 
 class FaultProxy:
@@ -204,7 +206,8 @@ class _Connection(Handler):
         if isinstance(action, Pass | Cut | Lose):
             answer = self._forward()
         status = answer.status if answer else None
-        self.proxy.wrote(Request(self.command, self.path, len(self.body), action, status))
+        size, back = len(self.body), len(answer.body) if answer else 0
+        self.proxy.wrote(Request(self.command, self.path, size, action, status, back))
         if isinstance(action, Reply):
             wait = action.retry_after
             headers = {} if wait is None else {"Retry-After": f"{wait:g}"}

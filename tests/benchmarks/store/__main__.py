@@ -12,6 +12,7 @@ from tests.benchmarks.store.data import CASES, DEFAULT_MB
 from tests.benchmarks.store.measure import disk
 from tests.benchmarks.store.peers import PEERS
 from tests.benchmarks.store.results import Results, machine
+from tests.benchmarks.stores import section
 
 ROOT = Path(__file__).parents[3]
 SMALL = {"model_mb": 40, "again_mb": 40, "small_versions": 300, "searched_versions": 300}
@@ -27,7 +28,7 @@ def main() -> int:
         print(f"written: {results.save(given.work)}", file=sys.stderr)
     text = tables.page(results)
     given.page.parent.mkdir(parents=True, exist_ok=True)
-    given.page.write_text(text)
+    given.page.write_text(text + section.kept(given.page))
     line, fine = tables.verdict(results)
     print(f"{text}\n{line}\nwritten: {given.page}")
     return 0 if fine or not given.strict else 1

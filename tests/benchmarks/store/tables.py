@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.store.checks import Summaries
     from tests.benchmarks.store.results import Results
 
-__all__ = ["page", "verdict"]
+__all__ = ["checked", "page", "verdict"]
 
 NAMES = CASES | {"base": "real MiniLM", "tuned": "real MiniLM, 10 AdamW steps"}
 HEAD = """# Benchmarks
@@ -55,10 +55,10 @@ def page(results: Results) -> str:
     checks = of_rounds(summaries)
     if checks:
         parts.append("## Against the others\n\nSmaller is better; the limit is what we promise.\n")
-        parts.append(_checked(checks, "case"))
+        parts.append(checked(checks, "case"))
     if results.micro:
         parts.append("## Single numbers\n")
-        parts.append(_checked(results.micro, "part"))
+        parts.append(checked(results.micro, "part"))
     for dtype in dict.fromkeys(key[0] for key in summaries):
         parts.append(f"## Seconds and bytes, {dtype}\n")
         parts.append(_seconds(summaries, dtype))
@@ -75,7 +75,8 @@ def verdict(results: Results) -> tuple[str, bool]:
     return "\n".join(lines), not missed
 
 
-def _checked(checks: Sequence[Check], first: str) -> str:
+def checked(checks: Sequence[Check], first: str) -> str:
+    """One row a check; `first` is what its group is called."""
     rows = [[first, "what", "measured", "limit", "holds", "remark"]]
     for check in checks:
         sign = ">=" if check.at_least else "<="

@@ -17,6 +17,7 @@ __all__ = ["PINS", "command_of", "git_lfs", "python", "versions"]
 
 PINS: dict[str, tuple[str, ...]] = {
     "dvc": ("dvc==3.67.1",),
+    "dvc-s3": ("dvc[s3]==3.67.1",),
     "xet": ("hf-xet==1.8.0",),
     "mlflow": ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "sqlparse==0.6.1"),
     "zipnn": ("torch==2.13.0", "zipnn==0.5.4"),
