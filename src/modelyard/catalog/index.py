@@ -63,13 +63,16 @@ class CatalogIndex:
         with self._catalog.read() as connection:
             return chunks.delta_cost(connection, base_id)
 
-    def grow(self, growth: Sequence[PackGrowth], session: str) -> Sequence[int]:
+    def grow(
+        self, growth: Sequence[PackGrowth], session: str, lease: Sequence[str] | None = None
+    ) -> Sequence[int]:
         def work(connection: sa.Connection) -> list[int]:
             now = self._catalog.now(connection)
             chunks.renew_leases(connection, session, now, now + _LEASE)
             keys = register(connection, growth, now)
-            for key in keys:
-                chunks.take_lease(connection, session, key, now + _LEASE)
+            for key, pack in zip(keys, growth, strict=True):
+                if lease is None or pack.pack in lease:
+                    chunks.take_lease(connection, session, key, now + _LEASE)
             names = {new.hash for pack in growth for new in pack.chunks}
             return chunks.elsewhere(connection, names, keys)
 

@@ -148,10 +148,13 @@ class Index(Protocol):
     def contents(self, pack: str) -> Sequence[NewChunk]:
         """The registered chunks of a pack, in order."""
 
-    def grow(self, growth: Sequence[PackGrowth], session: str) -> Sequence[int]:
-        """Register durable chunks; packs that are new come into being, leased to the session.
+    def grow(
+        self, growth: Sequence[PackGrowth], session: str, lease: Sequence[str] | None = None
+    ) -> Sequence[int]:
+        """Register durable chunks; packs that are new come into being.
 
-        All leases of the session that have not run out begin anew. Gives the rows of those chunks
+        The session gets a lease on those packs that `lease` names, on all if it is not given. All
+        its leases that have not run out begin anew. Gives the rows of those chunks
         that were registered in other packs already: the session's own copies are not used.
         """
 

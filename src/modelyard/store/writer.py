@@ -157,11 +157,13 @@ class Session:
 
     def _grow(self, growth: PackGrowth) -> None:
         with self._lock:
+            held = [] if growth.pack in self.grown else [growth.pack]
             self.grown.add(growth.pack)
             if self._heart is None:
                 self._heart = threading.Thread(target=self._renew, name="leases", daemon=True)
                 self._heart.start()
-        twins = self._index.grow([growth], self.id)
+        # a lease that ran out is not taken again: the last transaction is to miss it
+        twins = self._index.grow([growth], self.id, held)
         with self._lock:
             self.reused.update(twins)
 

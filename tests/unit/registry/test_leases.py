@@ -5,7 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from modelyard.catalog.schema import lease
+from modelyard.core.chunks import Kind
 from modelyard.registry import create, open_yard
+from modelyard.registry.journal import ContentGone, Journal
+from modelyard.store.ingest import Ingest
 from modelyard.store.interface import Facts
 from modelyard.store.memory import MemoryBackend
 from modelyard.store.reader import Reader
@@ -97,3 +100,20 @@ def test_content_of_a_session_that_died_is_held_by_whoever_uses_it(yard, tmp_pat
     yard.house.backend.then[yard.house.backend.count + 2] = late
     done = yard.commit("m", tmp_path / "m.bin")
     assert yard.open("m", done.number, "m.bin").read() == (tmp_path / "m.bin").read_bytes()
+
+
+def test_a_lease_that_ran_out_is_missed_also_if_its_pack_grew_again(tmp_path):
+    """As when a laptop sleeps for hours in the middle of a copy."""
+    yard = create(tmp_path / "yard")
+    session = yard.house.session()
+    ingest = Ingest(session, yard.house.reader, yard.house.pool)
+    ingest.record(Kind.RECIPE, b"before")
+    session.flush()
+    expire(yard)
+    yard.gc()
+    ingest.record(Kind.RECIPE, b"after")
+    session.flush()
+    with yard.house.catalog.read() as connection, pytest.raises(ContentGone):
+        Journal(yard.house, connection, ingest).settle()
+    session.close()
+    yard.close()
