@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import MIGRATIONS, REVISIONS, step
-from modelyard.catalog.schema import metadata
+from modelyard.catalog.schema import for_postgresql, metadata
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -69,6 +69,7 @@ def main(arguments: list[str]) -> None:
 
 def _page(connection: sa.Connection, title: str, revision: str, down: str | None) -> str:
     context = MigrationContext.configure(connection, opts={"include_name": _is_ours})
+    for_postgresql()
     script = produce_migrations(context, metadata)
     assert script.upgrade_ops is not None
     assert script.downgrade_ops is not None
