@@ -36,6 +36,13 @@ class CatalogIndex:
         with self._catalog.read() as connection:
             return {row.id: row for row in map(ChunkRow._make, chunks.by_id(connection, ids))}
 
+    def newest(self, name: ChunkId) -> tuple[ChunkRow | None, Mapping[int, ChunkRow]]:
+        with self._catalog.fresh() as connection:
+            row = next(map(ChunkRow._make, chunks.by_hash(connection, [name])), None)
+            wanted = [] if row is None or row.base_id is None else [row.base_id]
+            found = map(ChunkRow._make, chunks.by_id(connection, wanted))
+            return row, {base.id: base for base in found}
+
     def open_packs(self) -> Sequence[tuple[str, int]]:
         with self._catalog.fresh() as connection:
             return chunks.open_packs(connection, PACK_LIMIT)

@@ -133,6 +133,9 @@ class Index(Protocol):
 
     def rows(self, ids: Iterable[int]) -> Mapping[int, ChunkRow]: ...
 
+    def newest(self, name: ChunkId) -> tuple[ChunkRow | None, Mapping[int, ChunkRow]]:
+        """A chunk and its base, by the base's row, as of now, whatever view this thread has."""
+
     def open_packs(self) -> Sequence[tuple[str, int]]:
         """Keys and indexed sizes of packs that may grow, the smallest first."""
 

@@ -97,7 +97,28 @@ class Reader:
         bases: Mapping[int, ChunkRow],
         ahead: Ahead | None = None,
     ) -> None:
-        """Decode one chunk into `out`, whose length is the chunk's size, and check its name."""
+        """Decode one chunk into `out`, whose length is the chunk's size, and check its name.
+
+        If its pack went since the row was read, it is looked for once more: gc may have moved it.
+        """
+        try:
+            self._into(row, out, work, bases, ahead)
+        except Corrupt as error:
+            if error.kind != "pack-lost":
+                raise
+            now, bases_now = self.index.newest(row.hash)
+            if now is None or (now == row and all(bases.get(k) == b for k, b in bases_now.items())):
+                raise
+            self._into(now, out, work, bases_now)
+
+    def _into(
+        self,
+        row: ChunkRow,
+        out: Bytes,
+        work: Workspace,
+        bases: Mapping[int, ChunkRow],
+        ahead: Ahead | None = None,
+    ) -> None:
         base = self._base_row(row, bases)
         kept = self._full
         found = kept.get(row.hash) if kept is not None else None

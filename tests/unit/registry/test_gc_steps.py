@@ -11,6 +11,8 @@ from modelyard.catalog.schema import chunk, pack
 from modelyard.core.chunks import PackGrowth
 from modelyard.errors import Unavailable
 from modelyard.registry import create, dropping, open_yard
+from modelyard.store.codecs import workspace
+from modelyard.store.pack import chunk_id
 
 
 def made(tmp_path, *, store=None, grace=0):
@@ -79,6 +81,24 @@ def test_small_packs_are_joined_where_they_cannot_grow(tmp_path):
     assert len(packs(yard)) == len(list(yard.house.backend.keys("packs/"))) == 1
     assert yard.gc().packs_rewritten == 0
     assert yard.verify().ok
+    yard.close()
+
+
+def test_a_reader_whose_pack_went_looks_for_its_chunk_once_more(tmp_path):
+    """With a grace time shorter than a checkout."""
+    yard = made(tmp_path, store="sqlite:///store.db")
+    for seed in range(4):
+        commit(yard, tmp_path, "m", seed)
+    with yard.house.catalog.read() as connection:
+        keys = connection.execute(sa.select(chunk.c.id).where(chunk.c.size == 200_000)).scalars()
+        rows = yard.house.index.rows(keys).values()
+    assert yard.gc().packs_deleted == 4
+    assert len(rows) == 4
+    with yard.house.catalog.read():
+        for row in rows:
+            out = np.empty(row.size, np.uint8)
+            yard.house.reader.into(row, out, workspace(), {})
+            assert chunk_id(row.kind, out.data) == row.hash
     yard.close()
 
 
