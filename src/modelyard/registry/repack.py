@@ -118,7 +118,10 @@ def rewrite(house: House, group: Sequence[PackUse]) -> Moved:
     """Copy what is needed of some packs into a new one, and condemn them."""
     lock: Appender | None = None
     if group[0].state == "open" and isinstance(house.backend, SupportsAppend):
-        lock = house.backend.append(group[0].name, group[0].size)
+        try:
+            lock = house.backend.append(group[0].name, group[0].size)
+        except NotFound:
+            return Moved(0, 0)  # another gc was faster
         if lock is None:
             return Moved(0, 0)  # somebody is writing to it
     session = house.session()
@@ -181,7 +184,12 @@ def _move(house: House, homes: Mapping[ChunkId, int], growth: Iterable[PackGrowt
             ) -> None:
                 now = house.catalog.now(connection)
                 (new,) = register(connection, [pack._replace(chunks=())], now)
-                moves = [garbage.Move(c.hash, homes[c.hash], new, c.start, c.length) for c in some]
+                held = garbage.leased_packs(connection, now)  # what leaves one loses its lease
+                moves = [
+                    garbage.Move(c.hash, homes[c.hash], new, c.start, c.length)
+                    for c in some
+                    if homes[c.hash] not in held
+                ]
                 garbage.move_chunks(connection, moves)
 
             house.catalog.write_alone(work)

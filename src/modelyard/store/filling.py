@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from modelyard.core.chunks import PackGrowth
+from modelyard.errors import NotFound
 from modelyard.store.growing import GrowingPack, WholePack
 
 if TYPE_CHECKING:
@@ -98,11 +99,15 @@ class Appending:
             seal = self._index.pack_seal(key)
             if (seal is None) != (self._vault is None):
                 continue
-            appender = self._backend.append(key, size)
+            try:
+                appender = self._backend.append(key, size)
+            except NotFound:  # gc was faster, or it is lost: verify tells
+                continue
             if appender is None:
                 continue
-            # only now, under its lock, does the pack's size stand still
-            if self._index.pack_size(key) == size:
+            there = self._backend.stat(key)
+            # only now, under its lock, does the pack's size stand still; one that is cut is lost
+            if self._index.pack_size(key) == size and there is not None and there.size >= size:
                 lock = self._vault.lock(seal) if self._vault and seal else None
                 return GrowingPack(key, size, appender, self._index, lock)
             appender.close()

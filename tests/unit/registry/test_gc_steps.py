@@ -1,16 +1,19 @@
 """gc step by step: what it says before, what it leaves after a crash, and what it never touches."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from modelyard.catalog.queries import garbage
+from modelyard.catalog.queries import chunks, garbage
 from modelyard.catalog.schema import chunk, pack
 from modelyard.core.chunks import PackGrowth
 from modelyard.errors import Unavailable
 from modelyard.registry import create, dropping, open_yard
+from modelyard.registry.repack import rewrite
 from modelyard.store.codecs import workspace
 from modelyard.store.pack import chunk_id
 
@@ -99,6 +102,37 @@ def test_a_reader_whose_pack_went_looks_for_its_chunk_once_more(tmp_path):
             out = np.empty(row.size, np.uint8)
             yard.house.reader.into(row, out, workspace(), {})
             assert chunk_id(row.kind, out.data) == row.hash
+    yard.close()
+
+
+def test_what_a_session_holds_is_not_moved_from_under_it(yard, tmp_path):
+    """A pack that was chosen for repacking gets a lease before its rows move."""
+    for seed in range(4):
+        commit(yard, tmp_path, "m", seed)
+    with yard.house.catalog.read() as connection:
+        uses = garbage.pack_uses(connection)
+    yard.house.catalog.write(
+        lambda c: [chunks.take_lease(c, "session", use.id, 1 << 62) for use in uses]
+    )
+    assert rewrite(yard.house, uses) == (0, 0)
+    with yard.house.catalog.read() as connection:
+        assert [u.live for u in garbage.pack_uses(connection)[: len(uses)]] == [
+            use.live for use in uses
+        ]
+    yard.house.index.release("session")
+
+
+def test_an_open_pack_that_is_gone_or_cut_does_not_stop_the_next_commit(tmp_path):
+    yard = made(tmp_path)
+    for seed, harm in enumerate((Path.unlink, lambda path: os.truncate(path, 20))):
+        commit(yard, tmp_path, f"lost{seed}", seed)
+        (name,) = (key for key, _ in yard.house.index.open_packs())
+        harm(tmp_path / "yard" / "store" / name)
+        yard.house.backend.close()
+        assert commit(yard, tmp_path, f"new{seed}", seed + 10).number == 1
+        assert yard.open(f"new{seed}", 1, "m.bin").read() == (tmp_path / "m.bin").read_bytes()
+        with yard.house.catalog.engine.begin() as connection:
+            connection.execute(sa.update(pack).values(state="live"))
     yard.close()
 
 
