@@ -15,7 +15,7 @@ from modelyard.catalog.engine import Catalog
 from modelyard.catalog.index import CatalogIndex
 from modelyard.catalog.migrate import is_new, migrate
 from modelyard.catalog.presence import Presence
-from modelyard.catalog.queries import facts
+from modelyard.catalog.queries import facts, seals
 from modelyard.catalog.urls import parse_url, sqlite_url
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
@@ -64,7 +64,7 @@ class House:
         self.dump_looked = float("-inf")
         """When this process looked last whether the catalog is to be dumped (monotonic)."""
         self.presence = Presence(catalog.engine)
-        self._is_paired = False
+        self._is_paired = self._is_sealed = False
         self._lock = _lock(root)
 
     def use_catalog(self, catalog: Catalog) -> None:
@@ -98,6 +98,15 @@ class House:
         if self.backend.stat(f"{_PAIR}/{known}") is None:
             raise self._other_store()
         self._is_paired = True
+
+    def _check_sealed(self) -> None:
+        with self.catalog.fresh() as connection:
+            if seals.has_plain(connection):
+                raise Conflict(
+                    "not-sealed", "this yard has packs that are not encrypted, and a key since",
+                    hint="take the key out of yard.toml, then mirror it into a yard that has one",
+                )  # fmt: skip
+        self._is_sealed = True
 
     def pair(self, *, anew: bool = False) -> str:
         """Make catalog and store a pair; `anew` takes the store away from any other catalog."""
@@ -142,6 +151,9 @@ class House:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def session(self) -> Session:
+        """To write with. Conflict: `other-store`; `not-sealed`, the key came after the packs."""
+        if self.vault is not None and not self._is_sealed:
+            self._check_sealed()
         if not self._is_paired and not self._is_own_folder:
             self.check_pair()
         return Session(self.backend, self.index, self.vault)

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
 from modelyard.core.version import Progress
-from modelyard.errors import Corrupt, ModelyardError, NotFound
+from modelyard.errors import Conflict, Corrupt, ModelyardError, NotFound
 from modelyard.registry.many import each
 from modelyard.store.codecs import decode, workspace
 from modelyard.store.interface import SupportsAppend
@@ -42,7 +42,7 @@ class Found:
 
 
 def read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGrowth]:
-    """The index of every pack. Denied: `wrong-key`, `no-master-key`."""
+    """The index of every pack. Denied: `wrong-key`, `no-master-key`. Conflict: `not-sealed`."""
     keys = list(house.backend.keys("packs/"))
     rewrapped = read_seals(house.backend)
     found: list[Found] = []
@@ -65,11 +65,21 @@ def _look(house: House, key: str, rewrapped: Mapping[bytes, Sequence[bytes]]) ->
 
     try:
         lock = open_pack(read, house.vault, rewrapped)
+        if lock is None and house.vault is not None:
+            raise _planted(key)
         chunks = parse_trailer(read, size, lock)
         records = () if chunks is not None else tuple(scan_records(read, size, lock))
     except (Corrupt, NotFound):
         return None
     return Found(key, lock.seal if lock else None, chunks, records)
+
+
+def _planted(key: str) -> Conflict:
+    """Who can write to the store, and has no key, must not be able to make versions."""
+    return Conflict(
+        "not-sealed", f"pack {key} is not encrypted, and this yard is: it may be forged",
+        hint="take it out of the store; if the yard never had a key, take that out of yard.toml",
+    )  # fmt: skip
 
 
 def _named(house: House, packs: Sequence[Found]) -> list[PackGrowth]:

@@ -11,7 +11,7 @@ from modelyard.catalog.schema import pack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["every", "replace"]
+__all__ = ["every", "has_plain", "replace"]
 
 _REPLACE = (
     sa.update(pack).where(pack.c.id == sa.bindparam("k")).values(seal=sa.bindparam("to_seal"))
@@ -22,6 +22,12 @@ def every(connection: sa.Connection) -> dict[int, bytes]:
     """The seal of each encrypted pack, by the pack's row."""
     statement = sa.select(pack.c.id, pack.c.seal).where(pack.c.seal.is_not(None))
     return {row.id: bytes(row.seal) for row in connection.execute(statement)}
+
+
+def has_plain(connection: sa.Connection) -> bool:
+    """Whether there is a pack that is not encrypted."""
+    statement = sa.select(pack.c.id).where(pack.c.seal.is_(None)).limit(1)
+    return connection.execute(statement).first() is not None
 
 
 def replace(connection: sa.Connection, seals: Mapping[int, bytes]) -> None:
