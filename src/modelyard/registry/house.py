@@ -15,10 +15,11 @@ from modelyard.catalog.engine import Catalog
 from modelyard.catalog.index import CatalogIndex
 from modelyard.catalog.migrate import is_new, migrate
 from modelyard.catalog.presence import Presence
-from modelyard.catalog.queries import facts, seals
+from modelyard.catalog.queries import facts
 from modelyard.catalog.urls import parse_url, sqlite_url
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
+from modelyard.registry.sealed import check_all_sealed, check_key
 from modelyard.registry.settings import CATALOG, CONFIG, STORE, Settings
 from modelyard.store.local import LocalBackend
 from modelyard.store.reader import Reader
@@ -99,14 +100,16 @@ class House:
             raise self._other_store()
         self._is_paired = True
 
-    def _check_sealed(self) -> None:
+    def check_key(self) -> None:
+        """This machine seals as the yard is sealed, which a rekey elsewhere may have changed.
+
+        Denied: `no-master-key`, `wrong-key`. Conflict: `not-sealed`, the key came after the packs.
+        """
         with self.catalog.fresh() as connection:
-            if seals.has_plain(connection):
-                raise Conflict(
-                    "not-sealed", "this yard has packs that are not encrypted, and a key since",
-                    hint="take the key out of yard.toml, then mirror it into a yard that has one",
-                )  # fmt: skip
-        self._is_sealed = True
+            check_key(connection, self.vault)
+            if self.vault is not None and not self._is_sealed:
+                check_all_sealed(connection)
+                self._is_sealed = True
 
     def pair(self, *, anew: bool = False) -> str:
         """Make catalog and store a pair; `anew` takes the store away from any other catalog."""
@@ -151,9 +154,8 @@ class House:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def session(self) -> Session:
-        """To write with. Conflict: `other-store`; `not-sealed`, the key came after the packs."""
-        if self.vault is not None and not self._is_sealed:
-            self._check_sealed()
+        """To write with. Conflict: `other-store`; and what `check_key` raises."""
+        self.check_key()
         if not self._is_paired and not self._is_own_folder:
             self.check_pair()
         return Session(self.backend, self.index, self.vault)
@@ -180,13 +182,19 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
             raise Conflict("folder-not-empty", f"{root} is not empty", hint="name a new folder")
         if wanted.store == STORE:
             (root / STORE).mkdir(exist_ok=True)
+        made = None
         if wanted.key is not None:
             from modelyard.store.sealing import make_key
 
-            make_key(root, wanted.key)
-        if wanted.store != STORE or wanted.catalog != CATALOG:
-            _try_out(root, wanted, author)
-        wanted.write(root)
+            made = make_key(root, wanted.key)
+        try:
+            if wanted.store != STORE or wanted.catalog != CATALOG:
+                _try_out(root, wanted, author)
+            wanted.write(root)
+        except BaseException:
+            if made is not None:
+                made.unlink(missing_ok=True)
+            raise
     except PermissionError:
         raise Denied("no-permission", f"{root} can't be written") from None
     except OSError as error:
@@ -201,6 +209,7 @@ def _try_out(root: Path, settings: Settings, author: str) -> None:
         if isinstance(house.catalog, LostCatalog):
             return  # the store of a yard that is to be rebuilt
         house.check_pair()
+        house.check_key()
     finally:
         house.close()
 

@@ -15,6 +15,7 @@ from modelyard.registry.objects import ModelObjects
 from modelyard.registry.packs import Checked, check_pack
 from modelyard.registry.rebuild import rebuild as rebuild_catalog
 from modelyard.registry.repair import repair
+from modelyard.registry.sealed import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +40,14 @@ def verify(
 
     Args:
         source: A yard to take the content of damaged and missing chunks from.
+
+    Raises:
+        Denied: `no-master-key`, `wrong-key`: without its key an encrypted yard can't be judged.
     """
     if rebuild:
         rebuild_catalog(house, report)
+    with house.catalog.read() as connection:
+        check_key(connection, house.vault)
     found = _check_packs(house, report)
     missing = missing_chunks(house)
     repaired: tuple[str, ...] = ()

@@ -237,10 +237,10 @@ def load_key(where: str, root: Path, environ: Mapping[str, str]) -> bytes:
     return content if len(content) == _KEY else parse_key(content.decode("latin-1"))
 
 
-def make_key(root: Path, where: str) -> None:
-    """A new master key in a file that only its owner can read, unless there is one already."""
+def make_key(root: Path, where: str) -> Path | None:
+    """A new master key in a file that only its owner can read; None if there is one already."""
     if where.startswith("env:") or (root / where).exists():
-        return
+        return None
     place = root / where
     place.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -248,6 +248,7 @@ def make_key(root: Path, where: str) -> None:
         file.write(secrets.token_hex(_KEY) + "\n")
         file.flush()
         os.fsync(descriptor)
+    return place
 
 
 def _key_id(master: bytes) -> bytes:

@@ -66,3 +66,26 @@ def test_a_key_may_come_from_the_environment(shell, monkeypatch):
 
 def test_a_yard_without_a_key_can_not_be_given_another(yard):
     assert yard.error("rekey", "new.key")["kind"] == "not-encrypted"
+
+
+def test_who_joins_an_encrypted_yard_without_its_key_writes_nothing_into_it(shell):
+    urls = (
+        "--store",
+        f"sqlite:///{shell.home}/packs.db",
+        "--catalog",
+        f"sqlite:///{shell.home}/c.db",
+    )
+    shell.run("init", "ann", *urls, "--key", "my.key")
+    shell.run("init", "early", *urls)
+    shell.run("commit", "m", shell.weights("out"), "-m", "sealed", "--yard", "ann")
+    assert shell.error("init", "bob", *urls)["kind"] == "no-master-key"
+    assert shell.error("init", "bob", *urls, "--key", "other.key")["kind"] == "wrong-key"
+    assert not (shell.home / "bob" / "yard.toml").exists()
+    assert not (shell.home / "other.key").exists()
+    for words in (("commit", "n", "out"), ("backup", "--catalog"), ("verify",)):
+        assert shell.error(*words, "--yard", "early")["kind"] == "no-master-key"
+    shell.run("init", "bob", *urls, "--key", "my.key")
+    shell.run("rekey", "new.key", "--yard", "ann")
+    for words in (("commit", "n", "out"), ("backup", "--catalog"), ("verify",)):
+        assert shell.error(*words, "--yard", "bob")["kind"] == "wrong-key"
+    assert shell.json("verify", "--yard", "ann")["damage"] == []

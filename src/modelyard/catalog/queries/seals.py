@@ -11,7 +11,7 @@ from modelyard.catalog.schema import pack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["every", "has_plain", "replace"]
+__all__ = ["every", "has_plain", "newest", "replace"]
 
 _REPLACE = (
     sa.update(pack).where(pack.c.id == sa.bindparam("k")).values(seal=sa.bindparam("to_seal"))
@@ -22,6 +22,13 @@ def every(connection: sa.Connection) -> dict[int, bytes]:
     """The seal of each encrypted pack, by the pack's row."""
     statement = sa.select(pack.c.id, pack.c.seal).where(pack.c.seal.is_not(None))
     return {row.id: bytes(row.seal) for row in connection.execute(statement)}
+
+
+def newest(connection: sa.Connection) -> bytes | None:
+    """The seal of the pack that was begun last; None if it is plain, or there is none."""
+    statement = sa.select(pack.c.seal).order_by(pack.c.id.desc()).limit(1)
+    seal = connection.execute(statement).scalar_one_or_none()
+    return None if seal is None else bytes(seal)
 
 
 def has_plain(connection: sa.Connection) -> bool:

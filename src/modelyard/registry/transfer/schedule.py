@@ -46,6 +46,7 @@ def dump_if_due(house: House) -> None:
 def dump_now(house: House) -> BackedUp:
     """Write the catalog's rows into the store; older dumps than the last seven go."""
     started = time.monotonic()
+    house.check_key()
     with house.catalog.read() as connection:
         now = house.catalog.now(connection)
         head, data = write_dump(connection, now)
