@@ -115,9 +115,9 @@ def _not_found(connection: sa.Connection, model: ModelRow, revision: Revision) -
 def version_infos(connection: sa.Connection, rows: Sequence[VersionRow]) -> list[VersionInfo]:
     """What lists and logs show, with refs, metrics and labels fetched at once."""
     model_ids = {row.model_id for row in rows}
-    names = {key: row.name for key in model_ids if (row := models.by_id(connection, key))}
+    names = models.names_of(connection, model_ids)
     metrics = versions.metrics_of(connection, [row.id for row in rows])
-    label_map = labels.of_models(connection, model_ids)
+    label_map = labels.of_models(connection, model_ids, {row.number for row in rows})
     pointing: dict[tuple[int, int], list[str]] = {}
     for ref in refs.of_models(connection, model_ids):
         pointing.setdefault((ref.model_id, ref.number), []).append(ref.name)

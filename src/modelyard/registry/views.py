@@ -34,7 +34,7 @@ def list_models(house: House, *, deleted: bool) -> Iterator[ModelInfo]:
     with house.catalog.read() as connection:
         rows = list(models.listed(connection, deleted=deleted))
         totals = models.totals(connection)
-        label_map = labels.of_models(connection, [row.id for row in rows])
+        label_map = labels.of_models(connection, [row.id for row in rows], [0])
         infos = [
             _model_info(connection, row, totals.get(row.id, (0, 0, 0))[0],
                         label_map.get((row.id, 0), {}))

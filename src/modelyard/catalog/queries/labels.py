@@ -17,13 +17,22 @@ __all__ = ["of_model", "of_models", "put", "remove"]
 _OF = sa.select(label).where(label.c.model_id.in_(sa.bindparam("ids", expanding=True)))
 
 
+_NUMBERED = _OF.where(label.c.number.in_(sa.bindparam("numbers", expanding=True)))
+
+
 def of_models(
-    connection: sa.Connection, models: Iterable[int]
+    connection: sa.Connection, models: Iterable[int], numbers: Iterable[int] | None = None
 ) -> dict[tuple[int, int], dict[str, str]]:
-    """By (model, version number); number 0 is the model itself."""
+    """By (model, version number); number 0 is the model itself.
+
+    Args:
+        numbers: Only those of these numbers, of a page at most; None is all.
+    """
+    given = {} if numbers is None else {"numbers": list(numbers)}
+    statement = (_NUMBERED if given else _OF).order_by(label.c.name)
     found: dict[tuple[int, int], dict[str, str]] = {}
     for batch in batches(models):
-        for row in connection.execute(_OF.order_by(label.c.name), {"ids": batch}):
+        for row in connection.execute(statement, {"ids": batch, **given}):
             found.setdefault((row.model_id, row.number), {})[row.name] = row.value
     return found
 

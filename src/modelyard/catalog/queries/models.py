@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.schema import model, redirect, version
 from modelyard.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["ModelRow", "by_id", "by_name", "create", "listed", "lock", "take_number", "update"]
+__all__ = [
+    "ModelRow",
+    "by_id",
+    "by_name",
+    "create",
+    "listed",
+    "lock",
+    "names_of",
+    "take_number",
+    "update",
+]
 
 
 class ModelRow(NamedTuple):
@@ -37,6 +48,9 @@ _DELETED = (
     _SELECT.where(model.c.name == sa.bindparam("name"), model.c.deleted > 0)
     .order_by(model.c.deleted.desc())
     .limit(1)
+)
+_NAMES = sa.select(model.c.id, model.c.name).where(
+    model.c.id.in_(sa.bindparam("ids", expanding=True))
 )
 _TAKE = (
     sa.update(model)
@@ -69,6 +83,15 @@ def deleted_by_name(connection: sa.Connection, name: str) -> ModelRow | None:
 def by_id(connection: sa.Connection, key: int) -> ModelRow | None:
     row = connection.execute(_SELECT.where(model.c.id == sa.bindparam("key")), {"key": key}).first()
     return None if row is None else ModelRow._make(row)
+
+
+def names_of(connection: sa.Connection, keys: Iterable[int]) -> dict[int, str]:
+    """Names by id, deleted models included."""
+    return {
+        row.id: row.name
+        for batch in batches(keys)
+        for row in connection.execute(_NAMES, {"ids": batch})
+    }
 
 
 def lock(connection: sa.Connection, key: int) -> ModelRow:
