@@ -9,12 +9,12 @@ none of this: its house locks a file in the yard's folder.
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from modelyard.errors import Conflict
+from modelyard.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +29,43 @@ class Presence:
     """One open house. Conflict: `yard-in-use`, somebody else is alone with it now."""
 
     def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
         self._connection: sa.Connection | None = None
         self._seat = 0
         self._name = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
-        if self._name == "sqlite":
+        if self._name != "sqlite":
+            self._come()
+
+    def renew(self) -> None:
+        """Be present again if the database was restarted. Conflict: `yard-in-use`.
+
+        Unavailable: `catalog-connection`.
+        """
+        if self._name == "sqlite" or self._is_connected():
             return
-        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self.close()
+        try:
+            self._come()
+        except sa.exc.SQLAlchemyError:
+            raise Unavailable(
+                "catalog-connection", "the connection to the catalog broke",
+                hint="try again when the database is up",
+            ) from None  # fmt: skip
+
+    def check_alone(self) -> None:
+        """Nobody can have come since `alone` began. Conflict: `yard-in-use`."""
+        if self._name != "sqlite" and not self._is_connected():
+            raise _in_use()
+
+    def _is_connected(self) -> bool:
+        """Whether this is the very connection that took the locks, which go only with it."""
+        try:
+            return self._ask("SELECT 1")
+        except sa.exc.SQLAlchemyError:
+            return False
+
+    def _come(self) -> None:
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection.detach()  # it lives as long as the house, and no pool ever has it again
         try:
             if self._name == "mysql":
@@ -48,25 +79,28 @@ class Presence:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else has it open, and nobody opens it meanwhile. Conflict: `yard-in-use`."""
-        if self._connection is None:
+        if self._name == "sqlite":
             yield
             return
+        self.renew()
         taken = self._take_all()
         try:
             if not taken:
                 raise _in_use()
             yield
         finally:
-            self._give_back()
+            with suppress(sa.exc.SQLAlchemyError):  # then it held nothing any more
+                self._give_back()
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.close()
 
     def _ask(self, statement: str, **values: object) -> bool:
-        if self._connection is None:
-            raise AssertionError("nobody is present")
+        if self._connection is None or self._connection.invalidated:
+            raise sa.exc.InvalidRequestError("a new connection would hold no lock")
         return bool(self._connection.execute(sa.text(statement), values).scalar())
 
     def _enter(self) -> bool:

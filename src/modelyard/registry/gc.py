@@ -30,9 +30,10 @@ __all__ = ["gc"]
 
 
 def gc(house: House, *, dry_run: bool) -> GcReport:
-    """Forget what is over, then give the bytes back that nothing needs."""
+    """Forget what is over, then give the bytes back that nothing needs. Conflict: `other-store`."""
     if dry_run:
         return _Forecast(house).report()
+    house.check_pair()
     purged = expire(house)
     chunk_count = sweep(house)
     moved = repack(house)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -37,6 +39,8 @@ __all__ = ["House", "create_house", "open_house"]
 _LOCK = "yard.lock"
 _PAIR = "yard"
 """The fact in the catalog, and the prefix in the store, that tell that they belong together."""
+_CHECKED_SECONDS = 60.0
+"""How long a process believes that the store is still its own."""
 
 
 class House:
@@ -65,7 +69,9 @@ class House:
         self.dump_looked = float("-inf")
         """When this process looked last whether the catalog is to be dumped (monotonic)."""
         self.presence = Presence(catalog.engine)
-        self._is_paired = self._is_sealed = False
+        self._is_sealed = False
+        self._checking = threading.Lock()
+        self._checked = float("-inf")
         self._lock = _lock(root)
 
     def use_catalog(self, catalog: Catalog) -> None:
@@ -90,15 +96,38 @@ class House:
 
         A yard that has never been paired is paired now. Conflict: `other-store`.
         """
+        if self._is_own_folder:
+            return
         with self.catalog.fresh() as connection:
             known = facts.get(connection, _PAIR)
-        if known is None:
-            if _has_packs(self.backend) and not self._is_own_folder:
-                raise self._other_store()
-            known = self.pair()
-        if self.backend.stat(f"{_PAIR}/{known}") is None:
+        if known is None or self.backend.stat(f"{_PAIR}/{known}") is None:
+            self._pair(known or self.catalog.write_alone(_take_name))
+
+    def _pair(self, known: str) -> None:
+        """Take a store that nobody has. Of two catalogs that try at once, none may get it."""
+        mine = f"{_PAIR}/{known}"
+        if self._other_pairs(mine) or (_has_packs(self.backend) and not self.backend.stat(mine)):
             raise self._other_store()
-        self._is_paired = True
+        self.backend.put(mine, b"")
+        if self._other_pairs(mine):
+            self.backend.delete(mine)
+            raise self._other_store()
+
+    def take_over(self, connection: sa.Connection) -> None:
+        """Pair the store with a catalog that was rebuilt, at the end of what fills it.
+
+        From now on any other catalog is refused, also the one before if this one is not finished.
+        """
+        if self._is_own_folder:
+            return
+        mine = f"{_PAIR}/{uuid.uuid4().hex}"
+        self.backend.put(mine, b"")
+        facts.put(connection, _PAIR, mine.removeprefix(f"{_PAIR}/"))
+        for key in self._other_pairs(mine):
+            self.backend.delete(key)
+
+    def _other_pairs(self, mine: str) -> list[str]:
+        return [key for key in self.backend.keys(f"{_PAIR}/") if key != mine]
 
     def check_key(self) -> None:
         """This machine seals as the yard is sealed, which a rekey elsewhere may have changed.
@@ -111,24 +140,6 @@ class House:
                 check_all_sealed(connection)
                 self._is_sealed = True
 
-    def pair(self, *, anew: bool = False) -> str:
-        """Make catalog and store a pair; `anew` takes the store away from any other catalog."""
-        fresh = uuid.uuid4().hex
-        self.backend.put(f"{_PAIR}/{fresh}", b"")
-
-        def work(connection: sa.Connection) -> str:
-            known = facts.get(connection, _PAIR)
-            if known is not None and not anew:
-                return known  # another process was quicker
-            facts.put(connection, _PAIR, fresh)
-            return fresh
-
-        known = self.catalog.write(work)
-        for key in list(self.backend.keys(f"{_PAIR}/")):
-            if key != f"{_PAIR}/{known}" and (anew or key == f"{_PAIR}/{fresh}"):
-                self.backend.delete(key)
-        return known
-
     @property
     def _is_own_folder(self) -> bool:
         return self.settings.store == STORE and self.settings.catalog == CATALOG
@@ -136,7 +147,8 @@ class House:
     def _other_store(self) -> Conflict:
         return Conflict(
             "other-store", "the store holds another yard's packs than the catalog knows",
-            hint="look at [store] and [catalog] in yard.toml",
+            hint="look at [store] and [catalog] in yard.toml; if they are right, the catalog was"
+            " lost: yard verify --rebuild makes it again",
         )  # fmt: skip
 
     @contextmanager
@@ -156,9 +168,17 @@ class House:
     def session(self) -> Session:
         """To write with. Conflict: `other-store`; and what `check_key` raises."""
         self.check_key()
-        if not self._is_paired and not self._is_own_folder:
-            self.check_pair()
+        self._check_in()
         return Session(self.backend, self.index, self.vault)
+
+    def _check_in(self) -> None:
+        """Now and then: this is still the catalog of the store, and nobody is alone with it."""
+        now = time.monotonic()
+        with self._checking:
+            if now - self._checked > _CHECKED_SECONDS:
+                self.presence.renew()
+                self.check_pair()
+                self._checked = now
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -305,6 +325,15 @@ def sqlite_file(root: Path, url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     return root / parsed.database
+
+
+def _take_name(connection: sa.Connection) -> str:
+    """The name of the pair; a new one if there is none."""
+    known = facts.get(connection, _PAIR)
+    if known is None:
+        known = uuid.uuid4().hex
+        facts.put(connection, _PAIR, known)
+    return known
 
 
 def _has_packs(backend: Backend) -> bool:

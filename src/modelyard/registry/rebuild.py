@@ -21,7 +21,7 @@ from modelyard.core.chunks import ChunkRow, Kind, PackGrowth
 from modelyard.errors import ModelyardError, Unavailable
 from modelyard.registry.replay import Replay
 from modelyard.registry.salvage import read_packs
-from modelyard.registry.settings import CATALOG, STORE, sync_folder
+from modelyard.registry.settings import sync_folder
 from modelyard.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -39,14 +39,11 @@ __all__ = ["rebuild", "remove_unfinished"]
 def rebuild(house: House, report: Callable[[Progress], None]) -> None:
     """Make the catalog again, while nobody else has this yard open. Conflict: `yard-in-use`."""
     with house.alone():
-        packs = read_packs(house, report)
         place = house.catalog_path
         if place is None:
-            _in_place(house, packs)
+            _in_place(house, report)
         else:
-            _beside(house, packs, place)
-    if house.settings.store != STORE or house.settings.catalog != CATALOG:
-        house.pair(anew=True)
+            _beside(house, read_packs(house, report), place)
 
 
 def remove_unfinished(place: Path) -> None:
@@ -93,12 +90,14 @@ def _swap(fresh: Path, place: Path) -> None:
     sync_folder(place.parent)
 
 
-def _in_place(house: House, packs: Sequence[PackGrowth]) -> None:
+def _in_place(house: House, report: Callable[[Progress], None]) -> None:
     catalog = Catalog.open(house.settings.catalog)
     try:
         if house.catalog.engine.dialect.name == "sqlite":  # a stand-in for the one that is lost
             house.presence = Presence(catalog.engine)
         with house.presence.alone():
+            packs = read_packs(house, report)  # not before: somebody might commit meanwhile
+            house.presence.check_alone()
             catalog.migrate(make_unstamped)
             catalog.write(lambda connection: _fill_and_stamp(house, catalog, connection, packs))
     except BaseException:
@@ -121,6 +120,7 @@ def _fill(
     _register(connection, packs, catalog.now(connection))
     reader = Reader(house.backend, CatalogIndex(catalog), house.vault)
     Replay(connection, reader).run(_bundles(reader, connection))
+    house.take_over(connection)
 
 
 def _register(connection: sa.Connection, packs: Sequence[PackGrowth], now: int) -> None:

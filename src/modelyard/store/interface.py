@@ -96,7 +96,7 @@ class Appender(Protocol):
 
 
 @runtime_checkable
-class SupportsAppend(Protocol):
+class SupportsAppend(Backend, Protocol):
     """A backend on this machine's disk, where an open pack can grow."""
 
     def append(self, key: str, size: int) -> Appender | None:

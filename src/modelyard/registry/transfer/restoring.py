@@ -119,8 +119,12 @@ def _restore(
             house.backend.put(key, content)
             done += len(content)
             report(Progress("restore", done, source.total))
-        house.catalog.write(lambda connection: load_dump(connection, dump))
-        house.pair(anew=True)
+
+        def load(connection: sa.Connection) -> None:
+            load_dump(connection, dump)
+            house.take_over(connection)
+
+        house.catalog.write(load)
     except BaseException:
         house.close()
         _take_back(root, was_there=was_there)
