@@ -119,6 +119,7 @@ def populate_catalog(
     with catalog.engine.connect() as connection:
         if connection.dialect.name in tidy:
             connection.exec_driver_sql(tidy[connection.dialect.name])
+            connection.commit()
 
 
 class _Version:
