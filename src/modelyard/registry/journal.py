@@ -66,7 +66,7 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(content: bytes) -> Entry:
     try:
         return _decoder.decode(content)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Corrupt("bad-journal", f"a journal entry can't be read: {error}") from None
 
 

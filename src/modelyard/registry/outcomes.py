@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import zstandard
 
+from modelyard.core.zstd import decompressed
 from modelyard.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def encode_outcomes(columns: Mapping[str, np.ndarray]) -> bytes:
 def decode_outcomes(content: bytes) -> dict[str, np.ndarray]:
     """Columns by name. Corrupt: `bad-outcomes`."""
     try:
-        plain = zstandard.ZstdDecompressor().decompress(content, max_output_size=_LARGEST)
+        plain = decompressed(content, _LARGEST)
         end = 4 + int.from_bytes(plain[:4], "little")
         at, found = end, {}
         head: list[tuple[str, str, int]] = msgspec.msgpack.decode(

@@ -13,6 +13,7 @@ import zstandard
 from modelyard.catalog.queries import reports, versions
 from modelyard.core.evaluation import Evaluation, Measure, Report, ReportKind
 from modelyard.core.explanation import Explanation
+from modelyard.core.zstd import decompressed
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.registry.data import DataName, find_data
 from modelyard.registry.journal import Journal, in_journal
@@ -239,7 +240,7 @@ def _refuse_infinite(value: object) -> None:
 
 def _unpacked(packed: bytes) -> dict[str, Any]:
     try:
-        plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_LARGEST)
+        plain = decompressed(packed, _LARGEST)
         return msgspec.json.decode(plain, type=dict[str, Any])
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise Corrupt("bad-report-row", f"a report can't be read: {error}") from None

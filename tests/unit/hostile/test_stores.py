@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import shutil
 
+import msgspec
+import numpy as np
 import pytest
+import zstandard
 
 from modelyard import registry
-from modelyard.errors import Conflict
+from modelyard.catalog.engine import Catalog
+from modelyard.catalog.migrate import HEAD, migrate
+from modelyard.errors import Conflict, Corrupt
+from modelyard.registry.journal import decode_entry
+from modelyard.registry.outcomes import decode_outcomes
+from modelyard.registry.transfer.dump import load_dump, read_dump
+from modelyard.store.codecs import decode, workspace
 
 
 @pytest.fixture
@@ -55,3 +64,72 @@ def test_a_key_that_comes_after_the_packs_seals_nothing_by_half(tmp_path, folder
         yard.commit("other", folder)
     assert caught.value.kind == "not-sealed"
     yard.close()
+
+
+def _frame(size):
+    """A frame that is short, and says that it becomes very long."""
+    coder = zstandard.ZstdCompressor().compressobj(size=size)
+    return coder.compress(bytes(1 << 20)) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+def test_a_frame_takes_no_more_memory_than_its_chunk_has():
+    out = np.empty(1000, np.uint8)
+    with pytest.raises(Corrupt, match="1000 bytes"):
+        decode(1, memoryview(_frame(1 << 40)), None, out, workspace())
+    with pytest.raises(Corrupt, match="bytes come of it"):
+        decode_outcomes(_frame(1 << 40))
+
+
+def _dump(*messages):
+    encoded = [m if isinstance(m, bytes) else msgspec.msgpack.encode(m) for m in messages]
+    plain = b"".join(len(m).to_bytes(4, "little") + m for m in encoded)
+    return b"yarddump\x01" + zstandard.compress(plain)
+
+
+DUMP_HEAD = {"revision": HEAD, "time": 1, "versions": 0, "packs": []}
+MODEL = ["id", "name", "kind", "description", "next_number", "created", "updated", "deleted"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [b"\x91" * 100_000],
+        [DUMP_HEAD, b"\x91" * 100_000],
+        [DUMP_HEAD, b"\x92\xa4rows\xdd\x00\x10\x00\x00" + b"\x90" * (1 << 20)],
+        [DUMP_HEAD, b"\xdd\xff\xff\xff\xff"],
+        [DUMP_HEAD, ["table", "model", MODEL], ["rows", [[1 << 63, "x", "", "", 1, 1, 1, 0]]]],
+        [DUMP_HEAD, ["table", "model", MODEL], ["rows", [[1, None, "", "", 1, 1, 1, 0]]]],
+        [DUMP_HEAD, ["table", "model", MODEL], ["rows", [[1, "x", "", "", 1, 1, 1, 0]] * 2]],
+        [DUMP_HEAD, ["table", "model", MODEL], ["rows", [[1, "x", "", 7, "a", 1, 1, 0]]]],
+        [DUMP_HEAD, ["table", "model", [["x"]]], ["rows", [["y"]]]],
+        [DUMP_HEAD, ["table", "sqlite_master", ["name"]], ["rows", [["x"]]]],
+        [DUMP_HEAD, ["table", "model", ['name" --']], ["rows", [["x"]]]],
+    ],
+)
+def test_a_hostile_dump_is_refused(messages, tmp_path):
+    catalog = Catalog.open(f"sqlite:///{tmp_path}/c.db")
+    migrate(catalog)
+    with pytest.raises(Corrupt) as caught:
+        catalog.write(lambda connection: load_dump(connection, _dump(*messages, ["end"])))
+    assert caught.value.kind == "bad-dump"
+    catalog.close()
+
+
+@pytest.mark.slow
+def test_a_dump_that_never_ends_is_refused():
+    rows = msgspec.msgpack.encode(["rows", [[0] * 60] * 500])
+    message = len(rows).to_bytes(4, "little") + rows
+    head = msgspec.msgpack.encode(DUMP_HEAD)
+    table = msgspec.msgpack.encode(["table", "model", MODEL])
+    plain = b"".join(len(m).to_bytes(4, "little") + m for m in (head, table)) + message * 8000
+    bomb = b"yarddump\x01" + zstandard.compress(plain)
+    assert len(bomb) < 1 << 16
+    with pytest.raises(Corrupt, match="too large"):
+        for _ in read_dump(bomb)[1]:
+            pass
+
+
+def test_an_entry_of_endless_lists_is_no_journal():
+    deep = b"\x97\x01\x01\xa1a\xa1b\x01\xa1c\x81\xa1d" + b"\x91" * 100_000
+    with pytest.raises(Corrupt):
+        decode_entry(deep)

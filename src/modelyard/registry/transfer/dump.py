@@ -7,7 +7,7 @@ Left out is what belongs to one machine or one moment: places of files, leases, 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -30,11 +30,24 @@ _LEFT_OUT = ("place", "lease")
 _USED = ("open", "live")
 _OWN_FACTS = ("yard", "gate")
 _ROWS = 500
-_LARGEST = 1 << 30
+_MESSAGE = 1 << 20
+"""Bytes of rows that are put into one message, unless one row is larger."""
+_LARGEST = 128 << 20
 """Of one message: no report is larger."""
+_RATIO = 1000
+"""No honest dump becomes so much longer when it is decompressed."""
+
+_ODD = (
+    TypeError, ValueError, KeyError, AttributeError, OverflowError, sa.exc.StatementError,
+)  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder()
+_Rows = Annotated[list[Any], msgspec.Meta(max_length=_ROWS)]
+_Cells = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=64)]
+_decoder = msgspec.msgpack.Decoder(list[str | _Rows])
+_large = msgspec.msgpack.Decoder(
+    list[str | Annotated[list[_Cells], msgspec.Meta(max_length=_ROWS)]]
+)  # of which no cell is looked into
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -79,7 +92,16 @@ def _write_table(connection: sa.Connection, table: sa.Table, stream: Any) -> Non
         statement = statement.where(fact.c.name.not_in(_OWN_FACTS))
     result = connection.execution_options(yield_per=_ROWS).execute(statement)
     for rows in result.partitions():
-        _write(stream, ["rows", [list(row) for row in rows]])
+        some: list[list[Any]] = []
+        size = 0
+        for row in rows:
+            length = sum(len(value) for value in row if isinstance(value, str | bytes))
+            if some and size + length > _MESSAGE:
+                _write(stream, ["rows", some])
+                some, size = [], 0
+            some.append(list(row))
+            size += length
+        _write(stream, ["rows", some])
 
 
 def _write(stream: Any, message: object) -> None:
@@ -98,8 +120,8 @@ def read_dump(data: bytes) -> tuple[Head, Iterator[tuple[str, list[str], list[li
         raise _bad("it does not begin as one")
     messages = _messages(data)
     try:
-        head = msgspec.convert(next(messages), Head)
-    except (msgspec.ValidationError, StopIteration):
+        head = msgspec.msgpack.decode(next(messages), type=Head)
+    except (msgspec.MsgspecError, StopIteration, RecursionError):
         raise _bad("its head can't be read") from None
     if head.revision not in REVISIONS:
         raise Unsupported(
@@ -112,7 +134,7 @@ def read_dump(data: bytes) -> tuple[Head, Iterator[tuple[str, list[str], list[li
 def _tables(messages: Iterator[Any]) -> Iterator[tuple[str, list[str], list[list[Any]]]]:
     name: str = ""
     columns: list[str] = []
-    for message in messages:
+    for message in map(_decoded, messages):
         match message:
             case ["table", str(name), list(columns)]:
                 yield name, columns, []
@@ -125,15 +147,34 @@ def _tables(messages: Iterator[Any]) -> Iterator[tuple[str, list[str], list[list
     raise _bad("it is cut")
 
 
-def _messages(data: bytes) -> Iterator[Any]:
+def _decoded(message: bytes) -> list[Any]:
+    try:
+        if len(message) > 4 * _MESSAGE:
+            parts = [part for part in _large.decode(message) if not isinstance(part, str)]
+            if any(_is_list(cell) for part in parts for row in part for cell in row):
+                raise _bad("a row of it makes no sense")
+        return _decoder.decode(message)
+    except (msgspec.MsgspecError, RecursionError):
+        raise _bad("it is cut or altered") from None
+
+
+def _is_list(cell: msgspec.Raw) -> bool:
+    """Whether a value of MessagePack is a list or a map, which no row has."""
+    first = memoryview(cell)[0]
+    return 0x80 <= first <= 0x9F or 0xDC <= first <= 0xDF
+
+
+def _messages(data: bytes) -> Iterator[bytes]:
+    left = _LARGEST + _RATIO * len(data)
     try:
         with zstandard.ZstdDecompressor().stream_reader(data[len(_MAGIC) :]) as stream:
             while True:
                 size = int.from_bytes(_exactly(stream, 4), "little")
-                if size > _LARGEST:
+                left -= size
+                if size > _LARGEST or left < 0:
                     raise _bad("a part of it is too large")
-                yield _decoder.decode(_exactly(stream, size))
-    except (zstandard.ZstdError, msgspec.MsgspecError, EOFError):
+                yield _exactly(stream, size)
+    except (zstandard.ZstdError, EOFError):
         raise _bad("it is cut or altered") from None
 
 
@@ -150,6 +191,15 @@ def _exactly(stream: Any, size: int) -> bytes:
 
 def load_dump(connection: sa.Connection, data: bytes) -> Head:
     """Fill an empty catalog; everything can be found again. Corrupt: `bad-dump`."""
+    try:
+        return _load(connection, data)
+    except (sa.exc.IntegrityError, sa.exc.DataError, *_ODD) as error:
+        if isinstance(error, sa.exc.OperationalError):
+            raise  # the database's fault
+        raise _bad("a row of it makes no sense") from error
+
+
+def _load(connection: sa.Connection, data: bytes) -> Head:
     head, tables = read_dump(data)
     for name, columns, rows in tables:
         table = metadata.tables.get(name)

@@ -8,11 +8,11 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import zstandard
 
 from modelyard.catalog.queries import labels, transfer, versions
 from modelyard.core.merge import EXECUTABLE, SYMLINK, Entry
 from modelyard.core.transfer import Exported
+from modelyard.core.zstd import decompressed
 from modelyard.registry.blobs import open_blob
 from modelyard.registry.files import contents
 from modelyard.registry.lookup import moment
@@ -100,7 +100,7 @@ def _reports(connection: Any, model: int, number: int) -> Iterator[dict[str, Any
         if report.number != number:
             continue
         data, content, outcomes = transfer.row_of_report(connection, key)
-        plain = zstandard.ZstdDecompressor().decompress(content, max_output_size=_LARGEST)
+        plain = decompressed(content, _LARGEST)
         yield {
             "kind": report.kind, "data": data, "digest": report.digest, "suite": report.suite,
             "created": report.created, "who": report.who,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zstandard
 
+from modelyard.core.zstd import decompressed
+
 if TYPE_CHECKING:
     from modelyard.store.codecs.workspace import Bytes
 
@@ -35,7 +37,7 @@ def encode(source: Bytes, base: Bytes) -> bytes:
 def decode(payload: memoryview, base: Bytes, out: Bytes) -> None:
     """Undo `encode` into `out`."""
     coder = zstandard.ZstdDecompressor(dict_data=_raw(base), max_window_size=1 << 25)
-    out[:] = np.frombuffer(coder.decompress(payload, max_output_size=max(len(out), 1)), np.uint8)
+    out[:] = np.frombuffer(decompressed(payload, len(out), coder), np.uint8)
 
 
 def _raw(base: Bytes) -> zstandard.ZstdCompressionDict:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelyard.core.zstd import decompressed
 from modelyard.store.codecs.planes import plane_entropy
 
 if TYPE_CHECKING:
@@ -38,5 +39,5 @@ def encode(
 
 
 def decode_zstd(payload: memoryview, out: Bytes, work: Workspace) -> None:
-    raw = work.decompressor.decompress(payload, max_output_size=max(len(out), 1))
+    raw = decompressed(payload, len(out), work.decompressor)
     out[:] = np.frombuffer(raw, np.uint8)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.zstd import decompressed
 from modelyard.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def unpack_planes(
         if kind == _ZERO:
             planes.append(None)
             continue
-        raw = part if kind == _RAW else work.decompressor.decompress(part, max_output_size=count)
+        raw = part if kind == _RAW else decompressed(part, count, work.decompressor)
         if kind > _ZSTD or len(raw) != count:
             raise Corrupt("bad-chunk", "a chunk's planes are not as the codec writes them")
         planes.append(np.frombuffer(raw, np.uint8))
