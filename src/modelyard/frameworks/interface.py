@@ -7,21 +7,19 @@ import anything: an object of a library proves that the library is loaded.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from modelyard.core.table import Table
     from modelyard.core.trust import Trust
 
-__all__ = ["Files", "Framework", "Json", "Saved", "bases_of", "need"]
+__all__ = ["Files", "Framework", "Json", "Saved", "bases_of"]
 
 Json = Any
 
@@ -166,16 +164,3 @@ class Framework(Protocol):
 def bases_of(obj: object) -> frozenset[str]:
     """`module.qualname` of the object's class and of all its bases."""
     return frozenset(f"{cls.__module__}.{cls.__qualname__}" for cls in type(obj).__mro__)
-
-
-def need(module: str, extra: str) -> ModuleType:
-    """Import a library on first use. Unsupported `no-extra` names the extra to install."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        if error.name is not None and error.name.partition(".")[0] != module.partition(".")[0]:
-            raise
-        raise Unsupported(
-            "no-extra", f"{module.partition('.')[0]} is not installed",
-            hint=f"pip install 'modelyard[{extra}]'",
-        ) from None  # fmt: skip

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats.interface import Budget
 from modelyard.formats.pickles.scan import Scan, scan
 from modelyard.formats.pickles.source import FileSource, PackedSource, Spent, packing_of
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

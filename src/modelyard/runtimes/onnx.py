@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import bad, printable
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.onnx.reading import classes_of, named_outputs
 from modelyard.frameworks.onnx.saving import LIMIT, write
 from modelyard.frameworks.onnx.walking import is_external, library, tensors

@@ -14,9 +14,10 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from modelyard.core.extras import need
 from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.store.interface import Facts, Stat, check_key
-from modelyard.store.retries import need, patiently
+from modelyard.store.retries import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,6 +15,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from modelyard.core.extras import need
 from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound, Unsupported
 from modelyard.store.credentials import settings
 from modelyard.store.interface import Facts, Stat, check_key
@@ -27,7 +28,7 @@ from modelyard.store.opendal_errors import (
     no_bucket,
     translated,
 )
-from modelyard.store.retries import need, patiently
+from modelyard.store.retries import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from modelyard.errors import Unsupported
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["need", "patiently"]
+__all__ = ["patiently"]
 
 T = TypeVar("T")
 
@@ -31,16 +28,3 @@ def patiently(
         reraise=True,
     )
     return attempts(work)
-
-
-def need(module: str, extra: str) -> Any:
-    """A library that only some stores need; Unsupported `no-extra` names the extra to install."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        if error.name is not None and error.name.partition(".")[0] != module.partition(".")[0]:
-            raise
-        raise Unsupported(
-            "no-extra", f"{module.partition('.')[0]} is not installed",
-            hint=f"pip install 'modelyard[{extra}]'",
-        ) from None  # fmt: skip

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 
-from modelyard.errors import Corrupt, Denied, InvalidInput, Unsupported
+from modelyard.core.extras import need
+from modelyard.errors import Corrupt, Denied, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -275,14 +276,7 @@ def _bad_key(what: str) -> InvalidInput:
 
 
 def _aes(key: bytes) -> Any:
-    try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError:
-        raise Unsupported(
-            "no-extra", "encryption needs the library cryptography",
-            hint="pip install 'modelyard[encryption]'",
-        ) from None  # fmt: skip
-    return AESGCM(key)
+    return need("cryptography.hazmat.primitives.ciphers.aead", "encryption").AESGCM(key)
 
 
 def _invalid_tag() -> type[Exception]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
-from modelyard.store.retries import need
 from modelyard.store.sql_errors import is_passing
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from modelyard.catalog.databases.interface import Lost, Mode, Retry, full, password, place_of
 from modelyard.catalog.databases.postgresql import no_answer, no_database, no_entry, no_rights
-from modelyard.errors import Denied, ModelyardError, Unavailable, Unsupported
+from modelyard.core.extras import need
+from modelyard.errors import Denied, ModelyardError, Unavailable
 
 if TYPE_CHECKING:
     from modelyard.catalog.databases.interface import Database
@@ -38,12 +38,7 @@ class Mysql:
     """A database of a server. The password comes from the environment or `~/.my.cnf`."""
 
     def engine(self, url: sa.URL) -> sa.Engine:
-        try:
-            import_module("pymysql")
-        except ImportError:
-            raise Unsupported(
-                "no-extra", "pymysql is not installed", hint="pip install 'modelyard[mysql]'"
-            ) from None
+        need("pymysql", "mysql")
         given: dict[str, Any] = {
             "connect_timeout": 10, "read_timeout": 600, "write_timeout": 600,
             "charset": "utf8mb4", "read_default_file": "~/.my.cnf",

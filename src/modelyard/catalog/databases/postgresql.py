@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from modelyard.catalog.databases.interface import Lost, Mode, Retry, full, password, place_of
-from modelyard.errors import Denied, ModelyardError, NotFound, Unavailable, Unsupported
+from modelyard.core.extras import need
+from modelyard.errors import Denied, ModelyardError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from modelyard.catalog.databases.interface import Database
@@ -37,12 +38,7 @@ class Postgresql:
     """A database of a server. Passwords come from libpq's own places, or our variable."""
 
     def engine(self, url: sa.URL) -> sa.Engine:
-        try:
-            import psycopg  # noqa: F401
-        except ImportError:
-            raise Unsupported(
-                "no-extra", "psycopg is not installed", hint="pip install 'modelyard[postgres]'"
-            ) from None
+        need("psycopg", "postgres")
         given = {"connect_timeout": 10, "application_name": "modelyard", "keepalives_idle": 60}
         connect = {name: value for name, value in given.items() if name not in url.query}
         secret = password()

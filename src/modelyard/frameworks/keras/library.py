@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelyard.frameworks.interface import need
+from modelyard.core.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

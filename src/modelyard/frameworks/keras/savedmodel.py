@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats import inspect
 from modelyard.formats.interface import Budget
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.keras.library import keras
 
 if TYPE_CHECKING:

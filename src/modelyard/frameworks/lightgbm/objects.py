@@ -7,9 +7,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import bad, printable
-from modelyard.frameworks.interface import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats import inspect
 from modelyard.formats.reading import bad, printable
 from modelyard.frameworks.boosting import checked_names, decoded, encoded, history_of
-from modelyard.frameworks.interface import Files, Json, Saved, need
+from modelyard.frameworks.interface import Files, Json, Saved
 from modelyard.frameworks.lightgbm.checking import FOREIGN, check_model
 from modelyard.frameworks.lightgbm.objects import (
     CLASSES,

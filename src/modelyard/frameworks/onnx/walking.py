@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.formats.onnx import KNOWN_DOMAINS
-from modelyard.frameworks.interface import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

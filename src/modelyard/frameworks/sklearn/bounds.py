@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.frameworks.interface import need
+from modelyard.core.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.extras import need
 from modelyard.core.table import Table
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.sklearn.answers import answers
 from modelyard.frameworks.sklearn.inputs import arranged, feature_names
 

@@ -13,12 +13,12 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats.interface import Budget
 from modelyard.formats.pickles.allowed import is_allowed
 from modelyard.formats.reading import printable
 from modelyard.formats.zips import members, unpack
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.sklearn.bounds import CHECKED, UNSURE, unchecked
 from modelyard.frameworks.sklearn.canonical import rewrite
 from modelyard.frameworks.sklearn.skops_library import skops_io

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from modelyard.frameworks.interface import need
+from modelyard.core.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import Denied, InvalidInput
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import Saved, bases_of, need
+from modelyard.frameworks.interface import Saved, bases_of
 from modelyard.frameworks.torch import optimizers
 from modelyard.frameworks.torch.archives import check_archive
 from modelyard.frameworks.torch.calls import quiet

@@ -11,6 +11,7 @@ import pickle
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats import inspect
 from modelyard.formats.interface import Budget
@@ -19,7 +20,6 @@ from modelyard.formats.pickles.scan import Scan, scan
 from modelyard.formats.pickles.source import FileSource
 from modelyard.formats.reading import printable
 from modelyard.formats.zips import STORED, members
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.torch.calls import quiet
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats import inspect
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import need
 from modelyard.frameworks.torch.tensorfile import Array, Lazy, aliases_of, raw_dtype, write
 
 if TYPE_CHECKING:

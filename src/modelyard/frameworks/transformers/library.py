@@ -6,9 +6,9 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
-from modelyard.frameworks.interface import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
-from modelyard.frameworks.interface import Json, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
+
+    from modelyard.frameworks.interface import Json
 
 __all__ = [
     "CLASSES",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.extras import need
 from modelyard.core.table import Table
-from modelyard.frameworks.interface import need
 
 if TYPE_CHECKING:
     from modelyard.optimization.explain.asking import Asked
