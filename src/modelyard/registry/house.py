@@ -306,7 +306,7 @@ def _open_catalog(root: Path, url: str, backend: Backend) -> Catalog:
         return LostCatalog(place, "the catalog is gone")
     catalog = Catalog.open(url if file is None else sqlite_url(file))
     try:
-        if file is None and is_new(catalog) and _has_packs(backend):
+        if is_new(catalog) and _has_packs(backend):  # a file that was cut to nothing is new too
             catalog.close()
             return LostCatalog(place, "the catalog is empty, and the store is not")
         migrate(catalog)

@@ -18,7 +18,7 @@ from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import chunks
 from modelyard.catalog.urls import sqlite_url
 from modelyard.core.chunks import ChunkRow, Kind, PackGrowth
-from modelyard.errors import ModelyardError, Unavailable
+from modelyard.errors import Corrupt, NotFound, Unavailable
 from modelyard.registry.replay import Replay
 from modelyard.registry.salvage import read_packs
 from modelyard.registry.settings import sync_folder
@@ -126,12 +126,14 @@ def _fill(
 def _register(connection: sa.Connection, packs: Sequence[PackGrowth], now: int) -> None:
     """Chunks stored in full come first, whatever pack they are in: deltas refer to them."""
     known: set[bytes] = set()
+    full: frozenset[bytes] = frozenset()
     for with_base in (False, True):
+        full = frozenset(known)
         for pack in packs:
             fresh = []
             for chunk in pack.chunks:
                 wanted = (chunk.base is not None) == with_base and chunk.hash not in known
-                if wanted and (chunk.base is None or chunk.base in known):
+                if wanted and (chunk.base is None or chunk.base in full):
                     known.add(chunk.hash)
                     fresh.append(chunk)
             register(connection, [pack._replace(chunks=tuple(fresh))], now)
@@ -146,6 +148,6 @@ def _bundles(reader: Reader, connection: sa.Connection) -> list[tuple[int, bytes
         for row in rows:
             try:
                 found.append((row.id, reader.record(row, ahead)))
-            except ModelyardError:
+            except (Corrupt, NotFound):  # what can't be read for now ends the rebuild
                 continue
     return found

@@ -24,7 +24,7 @@ from modelyard.core.chunks import ChunkRow
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import Manifest
 from modelyard.core.merge import is_hidden
-from modelyard.errors import InvalidInput, ModelyardError, NotFound
+from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.gitobject import COMMIT
@@ -237,7 +237,7 @@ class Replay:
             return True  # a single chunk
         try:
             names = {name for name, _ in decode_recipe(self._reader.record(recipe))}
-        except ModelyardError:
+        except (Corrupt, NotFound):
             return False
         return len(chunks.ids_of(self._connection, names)) == len(names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
 from modelyard.core.version import Progress
-from modelyard.errors import Conflict, Corrupt, ModelyardError, NotFound
+from modelyard.errors import Conflict, Corrupt, NotFound
 from modelyard.registry.many import each
 from modelyard.store.codecs import decode, workspace
 from modelyard.store.interface import SupportsAppend
-from modelyard.store.pack import chunk_id, header_size, parse_trailer, scan_records
+from modelyard.store.pack import chunk_id, header_size, parse_trailer, salvage_records
 from modelyard.store.rewrapped import open_pack, read_seals
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Found:
     """What its trailer lists; None if it has none."""
     records: tuple[Record, ...] = ()
     """Where there is no trailer: its whole records, whose names are not known yet."""
+    is_damaged: bool = False
+    """Whether there may be more than these: nobody may write to it any more."""
 
 
 def read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGrowth]:
@@ -50,7 +53,7 @@ def read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGro
         some = keys[at : at + _AHEAD]
         found += [p for p in each(house, lambda key: _look(house, key, rewrapped), some) if p]
         report(Progress("rebuild", at + len(some), len(keys)))
-    return _named(house, found)
+    return _sound(house, _named(house, found))
 
 
 def _look(house: House, key: str, rewrapped: Mapping[bytes, Sequence[bytes]]) -> Found | None:
@@ -64,14 +67,28 @@ def _look(house: House, key: str, rewrapped: Mapping[bytes, Sequence[bytes]]) ->
         return house.backend.get(key, start, max(min(end, size), start))
 
     try:
-        lock = open_pack(read, house.vault, rewrapped)
+        try:
+            lock = open_pack(read, house.vault, rewrapped)
+        except Corrupt:
+            return _headless(house, key, read, size)
         if lock is None and house.vault is not None:
             raise _planted(key)
         chunks = parse_trailer(read, size, lock)
-        records = () if chunks is not None else tuple(scan_records(read, size, lock))
+        records, is_damaged = salvage_records(read, size, lock) if chunks is None else ([], False)
     except (Corrupt, NotFound):
         return None
-    return Found(key, lock.seal if lock else None, chunks, records)
+    return Found(key, lock.seal if lock else None, chunks, tuple(records), is_damaged)
+
+
+def _headless(house: House, key: str, read: Callable[[int, int], bytes], size: int) -> Found | None:
+    """A pack whose header is damaged: what was not encrypted can be read all the same."""
+    if house.vault is not None:
+        return None
+    chunks = parse_trailer(read, size)
+    records, _ = salvage_records(read, size) if chunks is None else ([], True)
+    if chunks is None and not records:
+        return None
+    return Found(key, None, chunks, tuple(records), True)
 
 
 def _planted(key: str) -> Conflict:
@@ -108,8 +125,10 @@ def _growth(house: House, pack: Found, named: Mapping[tuple[str, int], NewChunk]
         places = ((pack.key, record.start) for record in pack.records)
         found = tuple(named[place] for place in places if place in named)
     ended = pack.chunks is not None or not isinstance(house.backend, SupportsAppend)
-    end = max((c.start + c.length for c in found), default=header_size(pack.seal))
-    return PackGrowth(pack.key, end, ended, found, pack.seal)
+    # what has no name, for its bytes or its base are damaged, must not be cut off either
+    ends = [c.start + c.length for c in found] + [r.start + r.length for r in pack.records]
+    end = max(ends, default=header_size(pack.seal))
+    return PackGrowth(pack.key, end, ended or pack.is_damaged, found, pack.seal)
 
 
 def _name(
@@ -123,9 +142,58 @@ def _name(
                 return None
             before = _decoded(house, full[record.base], None)
         content = _decoded(house, _row(pack, record, b""), before)
-    except ModelyardError:
+    except (Corrupt, NotFound):  # of what can't be read for now, rebuild ends
         return None
     return chunk_id(record.kind, content.data)
+
+
+def _sound(house: House, packs: list[PackGrowth]) -> list[PackGrowth]:
+    """Of a chunk that lies in several packs, only a copy that can be read, if there is one.
+
+    After a repair the damaged bytes are still in the store.
+    """
+    times = Counter(chunk.hash for pack in packs for chunk in pack.chunks)
+    full: dict[bytes, ChunkRow] = {
+        chunk.hash: _row(pack, chunk, chunk.hash)
+        for pack in packs
+        for chunk in pack.chunks
+        if chunk.base is None and times[chunk.hash] == 1
+    }
+    best: dict[bytes, tuple[str, int]] = {}
+    for with_base in (False, True):
+        for pack in packs:
+            for chunk in pack.chunks:
+                if times[chunk.hash] < 2 or (chunk.base is not None) != with_base:
+                    continue
+                if chunk.hash not in best and _is_sound(house, pack, chunk, full):
+                    best[chunk.hash] = (pack.pack, chunk.start)
+                    if not with_base:
+                        full[chunk.hash] = _row(pack, chunk, chunk.hash)
+    return [
+        pack._replace(
+            chunks=tuple(
+                chunk
+                for chunk in pack.chunks
+                if best.get(chunk.hash, (pack.pack, chunk.start)) == (pack.pack, chunk.start)
+            )
+        )
+        for pack in packs
+    ]
+
+
+def _is_sound(
+    house: House, pack: PackGrowth, chunk: NewChunk, full: Mapping[bytes, ChunkRow]
+) -> bool:
+    try:
+        before = None
+        if chunk.base is not None:
+            if chunk.base not in full:
+                return False
+            before = _decoded(house, full[chunk.base], None)
+        content = _decoded(house, _row(pack, chunk, chunk.hash), before)
+    except (Corrupt, NotFound):
+        return False
+    return chunk_id(chunk.kind, content.data) == chunk.hash
 
 
 def _decoded(house: House, row: ChunkRow, before: Bytes | None) -> Bytes:
@@ -135,9 +203,10 @@ def _decoded(house: House, row: ChunkRow, before: Bytes | None) -> Bytes:
     return out
 
 
-def _row(pack: Found, of: Record | NewChunk, name: bytes) -> ChunkRow:
+def _row(pack: Found | PackGrowth, of: Record | NewChunk, name: bytes) -> ChunkRow:
+    key = pack.key if isinstance(pack, Found) else pack.pack
     return ChunkRow(
-        0, name, pack.key, of.start, of.length, of.size, of.codec, of.kind, None, pack.seal  # type: ignore[arg-type]
+        0, name, key, of.start, of.length, of.size, of.codec, of.kind, None, pack.seal  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import blake3
+import numpy as np
 
 from modelyard.core.chunks import Kind, NewChunk
 from modelyard.core.digest import ChunkId
@@ -36,6 +37,7 @@ __all__ = [
     "lay_record",
     "parse_trailer",
     "read_seal",
+    "salvage_records",
     "scan_records",
 ]
 
@@ -51,7 +53,10 @@ _FOOTER = struct.Struct("<QI32s8s")
 FOOTER_SIZE = _FOOTER.size
 _HAS_BASE = 1
 _CONTEXT = {kind: f"modelyard 1 {kind.name.lower()}" for kind in Kind}
+_BOXED_HEAD = _WHOLE_HEAD + BOX_EXTRA
 MAX_CHUNK = 1 << 30
+_SEARCH = 8 << 20
+"""Bytes that are looked through at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,53 @@ def scan_records(
             return
         yield record
         at = record.start + record.length
+
+
+def salvage_records(
+    read: Callable[[int, int], bytes], size: int, lock: PackLock | None = None
+) -> tuple[list[Record], bool]:
+    """The whole records of a pack without its trailer, also those behind a damaged head.
+
+    The second tells whether something is damaged, other than a last record that its writer never
+    finished. In an encrypted pack nothing is looked for behind damage: each place would have to be
+    tried with the key. `read` is as for `scan_records`.
+    """
+    records: list[Record] = []
+    at, is_damaged = header_size(lock.seal if lock else None), False
+    while at + _HEAD <= size:
+        record = _record_at(read, at, size, lock)
+        if record is None or record.kind not in _KINDS or record.size > MAX_CHUNK:
+            following = _next_head(read, at + 1, size) if lock is None else None
+            if following is None:
+                return records, is_damaged or (lock is not None and at + _BOXED_HEAD <= size)
+            at, is_damaged = following, True
+            continue
+        if record.start + record.length > size:
+            break
+        records.append(record)
+        at = record.start + record.length
+    return records, is_damaged
+
+
+def _next_head(read: Callable[[int, int], bytes], at: int, size: int) -> int | None:
+    """Where the next head of a whole record is, in a pack that is not encrypted."""
+    while at + _HEAD <= size:
+        data = read(at, min(at + _SEARCH + _WHOLE_HEAD, size))
+        block = np.frombuffer(data, np.uint8)
+        count = min(len(block) - _HEAD + 1, _SEARCH)
+        places = np.flatnonzero((block[3 : 3 + count] == 0) & (block[2 : 2 + count] <= _HAS_BASE))
+        kinds = block[places]
+        likely = (kinds >= min(_KINDS)) & (kinds <= max(_KINDS))
+        for place in places[likely & (block[places + 7] <= 64) & (block[places + 11] <= 64)]:
+            if _is_head(data, int(place), size - at):
+                return at + int(place)
+        at += count
+    return None
+
+
+def _is_head(data: bytes, place: int, size: int) -> bool:
+    record = _record_at(lambda a, b: data[a:b], place, size, None)
+    return record is not None and 0 < record.length <= size - record.start
 
 
 def _record_at(
