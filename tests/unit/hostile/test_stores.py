@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import sqlite3
 
 import msgspec
 import numpy as np
@@ -133,3 +135,57 @@ def test_an_entry_of_endless_lists_is_no_journal():
     deep = b"\x97\x01\x01\xa1a\xa1b\x01\xa1c\x81\xa1d" + b"\x91" * 100_000
     with pytest.raises(Corrupt):
         decode_entry(deep)
+
+
+@pytest.fixture
+def stranger(tmp_path, folder):
+    """A yard of somebody else, and a function that changes its catalog."""
+    registry.create(tmp_path / "theirs", author="eve").commit("ns/x", folder, labels={"a": "b"})
+
+    def lie(statement, *values):
+        with sqlite3.connect(tmp_path / "theirs" / "catalog.db") as connection:
+            assert connection.execute(statement, values).rowcount > 0
+        connection.close()
+        return registry.open_yard(tmp_path / "theirs", author="ann")
+
+    return lie
+
+
+def test_a_stranger_can_not_give_our_files_other_bytes(tmp_path, folder, stranger):
+    genuine = bytes(reversed(range(256))) * 400
+    theirs = stranger("UPDATE blob SET sha256 = ?", hashlib.sha256(genuine).digest())
+    ours = registry.create(tmp_path / "ours", author="ann")
+    with pytest.raises(Corrupt) as caught:
+        theirs.mirror_to(ours)
+    assert caught.value.kind == "bad-source"
+    (folder / "w.bin").write_bytes(genuine)
+    ours.commit("mine", folder)
+    ours.checkout("mine", tmp_path / "out")
+    assert (tmp_path / "out" / "w.bin").read_bytes() == genuine
+    assert ours.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("model.kind", "\x1b[31m"), ("model.name", "../x"), ("model.name", b"\x00"),
+        ("model.description", b"\xff"), ("model.next_number", "x"), ("model.next_number", 2**62),
+        ("model.created", 2**62), ("model.created", "x"), ("version.number", 2**62),
+        ("version.number", -1), ("version.parents", "1"), ("version.parents", "x"),
+        ("version.parents", "7"), ("version.branch", "../x"), ("version.created", 2**62),
+        ("version.new_bytes", "x"), ("version.deleted", -1), ("version.framework", "\x1b[31m"),
+        ("version.commit_id", b"x"), ("ref.name", "../x"), ("ref.name", "\x1b[31m"),
+        ("ref.kind", "x"), ("label.name", "a b"), ("label.value", "\x1b[31m"), ("blob.size", 1),
+        ("blob.format", "x" * 100),
+    ],
+)  # fmt: skip
+def test_rows_that_lie_are_refused(tmp_path, stranger, column, value):
+    table, name = column.split(".")
+    theirs = stranger(f"UPDATE {table} SET {name} = ?", value)
+    ours = registry.create(tmp_path / "ours", author="ann")
+    with pytest.raises(Corrupt):
+        theirs.mirror_to(ours)
+    assert ours.verify().ok
+    for found in ours.models():
+        assert not ours.refs(found.name)
+    ours.close()

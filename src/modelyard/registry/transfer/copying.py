@@ -12,6 +12,7 @@ from modelyard.core.transfer import Copied, CopiedModel, CopyConflict
 from modelyard.errors import Conflict, Corrupt, InvalidInput, Unavailable
 from modelyard.registry.deletion import rename
 from modelyard.registry.journal import ContentGone, Journal
+from modelyard.registry.transfer.checking import check_blobs, check_plan, told_of
 from modelyard.registry.transfer.following import Following, Wishes, find_wishes
 from modelyard.registry.transfer.landing import Landing, There, find_there
 from modelyard.registry.transfer.objects import SourceObjects
@@ -49,8 +50,9 @@ def copy(
     """Bring one version and its ancestors, or a whole model, into another yard."""
     _refuse_same(source, target)
     started, sent = time.monotonic(), Sent(report=report)
-    plan = find_plan(source, model, revision, whole=whole)
-    done = _ModelCopy(source, target, plan, sent, plan.model.name).run(dry_run=dry_run)
+    with told_of(source):
+        plan = find_plan(source, model, revision, whole=whole)
+        done = _ModelCopy(source, target, plan, sent, plan.model.name).run(dry_run=dry_run)
     dump_if_due(target)
     return _told(source, target, [done], sent, started, dry_run=dry_run)
 
@@ -62,7 +64,9 @@ def mirror(
     _refuse_same(source, target)
     started, sent = time.monotonic(), Sent(report=report)
     renamed = {}
-    for wish in renames(source, target):
+    with told_of(source):
+        wishes = renames(source, target)
+    for wish in wishes:
         renamed[wish.new] = wish.old
         if not dry_run:
             rename(target, wish.old, wish.new)
@@ -70,10 +74,11 @@ def mirror(
         names = [row.name for row in models.listed(connection, deleted=False)]
     done = []
     for name in names:
-        plan = find_plan(source, name, None, whole=True)
         there = renamed[name] if dry_run and name in renamed else name
-        work = _ModelCopy(source, target, plan, sent, there, renamed.get(name))
-        done.append(work.run(dry_run=dry_run))
+        with told_of(source):
+            plan = find_plan(source, name, None, whole=True)
+            work = _ModelCopy(source, target, plan, sent, there, renamed.get(name))
+            done.append(work.run(dry_run=dry_run))
     dump_if_due(target)
     return _told(source, target, done, sent, started, dry_run=dry_run)
 
@@ -115,6 +120,7 @@ class _ModelCopy:
     """The target's numbers of what came, by the source's."""
 
     def run(self, *, dry_run: bool) -> CopiedModel:
+        check_plan(self.source, self.plan)
         with self.target.catalog.read() as connection:
             there = self._there(connection)
         if there.row is not None and there.row.kind != self.plan.model.kind:
@@ -165,6 +171,7 @@ class _ModelCopy:
                 cargo = find_cargo(self.source, self.target, rows)
                 self.sent.expected = max(self.sent.expected, self.sent.bytes + cargo.bytes)
                 send(self.source, self.target, session, cargo, self.sent)
+                check_blobs(self.source, self.target, session, rows)
                 session.prepare()
                 arrive = partial(self._arrive, session, cargo, kept, objects, group)
                 self.came |= self.target.catalog.write(arrive)
