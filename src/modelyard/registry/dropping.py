@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelyard.catalog.queries import facts, garbage
 from modelyard.registry.many import each
 from modelyard.registry.rebuild import remove_unfinished
+from modelyard.registry.salvage import holds_journal
 from modelyard.store.interface import SupportsLeftovers
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.garbage import PackUse
     from modelyard.registry.house import House
 
-__all__ = ["Dropped", "drop", "is_ripe", "is_stray", "note_strays", "sizes_of"]
+__all__ = ["Dropped", "drop", "held_strays", "is_ripe", "is_stray", "note_strays", "sizes_of"]
 
 _MINUTE = 60_000_000
 STRAY_MINUTES = 60.0
@@ -52,6 +53,21 @@ def is_stray(key: str, known: Iterable[str]) -> bool:
     return key not in known and _PACK.match(key) is not None
 
 
+def held_strays(house: House, packs: Iterable[PackUse], now: int) -> set[int]:
+    """Rows of the strays that are kept because the catalog may have been set back.
+
+    After a failover, or when an old copy of it came back, packs of acknowledged versions are strays
+    too, and a rebuild would find them. So as long as one of the strays holds a journal entry and is
+    younger than what a deleted version can be restored for, all of them stay.
+    """
+    strays = [use for use in packs if use.state == "stray"]
+    limit = now - int(house.settings.keep_deleted_days * 1440 * _MINUTE)
+    young = [use.name for use in strays if use.changed > limit]
+    if any(each(house, lambda key: holds_journal(house, key), young)):
+        return {use.id for use in strays}
+    return set()
+
+
 def note_strays(house: House) -> None:
     """Give objects that no row names a row, so that the catalog's clock tells their age.
 
@@ -75,13 +91,16 @@ def note_strays(house: House) -> None:
 
 def drop(house: House) -> Dropped:
     """Delete the bytes of packs whose time is over, and finish what another gc began."""
+    with house.catalog.read() as connection:
+        now = house.catalog.now(connection)
+        held = held_strays(house, garbage.packs_in(connection, "stray"), now)
 
     def begin(connection: sa.Connection) -> tuple[list[PackUse], list[PackUse]]:
         now = house.catalog.now(connection)
         leased = garbage.leased_packs(connection, now)
         packs = [*garbage.packs_in(connection, "condemned"), *garbage.packs_in(connection, "stray")]
         full = garbage.full_packs(connection, [use.id for use in packs])
-        ripe = [u for u in packs if is_ripe(house, u, now, leased) and u.id not in full]
+        ripe = [u for u in packs if is_ripe(house, u, now, leased) and u.id not in full | held]
         garbage.set_pack_state(connection, [use.id for use in ripe], "dropping", now)
         gone = {use.id for use in ripe}
         return garbage.packs_in(connection, "dropping"), [u for u in packs if u.id not in gone]

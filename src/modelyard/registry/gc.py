@@ -14,7 +14,7 @@ import numpy as np
 
 from modelyard.catalog.queries import garbage
 from modelyard.core.stats import GcReport
-from modelyard.registry.dropping import drop, is_ripe, is_stray, note_strays, sizes_of
+from modelyard.registry.dropping import drop, held_strays, is_ripe, is_stray, note_strays, sizes_of
 from modelyard.registry.marks import Marks
 from modelyard.registry.repack import choose, repack
 from modelyard.registry.sweep import expire, expiry, sweep
@@ -93,7 +93,8 @@ class _Forecast:
         packs = [*old, *condemned]
         sizes = sizes_of(house, packs)
         dropping = [use for use in self._uses if use.state == "dropping"]
-        freed = [use for use in packs if is_ripe(house, use, self._now, self._leased)]
+        stay = held_strays(house, packs, self._now) | self._leased
+        freed = [use for use in packs if is_ripe(house, use, self._now, stay)]
         waiting = [use for use in packs if use not in freed]
         return GcReport(
             dry_run=True, chunks=self.chunks,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.core.chunks import ChunkRow, NewChunk, PackGrowth
+from modelyard.core.chunks import ChunkRow, Kind, NewChunk, PackGrowth
 from modelyard.core.version import Progress
-from modelyard.errors import Conflict, Corrupt, NotFound
+from modelyard.errors import Conflict, Corrupt, Denied, NotFound
 from modelyard.registry.many import each
 from modelyard.store.codecs import decode, workspace
 from modelyard.store.interface import SupportsAppend
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.pack import Record
 
-__all__ = ["Found", "read_packs"]
+__all__ = ["Found", "holds_journal", "read_packs"]
 
 _AHEAD = 256
 
@@ -54,6 +54,19 @@ def read_packs(house: House, report: Callable[[Progress], None]) -> list[PackGro
         found += [p for p in each(house, lambda key: _look(house, key, rewrapped), some) if p]
         report(Progress("rebuild", at + len(some), len(keys)))
     return _sound(house, _named(house, found))
+
+
+def holds_journal(house: House, key: str) -> bool:
+    """Whether a pack that the catalog does not know may hold what somebody was told is done."""
+    try:
+        found = _look(house, key, read_seals(house.backend))
+    except Conflict:
+        return False  # not ours
+    except Denied:
+        return True
+    if found is None:
+        return False
+    return any(part.kind == Kind.BUNDLE for part in (*(found.chunks or ()), *found.records))
 
 
 def _look(house: House, key: str, rewrapped: Mapping[bytes, Sequence[bytes]]) -> Found | None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from modelyard.catalog.schema import chunk, pack
 from modelyard.core.chunks import Kind
 from modelyard.errors import Corrupt
-from modelyard.registry import create, open_yard
+from modelyard.registry import create, dropping, open_yard
 from modelyard.store.pack import HEADER, salvage_records
 
 
@@ -96,6 +96,27 @@ def test_a_catalog_whose_file_was_cut_to_nothing_is_lost_and_not_new(tmp_path):
     assert caught.value.kind == "catalog-lost"
     assert yard.verify(rebuild=True).ok
     assert [model.name for model in yard.models()] == ["m"]
+    yard.close()
+
+
+def test_gc_keeps_what_a_catalog_that_was_set_back_has_forgotten(tmp_path, monkeypatch):
+    """An old copy of the catalog came back, or a standby that lagged behind became the primary."""
+    monkeypatch.setattr(dropping, "STRAY_MINUTES", 0)
+    yard = create(tmp_path / "yard", author="ann", store="sqlite:///store.db")
+    config = tmp_path / "yard" / "yard.toml"
+    config.write_text('[store]\nurl = "sqlite:///store.db"\n[gc]\ngrace_minutes = 0\n')
+    commit(yard, tmp_path, 0)
+    yard.close()
+    before = (tmp_path / "yard" / "catalog.db").read_bytes()
+    yard = open_yard(tmp_path / "yard")
+    commit(yard, tmp_path, 1)
+    yard.close()
+    (tmp_path / "yard" / "catalog.db").write_bytes(before)
+    yard = open_yard(tmp_path / "yard")
+    yard.gc()
+    assert yard.gc(dry_run=True).packs_deleted == yard.gc().packs_deleted == 0
+    assert yard.verify(rebuild=True).ok
+    assert yard.open("m", 2, "m.bin").read() == (tmp_path / "m.bin").read_bytes()
     yard.close()
 
 
