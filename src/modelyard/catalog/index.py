@@ -43,7 +43,7 @@ class CatalogIndex:
             found = map(ChunkRow._make, chunks.by_id(connection, wanted))
             return row, {base.id: base for base in found}
 
-    def open_packs(self) -> Sequence[tuple[str, int]]:
+    def open_packs(self) -> Sequence[tuple[str, int, bytes | None]]:
         with self._catalog.fresh() as connection:
             return chunks.open_packs(connection, PACK_LIMIT)
 

@@ -95,8 +95,7 @@ class Appending:
 
     def _known(self) -> GrowingPack | None:
         """An open pack that nobody else writes to, encrypted as new ones are."""
-        for key, size in self._index.open_packs():
-            seal = self._index.pack_seal(key)
+        for key, size, seal in self._index.open_packs():
             if (seal is None) != (self._vault is None):
                 continue
             try:

@@ -136,8 +136,8 @@ class Index(Protocol):
     def newest(self, name: ChunkId) -> tuple[ChunkRow | None, Mapping[int, ChunkRow]]:
         """A chunk and its base, by the base's row, as of now, whatever view this thread has."""
 
-    def open_packs(self) -> Sequence[tuple[str, int]]:
-        """Keys and indexed sizes of packs that may grow, the smallest first."""
+    def open_packs(self) -> Sequence[tuple[str, int, bytes | None]]:
+        """Keys, indexed sizes and wrapped keys of packs that may grow, the smallest first."""
 
     def pack_size(self, pack: str) -> int | None:
         """Indexed size of an open pack; None if it is not open any more."""

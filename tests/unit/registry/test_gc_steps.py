@@ -126,7 +126,7 @@ def test_an_open_pack_that_is_gone_or_cut_does_not_stop_the_next_commit(tmp_path
     yard = made(tmp_path)
     for seed, harm in enumerate((Path.unlink, lambda path: os.truncate(path, 20))):
         commit(yard, tmp_path, f"lost{seed}", seed)
-        (name,) = (key for key, _ in yard.house.index.open_packs())
+        (name,) = (key for key, *_ in yard.house.index.open_packs())
         harm(tmp_path / "yard" / "store" / name)
         yard.house.backend.close()
         assert commit(yard, tmp_path, f"new{seed}", seed + 10).number == 1

@@ -375,7 +375,7 @@ def test_an_open_encrypted_pack_is_walked_up_to_where_its_writer_died(index, poo
     for number in range(2):
         (tmp_path / str(number)).write_bytes(os.urandom(20_000))
     blobs = [store(index, backend, pool, tmp_path / "0", vault)]
-    ((key, size),) = index.open_packs()
+    ((key, size, _),) = index.open_packs()
     with open(backend.root / key, "ab") as pack:
         pack.write(os.urandom(1000))
     before = backend.get(key)

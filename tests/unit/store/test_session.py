@@ -122,7 +122,7 @@ def test_what_a_dead_writer_left_is_cut_off(index, pool, tmp_path):
     backend = LocalBackend(tmp_path / "store")
     content = write(tmp_path / "a", 50_000)
     blob, _ = store(index, backend, pool, tmp_path / "a")
-    ((key, _),) = index.open_packs()
+    ((key, *_),) = index.open_packs()
     with open(backend.root / key, "ab") as pack:
         pack.write(b"torn by a power cut")
     other = write(tmp_path / "b", 60_000, seed=1)
@@ -148,7 +148,7 @@ def test_full_packs_are_sealed_behind_the_writers_back(index, pool, tmp_path):
     spans = [Span(0, len(content), 1, False)]
     store(index, backend, pool, tmp_path / "a", cut(spans, len(content), no_read))
     tails = [(backend.root / key).read_bytes()[-8:] for key in backend.keys("packs/")]
-    assert all(size < PACK_LIMIT for _, size in index.open_packs())
+    assert all(size < PACK_LIMIT for _, size, _ in index.open_packs())
     assert tails.count(b"yardtail") == len(tails) - len(index.open_packs())
 
 
@@ -156,7 +156,7 @@ def test_a_flipped_bit_is_noticed_when_read(index, pool, tmp_path):
     backend = LocalBackend(tmp_path / "store")
     write(tmp_path / "a", 50_000)
     blob, _ = store(index, backend, pool, tmp_path / "a")
-    ((key, size),) = index.open_packs()
+    ((key, size, _),) = index.open_packs()
     damaged = bytearray((backend.root / key).read_bytes())
     damaged[size // 2] ^= 4
     (backend.root / key).write_bytes(damaged)
@@ -168,7 +168,7 @@ def test_a_lost_pack_is_named(index, pool, tmp_path):
     backend = LocalBackend(tmp_path / "store")
     write(tmp_path / "a", 50_000)
     blob, _ = store(index, backend, pool, tmp_path / "a")
-    ((key, _),) = index.open_packs()
+    ((key, *_),) = index.open_packs()
     backend.delete(key)
     with pytest.raises(Corrupt, match="not in the store"):
         content_of(index, backend, blob).read(0, 100)

@@ -55,7 +55,7 @@ _DELTAS = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length
     chunk.c.base_id == sa.bindparam("base")
 )
 _OPEN = (
-    sa.select(pack.c.name, pack.c.size)
+    sa.select(pack.c.name, pack.c.size, pack.c.seal)
     .where(pack.c.state == "open", pack.c.size < sa.bindparam("limit"))
     .order_by(pack.c.size)
 )
@@ -151,9 +151,10 @@ def insert(connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> N
     insert_new(connection, chunk, "hash", rows)
 
 
-def open_packs(connection: sa.Connection, limit: int) -> list[tuple[str, int]]:
-    """Keys and sizes of packs that may grow, the smallest first."""
-    return [(row.name, row.size) for row in connection.execute(_OPEN, {"limit": limit})]
+def open_packs(connection: sa.Connection, limit: int) -> list[tuple[str, int, bytes | None]]:
+    """Keys, sizes and wrapped keys of packs that may grow, the smallest first."""
+    found = connection.execute(_OPEN, {"limit": limit})
+    return [(row.name, row.size, row.seal) for row in found]
 
 
 def pack_size(connection: sa.Connection, name: str) -> int | None:
