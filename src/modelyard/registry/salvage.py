@@ -66,7 +66,8 @@ def holds_journal(house: House, key: str) -> bool:
         return True
     if found is None:
         return False
-    return any(part.kind == Kind.BUNDLE for part in (*(found.chunks or ()), *found.records))
+    kinds = {chunk.kind for chunk in found.chunks or ()} | {r.kind for r in found.records}
+    return Kind.BUNDLE in kinds
 
 
 def _look(house: House, key: str, rewrapped: Mapping[bytes, Sequence[bytes]]) -> Found | None:
