@@ -87,7 +87,11 @@ def open(path: str | Path, *, author: str | None = None) -> Yard:
 
     text = str(path)
     if "://" in text:
-        raise Unsupported("no-remote", f"{text}: only folders can be opened", hint="give a path")
+        raise Unsupported(
+            "no-remote",
+            f"{text}: only folders can be opened",
+            hint="yard init FOLDER --store URL makes one for a store",
+        )
     folder = Path(text).expanduser().absolute()
     who = author or default_author(os.environ)
     if LocalYard.can_begin(folder):

@@ -9,6 +9,7 @@ import click
 from modelyard.cli.command import command
 from modelyard.cli.session import Session, pass_session
 from modelyard.cli.views.house import GcView, MadeView, RekeyedView, StatsView, VerifyView
+from modelyard.errors import Corrupt
 
 __all__ = ["gc_command", "init_command", "rekey_command", "stats_command", "verify_command"]
 
@@ -44,9 +45,14 @@ def init_command(
 
     place = (session.cwd / path.expanduser()).resolve()
     made = registry.create(place, author=session.author(), store=store, catalog=catalog, key=key)
-    made.close()
-    session.out.show(MadeView(str(place)))
-    commit = "yard commit MODEL PATH -m MSG"
+    models, commit = 0, "yard commit MODEL PATH -m MSG"
+    with made:
+        try:
+            models = made.stats().models if catalog else 0
+        except Corrupt as lost:  # a store whose catalog is to be rebuilt
+            commit = lost.hint or commit
+    session.out.show(MadeView(str(place), models))
+    commit = "yard list" if models else commit
     if place in (session.cwd.resolve(), *session.cwd.resolve().parents):
         session.out.hint(commit)
     else:
@@ -86,6 +92,8 @@ def verify_command(session: Session, rebuild: bool, repair_from: str | None) -> 
     with session.out.progress() as progress:
         report = session.yard().verify(rebuild=rebuild, repair_from=source, progress=progress)
     session.out.show(VerifyView(report))
+    if report.damage and not repair_from:
+        session.out.hint("yard verify --repair-from YARD takes it from another yard that has it")
     return 0 if report.ok else 1
 
 

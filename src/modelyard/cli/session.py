@@ -85,7 +85,9 @@ class Session:
 
         if "://" in place:
             raise Unsupported(
-                "no-remote", f"{place}: only folders can be opened", hint="give a path"
+                "no-remote",
+                f"{place}: only folders can be opened",
+                hint="yard init FOLDER --store URL makes one for a store",
             )
         with registry.open_yard(self.cwd / Path(place).expanduser(), author=self.author()) as yard:
             yield yard
@@ -130,7 +132,9 @@ class Session:
 
         if "://" in choice.url:
             raise Unsupported(
-                "no-remote", f"{choice.url}: only folders can be opened", hint="give a path"
+                "no-remote",
+                f"{choice.url}: only folders can be opened",
+                hint="yard init FOLDER --store URL makes one for a store",
             )
         if choice.source == "default" and not Path(choice.url).exists():
             raise NotFound(

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
@@ -194,6 +194,7 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
     """Make a yard in a folder that is empty or not there, or join one by its URLs."""
     wanted = settings or Settings()
     check_urls(wanted)
+    was_there = root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         if (root / CONFIG).exists():
@@ -214,12 +215,24 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
         except BaseException:
             if made is not None:
                 made.unlink(missing_ok=True)
+            _leave_nothing(root, with_root=not was_there)
             raise
     except PermissionError:
         raise Denied("no-permission", f"{root} can't be written") from None
     except OSError as error:
         raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
     return open_house(root, author)
+
+
+def _leave_nothing(root: Path, *, with_root: bool) -> None:
+    """Of a yard that did not come to be; whatever another process put there stays."""
+    if (root / CONFIG).exists():
+        return
+    for name in (f"{CONFIG}.part", _LOCK):
+        (root / name).unlink(missing_ok=True)
+    for folder in (root / STORE, root)[: 2 if with_root else 1]:
+        with suppress(OSError):  # it is not empty, or was never made
+            folder.rmdir()
 
 
 def _try_out(root: Path, settings: Settings, author: str) -> None:

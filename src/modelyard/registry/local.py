@@ -517,7 +517,11 @@ def _other(yard: LocalYard, target: Yard | Path | str) -> Iterator[House]:
         return
     place = target if isinstance(target, Path) else str(getattr(target, "url", target))
     if "://" in str(place):
-        raise Unsupported("no-remote", f"{place}: only folders can be opened", hint="give a path")
+        raise Unsupported(
+            "no-remote",
+            f"{place}: only folders can be opened",
+            hint="yard init FOLDER --store URL makes one for a store",
+        )
     house = open_house(_absolute(place), yard.house.author)
     try:
         yield house

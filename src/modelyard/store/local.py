@@ -189,8 +189,15 @@ class LocalAppender:
     def sync(self) -> None:
         with _os_errors(self._key):
             os.fdatasync(self._descriptor)
+            if self._is_cut:
+                self._size = os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
     def close(self) -> None:
+        """What was not synced is given back: nobody was told of it, and the disk may be full."""
+        if self._is_cut:
+            with suppress(OSError):
+                if os.fstat(self._descriptor).st_size > self._size:
+                    os.ftruncate(self._descriptor, self._size)
         os.close(self._descriptor)
 
 

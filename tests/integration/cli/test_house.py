@@ -179,3 +179,13 @@ def test_real_processes_share_a_yard(resnet):
     failed = subprocess.run([*YARD, "show", "vision/resnt"], capture_output=True, text=True)
     assert failed.returncode == 1
     assert failed.stdout == ""
+
+
+def test_an_init_that_fails_leaves_nothing(shell):
+    assert shell.error("init", "new", "--catalog", "postgresql://yard@127.0.0.1:1/x")
+    assert not (shell.home / "new").exists()
+    (shell.home / "old").mkdir()
+    url = "postgresql://yard@127.0.0.1:1/x"
+    assert shell.error("init", "old", "--catalog", url, "--key", "my.key")
+    assert list((shell.home / "old").iterdir()) == []
+    assert not (shell.home / "my.key").exists()

@@ -89,3 +89,15 @@ def test_who_joins_an_encrypted_yard_without_its_key_writes_nothing_into_it(shel
     for words in (("commit", "n", "out"), ("backup", "--catalog"), ("verify",)):
         assert shell.error(*words, "--yard", "bob")["kind"] == "wrong-key"
     assert shell.json("verify", "--yard", "ann")["damage"] == []
+
+
+def test_who_joins_a_yard_is_told_what_is_there(shell):
+    urls = (
+        "--store",
+        f"sqlite:///{shell.home}/packs.db",
+        "--catalog",
+        f"sqlite:///{shell.home}/c.db",
+    )
+    assert shell.json("init", "ann", *urls)["models"] == 0
+    shell.run("commit", "m", shell.weights("out"), "-m", "one", "--yard", "ann")
+    assert "have 1 model" in shell.run("init", "bob", *urls).output

@@ -59,3 +59,19 @@ def test_leftovers_go_when_they_are_old(tmp_path):
     assert backend.remove_leftovers() == 1
     assert list(backend.keys()) == ["packs/aa/b"]
     assert not part.exists()
+
+
+def test_what_was_appended_and_not_synced_is_given_back(tmp_path):
+    """A disk that is full is not left full by the commit that filled it."""
+    backend = LocalBackend(tmp_path / "store")
+    pack = backend.append("packs/aa/b.pack", 0)
+    pack.write([b"kept"])
+    pack.sync()
+    pack.write([b"lost" * 1000])
+    pack.close()
+    assert backend.get("packs/aa/b.pack") == b"kept"
+    again = backend.append("packs/aa/b.pack", 4)
+    again.write([b" too"])
+    again.sync()
+    again.close()
+    assert backend.get("packs/aa/b.pack") == b"kept too"

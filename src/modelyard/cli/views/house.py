@@ -20,15 +20,18 @@ __all__ = ["GcView", "MadeView", "RekeyedView", "StatsView", "VerifyView"]
 
 @dataclass(frozen=True, slots=True)
 class MadeView:
-    """A yard that was just made."""
+    """A yard that was just made, or joined."""
 
     url: str
+    models: int
 
     def json(self) -> object:
-        return {"yard": self.url}
+        return {"yard": self.url, "models": self.models}
 
     def lines(self) -> Iterator[Block]:
         yield ["made a yard in ", Span(self.url, "bold")]
+        if self.models:
+            yield f"it shares a store and a catalog that have {words.count(self.models, 'model')}"
 
     def ids(self) -> Iterator[str]:
         yield self.url

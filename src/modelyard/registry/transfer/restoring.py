@@ -106,7 +106,12 @@ def _restore(
     report: Callable[[Progress], None],
 ) -> int:
     was_there = root.exists()
-    house = create_house(root, author, settings)
+    try:
+        house = create_house(root, author, settings)
+    except Unavailable:  # as when the disk is full
+        if not was_there:
+            _take_back(root, was_there=False)
+        raise
     try:
         dump = _opened(house, source)
         source_head, tables = read_dump(dump)
