@@ -27,7 +27,10 @@ _NOW = sa.text("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint
 _SESSION = (
     "SET lock_timeout = '60s'; SET timezone = 'UTC'; SET jit = off;"
     # a machine that died must not hold its locks for hours
-    "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+    "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6;"
+    # what is acknowledged is on the disk, whatever the server's default is
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
 )
 _AGAIN = ("40001", "40P01", "55P03", "23505")
 """Serialization failure, deadlock, lock timeout, and a key that another session was first with."""
