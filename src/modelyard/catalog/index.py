@@ -121,7 +121,9 @@ def _register_pack(connection: sa.Connection, growth: PackGrowth, now: int) -> i
     with_base = [new for new in fresh if new.base is not None]
     missing = {new.base for new in with_base if new.base and new.base not in there}
     there |= chunks.ids_of(connection, missing)  # they may have come just now
-    if any(new.base not in there for new in with_base):
+    bases = [there[new.base] for new in with_base if new.base in there]
+    # one went, or went and came back as a delta itself
+    if len(bases) < len(with_base) or chunks.has_delta(connection, set(bases)):
         raise Unavailable("store-changed", "gc ran meanwhile", hint="run the command again")
     chunks.insert(connection, [_values(new, key, there[new.base or b""]) for new in with_base])
     return key

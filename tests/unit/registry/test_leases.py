@@ -5,7 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from modelyard.catalog.schema import lease
-from modelyard.core.chunks import Kind
+from modelyard.core.chunks import Kind, NewChunk, PackGrowth
+from modelyard.errors import Unavailable
 from modelyard.registry import create, open_yard
 from modelyard.registry.journal import ContentGone, Journal
 from modelyard.store.ingest import Ingest
@@ -116,4 +117,22 @@ def test_a_lease_that_ran_out_is_missed_also_if_its_pack_grew_again(tmp_path):
     with yard.house.catalog.read() as connection, pytest.raises(ContentGone):
         Journal(yard.house, connection, ingest).settle()
     session.close()
+    yard.close()
+
+
+def test_a_base_that_came_back_as_a_delta_is_no_base_any_more(tmp_path):
+    """gc took it while a delta on it was written, and another session stored it in its own way."""
+    yard = create(tmp_path / "yard")
+
+    def new(name, base):
+        return NewChunk(name * 32, 16, 4, 4, 0, Kind.CONTENT, base and base * 32)
+
+    def grow(key, *chunks):
+        yard.house.index.grow([PackGrowth(f"packs/aa/{key}.pack", 99, True, chunks)], "s")
+
+    grow("aaaaaaaa", new(b"a", None), new(b"b", b"a"))
+    with pytest.raises(Unavailable) as caught:
+        grow("bbbbbbbb", new(b"c", b"b"))
+    assert caught.value.kind == "store-changed"
+    yard.house.index.release("s")
     yard.close()

@@ -20,6 +20,7 @@ __all__ = [
     "create_pack",
     "delta_cost",
     "elsewhere",
+    "has_delta",
     "ids_of",
     "insert",
     "lease_count",
@@ -50,6 +51,9 @@ _LIVE = (
     sa.select(sa.func.count())
     .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
     .where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)), pack.c.state != "condemned")
+)
+_IS_DELTA = sa.select(chunk.c.id).where(
+    chunk.c.id.in_(sa.bindparam("ids", expanding=True)), chunk.c.base_id.is_not(None)
 )
 _DELTAS = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length), 0)).where(
     chunk.c.base_id == sa.bindparam("base")
@@ -117,6 +121,13 @@ def ids_of(connection: sa.Connection, hashes: Iterable[bytes]) -> dict[bytes, in
         for batch in batches(hashes)
         for row in connection.execute(_IDS_OF, {"hashes": batch})
     }
+
+
+def has_delta(connection: sa.Connection, ids: Iterable[int]) -> bool:
+    """Whether one of these chunks is a delta itself, and so can't be a base."""
+    return any(
+        connection.execute(_IS_DELTA, {"ids": batch}).first() is not None for batch in batches(ids)
+    )
 
 
 def live_count(connection: sa.Connection, ids: Iterable[int]) -> int:
