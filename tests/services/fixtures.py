@@ -86,7 +86,7 @@ def own_service(
         begun.append(name)
         url = done.stdout.split("\t")[1].strip()
         if name == "mariadb":
-            with _mariadb(url) as connection, connection.cursor() as cursor:
+            with mariadb(url) as connection, connection.cursor() as cursor:
                 cursor.execute("CREATE DATABASE yard")
             url = f"{url.rpartition('/')[0]}/yard"
         return OwnService(name, url, environ)
@@ -145,7 +145,8 @@ def postgres_url(service: Callable[[str], str], postgres_pool: list[str]) -> Ite
     postgres_pool.append(url)
 
 
-def _mariadb(server: str) -> pymysql.Connection:
+def mariadb(server: str) -> pymysql.Connection:
+    """A connection to a server of ours."""
     import pymysql
 
     port = int(server.rpartition(":")[2].partition("/")[0])
@@ -156,10 +157,10 @@ def _mariadb(server: str) -> pymysql.Connection:
 def mariadb_url(service: Callable[[str], str]) -> Iterator[str]:
     """A new database of MariaDB."""
     server, name = service("mariadb"), _new("db")
-    with _mariadb(server) as connection, connection.cursor() as cursor:
+    with mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     yield f"{server.rpartition('/')[0]}/{name}"
-    with _mariadb(server) as connection, connection.cursor() as cursor:
+    with mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
         for (forgotten,) in cursor.fetchall():
             cursor.execute(f"KILL {forgotten}")  # its open transaction would hold the drop back
@@ -207,8 +208,14 @@ def s3rver_url(service: Callable[[str], str], use_credentials: Callable[[str], N
 @pytest.fixture
 def azblob_url(service: Callable[[str], str], use_credentials: Callable[[str], None]) -> str:
     """A new container of azurite."""
-    server, container = service("azurite"), _new("container", "-")
     use_credentials("azurite")
+    server = service("azurite")
+    return f"azblob://{new_container(server)}/prefix?endpoint={server}"
+
+
+def new_container(server: str) -> str:
+    """Make a container of Azure Blob; gives its name."""
+    container = _new("container", "-")
     account, key = SERVICES["azurite"].environ.values()
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-12-02"}
     named = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
@@ -218,7 +225,7 @@ def azblob_url(service: Callable[[str], str], use_credentials: Callable[[str], N
     seal = hmac.digest(base64.b64decode(key), signed, "sha256")
     headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(seal).decode()}"
     _put(f"{server}/{container}?restype=container", {**headers, "Content-Type": kind})
-    return f"azblob://{container}/prefix?endpoint={server}"
+    return container
 
 
 @pytest.fixture

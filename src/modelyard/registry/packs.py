@@ -23,7 +23,7 @@ from modelyard.store.pack import (
     scan_records,
 )
 from modelyard.store.reader import Reader
-from modelyard.store.sealing import BOX_EXTRA, Part, identity_of
+from modelyard.store.sealing import BOX_EXTRA, Part, identity_of, wrapping_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -181,8 +181,9 @@ def _lock(house: House, seal: bytes | None, read: Read, found: Checked) -> PackL
                 house.vault.lock(header)
             except Corrupt:
                 found.problems.append("the key in its header is damaged")
-            except Denied:
-                pass  # wrapped by a master key that is not used any more
+            except Denied:  # wrapped by a master key that is not used any more, or said to be
+                if wrapping_of(header) == wrapping_of(seal):
+                    found.problems.append("the key in its header is damaged")
     try:
         return house.vault.lock(seal) if house.vault is not None and seal is not None else None
     except (Corrupt, Denied) as error:

@@ -34,6 +34,7 @@ __all__ = [
     "identity_of",
     "load_key",
     "parse_key",
+    "wrapping_of",
 ]
 
 _NONCE = 12
@@ -197,6 +198,11 @@ class Vault:
 def identity_of(seal: bytes) -> bytes:
     """Which pack a seal belongs to, whatever master key it was wrapped by."""
     return seal[_ID : _ID + _IDENTITY]
+
+
+def wrapping_of(seal: bytes) -> bytes:
+    """What one act of wrapping made: the same twice only if it is the same seal."""
+    return seal[_ID:]
 
 
 def parse_key(text: str) -> bytes:

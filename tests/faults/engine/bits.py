@@ -10,6 +10,7 @@ from tests.faults.engine.check import Findings
 
 from modelyard.catalog.schema import chunk, pack
 from modelyard.errors import ModelyardError
+from modelyard.store.sealing import BOX_EXTRA, SEAL_SIZE
 from modelyard.testing.models import read_tree, tree_digest
 from modelyard.testing.victim import open_folder
 
@@ -19,18 +20,20 @@ if TYPE_CHECKING:
 
     from tests.faults.engine.yards import Wanted
 
-__all__ = ["REGIONS", "check_damage", "flip", "repair"]
+__all__ = ["REGIONS", "SEALED_REGIONS", "check_damage", "flip", "repair"]
 
 REGIONS = ("header", "record head", "payload", "trailer", "footer")
-_FOOTER = 52
+SEALED_REGIONS = ("header", "seal", *REGIONS[1:])
+_HEADER, _FOOTER = 16, 52
 
 
 def flip(folder: Path, region: str, rng: random.Random) -> str:
     """Flip one bit somewhere in a region of some pack; says where."""
     yard = open_folder(str(folder))
     statement = sa.select(
-        pack.c.name, pack.c.state, pack.c.size, chunk.c.start, chunk.c.length, chunk.c.base_id
-    ).join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
+        pack.c.name, pack.c.state, pack.c.size, pack.c.seal,
+        chunk.c.start, chunk.c.length, chunk.c.base_id,
+    ).join_from(chunk, pack, chunk.c.pack_id == pack.c.id)  # fmt: skip
     with yard.house.catalog.read() as connection:
         rows = connection.execute(statement).all()
     yard.close()
@@ -40,12 +43,16 @@ def flip(folder: Path, region: str, rng: random.Random) -> str:
     path = folder / "store" / row.name
     content = bytearray(path.read_bytes())
     end = len(content)
+    footer, head = end - _FOOTER, 48 if row.base_id else 16
+    if row.seal is not None:
+        footer, head = footer - BOX_EXTRA, 48 + BOX_EXTRA
     first, last = {
-        "header": (0, 16),
-        "record head": (row.start - (48 if row.base_id else 16), row.start),
+        "header": (0, _HEADER),
+        "seal": (_HEADER, _HEADER + SEAL_SIZE),
+        "record head": (row.start - head, row.start),
         "payload": (row.start, row.start + row.length),
-        "trailer": (row.size, end - _FOOTER),
-        "footer": (end - _FOOTER, end),
+        "trailer": (row.size, footer),
+        "footer": (footer, end),
     }[region]
     at = rng.randrange(first, last)
     content[at] ^= 1 << rng.randrange(8)

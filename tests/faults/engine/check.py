@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from tests.faults.engine.pairs import check_copies
 from tests.faults.engine.yards import Wanted, commit_files, noise
 
 from modelyard.catalog.schema import lease, pack
@@ -59,10 +60,11 @@ def check(
             _rebuild_if_asked(yard)
         _look(yard, desk, wanted, found)
         _go_on(yard, folder, desk, wanted, rng, found)
-        if not rebuild:
-            return found
     finally:
         yard.close()
+    check_copies(folder, desk, wanted, found, _look)
+    if not rebuild:
+        return found
     for path in folder.glob("catalog.db*"):
         path.unlink()
     yard = open_folder(str(folder))

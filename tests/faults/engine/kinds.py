@@ -6,17 +6,25 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.faults.engine.bits import REGIONS, check_damage, flip, repair
+from tests.faults.engine.bits import REGIONS, SEALED_REGIONS, check_damage, flip, repair
 from tests.faults.engine.crowd import check_line, write_many
 from tests.faults.engine.disks import fail_call, grow_disk, small_disk
 from tests.faults.engine.lab import Lab, Row, follow, judged
-from tests.faults.engine.operations import OPERATIONS, REBUILDS
+from tests.faults.engine.operations import REBUILDS
 from tests.faults.engine.places import WRITES, Injury
-from tests.faults.engine.services import break_requests, restart_database
+from tests.faults.engine.services import (
+    break_requests,
+    new_database,
+    refuse_all,
+    restart_database,
+    running,
+)
 from tests.faults.engine.victim import suffer
+from tests.faults.engine.yards import Wanted, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["KINDS", "Kind"]
 
@@ -24,7 +32,7 @@ _YEAR = 365 * 86_400.0
 _CLOCKS = (-10 * _YEAR, -86_400.0, -3600.0, -5.0, 5.0, 3600.0, 86_400.0, 10 * _YEAR)
 _CUT = (
     ("create",), ("commit", "merge", "refs"), ("gc",), ("mix", "commit"), ("migrate",),
-    ("lost catalog",), ("delete", "gc"), ("checkout", "commit"),
+    ("lost catalog",), ("delete", "gc"), ("checkout", "commit"), ("mirror",), ("backup",),
 )  # fmt: skip
 
 
@@ -42,7 +50,16 @@ class Kind:
 
 
 def _each(one: Callable[[Lab], Row]) -> Callable[[Lab, int], list[Row]]:
-    return lambda lab, count: [one(lab) for _ in range(count)]
+    """One after another, one in four of them on an encrypted yard."""
+
+    def inflict(lab: Lab, count: int) -> list[Row]:
+        rows = []
+        for _ in range(count):
+            lab.sealed = lab.rng.random() < 0.25
+            rows.append(one(lab))
+        return rows
+
+    return inflict
 
 
 def _at_a_place(
@@ -56,7 +73,7 @@ def _at_a_place(
 ) -> Row:
     """Hurt an operation at one of its places, each operation as often as the others."""
     while True:
-        operation, seed = lab.rng.choice(list(OPERATIONS)), lab.rng.randrange(4)
+        operation, seed = lab.operation(), lab.rng.randrange(4)
         places = lab.places_of(operation, seed)
         fit = [n for n, place in enumerate(places, 1) if not only or place.startswith(only)]
         if not fit:
@@ -74,7 +91,7 @@ def _kill_at_a_call(lab: Lab) -> Row:
 
 
 def _kill_at_any_time(lab: Lab) -> Row:
-    operation, life = lab.rng.choice(list(OPERATIONS)), lab.rng.uniform(0.002, 0.2)
+    operation, life = lab.operation(), lab.rng.uniform(0.002, 0.2)
     while True:
         row = lab.hurt("kill at any time", operation, None, life=life)
         if row.outcome != "acknowledged":  # it was done before the kill
@@ -108,11 +125,12 @@ def _lie(lab: Lab) -> Row:
     return lab.keep(row, place)
 
 
-def _flipped_bit(lab: Lab) -> Row:
+def _flipped_bit(lab: Lab, *, sealed: bool) -> Row:
+    lab.sealed = sealed
     place, wanted = lab.place(), lab.wanted.copy()
     folder = lab.yard(place)
-    where = flip(folder, lab.rng.choice(REGIONS), lab.rng)
-    row = Row("flipped bit", "read", where, "", 0)
+    where = flip(folder, lab.rng.choice(SEALED_REGIONS if sealed else REGIONS), lab.rng)
+    row = Row("flipped bit, sealed" if sealed else "flipped bit", "read", where, "", 0)
     row.outcome, row.findings = check_damage(folder, place / "desk", wanted, must_see=True)
     if not row.findings and lab.rng.random() < 0.5:
         row.findings = repair(folder, lab.base, place / "desk", wanted)
@@ -130,7 +148,7 @@ def _clock(lab: Lab) -> Row:
 
 
 def _full_disk(lab: Lab) -> Row:
-    operation = lab.rng.choice([n for n in OPERATIONS if n not in (*REBUILDS, "checkout")])
+    operation = lab.operation(*REBUILDS, "checkout")
     room = lab.rng.randint(40, 800)
     while True:
         row = _on_a_disk_with(lab, operation, room)
@@ -143,10 +161,12 @@ def _full_disk(lab: Lab) -> Row:
 def _on_a_disk_with(lab: Lab, operation: str, room: int) -> Row:
     """Room in kilobytes."""
     place, wanted = lab.place(), lab.wanted.copy()
-    taken = sum(-(-path.stat().st_size // 4096) * 4 for path in lab.base.rglob("*"))
+    lab.yard(place, operation)
+    taken = sum(-(-path.stat().st_size // 4096) * 4 for path in place.rglob("*"))
     with small_disk(place / "disk", taken + room) as disk:
         folder = disk / "yard"
-        shutil.move(lab.yard(place, operation), folder)
+        for each in place.glob("yard*"):
+            shutil.move(each, disk / each.name)
         worker = lab.nursery.start()
         worker.begin(suffer, operation, str(folder), place / "desk", 0, None)
         outcome, _ = follow(worker, wanted, 60)
@@ -161,7 +181,7 @@ def _on_a_disk_with(lab: Lab, operation: str, room: int) -> Row:
 def _system_call(lab: Lab) -> Row:
     while True:
         place, wanted = lab.place(), lab.wanted.copy()
-        operation = lab.rng.choice(list(OPERATIONS))
+        operation = lab.operation()
         folder = lab.yard(place, operation)
         where, outcome = fail_call(folder, place / "desk", operation, wanted, lab.rng)
         if not where:
@@ -175,8 +195,23 @@ def _system_call(lab: Lab) -> Row:
 
 
 def _writers(lab: Lab) -> Row:
-    place, wanted = lab.place(), lab.wanted.copy()
-    folder = lab.yard(place)
+    place = lab.place()
+    return _write_together(lab, "several writers", place, lab.yard(place), lab.wanted.copy())
+
+
+def _writers_on_postgresql(lab: Lab, count: int) -> list[Row]:
+    """Each time in a new database, one in four yards encrypted."""
+    rows = []
+    with running(lab.place(), "postgres") as address:
+        for _ in range(count):
+            place, lab.sealed = lab.place(), lab.rng.random() < 0.25
+            begin(place / "yard", sealed=lab.sealed, catalog=new_database(address))
+            kind = "writers on PostgreSQL"
+            rows.append(_write_together(lab, kind, place, place / "yard", Wanted()))
+    return rows
+
+
+def _write_together(lab: Lab, kind: str, place: Path, folder: Path, wanted: Wanted) -> Row:
     processes, threads = lab.rng.randint(1, 4), lab.rng.randint(1, 2)
     processes = max(processes, 2 if threads == 1 else 1)
     killed = processes > 1 and lab.rng.random() < 0.5
@@ -189,8 +224,8 @@ def _writers(lab: Lab) -> Row:
         outcome = "all acknowledged, one killed"
     refused: list[str] = []
     for worker in workers[killed:]:
-        for kind, value in worker.told():
-            if kind == "result":
+        for what, value in worker.told():
+            if what == "result":
                 refused += value[1]
             else:
                 wanted.note(value)
@@ -198,7 +233,7 @@ def _writers(lab: Lab) -> Row:
     if refused:
         outcome = f"broken: refused {refused}"
     who = f"{processes} processes of {threads} threads"
-    row = Row("several writers", who, "one branch", outcome, wanted.acknowledged)
+    row = Row(kind, who, "one branch", outcome, wanted.acknowledged)
     row.findings = judged(folder, place / "desk", wanted.copy(), lab.rng)
     if not row.findings:
         check_line(folder, wanted, row.findings, killed=killed)
@@ -212,6 +247,8 @@ def _power(lab: Lab, count: int) -> list[Row]:
     each = max(-(-count // len(runs)), 8)
     for operations in runs:
         if len(rows) < count:
+            plain = operations[0] in ("create", "migrate")
+            lab.sealed = not plain and lab.rng.random() < 0.25
             rows += lab.cut_power(operations, min(each, count - len(rows)))
     return rows
 
@@ -220,27 +257,35 @@ _ALL = (
     Kind("kill at a call", "SIGKILL before, after or halfway through the n-th change of disk or"
          " catalog", 32, _each(_kill_at_a_call)),
     Kind("kill at any time", "SIGKILL by the clock", 12, _each(_kill_at_any_time)),
-    Kind("disk full", "ENOSPC from the n-th change on", 16,
+    Kind("disk full", "ENOSPC from the n-th change on", 14,
          _each(_error("disk full", "ENOSPC", lasting=True))),
-    Kind("quota reached", "EDQUOT from the n-th change on", 8,
+    Kind("quota reached", "EDQUOT from the n-th change on", 6,
          _each(_error("quota reached", "EDQUOT", lasting=True))),
-    Kind("I/O error", "EIO once; a failed fsync loses what it was to make durable", 16,
+    Kind("I/O error", "EIO once; a failed fsync loses what it was to make durable", 14,
          _each(_error("I/O error", "EIO", lasting=False))),
-    Kind("short write", "half of the bytes are taken", 8, _each(_short)),
+    Kind("short write", "half of the bytes are taken", 6, _each(_short)),
     Kind("lying write", "a write says that it is done, and zeros are there", 6, _each(_lie)),
     Kind("small disk full", "a real file system of a few hundred KB", 6, _each(_full_disk)),
-    Kind("call failed by strace", "the n-th call of ours or of SQLite's fails in the kernel", 8,
+    Kind("call failed by strace", "the n-th call of ours or of SQLite's fails in the kernel", 6,
          _each(_system_call)),
-    Kind("power cut", "what no fsync covered is gone, torn, mixed or zero", 44, _power),
+    Kind("power cut", "what no fsync covered is gone, torn, mixed or zero", 40, _power),
     Kind("several writers", "2 to 8 on one branch, one of them killed or not", 4,
          _each(_writers)),
-    Kind("clock steps", "5 seconds to 10 years, back or forward", 12, _each(_clock)),
-    Kind("flipped bit", "one bit of a pack: header, record, payload, trailer, footer", 12,
-         _each(_flipped_bit)),
-    Kind("service errors", "S3 answers 500, 503, late, half, or does it and loses the reply", 10,
-         break_requests),
-    Kind("database restarted", "PostgreSQL is restarted, or crashed, in the middle", 6,
-         restart_database),
+    Kind("writers on PostgreSQL", "the same, with the catalog on a server", 4,
+         _writers_on_postgresql),
+    Kind("clock steps", "5 seconds to 10 years, back or forward", 10, _each(_clock)),
+    Kind("flipped bit", "one bit of a pack: header, record, payload, trailer, footer", 8,
+         _each(lambda lab: _flipped_bit(lab, sealed=False))),
+    Kind("flipped bit, sealed", "one bit of an encrypted pack: header, key, record, payload,"
+         " trailer, footer", 8, _each(lambda lab: _flipped_bit(lab, sealed=True))),
+    Kind("S3 errors", "500, 503, late, half, or done and the reply is lost", 6,
+         break_requests("s3", "S3 errors")),
+    Kind("Azure errors", "the same of Azure Blob", 4, break_requests("azurite", "Azure errors")),
+    Kind("store away", "S3 fails for longer than anybody waits", 6, refuse_all),
+    Kind("PostgreSQL restarted", "or crashed, in the middle", 4,
+         restart_database("postgres", "PostgreSQL restarted")),
+    Kind("MariaDB restarted", "or crashed, in the middle", 4,
+         restart_database("mariadb", "MariaDB restarted")),
 )  # fmt: skip
 
 KINDS = {kind.name: kind for kind in _ALL}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.faults.engine.check import Findings, check
-from tests.faults.engine.operations import REBUILDS, prepare
+from tests.faults.engine.operations import OPERATIONS, REBUILDS, prepare
 from tests.faults.engine.power import CUTS, Disk
 from tests.faults.engine.recording import record, told
 from tests.faults.engine.victim import build_yard, suffer
@@ -39,6 +39,8 @@ class Row:
     """`acknowledged`, `refused: KIND`, `killed`, `broken`."""
     acknowledged: int
     findings: Findings = field(default_factory=Findings)
+    sealed: bool = False
+    """Whether the yard is encrypted."""
 
     @property
     def fine(self) -> bool:
@@ -46,6 +48,7 @@ class Row:
 
     def __str__(self) -> str:
         words = [self.kind, self.operation, self.place, self.outcome]
+        words += ["sealed"] * self.sealed
         if self.findings:
             words.append(f"LOST {self.findings.lost} WRONG {self.findings.wrong}")
         return " | ".join(words)
@@ -64,20 +67,44 @@ class Lab:
         self.rng = random.Random(seed)
         self.nursery = Nursery("tests.faults.engine.victim:warm")
         self.rows: list[Row] = []
-        self._places: dict[tuple[str, int], list[str]] = {}
+        self.sealed = False
+        """Whether the yards that are hurt now are encrypted."""
+        self._bases: dict[bool, tuple[Path, Wanted]] = {}
+        self._places: dict[tuple[str, int, bool], list[str]] = {}
         self._number = 0
 
     def __enter__(self) -> Lab:
         self.room.mkdir(parents=True, exist_ok=True)
         self.nursery.__enter__()
-        nurse = self.nursery.start()
-        self.base = self.room / "base"
-        self.wanted: Wanted = nurse.call(build_yard, str(self.base), self.room / "base-desk")
-        nurse.stop()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.nursery.__exit__(*error)
+
+    @property
+    def base(self) -> Path:
+        """The yard that is copied for each fault."""
+        return self._base()[0]
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is in it."""
+        return self._base()[1]
+
+    def _base(self) -> tuple[Path, Wanted]:
+        if self.sealed not in self._bases:
+            folder = self.room / ("sealed-base" if self.sealed else "base")
+            nurse = self.nursery.start()
+            desk = self.room / f"{folder.name}-desk"
+            wanted = nurse.call(build_yard, str(folder), desk, self.sealed)
+            nurse.stop()
+            self._bases[self.sealed] = folder, wanted
+        return self._bases[self.sealed]
+
+    def operation(self, *but: str) -> str:
+        """Any of the operations that can be done to such a yard."""
+        but = (*but, "migrate") if self.sealed else but  # the first schema knew no encryption
+        return self.rng.choice([name for name in OPERATIONS if name not in but])
 
     def place(self) -> Path:
         """A new folder for one fault."""
@@ -90,11 +117,12 @@ class Lab:
         """A copy of the yard, ready for an operation."""
         folder = place / "yard"
         shutil.copytree(self.base, folder)
-        prepare(operation, folder)
+        prepare(operation, folder, sealed=self.sealed)
         return folder
 
     def keep(self, row: Row, place: Path) -> Row:
         """Take a row into the count; the folder goes if all is well."""
+        row.sealed = self.sealed
         self.rows.append(row)
         if row.fine:
             shutil.rmtree(place, ignore_errors=True)
@@ -102,7 +130,8 @@ class Lab:
 
     def places_of(self, operation: str, seed: int = 0) -> list[str]:
         """Where an operation can be hurt, in order."""
-        if (operation, seed) not in self._places:
+        key = operation, seed, self.sealed
+        if key not in self._places:
             place = self.place()
             folder = self.yard(place, operation)
             worker = self.nursery.start()
@@ -110,9 +139,9 @@ class Lab:
             (result,) = [value for kind, value in worker.told() if kind == "result"]
             worker.stop()
             assert result[0] == ("finished",), result
-            self._places[operation, seed] = result[1]
+            self._places[key] = result[1]
             shutil.rmtree(place)
-        return self._places[operation, seed]
+        return self._places[key]
 
     def cut_power(
         self, operations: tuple[str, ...], count: int, *, fsync: bool = True
@@ -126,7 +155,7 @@ class Lab:
         if operations[0] != "create":
             wanted = self.wanted.copy()
             shutil.copytree(self.base, top / "yard")
-            prepare(operations[0], top / "yard")
+            prepare(operations[0], top / "yard", sealed=self.sealed)
         disk = Disk(top)
         words = ["-m", "tests.faults.engine.recorded", str(top / "yard"), str(desk), "0"]
         environment = {} if fsync else {"FAULTS_NO_FSYNC": "1"}

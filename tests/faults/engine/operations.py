@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.engine.yards import commit_files, network, noise, small, texts
+from tests.faults.engine.pairs import BACKUP, MIRROR, RESTORED, beside, restored
+from tests.faults.engine.yards import begin, commit_files, network, noise, small, texts
 
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import REVISIONS, migrate_to
@@ -141,6 +142,37 @@ def checkout(work: Work) -> None:
     yard.close()
 
 
+def mirror(work: Work) -> None:
+    """Everything into another yard, and what is new since then."""
+    yard = work.open()
+    yard.mirror_to(beside(work.folder, MIRROR))
+    work.tell(("kept", MIRROR))
+    work.commit(yard, "net", network(1, 60))
+    yard.mirror_to(beside(work.folder, MIRROR))
+    work.tell(("kept", MIRROR))
+    yard.close()
+
+
+def copy(work: Work) -> None:
+    """One model into another yard."""
+    yard = work.open()
+    yard.copy_to(beside(work.folder, MIRROR), "net")
+    work.tell(("kept", "net"))
+    yard.copy_to(beside(work.folder, MIRROR), "texts")
+    work.tell(("kept", "texts"))
+    yard.close()
+
+
+def backup(work: Work) -> None:
+    """Into a file, and a yard made of it."""
+    yard = work.open()
+    yard.backup(beside(work.folder, BACKUP))
+    work.tell(("kept", BACKUP))
+    restored(yard, beside(work.folder, BACKUP), beside(work.folder, RESTORED))
+    work.tell(("kept", RESTORED))
+    yard.close()
+
+
 def create(work: Work) -> None:
     """A yard that was not there."""
     yard = work.open()
@@ -153,14 +185,17 @@ def create(work: Work) -> None:
 OPERATIONS: dict[str, Callable[[Work], None]] = {
     "commit": commit, "merge": merge, "mix": mix, "refs": refs, "delete": delete, "gc": gc,
     "rebuild": rebuild, "lost catalog": lost, "migrate": migrate, "checkout": checkout,
+    "mirror": mirror, "copy": copy, "backup": backup,
 }  # fmt: skip
 
 REBUILDS = ("rebuild", "lost catalog")
 """After one of these was hurt, the yard may ask to be rebuilt; nothing else may."""
 
 
-def prepare(operation: str, folder: Path) -> None:
+def prepare(operation: str, folder: Path, *, sealed: bool = False) -> None:
     """Bring a copied yard into the state that an operation begins with."""
+    if operation in ("mirror", "copy"):
+        begin(beside(folder, MIRROR), sealed=sealed)
     if operation == "migrate":
         catalog = Catalog.open(f"sqlite:///{folder / 'catalog.db'}")
         migrate_to(catalog, REVISIONS[0])

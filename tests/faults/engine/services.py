@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import uuid
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+import psycopg
 from tests.faults.engine.check import Findings, read_back
 from tests.faults.engine.lab import Lab, Row
 from tests.faults.engine.yards import Wanted, commit_files, network, noise, small
 from tests.services.fault_proxy import LOSE, PASS, RESET, Cut, FaultProxy, Pass, Reply
+from tests.services.fixtures import mariadb, new_container
 from tests.services.kinds import SERVICES
 from tests.services.state import ROOT
 
 from modelyard.errors import ModelyardError
 from modelyard.registry import create
+from modelyard.testing.models import read_tree, tree_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["break_requests", "restart_database"]
+__all__ = ["break_requests", "new_database", "refuse_all", "restart_database", "running"]
 
 _ACTIONS = {
     "answers 500": Reply(500), "answers 503": Reply(503, retry_after=0), "is slow": Pass(0.2),
@@ -45,48 +51,95 @@ def _script(home: Path, *words: str) -> str:
     return done.stdout.partition("\t")[2].strip()
 
 
-def break_requests(lab: Lab, count: int) -> list[Row]:
-    """S3 through a proxy that hurts some requests from the n-th on."""
-    place = lab.place()
-    os.environ.update(SERVICES["s3"].environ)
-    address = _script(place / "services", "start", "s3")
-    proxy = FaultProxy(address)
+@contextmanager
+def running(place: Path, name: str) -> Iterator[str]:
+    """A service of our own; gives its address."""
+    home = place / "services"
+    os.environ.update(SERVICES[name].environ)
     try:
-        bucket = f"faults-{uuid.uuid4().hex[:8]}"
-        _make_bucket(address, bucket)
-        store = f"s3://{bucket}/yard?endpoint={quote(proxy.url, safe='')}&region=us-east-1"
-        series = _Series(lab, place, create(place / "yard", store=store), "service errors")
-        for _ in range(count):
-            name = lab.rng.choice(list(_ACTIONS))
-            first, length = lab.rng.randrange(4), lab.rng.choice((1, 1, 1, 2, 2, 3, 3, 20))
-            actions = [PASS] * first + [_ACTIONS[name]] * length
-            series.go(f"{name}, {length} times", lambda a=actions: proxy.plan(a), proxy_off(proxy))
-        return series.end()
+        yield _script(home, "start", name)
     finally:
-        proxy.close()
-        _script(place / "services", "stop", "s3")
+        _script(home, "stop", name)
 
 
-def proxy_off(proxy: FaultProxy) -> Callable[[], None]:
+@contextmanager
+def _behind_proxy(lab: Lab, name: str, kind: str) -> Iterator[tuple[_Series, FaultProxy]]:
+    """A yard whose store is asked through a proxy."""
+    place = lab.place()
+    with running(place, name) as address, closing(FaultProxy(address)) as proxy:
+        if name == "s3":
+            bucket = f"faults-{uuid.uuid4().hex[:8]}"
+            _make_bucket(address, bucket)
+            end = f"endpoint={quote(proxy.url, safe='')}&region=us-east-1"
+            store = f"s3://{bucket}/yard?{end}"
+        else:
+            store = f"azblob://{new_container(address)}/yard?endpoint={quote(proxy.url, safe='')}"
+        yield _Series(lab, place, create(place / "yard", store=store), kind), proxy
+
+
+def break_requests(name: str, kind: str) -> Callable[[Lab, int], list[Row]]:
+    """Some requests to a store are hurt, from the n-th on."""
+
+    def inflict(lab: Lab, count: int) -> list[Row]:
+        with _behind_proxy(lab, name, kind) as (series, proxy):
+            for _ in range(count):
+                how = lab.rng.choice(list(_ACTIONS))
+                first, length = lab.rng.randrange(4), lab.rng.choice((1, 1, 1, 2, 2, 3, 3, 20))
+                actions = [PASS] * first + [_ACTIONS[how]] * length
+                series.go(f"{how}, {length} times", partial(proxy.plan, actions), _off(proxy))
+            return series.end()
+
+    return inflict
+
+
+def refuse_all(lab: Lab, count: int) -> list[Row]:
+    """A store fails for longer than anybody waits: everything that needs it is refused."""
+    with _behind_proxy(lab, "s3", "store away") as (series, proxy):
+        series.be_patient(0.2)
+        for _ in range(count):
+            how = lab.rng.choice(["answers 500", "answers 503", "resets the connection"])
+            first = lab.rng.randrange(6)
+            actions = [PASS] * first + [_ACTIONS[how]] * 5000
+            series.go(
+                f"{how} after {first} requests", partial(proxy.plan, actions), _off(proxy),
+                refused=first == 0,
+            )  # fmt: skip
+        return series.end()
+
+
+def _off(proxy: FaultProxy) -> Callable[[], None]:
     return lambda: proxy.plan([])
 
 
-def restart_database(lab: Lab, count: int) -> list[Row]:
-    """PostgreSQL is restarted, or crashed and started, while something happens."""
-    place = lab.place()
-    home = place / "services"
-    address = _script(home, "start", "postgres")
-    try:
-        series = _Series(lab, place, create(place / "yard", catalog=address), "database restarted")
-        for _ in range(count):
-            crash = ["--kill"] if lab.rng.random() < 0.5 else []
-            timer = threading.Timer(
-                lab.rng.uniform(0, 0.15), _script, (home, "restart", "postgres", *crash)
-            )
-            series.go("crashed" if crash else "restarted", timer.start, timer.join)
-        return series.end()
-    finally:
-        _script(home, "stop", "postgres")
+def restart_database(name: str, kind: str) -> Callable[[Lab, int], list[Row]]:
+    """A database is restarted, or crashed and started, while something happens."""
+
+    def inflict(lab: Lab, count: int) -> list[Row]:
+        place = lab.place()
+        with running(place, name) as address:
+            yard = create(place / "yard", catalog=new_database(address))
+            series = _Series(lab, place, yard, kind)
+            for _ in range(count):
+                crash = ["--kill"] if lab.rng.random() < 0.5 else []
+                timer = threading.Timer(
+                    lab.rng.uniform(0, 0.15), _script, (place / "services", "restart", name, *crash)
+                )
+                series.go("crashed" if crash else "restarted", timer.start, timer.join)
+            return series.end()
+
+    return inflict
+
+
+def new_database(address: str) -> str:
+    """An empty database of PostgreSQL or MariaDB; gives its URL."""
+    name = f"faults_{uuid.uuid4().hex[:8]}"
+    if address.startswith("postgresql"):
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+    else:
+        with mariadb(address) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+    return f"{address.rpartition('/')[0]}/{name}"
 
 
 class _Series:
@@ -98,10 +151,24 @@ class _Series:
         self._rows: list[Row] = []
         self._turn = 0
 
-    def go(self, where: str, hurt: Callable[[], None], heal: Callable[[], None]) -> None:
-        """Hurt the service, try something, heal it, and let the next command follow."""
+    def be_patient(self, seconds: float) -> None:
+        """How long the store's failed requests are tried again."""
+        self._commit()  # it has answered once
+        self._yard.house.backend._patience = seconds
+
+    def go(
+        self, where: str, hurt: Callable[[], None], heal: Callable[[], None], *,
+        refused: bool = False,
+    ) -> None:  # fmt: skip
+        """Hurt the service, try something, heal it, and let the next command follow.
+
+        Args:
+            refused: Whether it can't have worked.
+        """
         name, act = self._lab.rng.choice(
-            [("commit", self._commit), ("checkout", self._checkout), ("gc", self._gc)]
+            [("commit", self._commit), ("checkout", self._checkout), ("gc", self._gc)][
+                : 2 if refused else 3
+            ]
         )
         before = self._wanted.acknowledged
         found, outcome = Findings(), "acknowledged"
@@ -112,6 +179,8 @@ class _Series:
             outcome = f"refused: {type(error).__name__} {error.kind}"
         except Exception as error:
             outcome = f"broken: {type(error).__name__}: {error}"
+        if refused and outcome == "acknowledged":
+            outcome = "broken: acknowledged, and the store was not there"
         heal()
         try:
             self._commit()
@@ -143,10 +212,12 @@ class _Series:
     def _checkout(self) -> None:
         if not self._wanted.versions:
             return self._commit()
-        found = Findings()
-        read_back(self._yard, self._place / "desk", self._last(), found)
-        if found.lost and "altered" in found.lost[0]:
-            raise AssertionError(found.lost)
+        ((model, number), digest) = list(self._wanted.versions.items())[-1]
+        out = self._place / "desk" / "tried"
+        shutil.rmtree(out, ignore_errors=True)
+        self._yard.checkout(model, number, out)
+        if tree_digest(read_tree(out)) != digest:
+            raise AssertionError(f"{model}@{number} is altered")
         return None
 
     def _gc(self) -> None:

@@ -25,15 +25,15 @@ def warm() -> None:
     for name, operation in OPERATIONS.items():
         with tempfile.TemporaryDirectory() as place:
             folder, desk = Path(place) / "yard", Path(place) / "desk"
-            build(str(folder), desk)
+            build(str(folder), desk, sealed=name == "checkout")
             prepare(name, folder)
             operation(Work(str(folder), desk, lambda _: None, random.Random(0)))
 
 
-def build_yard(folder: str, desk: Path) -> object:
+def build_yard(folder: str, desk: Path, sealed: bool) -> object:
     from tests.faults.engine.yards import build
 
-    return build(folder, desk)
+    return build(folder, desk, sealed=sealed)
 
 
 def suffer(send, operation: str, folder: str, desk: Path, seed: int, injury) -> tuple:

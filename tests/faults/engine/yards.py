@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from dataclasses import dataclass, field
@@ -9,13 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
+from modelyard.registry import create
+from modelyard.registry.settings import Settings
 from modelyard.testing.models import layers, safetensors_bytes, tree_digest, write_tree
 from modelyard.testing.victim import open_folder
 
-__all__ = ["NO_GRACE", "Wanted", "build", "commit_files", "network", "noise", "small", "texts"]
+__all__ = [
+    "KEY",
+    "Wanted",
+    "begin",
+    "build",
+    "commit_files",
+    "network",
+    "noise",
+    "small",
+    "texts",
+]
 
-NO_GRACE = "version = 1\n[gc]\nkeep_deleted_days = 0\ngrace_minutes = 0\n"
-"""So that gc really takes bytes."""
+KEY = "env:FAULTS_KEY"
+os.environ.setdefault("FAULTS_KEY", "fa" * 32)  # every process that is hurt inherits it
 
 
 @dataclass
@@ -26,6 +39,8 @@ class Wanted:
     """Digest of the files by model and number."""
     refs: dict[tuple[str, str], int] = field(default_factory=dict)
     """Last acknowledged number by model and ref."""
+    kept: dict[str, Wanted] = field(default_factory=dict)
+    """What a copy elsewhere was said to hold, by the kind of copy."""
     acknowledged: int = 0
 
     def note(self, message: tuple) -> None:
@@ -41,11 +56,18 @@ class Wanted:
                 self.acknowledged += 1
             case ("deleting", model, number):
                 self.versions.pop((model, number), None)
+            case ("kept", where):
+                self.kept[where] = self.copy()
+                self.acknowledged += 1
             case ("done",):
                 self.acknowledged += 1
 
     def copy(self) -> Wanted:
-        return Wanted(dict(self.versions), dict(self.refs))
+        return Wanted(dict(self.versions), dict(self.refs), dict(self.kept))
+
+    def of_model(self, model: str) -> Wanted:
+        """The versions of one model."""
+        return Wanted({key: digest for key, digest in self.versions.items() if key[0] == model})
 
 
 def network(seed: int, turn: int) -> dict[str, bytes]:
@@ -76,10 +98,16 @@ def noise(seed: int, size: int = 120_000) -> dict[str, bytes]:
     return {"weights.bin": np.random.default_rng(seed).bytes(size)}
 
 
-def build(folder: str, desk: Path) -> Wanted:
+def begin(folder: Path, *, sealed: bool = False, **places: str) -> None:
+    """An empty yard whose gc takes bytes at once."""
+    settings = Settings(key=KEY if sealed else None, keep_deleted_days=0, grace_minutes=0, **places)
+    create(folder, key=settings.key, **places).close()
+    settings.write(folder)
+
+
+def build(folder: str, desk: Path, *, sealed: bool = False) -> Wanted:
     """Models of every way of storing; branches to merge and to mix, garbage to collect."""
-    open_folder(folder).close()
-    (Path(folder) / "yard.toml").write_text(NO_GRACE)
+    begin(Path(folder), sealed=sealed)
     yard = open_folder(folder)
     wanted = Wanted()
 
