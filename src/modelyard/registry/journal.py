@@ -6,7 +6,7 @@ their numbers, `rebuild` makes the catalog again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -41,14 +41,14 @@ class ContentGone(Exception):
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One thing that happened."""
 
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
     """Number of its audit line; a repeated number overrides, as the first was not acknowledged."""
-    time: int
+    time: Annotated[int, msgspec.Meta(ge=0, le=253402300799_000_000)]
     who: str
-    op: str
+    op: Annotated[str, msgspec.Meta(max_length=40)]
     """`commit`, `ref`, `label`, `delete`, `restore`, `rename`, ..."""
-    model: int
-    name: str
+    model: Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+    name: Annotated[str, msgspec.Meta(max_length=200)]
     """Of the model, at this time."""
     detail: dict[str, Any]
     after: int | None = None
@@ -66,7 +66,7 @@ def encode_entry(entry: Entry) -> bytes:
 def decode_entry(content: bytes) -> Entry:
     try:
         return _decoder.decode(content)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Corrupt("bad-journal", f"a journal entry can't be read: {error}") from None
 
 

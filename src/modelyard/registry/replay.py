@@ -24,6 +24,7 @@ from modelyard.core.chunks import ChunkRow
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import Manifest
 from modelyard.core.merge import is_hidden
+from modelyard.core.names import ModelName, RefName, parse_label
 from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from modelyard.store.reader import Reader
 
 __all__ = ["Replay"]
+
+
+_ODD = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 class _Objects:
@@ -109,24 +113,35 @@ class Replay:
                 entries[entry.seq] = (entry, row, objects)
         for seq in sorted(acknowledged(entry for entry, _, _ in entries.values())):
             entry, row, objects = entries[seq]
-            if "blobs" in entry.detail:
-                entry.detail["blobs"] = self._whole(entry.detail["blobs"])
+            if not self._try(self._note, entry):
+                continue
             self._keep_objects(entry.model, row, objects)
             self._commit_id = next((o.sha for o in objects if o.kind == COMMIT), b"")
-            row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
-            audit.put(self._connection, entry.seq, row_of)
             step = self._steps.get(entry.op)
             makes = entry.op in ("commit", "copy")
             if step is not None and (makes or self._has_model(entry.model)):
                 self._try(step, entry)
 
-    def _try(self, step: Callable[[Entry], None], entry: Entry) -> None:
-        """What a lost record leaves incomplete is left out whole, and the rest goes on."""
+    def _note(self, entry: Entry) -> None:
+        if "blobs" in entry.detail:
+            entry.detail["blobs"] = self._whole(entry.detail["blobs"])
+        row_of = audit_row(entry.op, entry.time, entry.who, entry.model, entry.detail)
+        audit.put(self._connection, entry.seq, row_of)
+
+    def _try(self, step: Callable[[Entry], None], entry: Entry) -> bool:
+        """What a lost record leaves incomplete is left out whole, and the rest goes on.
+
+        So is what nobody of ours has written: who can write to a store may try anything.
+        """
         try:
             with self._connection.begin_nested():
                 step(entry)
-        except (ModelyardError, KeyError):
+        except sa.exc.OperationalError:
+            raise  # the database's fault
+        except (ModelyardError, sa.exc.StatementError, *_ODD):
             self.skipped += 1
+            return False
+        return True
 
     def _keep_objects(self, model: int, row: int, objects: Sequence[GitObject]) -> None:
         known = self._objects.setdefault(model, _Objects()).found
@@ -181,6 +196,9 @@ class Replay:
             self._numbers[entry.model, commit] = number
 
     def _create_model(self, entry: Entry) -> None:
+        ModelName.parse(entry.name)
+        if entry.detail.get("kind", "model") not in ("model", "dataset"):
+            raise ValueError
         models.drop_redirect(self._connection, entry.name)
         namesake = models.by_name(self._connection, entry.name)
         if namesake is not None:  # made by a transaction that was undone
@@ -256,10 +274,13 @@ class Replay:
     def _ref(self, entry: Entry) -> None:
         detail = entry.detail
         name, kind, old, new = (detail[key] for key in ("ref", "kind", "old", "new"))
+        RefName.parse(name)
         apply_move(self._connection, entry.model, name, kind, old, new)
 
     def _label(self, entry: Entry) -> None:
         number = entry.detail["number"]
+        for key, value in entry.detail["add"].items():
+            parse_label(f"{key}={value}")
         labels.remove(self._connection, entry.model, number, entry.detail["remove"])
         labels.put(self._connection, entry.model, number, entry.detail["add"])
         index_labels(self._connection, entry.model, number, entry.detail["add"])
@@ -301,7 +322,7 @@ class Replay:
         self._objects.pop(entry.model, None)
 
     def _rename(self, entry: Entry) -> None:
-        new = entry.detail["to"]
+        new = ModelName.parse(entry.detail["to"]).text
         models.drop_redirect(self._connection, new)
         models.update(self._connection, entry.model, name=new, updated=entry.time)
         models.redirect_to(self._connection, entry.name, entry.model)

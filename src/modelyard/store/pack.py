@@ -294,6 +294,9 @@ def parse_trailer(
         if flags & _HAS_BASE:
             base = ChunkId(index[offset : offset + 32])
             offset += 32
+        within = first <= start and start + length <= at
+        if not within or kind not in _KINDS or decoded > MAX_CHUNK:
+            return None
         chunks.append(NewChunk(ChunkId(name), start, length, decoded, codec, kind, base))
     return tuple(chunks)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import sqlite3
@@ -14,11 +15,15 @@ import zstandard
 from modelyard import registry
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import HEAD, migrate
+from modelyard.core.chunks import Kind, NewChunk
+from modelyard.core.digest import ChunkId
 from modelyard.errors import Conflict, Corrupt
-from modelyard.registry.journal import decode_entry
+from modelyard.registry.journal import Entry, decode_entry, encode_entry
+from modelyard.registry.objects import join_bundle
 from modelyard.registry.outcomes import decode_outcomes
 from modelyard.registry.transfer.dump import load_dump, read_dump
 from modelyard.store.codecs import decode, workspace
+from modelyard.store.pack import HEADER, chunk_id, encode_record_head, encode_trailer
 
 
 @pytest.fixture
@@ -160,7 +165,7 @@ def test_a_stranger_can_not_give_our_files_other_bytes(tmp_path, folder, strange
     assert caught.value.kind == "bad-source"
     (folder / "w.bin").write_bytes(genuine)
     ours.commit("mine", folder)
-    ours.checkout("mine", tmp_path / "out")
+    ours.checkout("mine", None, tmp_path / "out")
     assert (tmp_path / "out" / "w.bin").read_bytes() == genuine
     assert ours.verify().ok
 
@@ -188,4 +193,61 @@ def test_rows_that_lie_are_refused(tmp_path, stranger, column, value):
     assert ours.verify().ok
     for found in ours.models():
         assert not ours.refs(found.name)
+    ours.close()
+
+
+def _row(**values):
+    row = {"start": 16, "length": 10, "size": 10, "codec": 0, "kind": Kind.BUNDLE, "base": None}
+    row |= values
+    return NewChunk(ChunkId(bytes(32)), *(row[name] for name in row))
+
+
+def _trailer(*rows):
+    data = HEADER + b"x" * 100
+    return data + encode_trailer(rows, len(data))
+
+
+def _journal(op, detail, **values):
+    told = {"seq": 500, "time": 10**15, "who": "eve", "op": op, "model": 1, "name": "good"} | values
+    content = join_bundle(encode_entry(Entry(**told, detail=detail)), b"")
+    data = HEADER + encode_record_head(Kind.BUNDLE, 0, len(content), len(content), None)
+    name = chunk_id(Kind.BUNDLE, content)
+    row = NewChunk(name, len(data), len(content), len(content), 0, Kind.BUNDLE, None)
+    return data + content + encode_trailer([row], len(data) + len(content))
+
+
+REF = {"ref": "t", "kind": "tag", "old": None, "new": 1, "reason": "create"}
+PACKS = [
+    _trailer(_row(start=1 << 63)), _trailer(_row(length=(1 << 32) - 1)), _trailer(_row(kind=99)),
+    _trailer(_row(size=(1 << 32) - 1)), _trailer(_row(size=(1 << 32) - 1, codec=1)),
+    _trailer(_row(), _row()), _trailer(_row(base=ChunkId(bytes(32)))),
+    _journal("ref", REF | {"ref": "\x1b[31m"}), _journal("ref", REF | {"ref": "../../x"}),
+    _journal("ref", REF | {"new": [1]}), _journal("ref", REF | {"new": 1 << 63}),
+    _journal("ref", {}), _journal("ref", REF, seq=1 << 63), _journal("ref", REF, seq=-1),
+    _journal("ref", REF, time=1 << 62), _journal("ref", REF, model=1 << 63),
+    _journal("label", {"number": 1, "add": {"a": 5}, "remove": []}),
+    _journal("label", {"number": 1, "add": {"a": "\x1b[31m"}, "remove": []}),
+    _journal("label", {"number": [1], "add": {}, "remove": 5}), _journal("rename", {"to": "../x"}),
+    _journal("rename", {"to": 5}), _journal("delete", {"number": "x"}),
+    _journal("report", {"number": 1, "kind": 5, "content": b"x", "created": 1 << 63}),
+    _journal("commit", {"number": 2, "branch": "main", "blobs": 5}),
+    _journal("commit", {"number": 2, "branch": "main", "blobs": [[b"x", 1, "x", True, "", 0, 0]]}),
+    _journal("copy", {"versions": "x"}, model=9, name="../../evil"),
+    _journal("copy", {"versions": [], "from": "", "kind": "\x1b[31m"}, model=9, name="evil"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_a_planted_pack_that_makes_no_sense_changes_nothing(tmp_path, folder, pack):
+    with contextlib.closing(registry.create(tmp_path / "ours", author="ann")) as yard:
+        yard.commit("good", folder, message="genuine")
+    (tmp_path / "ours" / "store" / "packs" / "zz").mkdir()
+    (tmp_path / "ours" / "store" / "packs" / "zz" / "z.pack").write_bytes(pack)
+    ours = registry.open_yard(tmp_path / "ours", author="ann")
+    ours.verify(rebuild=True)
+    assert [model.name for model in ours.models()] == ["good"]
+    assert [entry.message for entry in ours.log("good")] == ["genuine"]
+    assert [ref.name for ref in ours.refs("good")] == ["main"]
+    assert not ours.show("good").version.labels
+    ours.checkout("good", None, tmp_path / "out")
     ours.close()

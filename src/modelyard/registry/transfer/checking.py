@@ -31,7 +31,7 @@ _LAST_NUMBER = 1 << 31
 _LONGEST = 1 << 20
 _ODD = (
     TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
-    sa.exc.StatementError,
+    MemoryError, sa.exc.StatementError,
 )  # fmt: skip
 
 
