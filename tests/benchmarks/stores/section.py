@@ -20,9 +20,9 @@ HEAD = """## Stores and databases
 <!-- Written by `make bench SUITE=stores`; do not edit. -->
 
 Each step is a process of ours; servers run beside it on the same machine ({machine}) and are not in
-the processor times. The load of the machine was {load} when the parts ended: other work ran on it,
-so times are processor times, and where the clock is compared (commits a second, search, log) both
-sides were measured in turns.
+the processor times. Other work ran on the machine (its load was {load} when the parts ended), so
+times are processor times; ratios by the clock (commits a second, search, log) vary by half and more
+between runs on such a machine, counts and bytes do not.
 """
 TEXTS = {
     "traffic": """### Requests and bytes to S3
