@@ -25,7 +25,7 @@ from modelyard.core.digest import Digest
 from modelyard.core.manifest import Manifest
 from modelyard.core.merge import is_hidden
 from modelyard.core.names import ModelName, RefName, parse_label
-from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound
+from modelyard.errors import Corrupt, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.history.bundles import decode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.gitobject import COMMIT
@@ -49,6 +49,11 @@ __all__ = ["Replay"]
 
 
 _ODD = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+
+
+_TAKING = ("purge", "forget-model")
+"""Not done if the entry that they came after is younger: its number was used again, so that the
+transaction of these was undone. (Or the clock stepped back: then gc does it again.)"""
 
 
 class _Objects:
@@ -113,6 +118,9 @@ class Replay:
                 entries[entry.seq] = (entry, row, objects)
         for seq in sorted(acknowledged(entry for entry, _, _ in entries.values())):
             entry, row, objects = entries[seq]
+            before = entries.get(entry.after or 0)
+            if entry.op in _TAKING and before is not None and before[0].time > entry.time:
+                continue
             if not self._try(self._note, entry):
                 continue
             self._keep_objects(entry.model, row, objects)
@@ -136,8 +144,8 @@ class Replay:
         try:
             with self._connection.begin_nested():
                 step(entry)
-        except sa.exc.OperationalError:
-            raise  # the database's fault
+        except (sa.exc.OperationalError, Unavailable):
+            raise  # the database's or the store's fault: once more, and it may be there
         except (ModelyardError, sa.exc.StatementError, *_ODD):
             self.skipped += 1
             return False

@@ -8,6 +8,7 @@ from modelyard.catalog.schema import chunk, pack
 from modelyard.core.chunks import Kind
 from modelyard.errors import Corrupt
 from modelyard.registry import create, dropping, open_yard
+from modelyard.registry.journal import in_journal
 from modelyard.store.pack import HEADER, salvage_records
 
 
@@ -117,6 +118,27 @@ def test_gc_keeps_what_a_catalog_that_was_set_back_has_forgotten(tmp_path, monke
     assert yard.gc(dry_run=True).packs_deleted == yard.gc().packs_deleted == 0
     assert yard.verify(rebuild=True).ok
     assert yard.open("m", 2, "m.bin").read() == (tmp_path / "m.bin").read_bytes()
+    yard.close()
+
+
+def test_a_purge_that_was_undone_is_not_done_by_a_rebuild(tmp_path):
+    """gc died before its COMMIT; the first of its two numbers was used again, the second not."""
+    yard = create(tmp_path / "yard", author="ann", store="sqlite:///store.db")
+    for seed in range(3):
+        commit(yard, tmp_path, seed)
+
+    def die(journal):
+        for number in (1, 2):
+            journal.write("purge", who="gc", model=1, name="m", detail={"number": number})
+        journal.settle()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_journal(yard.house, die)
+    yard.label("m", 2, add={"good": "yes"})
+    assert yard.verify(rebuild=True).ok
+    for number, seed in ((1, 0), (2, 1)):
+        assert yard.open("m", number, "m.bin").read() == np.random.default_rng(seed).bytes(200_000)
     yard.close()
 
 
