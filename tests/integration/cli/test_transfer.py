@@ -65,3 +65,13 @@ def test_export_and_import(two):
     assert "nothing changed" in two.out("import", "net.tar", "--yard", "team")
     assert two.out("import", "net.tar", "--as", "other", "-q", "--yard", "team") == "other@1\n"
     assert two.json("show", "other", "--yard", "team")["metrics"] == {"acc": 0.5}
+
+
+def test_a_dry_run_counts_what_two_models_share_once(shell):
+    for name in ("models", "spare"):
+        shell.run("init", name)
+    for name in ("a", "b"):
+        shell.run("commit", name, shell.weights("out"), "-m", "the same", "--yard", "models")
+    wish = shell.json("mirror", "models", "spare", "--dry-run")
+    done = shell.json("mirror", "models", "spare")
+    assert (wish["chunks"], wish["bytes"]) == (done["chunks"], done["bytes"])

@@ -141,12 +141,11 @@ class _ModelCopy:
     # -- what would be done ----------------------------------------------------------------------
 
     def _estimate(self, there: There, fresh: Sequence[VersionRow]) -> CopiedModel:
-        counted: set[bytes] = set()
         for group in groups(fresh):
             cargo = find_cargo(self.source, self.target, self._blobs(group)[0])
             for row in (*cargo.whole, *cargo.deltas):
-                if row.hash not in counted:
-                    counted.add(row.hash)
+                if row.hash not in self.sent.counted:
+                    self.sent.counted.add(row.hash)
                     self.sent.count(row.length)
         known = there.numbers(self.plan.versions)
         ahead = there.row.next_number if there.row else 1

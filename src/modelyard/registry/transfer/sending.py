@@ -35,6 +35,8 @@ class Sent:
     bytes: int = 0
     expected: int = 0
     report: Callable[[Progress], None] = field(default=lambda _progress: None)
+    counted: set[ChunkId] = field(default_factory=set)
+    """What a dry run has counted: models may share chunks."""
 
     def count(self, length: int) -> None:
         self.chunks += 1
