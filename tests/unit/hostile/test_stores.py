@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import shutil
 import sqlite3
+import tarfile
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import HEAD, migrate
 from modelyard.core.chunks import Kind, NewChunk
 from modelyard.core.digest import ChunkId
-from modelyard.errors import Conflict, Corrupt
+from modelyard.errors import Conflict, Corrupt, InvalidInput
 from modelyard.registry.journal import Entry, decode_entry, encode_entry
 from modelyard.registry.objects import join_bundle
 from modelyard.registry.outcomes import decode_outcomes
@@ -251,3 +252,20 @@ def test_a_planted_pack_that_makes_no_sense_changes_nothing(tmp_path, folder, pa
     assert not ours.show("good").version.labels
     ours.checkout("good", None, tmp_path / "out")
     ours.close()
+
+
+@pytest.mark.parametrize("lie", [{"created": 2**70}, {"created": 2**62}, {"outcomes": "!"}])
+def test_an_export_with_a_report_that_is_none_leaves_nothing(tmp_path, lie):
+    report = {"kind": "evaluation", "data": "", "digest": "", "suite": "", "created": 1,
+              "who": "eve", "content": {}, "outcomes": None}  # fmt: skip
+    told = {"format": 1, "model": "m", "kind": "model", "commit": "0" * 40, "branch": "main",
+            "author": "eve", "message": "", "time": "", "labels": {}, "files": [],
+            "reports": [report | lie]}  # fmt: skip
+    head = msgspec.json.encode(told)
+    info = tarfile.TarInfo("modelyard-export.json")
+    info.size = len(head)
+    (tmp_path / "x.tar").write_bytes(info.tobuf() + head.ljust(-(-len(head) // 512) * 512, b"\0"))
+    with contextlib.closing(registry.create(tmp_path / "ours", author="ann")) as ours:
+        with pytest.raises(InvalidInput, match="its head can't be read"):
+            ours.import_version(tmp_path / "x.tar")
+        assert not list(ours.models())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -23,6 +23,7 @@ __all__ = ["Archive", "ReportTold", "Told"]
 
 _LARGEST_TOLD = 256 << 20
 _LARGEST_NAMES = 64 << 10
+_LARGEST_REST = 1 << 20
 _PIECE = 4 << 20
 _MODES = {"100644": REGULAR, "100755": EXECUTABLE, "120000": SYMLINK}
 
@@ -39,10 +40,11 @@ class ReportTold(msgspec.Struct, frozen=True):
     data: str
     digest: str
     suite: str
-    created: int
+    created: Annotated[int, msgspec.Meta(ge=0, le=253402300799_000_000)]
     who: str
     content: dict[str, Any]
-    outcomes: str | None
+    outcomes: bytes | None
+    """In the file as base64."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -100,8 +102,8 @@ class Archive:
             else:
                 self._write(file, info, room)
             self._skip(info.size)
-        rest = self._opened.read()
-        if len(rest) < 1024 or rest.strip(b"\0"):
+        rest = self._opened.read(_LARGEST_REST)
+        if not 1024 <= len(rest) < _LARGEST_REST or rest.strip(b"\0"):
             self._refuse("it is cut, or holds more than it says")
         return manifest
 
