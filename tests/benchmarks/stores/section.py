@@ -22,7 +22,7 @@ HEAD = """## Stores and databases
 Each step is a process of ours; servers run beside it on the same machine ({machine}) and are not in
 the processor times. Other work ran on the machine (its load was {load} when the parts ended), so
 times are processor times; ratios by the clock (commits a second, search, log) vary by half and more
-between runs on such a machine, counts and bytes do not.
+between runs on such a machine, bytes do not, and requests by two or three.
 """
 TEXTS = {
     "traffic": """### Requests and bytes to S3
