@@ -1,4 +1,4 @@
-"""A sealed pack's header: verify names damage in any byte of it."""
+"""Sealed packs: verify names damage in any byte of a header, and nothing that is none."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def test_damage_in_any_byte_of_a_sealed_header_is_named(tmp_path):
         assert unseen == []
         pack.write_bytes(whole)
         assert yard.verify().ok
+
+
+def test_a_sealed_pack_that_was_begun_and_holds_nothing_is_no_damage(tmp_path):
+    begin(tmp_path / "yard", sealed=True)
+    with open_yard(tmp_path / "yard") as yard:
+        session = yard.house.session()
+        session.prepare()
+        session.close()
+        assert list(yard.house.backend.keys("packs/"))
+        report = yard.verify()
+        assert report.ok, report.damage

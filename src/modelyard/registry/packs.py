@@ -71,7 +71,7 @@ def check_pack(house: House, use: PackUse) -> Checked:
     except Corrupt as error:
         found.problems.append(error.message)
         data = np.empty(0, np.uint8)
-    if len(data):
+    if len(data) and (rows or _is_still(house, use)):
         _look(house, use, rows, bases, data, found)
     else:
         found.bad = {row.id: f"its pack {use.name} can't be read" for row in rows}
@@ -125,7 +125,8 @@ def _look(
     def read(start: int, end: int) -> bytes:
         return bytes(view[start:end])
 
-    seal = rows[0].seal if rows else None
+    # a pack that was begun may hold nothing yet
+    seal = rows[0].seal if rows else house.index.pack_seal(use.name)
     lock = _lock(house, seal, read, found)
     if lock is not None or seal is None:
         records = _records(read, use, lock, found)
