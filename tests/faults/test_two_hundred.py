@@ -8,6 +8,7 @@ import pytest
 from tests.faults.engine.kinds import KINDS
 from tests.faults.engine.lab import Lab
 from tests.faults.engine.table import kinds_in
+from tests.services.kinds import SERVICES
 
 SEED = 4
 PAGE = Path(__file__).parents[2] / "docs/explain/reliability.md"
@@ -21,7 +22,9 @@ def lab(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(KINDS))
-def test_nothing_is_lost_by(lab, name):
+def test_nothing_is_lost_by(lab, require, name):
+    if needs := KINDS[name].needs:
+        require(needs, SERVICES[needs].program())
     lab.rng.seed(f"{SEED} {name}")
     rows = KINDS[name].inflict(lab, KINDS[name].share)
     assert len(rows) == KINDS[name].share

@@ -47,6 +47,8 @@ class Kind:
     """How many of 200."""
     inflict: Callable[[Lab, int], list[Row]]
     """Inflict so many."""
+    needs: str = ""
+    """The service without which it can't be."""
 
 
 def _each(one: Callable[[Lab], Row]) -> Callable[[Lab, int], list[Row]]:
@@ -272,20 +274,21 @@ _ALL = (
     Kind("several writers", "2 to 8 on one branch, one of them killed or not", 4,
          _each(_writers)),
     Kind("writers on PostgreSQL", "the same, with the catalog on a server", 4,
-         _writers_on_postgresql),
+         _writers_on_postgresql, "postgres"),
     Kind("clock steps", "5 seconds to 10 years, back or forward", 10, _each(_clock)),
     Kind("flipped bit", "one bit of a pack: header, record, payload, trailer, footer", 8,
          _each(lambda lab: _flipped_bit(lab, sealed=False))),
     Kind("flipped bit, sealed", "one bit of an encrypted pack: header, key, record, payload,"
          " trailer, footer", 8, _each(lambda lab: _flipped_bit(lab, sealed=True))),
     Kind("S3 errors", "500, 503, late, half, or done and the reply is lost", 6,
-         break_requests("s3", "S3 errors")),
-    Kind("Azure errors", "the same of Azure Blob", 4, break_requests("azurite", "Azure errors")),
-    Kind("store away", "S3 fails for longer than anybody waits", 6, refuse_all),
+         break_requests("s3", "S3 errors"), "s3"),
+    Kind("Azure errors", "the same of Azure Blob", 4, break_requests("azurite", "Azure errors"),
+         "azurite"),
+    Kind("store away", "S3 fails for longer than anybody waits", 6, refuse_all, "s3"),
     Kind("PostgreSQL restarted", "or crashed, in the middle", 4,
-         restart_database("postgres", "PostgreSQL restarted")),
+         restart_database("postgres", "PostgreSQL restarted"), "postgres"),
     Kind("MariaDB restarted", "or crashed, in the middle", 4,
-         restart_database("mariadb", "MariaDB restarted")),
+         restart_database("mariadb", "MariaDB restarted"), "mariadb"),
 )  # fmt: skip
 
 KINDS = {kind.name: kind for kind in _ALL}
