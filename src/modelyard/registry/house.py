@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from modelyard.store.interface import Backend
     from modelyard.store.sealing import Vault
 
-__all__ = ["House", "create_house", "open_house"]
+__all__ = ["UNFINISHED", "House", "create_house", "open_house"]
 
+UNFINISHED = "restore.part"
+"""A file in a folder that a restore is filling: what else is there may be thrown away."""
 _LOCK = "yard.lock"
 _PAIR = "yard"
 """The fact in the catalog, and the prefix in the store, that tell that they belong together."""
@@ -190,8 +192,13 @@ class House:
         self.backend.close()
 
 
-def create_house(root: Path, author: str, settings: Settings | None = None) -> House:
-    """Make a yard in a folder that is empty or not there, or join one by its URLs."""
+def create_house(
+    root: Path, author: str, settings: Settings | None = None, *, finished: bool = True
+) -> House:
+    """Make a yard in a folder that is empty or not there, or join one by its URLs.
+
+    Unless it is `finished`, the caller fills it and writes its yard.toml, which makes it a yard.
+    """
     wanted = settings or Settings()
     check_urls(wanted)
     was_there = root.exists()
@@ -211,7 +218,8 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
         try:
             if wanted.store != STORE or wanted.catalog != CATALOG:
                 _try_out(root, wanted, author)
-            wanted.write(root)
+            if finished:
+                wanted.write(root)
         except BaseException:
             if made is not None:
                 made.unlink(missing_ok=True)
@@ -221,7 +229,7 @@ def create_house(root: Path, author: str, settings: Settings | None = None) -> H
         raise Denied("no-permission", f"{root} can't be written") from None
     except OSError as error:
         raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
-    return open_house(root, author)
+    return open_house(root, author) if finished else _house(root, wanted, author)
 
 
 def _leave_nothing(root: Path, *, with_root: bool) -> None:
@@ -250,7 +258,7 @@ def _try_out(root: Path, settings: Settings, author: str) -> None:
 def is_empty(root: Path) -> bool:
     """Whether a folder can become a yard: nothing is in it but what a killed creation left."""
     names = {entry.name for entry in root.iterdir()}
-    left = {STORE, f"{CONFIG}.part", _LOCK}
+    left = {STORE, f"{CONFIG}.part", _LOCK, UNFINISHED}
     return names <= left and not (STORE in names and any((root / STORE).iterdir()))
 
 

@@ -19,13 +19,11 @@ from modelyard.registry import (
     deletion,
     files,
     finding,
-    gc,
     joining,
     refs,
     reports,
     saving,
     stats,
-    verify,
     views,
 )
 from modelyard.registry.house import House, create_house, is_empty, open_house
@@ -412,7 +410,9 @@ class LocalYard:
     # -- the house -------------------------------------------------------------------------------
 
     def gc(self, *, dry_run: bool = False) -> GcReport:
-        return gc.gc(self.house, dry_run=dry_run)
+        from modelyard.registry.gc import gc
+
+        return gc(self.house, dry_run=dry_run)
 
     def verify(
         self,
@@ -421,12 +421,14 @@ class LocalYard:
         repair_from: Path | str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> VerifyReport:
+        from modelyard.registry.verify import verify
+
         report = progress or _silent
         if repair_from is None:
-            return verify.verify(self.house, rebuild=rebuild, report=report)
+            return verify(self.house, rebuild=rebuild, report=report)
         source = open_house(_absolute(repair_from), self.house.author)
         try:
-            return verify.verify(self.house, rebuild=rebuild, report=report, source=source)
+            return verify(self.house, rebuild=rebuild, report=report, source=source)
         finally:
             source.close()
 

@@ -13,8 +13,8 @@ from modelyard.catalog.schema import model, pack
 from modelyard.core.transfer import BackedUp
 from modelyard.core.version import Progress
 from modelyard.errors import Conflict, Denied, NotFound, Unavailable
-from modelyard.registry.house import create_house
-from modelyard.registry.settings import CATALOG, STORE, Settings
+from modelyard.registry.house import UNFINISHED, create_house
+from modelyard.registry.settings import CATALOG, CONFIG, STORE, Settings
 from modelyard.registry.transfer.dump import load_dump, read_dump
 from modelyard.registry.transfer.schedule import newest_dump
 from modelyard.registry.transfer.sources import FilePacks, Packs, StorePacks, check_digest
@@ -106,9 +106,11 @@ def _restore(
     report: Callable[[Progress], None],
 ) -> int:
     was_there = root.exists()
+    _begin(root)
     try:
-        house = create_house(root, author, settings)
-    except Unavailable:  # as when the disk is full
+        house = create_house(root, author, settings, finished=False)
+    except BaseException:  # as when the disk is full, or the folder is somebody's
+        (root / UNFINISHED).unlink(missing_ok=True)
         if not was_there:
             _take_back(root, was_there=False)
         raise
@@ -130,12 +132,27 @@ def _restore(
             house.take_over(connection)
 
         house.catalog.write(load)
+        settings.write(root)
     except BaseException:
         house.close()
         _take_back(root, was_there=was_there)
         raise
     house.close()
+    (root / UNFINISHED).unlink(missing_ok=True)
     return source_head.versions
+
+
+def _begin(root: Path) -> None:
+    """Say that the folder is being filled; what a restore that died has left goes."""
+    try:
+        if (root / UNFINISHED).exists() and not (root / CONFIG).exists():
+            _take_back(root, was_there=True)
+        root.mkdir(parents=True, exist_ok=True)
+        (root / UNFINISHED).touch()
+    except PermissionError:
+        raise Denied("no-permission", f"{root} can't be written") from None
+    except OSError as error:
+        raise Unavailable("folder-io", f"{root}: {error.strerror}") from error
 
 
 def _opened(house: House, source: Packs) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import subprocess
 import threading
 import time
@@ -237,3 +238,24 @@ def test_a_dump_fills_other_databases(yards, filled, tmp_path, request, url):
         again.mirror_to(back)
         assert told(back) == told(again)
     assert load_dump
+
+
+def test_a_restore_that_was_killed_is_no_yard_and_can_be_begun_again(yards, filled, tmp_path):
+    file, there = tmp_path / "b.tar", tmp_path / "again"
+    filled.backup(file)
+    seen = []
+
+    def killed(progress):
+        seen.append((there / "yard.toml").exists())
+        if progress.phase == "restore" and not (tmp_path / "left").exists():
+            shutil.copytree(there, tmp_path / "left")
+
+    restore_backup(file, there, progress=killed)
+    assert seen
+    assert not any(seen)
+    with pytest.raises(NotFound, match="is no yard"):
+        open_yard(tmp_path / "left")
+    restore_backup(file, tmp_path / "left")
+    with open_yard(tmp_path / "left") as again:
+        assert again.verify().ok
+    assert not (tmp_path / "left" / "restore.part").exists()
