@@ -21,7 +21,7 @@ from modelyard.catalog.queries import facts
 from modelyard.catalog.urls import parse_url, sqlite_url
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
-from modelyard.registry.sealed import check_all_sealed, check_key
+from modelyard.registry.sealed import SEALED, check_all_sealed, check_key
 from modelyard.registry.settings import CATALOG, CONFIG, STORE, Settings
 from modelyard.store.local import LocalBackend
 from modelyard.store.reader import Reader
@@ -251,6 +251,8 @@ def _try_out(root: Path, settings: Settings, author: str) -> None:
             return  # the store of a yard that is to be rebuilt
         house.check_pair()
         house.check_key()
+        if house.vault is not None:
+            house.catalog.write(lambda connection: facts.put(connection, SEALED, "yes"))
     finally:
         house.close()
 

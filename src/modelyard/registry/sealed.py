@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import seals
+from modelyard.catalog.queries import facts, seals
 from modelyard.errors import Conflict, Corrupt, Denied
 
 if TYPE_CHECKING:
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from modelyard.store.sealing import Vault
 
-__all__ = ["check_all_sealed", "check_key"]
+__all__ = ["SEALED", "check_all_sealed", "check_key"]
+
+SEALED = "sealed"
+"""The fact that a yard was made with a key, before its first pack shows it."""
 
 
 def check_key(connection: sa.Connection, vault: Vault | None) -> None:
@@ -22,15 +25,16 @@ def check_key(connection: sa.Connection, vault: Vault | None) -> None:
     Denied: `no-master-key`, the yard is encrypted; `wrong-key`, as after a rekey elsewhere.
     """
     seal = seals.newest(connection)
-    if seal is None:
+    if seal is None and (vault is not None or facts.get(connection, SEALED) is None):
         return
     if vault is None:
         raise Denied(
             "no-master-key", "the store is encrypted, and this yard has no key",
             hint="[encryption] in yard.toml says where the key is; yard init has --key",
         )  # fmt: skip
-    with suppress(Corrupt):  # verify tells of it
-        vault.lock(seal)
+    if seal is not None:
+        with suppress(Corrupt):  # verify tells of it
+            vault.lock(seal)
 
 
 def check_all_sealed(connection: sa.Connection) -> None:

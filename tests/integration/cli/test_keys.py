@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 import pytest
@@ -76,7 +77,9 @@ def test_who_joins_an_encrypted_yard_without_its_key_writes_nothing_into_it(shel
         f"sqlite:///{shell.home}/c.db",
     )
     shell.run("init", "ann", *urls, "--key", "my.key")
-    shell.run("init", "early", *urls)
+    shell.run("init", "early", *urls, "--key", "my.key")
+    said = shell.home / "early" / "yard.toml"
+    said.write_text(re.sub(r"^key = .*\n", "", said.read_text(), flags=re.MULTILINE))
     shell.run("commit", "m", shell.weights("out"), "-m", "sealed", "--yard", "ann")
     assert shell.error("init", "bob", *urls)["kind"] == "no-master-key"
     assert shell.error("init", "bob", *urls, "--key", "other.key")["kind"] == "wrong-key"
@@ -101,3 +104,11 @@ def test_who_joins_a_yard_is_told_what_is_there(shell):
     assert shell.json("init", "ann", *urls)["models"] == 0
     shell.run("commit", "m", shell.weights("out"), "-m", "one", "--yard", "ann")
     assert "have 1 model" in shell.run("init", "bob", *urls).output
+
+
+def test_an_empty_yard_that_was_made_with_a_key_takes_nobody_without_one(shell):
+    shared = ("--store", shell.home / "packs", "--catalog", f"sqlite:///{shell.home}/rows.db")
+    shell.run("init", "ann", *shared, "--key", "my.key")
+    assert shell.error("init", "bob", *shared)["kind"] == "no-master-key"
+    assert not (shell.home / "bob").exists()
+    shell.run("init", "carl", *shared, "--key", "my.key")
