@@ -163,7 +163,7 @@ def test_a_stranger_can_not_give_our_files_other_bytes(tmp_path, folder, strange
     ours = registry.create(tmp_path / "ours", author="ann")
     with pytest.raises(Corrupt) as caught:
         theirs.mirror_to(ours)
-    assert caught.value.kind == "bad-source"
+    assert caught.value.kind == "source-damaged"
     (folder / "w.bin").write_bytes(genuine)
     ours.commit("mine", folder)
     ours.checkout("mine", None, tmp_path / "out")

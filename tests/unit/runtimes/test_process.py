@@ -118,7 +118,9 @@ def test_a_call_longer_than_its_limit_is_stopped(tmp_path):
     assert gone(runtime.pid)
 
 
-def test_an_interrupted_call_ends_it_so_that_no_answer_comes_late(tmp_path):
+def test_an_interrupted_call_ends_it_so_that_no_answer_comes_late(tmp_path, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with opened(tmp_path, "time.sleep(60)") as runtime:
         # to this thread: one that waits in the kernel is not woken by a signal of another
         here = threading.get_ident()

@@ -37,7 +37,7 @@ _ODD = (
 
 @contextmanager
 def told_of(source: House) -> Iterator[None]:
-    """Rows that make no sense are the source's fault. Corrupt: `bad-source`."""
+    """Rows that make no sense are the source's fault. Corrupt: `source-damaged`."""
     try:
         yield
     except InvalidInput as error:
@@ -49,7 +49,7 @@ def told_of(source: House) -> Iterator[None]:
 
 
 def check_plan(source: House, plan: Plan) -> None:
-    """Whether names, numbers and times are such as a yard has. Corrupt: `bad-source`."""
+    """Whether names, numbers and times are such as a yard has. Corrupt: `source-damaged`."""
     with told_of(source):
         model = plan.model
         for name in (model.name, *plan.old_names):
@@ -81,7 +81,7 @@ def check_plan(source: House, plan: Plan) -> None:
 
 
 def check_blobs(source: House, target: House, session: Session, rows: Sequence[BlobRow]) -> None:
-    """Whether each file is what its SHA-256 says. Corrupt: `bad-source`.
+    """Whether each file is what its SHA-256 says. Corrupt: `source-damaged`.
 
     Chunks are checked one by one, yet only this tells that a list of them is the file that the
     target will take for known when it is committed there. They are read from the target if that is
@@ -131,6 +131,6 @@ def _is_text(value: object, limit: int) -> bool:
 
 def _bad(source: House, what: str) -> Corrupt:
     return Corrupt(
-        "bad-source", f"{source.root} can't be copied from: {what}",
+        "source-damaged", f"{source.root} can't be copied from: {what}",
         hint="nothing of this was taken; yard verify there tells more",
     )  # fmt: skip
