@@ -35,10 +35,11 @@ _QUICK = ("test_pickling.py", "test_python.py", "test_torch_plan.py", "test_wire
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of libraries and of statistics are slow together: `make test` runs them."""
+    """Tests of libraries, services and statistics are slow together: `make test` runs them."""
     for item in items:
         path = item.path.as_posix()
-        if any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK):
+        library = any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK)
+        if library or "service" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
