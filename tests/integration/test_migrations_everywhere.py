@@ -101,8 +101,8 @@ def test_rows_are_the_same_after_up_down_and_up(catalog: Catalog) -> None:
     before = _rows(catalog, tables)
     assert sum(map(len, before.values())) >= 2 * 15
     migrate(catalog)
-    up = {name: rows for name, rows in _rows(catalog, tables).items() if name != "pack"}
-    assert up == {name: rows for name, rows in before.items() if name != "pack"}
+    as_they_were = tables - {"pack", "audit"}  # these two got columns
+    assert _rows(catalog, as_they_were) == {name: before[name] for name in as_they_were}
     migrate_to(catalog, "0001")
     assert _rows(catalog, tables) == before
     migrate(catalog)

@@ -169,7 +169,23 @@ audit = sa.Table(  # everything that happened, in order; with `ref`, it is the r
     sa.Column("old", sa.BigInteger()),
     sa.Column("new", sa.BigInteger()),
     sa.Column("detail", Words()),  # JSON
+    # on a server: whose account, from which address, in which request
+    sa.Column("account", Name(64)),
+    sa.Column("address", Name(64)),
+    sa.Column("request", Name(64)),
     sa.Index("audit_model", "model_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+chain = sa.Table(  # seals of the audit log: each covers the lines after the one before
+    "chain",
+    metadata,
+    _key(),
+    sa.Column("first", sa.BigInteger(), nullable=False),  # numbers of audit lines
+    sa.Column("last", sa.BigInteger(), nullable=False),
+    sa.Column("lines", sa.BigInteger(), nullable=False),
+    sa.Column("digest", _binary(32), nullable=False),
+    sa.Column("time", _TIME, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -247,6 +263,165 @@ place = sa.Table(
               nullable=False),
     sa.Column("blob_id", sa.BigInteger(), nullable=False),
 )  # fmt: skip
+
+# -- who may do what: a server's rows, which the journal does not hold ---------------------------
+
+account = sa.Table(
+    "account",
+    metadata,
+    _key(),
+    sa.Column("name", Name(64), nullable=False, unique=True),
+    sa.Column("kind", Name(8), nullable=False),  # user, service
+    sa.Column("title", Name(200), nullable=False),  # `Ann Lee <ann@example.org>`, as authors are
+    sa.Column("password", Name(200), nullable=False),  # argon2id; empty if there is none
+    sa.Column("subject", Name(400), nullable=False),  # issuer and subject of OIDC, or empty
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("disabled", _TIME, nullable=False),
+    sa.Index("account_subject", "subject"),
+    sqlite_autoincrement=True,
+)
+
+token = sa.Table(
+    "token",
+    metadata,
+    _key(),
+    sa.Column("account_id", sa.BigInteger(), nullable=False),
+    sa.Column("name", Name(100), nullable=False),
+    sa.Column("hash", _binary(32), nullable=False, unique=True),  # SHA-256
+    sa.Column("role", Name(16), nullable=False),  # never more than this one
+    sa.Column("models", Words(), nullable=False),  # patterns separated by spaces; empty: all
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("expires", _TIME, nullable=False),  # 0: never
+    sa.Column("used", _TIME, nullable=False),  # to the hour
+    sa.Column("revoked", _TIME, nullable=False),
+    sa.Index("token_account", "account_id"),
+    sqlite_autoincrement=True,
+)
+
+sign_in = sa.Table(  # browsers that are signed in, and one-time links
+    "sign_in",
+    metadata,
+    sa.Column("hash", _binary(32), primary_key=True),
+    sa.Column("account_id", sa.BigInteger(), nullable=False),
+    sa.Column("kind", Name(8), nullable=False),  # cookie, link
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("expires", _TIME, nullable=False),
+    sa.Index("sign_in_account", "account_id"),
+)
+
+role = sa.Table(
+    "role",
+    metadata,
+    # 0: every account; -1: everybody, signed in or not
+    sa.Column("account_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("pattern", Name(200), primary_key=True),  # `*`, `vision/*`, `vision/resnet`
+    sa.Column("role", Name(16), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("who", Name(64), nullable=False),
+)
+
+guard = sa.Table(  # protected branches, tags and aliases
+    "guard",
+    metadata,
+    _key(),
+    sa.Column("pattern", Name(200), nullable=False),  # of models
+    sa.Column("ref", Name(200), nullable=False),  # a glob
+    sa.Column("role", Name(16), nullable=False),  # who may move it
+    sa.Column("approvals", sa.Integer(), nullable=False),  # by how many others
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("who", Name(64), nullable=False),
+    sa.UniqueConstraint("pattern", "ref", name="guard_ref"),
+    sqlite_autoincrement=True,
+)
+
+proposal = sa.Table(  # a move of a guarded ref that waits for approval
+    "proposal",
+    metadata,
+    _key(),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("ref", Name(200), nullable=False),
+    sa.Column("old", sa.BigInteger()),  # where the ref was when it was proposed
+    sa.Column("new", sa.BigInteger(), nullable=False),
+    sa.Column("message", Words(), nullable=False),
+    sa.Column("state", Name(16), nullable=False),  # open, done, withdrawn
+    sa.Column("who", Name(64), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("changed", _TIME, nullable=False),
+    sa.Index("proposal_model", "model_id", "state"),
+    sqlite_autoincrement=True,
+)
+
+approval = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("proposal_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("who", Name(64), primary_key=True),
+    sa.Column("created", _TIME, nullable=False),
+)
+
+# -- a server's work -----------------------------------------------------------------------------
+
+repeat = sa.Table(  # answers to requests with an Idempotency-Key, for a day
+    "repeat",
+    metadata,
+    sa.Column("account_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("key", Name(200), primary_key=True),
+    sa.Column("digest", _binary(32), nullable=False),  # of the request
+    sa.Column("status", sa.Integer(), nullable=False),  # 0: under way
+    sa.Column("headers", Words(), nullable=False),  # JSON
+    sa.Column("body", _BYTES, nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Index("repeat_created", "created"),
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", Name(40), primary_key=True),
+    sa.Column("account_id", sa.BigInteger(), nullable=False),
+    sa.Column("kind", Name(40), nullable=False),
+    sa.Column("models", Words(), nullable=False),  # names separated by spaces
+    sa.Column("state", Name(16), nullable=False),  # waiting, running, done, failed, lost
+    sa.Column("phase", Name(40), nullable=False),
+    sa.Column("done", sa.BigInteger(), nullable=False),
+    sa.Column("total", sa.BigInteger()),
+    sa.Column("result", _BYTES),  # JSON: the result, or the problem
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("changed", _TIME, nullable=False),  # also a sign of life
+    sa.Index("job_created", "created"),
+)
+
+hook = sa.Table(  # webhooks
+    "hook",
+    metadata,
+    _key(),
+    sa.Column("url", Words(), nullable=False),
+    sa.Column("secret", Name(200), nullable=False),
+    sa.Column("events", Words(), nullable=False),  # kinds separated by spaces; empty: all
+    sa.Column("pattern", Name(200), nullable=False),  # of models
+    sa.Column("account_id", sa.BigInteger(), nullable=False),
+    sa.Column("active", sa.Boolean(), nullable=False),
+    sa.Column("seen", sa.BigInteger(), nullable=False),  # deliveries were made of events up to it
+    sa.Column("created", _TIME, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    _key(),
+    sa.Column("hook_id", sa.BigInteger(), nullable=False),
+    sa.Column("event", sa.BigInteger(), nullable=False),  # number of the audit line
+    sa.Column("state", Name(16), nullable=False),  # waiting, done, failed
+    sa.Column("attempts", sa.Integer(), nullable=False),
+    sa.Column("due", _TIME, nullable=False),  # when it is tried next
+    sa.Column("status", sa.Integer()),  # of the last answer
+    sa.Column("error", Words(), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.UniqueConstraint("hook_id", "event", name="delivery_event"),
+    sa.Index("delivery_due", "state", "due"),
+    sqlite_autoincrement=True,
+)
 
 # -- the yard itself ---------------------------------------------------------------------------
 

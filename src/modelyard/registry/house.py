@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import threading
@@ -19,6 +20,7 @@ from modelyard.catalog.migrate import is_new, migrate
 from modelyard.catalog.presence import Presence
 from modelyard.catalog.queries import facts
 from modelyard.catalog.urls import parse_url, sqlite_url
+from modelyard.core.access import NOBODY, Caller
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry.objects import ObjectCache
 from modelyard.registry.sealed import SEALED, check_all_sealed, check_key
@@ -62,6 +64,8 @@ class House:
         self.backend = backend
         self.settings = settings
         self.author = author
+        self.caller: Caller = NOBODY
+        """For whom a server works, told in the audit log."""
         self.vault = vault
         """Opens and seals packs, if the yard is encrypted."""
         self.index = CatalogIndex(catalog)
@@ -75,6 +79,12 @@ class House:
         self._checking = threading.Lock()
         self._checked = float("-inf")
         self._lock = _lock(root)
+
+    def on_behalf_of(self, caller: Caller) -> House:
+        """The same yard, working for somebody else; it is closed by whoever opened it first."""
+        other = copy.copy(self)
+        other.caller, other.author = caller, caller.author
+        return other
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Take another catalog, made from the same store."""

@@ -133,7 +133,10 @@ class Journal:
         if model not in self._locked:
             self.hold(model)
         after = audit.before(self.connection, model)
-        self.seq = audit.add(self.connection, audit_row(op, self.now, who, model, detail))
+        row = audit_row(op, self.now, who, model, detail)
+        caller = self._house.caller
+        row = row._replace(account=caller.name, address=caller.address, request=caller.request)
+        self.seq = audit.add(self.connection, row)
         entry = Entry(self.seq, self.now, who, op, model, name, detail, after)
         content = join_bundle(encode_entry(entry), objects)
         return self._ingest.record(Kind.BUNDLE, content, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from functools import partial
@@ -29,7 +30,9 @@ def _open(folder: Path, name: str = "catalog.db") -> Catalog:
 def _shape(catalog: Catalog) -> set[tuple[str, str]]:
     with catalog.read() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master").all()
-    return {(row[0], " ".join(str(row[1]).split())) for row in rows}
+    return {
+        (row[0], re.sub(r"\s*([(),])\s*", r"\1", " ".join(str(row[1]).split()))) for row in rows
+    }
 
 
 def _by_steps(catalog: Catalog) -> None:

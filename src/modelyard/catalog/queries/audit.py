@@ -30,6 +30,12 @@ class AuditRow(NamedTuple):
     old: int | None = None
     new: int | None = None
     detail: str | None = None
+    account: str | None = None
+    """On a server: the name of the account that did it, ..."""
+    address: str | None = None
+    """... from where, ..."""
+    request: str | None = None
+    """... and in which request."""
 
 
 class MoveRow(NamedTuple):
