@@ -374,6 +374,30 @@ repeat = sa.Table(  # answers to requests with an Idempotency-Key, for a day
     sa.Index("repeat_created", "created"),
 )
 
+upload = sa.Table(  # a commit that is on its way from a client, in several requests
+    "upload",
+    metadata,
+    sa.Column("session", Name(40), primary_key=True),  # as its leases are named
+    sa.Column("account_id", sa.BigInteger(), nullable=False),
+    sa.Column("model", Name(200), nullable=False),
+    sa.Column("new_bytes", sa.BigInteger(), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("changed", _TIME, nullable=False),
+    sa.Index("upload_changed", "changed"),
+)
+
+arrival = sa.Table(  # a whole file that came by LFS and is in no version yet
+    "arrival",
+    metadata,
+    sa.Column("model", Name(200), primary_key=True),  # its name: it may not be there yet
+    sa.Column("sha256", _binary(32), primary_key=True),
+    sa.Column("account_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("blob_id", sa.BigInteger(), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Index("arrival_created", "created"),
+    sa.Index("arrival_blob", "blob_id"),
+)
+
 job = sa.Table(
     "job",
     metadata,

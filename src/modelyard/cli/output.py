@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TextIO
 
 from modelyard.cli.text import Block, Line, Span, Table, layout, paint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from modelyard.core.version import Progress
 
-__all__ = ["Mode", "NeedsYes", "Output", "ReaderGone", "View", "builtins"]
+__all__ = ["Mode", "NeedsYes", "Output", "ReaderGone", "View"]
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -139,23 +138,10 @@ def encode(value: object, *, pretty: bool) -> str:
     """One JSON document, indented for a terminal."""
     import msgspec.json
 
+    from modelyard.core.wire import builtins
+
     data = msgspec.json.encode(builtins(value))
     return (msgspec.json.format(data, indent=2) if pretty else data).decode() + "\n"
-
-
-def builtins(value: object) -> object:
-    """Frozen values as JSON has them. Times are UTC; what JSON can't say becomes text."""
-    import msgspec
-
-    return msgspec.to_builtins(value, enc_hook=_unusual, str_keys=True)
-
-
-def _unusual(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Iterable):
-        return list(value)
-    return str(value)
 
 
 def quit_quietly() -> NoReturn:

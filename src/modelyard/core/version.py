@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+from modelyard.core.lineage import LineageEdge
 
-    from modelyard.core.lineage import LineageEdge
+if TYPE_CHECKING:
     from modelyard.core.tensor import TensorInfo
 
 __all__ = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modelyard.cli.output import builtins
 from modelyard.cli.text import Block, Column, Line, Span, Spans, Table, bar
 from modelyard.cli.views import words
 from modelyard.core.version import human_size
+from modelyard.core.wire import builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

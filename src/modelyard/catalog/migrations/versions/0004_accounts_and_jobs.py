@@ -37,6 +37,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("proposal_id", "who"),
     )
     op.create_table(
+        "arrival",
+        sa.Column("model", Name(200), nullable=False),
+        sa.Column(
+            "sha256",
+            sa.LargeBinary(length=32)
+            .with_variant(sa.BINARY(length=32), "mariadb")
+            .with_variant(sa.BINARY(length=32), "mysql"),
+            nullable=False,
+        ),
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("blob_id", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "sha256", "account_id"),
+    )
+    op.create_index("arrival_blob", "arrival", ["blob_id"], unique=False)
+    op.create_index("arrival_created", "arrival", ["created"], unique=False)
+    op.create_table(
         "chain",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("first", sa.BigInteger(), nullable=False),
@@ -206,6 +223,17 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("token_account", "token", ["account_id"], unique=False)
+    op.create_table(
+        "upload",
+        sa.Column("session", Name(40), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("model", Name(200), nullable=False),
+        sa.Column("new_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("session"),
+    )
+    op.create_index("upload_changed", "upload", ["changed"], unique=False)
     op.add_column("audit", sa.Column("account", Name(64), nullable=True))
     op.add_column("audit", sa.Column("address", Name(64), nullable=True))
     op.add_column("audit", sa.Column("request", Name(64), nullable=True))
@@ -216,6 +244,8 @@ def downgrade() -> None:
     op.drop_column("audit", "request")
     op.drop_column("audit", "address")
     op.drop_column("audit", "account")
+    op.drop_index("upload_changed", table_name="upload")
+    op.drop_table("upload")
     op.drop_index("token_account", table_name="token")
     op.drop_table("token")
     op.drop_index("sign_in_account", table_name="sign_in")
@@ -232,6 +262,9 @@ def downgrade() -> None:
     op.drop_index("delivery_due", table_name="delivery")
     op.drop_table("delivery")
     op.drop_table("chain")
+    op.drop_index("arrival_created", table_name="arrival")
+    op.drop_index("arrival_blob", table_name="arrival")
+    op.drop_table("arrival")
     op.drop_table("approval")
     op.drop_index("account_subject", table_name="account")
     op.drop_table("account")

@@ -1,0 +1,1 @@
+"""The server: a yard on this machine behind HTTP."""

@@ -1,0 +1,9 @@
+"""REST: one file per resource. Each has `routes`, and all of them stand here."""
+
+from __future__ import annotations
+
+from modelyard.server.api import models
+
+__all__ = ["ROUTES"]
+
+ROUTES = (models.routes,)
