@@ -5,7 +5,8 @@ What is run: the lines that begin with `$ ` in ```console and ```sh blocks (`> `
 have: names of commits, times, sizes, seconds and widths of columns may differ, and `...` stands for
 anything. A command fails if and only if an `error:` line is shown. `<!-- setup ... -->` has hidden
 commands; `<!-- not run -->` before a block leaves it out. `<!-- services ... -->` has lines such as
-`s3://models/team s3_url`: where readers see that URL, the test uses the fixture's.
+`s3://models/team s3_url`: where readers see that URL, the test uses the fixture's. `8300 free_port`
+is such a line too, for servers; what runs in the background is ended with the document.
 
 Documents that import TensorFlow, torch or Transformers are marked `heavy`. The two READMEs have the
 same commands, which are run once.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -116,7 +118,7 @@ def run(steps, place, urls=None):
     home = place / "home"
     home.mkdir()
     (home / "train.py").write_text(TRAIN)
-    script = ["last=0"]
+    script = ["trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT", "last=0"]
     for number, step in enumerate(steps):
         command = step.command
         for shown, used in real.items():
@@ -177,6 +179,13 @@ def _marked(documents):
 def shared_s3_url(s3_url):
     """Another place in the same bucket."""
     return s3_url.replace("/prefix", "/shared")
+
+
+@pytest.fixture
+def free_port():
+    """A port of this machine that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return str(listening.getsockname()[1])
 
 
 @pytest.mark.slow

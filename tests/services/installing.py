@@ -15,7 +15,7 @@ __all__ = ["install"]
 
 _LISTS = Path(__file__).parent / "npm"
 _DEBIAN = {"postgres": "postgresql", "mariadb": "mariadb-server"}
-_TOOLS = {"strace": "strace"}
+_TOOLS = {"strace": "strace", "svn": "subversion", "git-lfs": "git-lfs", "curl": "curl"}
 _NODE = ("s3rver", "azurite")
 
 
