@@ -20,6 +20,7 @@ PINS: dict[str, tuple[str, ...]] = {
     "dvc-s3": ("dvc[s3]==3.67.1",),
     "xet": ("hf-xet==1.8.0",),
     "mlflow": ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "sqlparse==0.6.1"),
+    "mlflow-server": ("mlflow==3.17.2",),
     "zipnn": ("torch==2.13.0", "zipnn==0.5.4"),
     "torch": ("torch==2.13.0", "numpy==2.4.6"),
     "sklearn": ("scikit-learn==1.9.1",),

@@ -1,0 +1,72 @@
+"""A server that is killed at random moments under load loses nothing that it acknowledged."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.server.clients import Client, Known, work_together
+from tests.server.running import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Kills", "kill_often"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """What so many deaths left."""
+
+    kills: int
+    acknowledged: int
+    wrong: list[str]
+
+
+def kill_often(folder: Path, times: int, *, seed: int = 1, clients: int = 4) -> Kills:
+    """Kill the server of a new yard so often, each time in the midst of work, and look after."""
+    known, moments = Known(), random.Random(seed)
+    port = _free_port()
+    people: list[Client] = []
+    over = threading.Event()
+    worker = threading.Thread(target=lambda: work_together(people, over.is_set))
+    try:
+        for kill in range(times):
+            with running(folder, port=port) as server:
+                if not people:
+                    people += [
+                        Client(server.url, server.token, number, known, patient=True)
+                        for number in range(clients)
+                    ]
+                    worker.start()
+                time.sleep(moments.uniform(0.05, 0.6))
+                server.process.send_signal(signal.SIGKILL)
+                server.process.wait()
+        with running(folder, port=port):
+            time.sleep(1.0)
+            over.set()
+            worker.join()
+            yard = people[0].yard
+            wrong = known.errors + known.missing(yard)
+            wrong += [
+                f"{model}: champion points at {found}, not at one of {sorted(may)}"
+                for model, may in known.aliases.items()
+                if (found := yard.resolve(model, "champion").number) not in may
+            ]
+            wrong += [str(damage) for damage in yard.verify().damage]
+    finally:
+        over.set()
+        for person in people:
+            person.close()
+    return Kills(times, len(known.versions), wrong)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
