@@ -14,7 +14,7 @@ from tests.server.running import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Load", "load"]
+__all__ = ["Load", "bytes_of", "load"]
 
 CLIENTS = 8
 _GROWTH = 0.15
@@ -66,12 +66,12 @@ def load(folder: Path, seconds: float, clients: int = CLIENTS) -> Load:
         def over() -> bool:
             now = time.monotonic() - started
             if not memory or now - memory[-1][0] > 1.0:
-                memory.append((now, _bytes_of(server.process.pid)))
+                memory.append((now, bytes_of(server.process.pid)))
             return now > seconds
 
         try:
             work_together(people, over)
-            memory.append((time.monotonic() - started, _bytes_of(server.process.pid)))
+            memory.append((time.monotonic() - started, bytes_of(server.process.pid)))
             lost = known.missing(people[0].yard)
             report = people[0].yard.verify()
             lost += [str(damage) for damage in report.damage]
@@ -81,7 +81,7 @@ def load(folder: Path, seconds: float, clients: int = CLIENTS) -> Load:
     return Load(seconds, known.calls, known.errors, lost, memory)
 
 
-def _bytes_of(pid: int) -> int:
+def bytes_of(pid: int) -> int:
     """Resident bytes of a process and its children."""
     total = 0
     for process in [pid, *_children(pid)]:

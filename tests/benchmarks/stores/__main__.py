@@ -15,9 +15,11 @@ from pathlib import Path
 
 from tests.benchmarks.store.checks import Check
 from tests.benchmarks.store.results import machine
-from tests.benchmarks.stores import processor, section, small, traffic, upkeep
+from tests.benchmarks.store.sections import line
+from tests.benchmarks.stores import processor, small, traffic, upkeep
 from tests.benchmarks.stores.places import places
 from tests.benchmarks.stores.running import ROOT, Bench
+from tests.benchmarks.stores.section import SECTION
 
 PARTS = {
     "traffic": traffic.traffic,
@@ -45,12 +47,12 @@ def main() -> int:
             checks = []
             for check in PARTS[part](bench):
                 checks.append(check)
-                print(section.line(check), file=sys.stderr, flush=True)
+                print(line(check), file=sys.stderr, flush=True)
             found[part] = {"machine": machine(), "checks": [asdict(check) for check in checks]}
             kept.write_text(json.dumps(found, indent=1))
             shutil.rmtree(given.work / "stores", ignore_errors=True)
     page = given.work / "benchmarks-stores.md" if given.quick else ROOT / "docs/benchmarks.md"
-    section.write(page, {part: found[part] for part in PARTS if part in found})
+    SECTION.write(page, {part: found[part] for part in PARTS if part in found})
     print(f"written: {page}")
     judged = [Check(**plain) for said in found.values() for plain in said["checks"]]
     return 1 if any(check.passed is False for check in judged) else 0
