@@ -36,7 +36,7 @@ def kill_often(folder: Path, times: int, *, seed: int = 1, clients: int = 4) -> 
     over = threading.Event()
     worker = threading.Thread(target=lambda: work_together(people, over.is_set))
     try:
-        for kill in range(times):
+        for _kill in range(times):
             with running(folder, port=port) as server:
                 if not people:
                     people += [
