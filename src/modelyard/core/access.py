@@ -2,7 +2,9 @@
 
 A role holds for a pattern: `*` (the whole yard), `vision/*` (a namespace) or one model's name. The
 most exact pattern decides, and of several equal ones the highest role; `none` takes away what a
-wider pattern gave. `admin` for `*` can't be taken away.
+wider pattern gave. What everybody has never lowers what an account has by a wider pattern, unless
+it is `none`: a model that is made public stays its maintainer's. `admin` for `*` can't be taken
+away by `none`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ __all__ = [
     "Role",
     "at_least",
     "check_pattern",
+    "fits",
     "lower",
     "parse_role",
     "role_for",
@@ -53,6 +56,8 @@ class Grant:
 
     pattern: str
     role: Role
+    shared: bool = False
+    """Whether it is everybody's, and not given to this account by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +108,16 @@ class Caller:
 
     def role(self, model: str) -> Role:
         """The role for a model, there or not; `*` stands for the whole yard."""
-        if model != "*" and self.only and not any(_fits(p, model) for p in self.only):
+        if model != "*" and self.only and not any(fits(p, model) for p in self.only):
             return "none"
         if model == "*" and self.only and "*" not in self.only:
             return "none"
         return lower(role_for(self.grants, model), self.ceiling)
+
+    def role_over(self, pattern: str) -> Role:
+        """The least that this one is for any model of a pattern, there or not."""
+        inside = [grant.pattern for grant in self.grants if fits(pattern, grant.pattern)]
+        return min((self.role(each) for each in [pattern, *inside]), key=ROLES.index)
 
     def may(self, model: str, role: Role) -> bool:
         """Whether the role for a model, or for `*`, is at least this one."""
@@ -125,15 +135,18 @@ NOBODY = Caller(account=None)
 
 
 def role_for(grants: Iterable[Grant], model: str) -> Role:
-    """The role that the most exact of these patterns gives."""
-    best: tuple[int, int] = (-1, 0)
-    for grant in grants:
-        if not _fits(grant.pattern, model):
-            continue
-        if (grant.pattern, grant.role) == ("*", "admin"):
-            return "admin"
-        best = max(best, (_exactness(grant.pattern), ROLES.index(grant.role)))
-    return ROLES[best[1]]
+    """The role that the most exact of these patterns gives; see the head of this module."""
+    found = [grant for grant in grants if fits(grant.pattern, model)]
+    if any((grant.pattern, grant.role, grant.shared) == ("*", "admin", False) for grant in found):
+        return "admin"
+    best = 0
+    for level in (2, 1, 0):
+        here = [grant for grant in found if _exactness(grant.pattern) == level]
+        highest = max((ROLES.index(grant.role) for grant in here), default=0)
+        best = max(best, highest)
+        if here and (highest == 0 or not all(grant.shared for grant in here)):
+            break
+    return ROLES[best]
 
 
 def at_least(role: Role, wanted: Role) -> bool:
@@ -171,7 +184,8 @@ def check_pattern(text: str) -> str:
     return text
 
 
-def _fits(pattern: str, model: str) -> bool:
+def fits(pattern: str, model: str) -> bool:
+    """Whether a pattern stands for a model, or for all that another pattern stands for."""
     if pattern in ("*", model):
         return True
     return pattern.endswith("/*") and fnmatchcase(model, pattern)
