@@ -87,6 +87,17 @@ class Catalog:
         """`write`, while no other write transaction of any process is in flight."""
         return self._patiently(work, "alone")
 
+    def outlast(self) -> bool:
+        """Whether all write transactions that began before this call are over by its end.
+
+        It waits for them shortly, and holds up new ones meanwhile: once in a while is fine.
+        """
+        try:
+            self._once(lambda _: None, "outlast")
+        except Retry:
+            return False
+        return True
+
     def migrate(self, work: Callable[[sa.Connection], T]) -> T:
         """`write` for statements that make tables: where these can't be undone they go on."""
         return self._patiently(work, "migrate")

@@ -166,7 +166,7 @@ def rename(house: House, model: str, new_name: str) -> ModelInfo:
         index_model(connection, row.id, parsed.text, row.description)
         journal.write(
             "rename", who=house.author, model=row.id, name=row.name,
-            detail={"to": parsed.text},
+            detail={"to": parsed.text, "from": row.name},
         )  # fmt: skip
         renamed = models.by_id(connection, row.id)
         if renamed is None:

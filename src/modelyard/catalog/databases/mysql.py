@@ -21,8 +21,9 @@ _LOCK = {
     "alone": "SELECT 1 FROM fact WHERE name = 'gate' FOR UPDATE",
 }
 _NOW = sa.text("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)")
+_LOCK_SECONDS = 60
 _SESSION = (
-    "SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 60,"
+    f"SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = {_LOCK_SECONDS},"
     " SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'"
 )
 _AGAIN = (1205, 1213, 1062, 1020, 3572, 1040, 1203, 1226)
@@ -62,6 +63,9 @@ class Mysql:
             return
         if mode == "migrate":
             _lock_schema(connection)
+            return
+        if mode == "outlast":
+            _lock_soon(connection)
             return
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.exec_driver_sql(_LOCK[mode])
@@ -109,6 +113,15 @@ def _told(
         case 2002 | 2003 | 2005:
             return no_answer(place)
     return None
+
+
+def _lock_soon(connection: sa.Connection) -> None:
+    wait = "SET SESSION innodb_lock_wait_timeout = "
+    connection.exec_driver_sql(f"{wait}1")
+    try:
+        connection.exec_driver_sql(_LOCK["alone"])
+    finally:
+        connection.exec_driver_sql(f"{wait}{_LOCK_SECONDS}")
 
 
 def _lock_schema(connection: sa.Connection) -> None:

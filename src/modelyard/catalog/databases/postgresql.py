@@ -22,6 +22,7 @@ _BEGIN: dict[Mode, str] = {
     "write": f"SELECT pg_advisory_xact_lock_shared({_GATE})",
     "alone": f"SELECT pg_advisory_xact_lock({_GATE})",
     "migrate": f"SELECT pg_advisory_xact_lock({_GATE})",
+    "outlast": f"SELECT pg_advisory_xact_lock({_GATE})",
 }
 _NOW = sa.text("SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint")
 _SESSION = (
@@ -56,6 +57,8 @@ class Postgresql:
         return engine
 
     def begin(self, connection: sa.Connection, mode: Mode) -> None:
+        if mode == "outlast":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '250ms'")
         connection.exec_driver_sql(_BEGIN[mode])
 
     def now(self, connection: sa.Connection) -> int:

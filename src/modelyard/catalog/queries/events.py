@@ -1,0 +1,105 @@
+"""Statements about the audit log as a feed: in the order of its numbers, nothing skipped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from modelyard.catalog.schema import audit, model, version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["EventRow", "has_model", "newest", "one", "page", "unbroken"]
+
+
+class EventRow(NamedTuple):
+    """A line of the audit log, with what its model and version are called now."""
+
+    id: int
+    time: int
+    action: str
+    model: str | None
+    """None if the model is gone for good, or the line is about none."""
+    ref: str | None
+    kind: str | None
+    old: int | None
+    new: int | None
+    who: str
+    account: str | None
+    detail: str | None
+    commit_id: bytes | None
+    message: str | None
+
+
+_version = sa.and_(version.c.model_id == audit.c.model_id, version.c.number == audit.c.new)
+_SELECT = (
+    sa.select(
+        audit.c.id, audit.c.time, audit.c.action, model.c.name, audit.c.ref, audit.c.kind,
+        audit.c.old, audit.c.new, sa.func.coalesce(audit.c.who, version.c.author, ""),
+        audit.c.account, audit.c.detail, version.c.commit_id, version.c.message,
+    )
+    .select_from(audit)
+    .outerjoin(model, model.c.id == audit.c.model_id)
+    .outerjoin(version, _version)
+)  # fmt: skip
+_IS_ACTION = audit.c.action.in_(sa.bindparam("actions", expanding=True))
+_PAGE = (
+    _SELECT.where(
+        audit.c.id > sa.bindparam("after"),
+        audit.c.id <= sa.bindparam("upto"),
+        sa.or_(
+            audit.c.ref.is_not(None), audit.c.action.in_(sa.bindparam("actions", expanding=True))
+        ),
+    )
+    .order_by(audit.c.id)
+    .limit(sa.bindparam("n"))
+)
+_ONE = _SELECT.where(audit.c.id == sa.bindparam("key"))
+_HAS_MODEL = sa.select(model.c.id).where(model.c.name == sa.bindparam("name")).limit(1)
+_SINCE = sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0), sa.func.count(audit.c.id)).where(
+    audit.c.id > sa.bindparam("after")
+)
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0))
+_following = audit.alias("following")
+_UNBROKEN = (
+    sa.select(sa.func.min(audit.c.id))
+    .select_from(audit)
+    .outerjoin(_following, _following.c.id == audit.c.id + 1)
+    .where(audit.c.id >= sa.bindparam("after"), _following.c.id.is_(None))
+)
+
+
+def page(
+    connection: sa.Connection, after: int, upto: int, actions: Sequence[str], limit: int
+) -> list[EventRow]:
+    """Lines of these actions, and moves of refs: numbers above `after`, not above `upto`."""
+    given = {"after": after, "upto": upto, "actions": list(actions), "n": limit}
+    return [EventRow._make(row) for row in connection.execute(_PAGE, given)]
+
+
+def one(connection: sa.Connection, key: int) -> EventRow | None:
+    row = connection.execute(_ONE, {"key": key}).first()
+    return None if row is None else EventRow._make(row)
+
+
+def has_model(connection: sa.Connection, name: str) -> bool:
+    """Whether a model has this name, or had it when it was deleted."""
+    return connection.execute(_HAS_MODEL, {"name": name}).first() is not None
+
+
+def newest(connection: sa.Connection, after: int | None = None) -> tuple[int, bool]:
+    """The newest number, and whether every number between `after` and it is there."""
+    if after is None:
+        return int(connection.execute(_NEWEST).scalar_one()), False
+    top, lines = connection.execute(_SINCE, {"after": after}).one()
+    return (int(top), int(top) - after == int(lines)) if lines else (after, True)
+
+
+def unbroken(connection: sa.Connection, after: int) -> int:
+    """The last number from which none is missing down to `after`, which is to be there; or 0."""
+    if after == 0 and connection.execute(_ONE, {"key": 1}).first() is None:
+        return 0
+    found = connection.execute(_UNBROKEN, {"after": after}).scalar()
+    return after if found is None else int(found)
