@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,13 @@ from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import REGULAR, SYMLINK, Entry, is_hidden
 from modelyard.core.names import MAIN, ModelName, RefName, parse_label
 from modelyard.core.version import Committed, Progress
-from modelyard.errors import Conflict, Denied, InvalidInput, Unavailable
+from modelyard.errors import Conflict, InvalidInput, Unavailable
 from modelyard.formats import external_tensors, inspect, inspect_folder
 from modelyard.history.trees import is_inline
 from modelyard.registry.base import Base, find_base
-from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, place_of, store_file
+from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of
 from modelyard.registry.collect import collect
+from modelyard.registry.given import OnDisk
 from modelyard.registry.inspections import inspection_of
 from modelyard.registry.publish import (
     BranchMoved,
@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.versions import VersionRow
     from modelyard.core.merge import Tree
     from modelyard.core.tensor import TensorInfo
-    from modelyard.registry.collect import LocalFile
+    from modelyard.registry.given import Given
     from modelyard.registry.house import House
+    from modelyard.store.writer import Session
 
-__all__ = ["Request", "commit"]
+__all__ = ["Request", "commit", "commit_files"]
 
 _INLINE = 100_000
 _LARGE = 4 << 20
@@ -57,7 +58,8 @@ class Request:
     """What somebody wants to commit."""
 
     model: ModelName
-    source: Path
+    source: Path | None
+    """A file or a folder of this machine; None if the files come from elsewhere."""
     message: str = ""
     branch: str | None = None
     parent: str | int | None = None
@@ -73,7 +75,8 @@ class Request:
 
 def commit(house: House, request: Request, report: Callable[[Progress], None]) -> Committed:
     """Store what is new, then publish; again if the branch moved or gc was faster."""
-    started = time.monotonic()
+    if request.source is None:
+        raise AssertionError("there is nothing to collect from")
     files = collect(request.source)
     if request.only:
         files = [file for file in files if matches(file.path, request.only)]
@@ -83,10 +86,27 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
                 "no file fits --only",
                 hint="globs match paths or names: '*.onnx'",
             )
+    return commit_files(house, request, [OnDisk(file) for file in files], report)
+
+
+def commit_files(
+    house: House,
+    request: Request,
+    files: Sequence[Given],
+    report: Callable[[Progress], None],
+    ingest_for: Callable[[Session], Ingest] | None = None,
+) -> Committed:
+    """The next version out of these files.
+
+    Args:
+        ingest_for: What stores them, for each attempt; it may know of less than the store holds.
+    """
+    started = time.monotonic()
     for _ in range(_TRIES):
         session = house.session()
         try:
-            work = _Commit(house, request, files, Ingest(session, house.reader, house.pool), report)
+            ingest = ingest_for(session) if ingest_for else _ingest(house, session)
+            work = _Commit(house, request, files, ingest, report)
             done = _published(house, work)
             return replace(done, seconds=round(time.monotonic() - started, 3))
         except BranchMoved:
@@ -97,6 +117,10 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
         finally:
             session.close()
     raise Unavailable("busy-branch", "others commit to this branch all the time", hint="try again")
+
+
+def _ingest(house: House, session: Session) -> Ingest:
+    return Ingest(session, house.reader, house.pool)
 
 
 def _published(house: House, work: _Commit) -> Committed:
@@ -132,7 +156,7 @@ class _Commit:
         self,
         house: House,
         request: Request,
-        files: Sequence[LocalFile],
+        files: Sequence[Given],
         ingest: Ingest,
         report: Callable[[Progress], None],
     ) -> None:
@@ -148,7 +172,7 @@ class _Commit:
         self.dangers: list[str] = []
         self._report = report
         self._done = 0
-        self._total = sum(file.status.st_size for file in files)
+        self._total = sum(file.size for file in files)
         ingest.report = self._count
 
     @property
@@ -202,8 +226,9 @@ class _Commit:
 
     def _look_around(self) -> None:
         """Checks across files, such as ONNX data outside of the folder."""
-        if self.request.scan and self.request.source.is_dir() and len(self.files) > 1:
-            inspect_folder(self.request.source, [file.path for file in self.files])
+        source = self.request.source
+        if self.request.scan and source is not None and source.is_dir() and len(self.files) > 1:
+            inspect_folder(source, [file.path for file in self.files])
 
     def _entries(self, base: Base) -> dict[str, Entry]:
         parent = ParentFiles(self.house, base.blobs)
@@ -213,12 +238,12 @@ class _Commit:
             entries[file.path] = self._entry(file, parent)
         return entries
 
-    def _entry(self, file: LocalFile, parent: ParentFiles) -> Entry:
+    def _entry(self, file: Given, parent: ParentFiles) -> Entry:
         if file.mode == SYMLINK:
-            target = os.fsencode(os.readlink(file.place))
+            target = file.content()
             return Entry(SYMLINK, Digest.of(target), len(target), target)
-        if file.status.st_size < _INLINE:
-            content = _read_small(file)
+        if file.size < _INLINE:
+            content = file.content()
             if is_inline(file.path, content):
                 self._look_into(file.path, content)
                 self._count(len(content))
@@ -237,18 +262,20 @@ class _Commit:
         if found.framework:
             self.frameworks.add(found.framework)
 
-    def _stored(self, file: LocalFile, parent: ParentFiles) -> BlobRow | NewBlob:
-        with self.house.catalog.read() as connection:
-            row = blobs.find_place(connection, place_of(file))
-        if row is not None:
-            self._count(row.size)
-            return row
-        seen = place_of(file) if _settled(file) else None
-        external = self.external.get(file.path, ())
-        stored = store_file(
-            self.house, self.ingest, file, parent, external=external, scan=self.request.scan
-        )
+    def _stored(self, file: Given, parent: ParentFiles) -> BlobRow | NewBlob:
+        seen = file.place
         if seen is not None:
+            with self.house.catalog.read() as connection:
+                row = blobs.find_place(connection, seen)
+            if row is not None:
+                self._count(row.size)
+                return row
+        is_settled = file.is_settled
+        stored = file.store(
+            self.house, self.ingest, parent,
+            external=self.external.get(file.path, ()), scan=self.request.scan,
+        )  # fmt: skip
+        if seen is not None and is_settled:
             self.places.append((seen, _digest(stored)))
         return stored
 
@@ -259,7 +286,7 @@ class _Commit:
         if seen:
             self.house.catalog.write(lambda c: blobs.remember_places(c, seen))
 
-    def _note(self, file: LocalFile, stored: BlobRow | NewBlob) -> None:
+    def _note(self, file: Given, stored: BlobRow | NewBlob) -> None:
         self.formats.add(stored.format)
         if isinstance(stored, NewBlob):
             self.dangers += stored.dangers
@@ -339,26 +366,6 @@ def _nothing_new(request: Request, branch: RefName, row: VersionRow) -> Committe
         branch=branch.text, size=row.size, new_bytes=0, files=row.files, seconds=0.0,
         created=False,
     )  # fmt: skip
-
-
-def _read_small(file: LocalFile) -> bytes:
-    try:
-        with open(file.place, "rb") as opened:
-            return opened.read()
-    except PermissionError:
-        raise Denied("no-permission", f"{file.place} can't be read") from None
-    except OSError as error:
-        raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
-
-
-def _settled(file: LocalFile) -> bool:
-    """Whether a later change of the file is sure to change its time.
-
-    Clocks of file systems tick in milliseconds, some in seconds: a file that was written just now
-    could be written again within the same tick.
-    """
-    tick = 2_000_000_000 if file.status.st_mtime_ns % 1_000_000_000 == 0 else 100_000_000
-    return time.time_ns() - file.status.st_mtime_ns > tick
 
 
 def checked_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
