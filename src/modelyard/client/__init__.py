@@ -1,0 +1,1 @@
+"""A yard on a server: the same protocol as for a folder, over HTTP."""
