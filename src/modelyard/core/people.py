@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from modelyard.core.access import Role  # noqa: TC001
 
 __all__ = [
-    "AccountInfo", "AuditFilter", "AuditLine", "AuditPage", "ChainHead", "Given", "Guard",
+    "ALL_LINES", "AccountInfo", "AuditFilter", "AuditLine", "AuditPage", "ChainHead", "Given", "Guard",
     "MadeToken", "People", "Proposal", "Self", "Token",
 ]  # fmt: skip
 
@@ -165,6 +165,9 @@ class AuditFilter:
     until: datetime | None = None
 
 
+ALL_LINES = AuditFilter()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPage:
     """Some lines, newest first."""
@@ -235,7 +238,7 @@ class People(Protocol):
     ) -> Sequence[Proposal]: ...
 
     def audit(
-        self, wanted: AuditFilter = ..., *, limit: int = 50, after: str | None = None
+        self, wanted: AuditFilter = ALL_LINES, *, limit: int = 50, after: str | None = None
     ) -> AuditPage: ...
-    def every_line(self, wanted: AuditFilter = ...) -> Iterator[AuditLine]: ...
+    def every_line(self, wanted: AuditFilter = ALL_LINES) -> Iterator[AuditLine]: ...
     def chain_head(self) -> ChainHead | None: ...

@@ -108,12 +108,12 @@ def disable_account(house: House, name: str) -> Account:
     def work(connection: sa.Connection) -> Account:
         row = find_account(connection, name)
         if not row.disabled:
-            now = house.catalog.now(connection)
+            now, admins = house.catalog.now(connection), roles.admins(connection)
             accounts.update(connection, row.id, disabled=now)
             sign_ins.drop_all(connection, row.id)
             for token in tokens.of_account(connection, row.id):
                 tokens.revoke(connection, token.id, now)
-            keep_an_admin(connection)
+            keep_an_admin(connection, admins)
             write_note(house, connection, "account-disabled", {"name": name})
         return account_of(row)
 
@@ -133,9 +133,13 @@ def enable_account(house: House, name: str) -> Account:
     return house.catalog.write(work)
 
 
-def keep_an_admin(connection: sa.Connection) -> None:
-    """Undo what leaves nobody to give roles; only for changes made alone (`write_alone`)."""
-    if roles.admins(connection) == 0:
+def keep_an_admin(connection: sa.Connection, before: int) -> None:
+    """Undo what leaves nobody to give roles; only for changes made alone (`write_alone`).
+
+    Args:
+        before: How many admins there were.
+    """
+    if before and roles.admins(connection) == 0:
         raise Conflict(
             "last-admin", "this is the last account that is admin of the whole yard",
             hint="yard role give OTHER admin '*', then try again",

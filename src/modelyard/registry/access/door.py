@@ -9,9 +9,6 @@ import base64
 import binascii
 import difflib
 import hmac
-import threading
-import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import accounts, models, tokens
@@ -19,7 +16,6 @@ from modelyard.core.access import NOBODY, Caller, Role, parse_role
 from modelyard.core.names import ModelName
 from modelyard.errors import Denied, NotFound
 from modelyard.registry.access.accounts import check_password
-from modelyard.registry.access.notes import note
 from modelyard.registry.access.rights import acting, caller_for, grants_of
 from modelyard.registry.access.secrets import digest_of, read_token
 from modelyard.registry.access.tokens import cookie_account
@@ -172,9 +168,7 @@ def known_name(house: House, caller: Caller, model: str, role: Role) -> str:
     shown = row is not None and caller.may(row.name, "reader")
     if caller.account is None and (shown or not caller.may(name, role)):
         raise Denied("not-signed-in", "say who you are", hint="yard login URL")
-    if shown and row is not None:
-        _note_denied(house, caller, row, role)
-    elif row is not None or not caller.may(name, "reader") or role != "writer":
+    if not shown and (row is not None or not caller.may(name, "reader") or role != "writer"):
         raise no_model(house, caller, name)
     raise Denied(
         "not-allowed", f"{name}: this takes the role {role}, and yours is {caller.role(name)}",
@@ -196,24 +190,3 @@ def no_model(house: House, caller: Caller, name: str) -> NotFound:
 
 _NEAR = 2000
 """Names that are compared with one that is not there; a longer list would take too long."""
-
-
-# -- what was denied -----------------------------------------------------------------------------
-
-_QUIET_SECONDS = 60.0
-_noted: OrderedDict[tuple[object, ...], float] = OrderedDict()
-_noting = threading.Lock()
-
-
-def _note_denied(house: House, caller: Caller, row: models.ModelRow, role: Role) -> None:
-    """A line in the audit log, but not one for each of a thousand tries."""
-    key, now = (caller.id, caller.address, row.id, role), time.monotonic()
-    with _noting:
-        if now - _noted.get(key, float("-inf")) < _QUIET_SECONDS:
-            return
-        _noted[key] = now
-        _noted.move_to_end(key)
-        while len(_noted) > 4096:
-            _noted.popitem(last=False)
-    detail = {"model": row.name, "wanted": role, "had": caller.role(row.name)}
-    note(house.on_behalf_of(caller), "denied", detail, model=row.id)

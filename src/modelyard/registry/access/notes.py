@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import audit
@@ -23,7 +26,11 @@ def note(house: House, action: str, detail: Mapping[str, object] | str, *, model
     Args:
         detail: What else is known of it; a text becomes `{"what": text}`.
         model: Id of the model that it is about; 0 if it is about none.
+
+    What was denied is told once in a while, and not for each of a thousand tries.
     """
+    if action == "denied" and not _is_news((house.caller.id, house.caller.address, str(detail))):
+        return
     house.catalog.write(
         lambda connection: write_note(house, connection, action, detail, model=model)
     )
@@ -50,3 +57,22 @@ def write_note(
         account=caller.name, address=caller.address, request=caller.request,
     )  # fmt: skip
     return audit.add(connection, row)
+
+
+_QUIET_SECONDS = 60.0
+_REMEMBERED = 4096
+_told: OrderedDict[object, float] = OrderedDict()
+_telling = threading.Lock()
+
+
+def _is_news(what: object) -> bool:
+    """Whether this was not told within a minute by this process."""
+    now = time.monotonic()
+    with _telling:
+        if now - _told.get(what, float("-inf")) < _QUIET_SECONDS:
+            return False
+        _told[what] = now
+        _told.move_to_end(what)
+        while len(_told) > _REMEMBERED:
+            _told.popitem(last=False)
+    return True
