@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -10,7 +9,7 @@ from modelyard.core.imports import LeftOut
 from modelyard.core.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["Omissions", "Source", "SourceFile", "SourceRef", "Step"]
@@ -24,6 +23,8 @@ class SourceFile:
     """Files of one key have the same bytes; reading one of them is enough."""
     mode: int
     """As git knows it: 0o100644, 0o100755, 0o120000."""
+    is_pointer: bool = False
+    """Whether git holds a git-lfs pointer to it, as it shall be here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,9 @@ class Step:
     number: int | None = None
     """The number that the version should have, if it is free."""
     commit: bytes | None = None
-    """The body of a git commit, whose id is kept if nothing in its tree has to change."""
+    """The body of a git commit: its author, committer, times and message are kept as they are."""
+    keeps_id: bool = False
+    """Whether the id of this commit is kept, if nothing in its tree has to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,27 @@ from modelyard.errors import Conflict
 from modelyard.history.bundles import encode_bundle
 from modelyard.registry.blobs import NewBlob
 from modelyard.registry.journal import ContentGone, Journal
+from modelyard.registry.telling import tell_untold
 from modelyard.registry.transfer.arrival import Arriving, put_model, put_versions
 from modelyard.store.ingest import Ingest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.blobs import BlobRow
     from modelyard.catalog.queries.models import ModelRow
-    from modelyard.core.digest import Digest
+    from modelyard.core.digest import ChunkId, Digest
     from modelyard.core.names import ModelName
     from modelyard.history.gitobject import GitObject, Objects
     from modelyard.registry.house import House
     from modelyard.store.writer import Session
 
-__all__ = ["Built", "Landed", "land"]
+__all__ = ["Built", "Landed", "Landing", "Written", "land"]
+
+_RECORD = 2 << 20
+"""Bytes of git objects that one record holds, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ def land(
     session.prepare()
 
     def work(connection: sa.Connection) -> Landed:
-        return _Landing(house, session, connection, name, objects, kind, source).run(built)
+        return Landing(house, session, connection, name, objects, kind, source).run(built)
 
     landed = house.catalog.write(work)
     session.registered()
@@ -92,9 +96,19 @@ def land(
     return landed
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry of the journal that tells of versions, before the catalog learns of them."""
+
+    detail: Mapping[str, Any]
+    """As `put_versions` takes it."""
+    fresh: Sequence[GitObject]
+    bundle: ChunkId
+
+
 @dataclass
-class _Landing:
-    """One attempt."""
+class Landing:
+    """One attempt. A push is one too, which tells of its versions in its own way."""
 
     house: House
     session: Session
@@ -103,6 +117,8 @@ class _Landing:
     objects: Objects
     kind: str
     source: str
+    counted: int = 0
+    """Bytes of the session that were told of."""
 
     def run(self, built: Sequence[Built]) -> Landed:
         connection = self.connection
@@ -112,23 +128,67 @@ class _Landing:
         row, is_new = self._model(journal)
         there = transfer.commits_of(connection, row.id)
         numbers = {commit: number for commit, (number, _) in there.items()}
-        coming = [one for one in built if one.commit.sha not in there]
-        if not coming:
-            return Landed(row, numbers, frozenset())
+        unique = {one.commit.sha: one for one in built}  # two steps that say the same are one
+        coming = [one for sha, one in unique.items() if sha not in there]
         self._number(coming, numbers, row.next_number)
-        fresh = self._fresh(row, coming)
-        detail = self._detail(coming, numbers, is_new=is_new)
-        bundle = journal.write(
-            "copy", who=self.house.author, model=row.id, name=row.name, detail=detail,
-            objects=encode_bundle(fresh),
-        )  # fmt: skip
+        written = self.write(journal, row, coming, numbers, is_new=is_new)
+        self.finish(journal, row, numbers)
+        if not journal.seq:
+            return Landed(row, numbers, frozenset())
         journal.settle()
         self._check(coming)
-        ids = chunks.ids_of(connection, {bundle})
-        blobs.add_objects(connection, row.id, [item.sha for item in fresh], ids[bundle])
-        put_model(connection, row.id, row.name, detail)
-        put_versions(connection, row.id, journal.now, detail, self.objects)
+        ids = chunks.ids_of(connection, {one.bundle for one in written})
+        for one in written:
+            shas = [item.sha for item in one.fresh]
+            blobs.add_objects(connection, row.id, shas, ids[one.bundle])
+            put_model(connection, row.id, row.name, one.detail)
+            put_versions(connection, row.id, journal.now, one.detail, self.objects)
         return Landed(row, numbers, frozenset(one.commit.sha for one in coming))
+
+    def write(
+        self,
+        journal: Journal,
+        row: ModelRow,
+        coming: Sequence[Built],
+        numbers: Mapping[bytes, int],
+        *,
+        is_new: bool,
+    ) -> list[Written]:
+        """The entries of all versions: of as many in one as a record may hold."""
+        written: list[Written] = []
+        for part, fresh in self.parts(row, coming):
+            detail = self._detail(part, numbers, is_new=is_new and not written)
+            bundle = journal.write(
+                "copy", who=self.house.author, model=row.id, name=row.name, detail=detail,
+                objects=encode_bundle(fresh),
+            )  # fmt: skip
+            written.append(Written(detail, fresh, bundle))
+        return written
+
+    def finish(self, journal: Journal, row: ModelRow, numbers: Mapping[bytes, int]) -> None:
+        """What else belongs into the same transaction."""
+
+    def parts(
+        self, row: ModelRow, coming: Sequence[Built]
+    ) -> Iterator[tuple[list[Built], list[GitObject]]]:
+        """Versions with the git objects that are new with them."""
+        wanted = {item.sha for one in coming for item in (*one.objects, one.commit)}
+        known = set(blobs.bundles(self.connection, row.id, wanted))
+        part: list[Built] = []
+        fresh: dict[bytes, GitObject] = {}
+        size = 0
+        for one in coming:
+            if part and size > _RECORD:
+                yield part, list(fresh.values())
+                part, fresh, size = [], {}, 0
+            part.append(one)
+            for item in (*one.objects, one.commit):
+                if item.sha not in known:
+                    known.add(item.sha)
+                    fresh[item.sha] = item
+                    size += len(item.body)
+        if part:
+            yield part, list(fresh.values())
 
     def _model(self, journal: Journal) -> tuple[ModelRow, bool]:
         while True:
@@ -159,11 +219,6 @@ class _Landing:
             taken.add(number)
             ahead = max(ahead, number + 1)
 
-    def _fresh(self, row: ModelRow, coming: Sequence[Built]) -> list[GitObject]:
-        wanted = {item.sha: item for one in coming for item in (*one.objects, one.commit)}
-        known = blobs.bundles(self.connection, row.id, wanted)
-        return [item for sha, item in wanted.items() if sha not in known]
-
     def _detail(
         self, coming: Sequence[Built], numbers: Mapping[bytes, int], *, is_new: bool
     ) -> dict[str, Any]:
@@ -172,18 +227,20 @@ class _Landing:
             Arriving(
                 numbers[one.commit.sha], one.commit.sha,
                 tuple(numbers[parent] for parent in one.parents), one.branch, one.created,
-                self.session.new_bytes if at == last else 0,
+                self.fresh_bytes() if at == last else 0,
                 " ".join(one.formats), one.framework, 0,
             ).told()
             for at, one in enumerate(coming)
         ]  # fmt: skip
         detail: dict[str, Any] = {"from": self.source, "versions": arriving}
         new = {b.sha256: b for one in coming for b in one.blobs.values() if isinstance(b, NewBlob)}
-        if new:
-            detail["blobs"] = [
-                (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
-                for b in new.values()
-            ]
+        told: list[tuple[Any, ...]] = [
+            (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
+            for b in new.values()
+        ]
+        told += tell_untold(self.connection, self.kept(coming))
+        if told:
+            detail["blobs"] = told
         labels = {numbers[one.commit.sha]: dict(one.labels) for one in coming if one.labels}
         if labels:
             detail["labels"] = labels
@@ -193,6 +250,18 @@ class _Landing:
         if described:
             detail["description"] = described[-1]
         return detail
+
+    def fresh_bytes(self) -> int:
+        """What the session has written since this was asked last."""
+        before, self.counted = self.counted, self.session.new_bytes
+        return self.counted - before
+
+    def kept(self, coming: Sequence[Built]) -> list[BlobRow]:
+        """Blobs of versions that were stored before."""
+        found = {
+            b.id: b for one in coming for b in one.blobs.values() if not isinstance(b, NewBlob)
+        }
+        return list(found.values())
 
     def _check(self, coming: Sequence[Built]) -> None:
         """Everything that the versions need is there and stays; gc may have been here."""
