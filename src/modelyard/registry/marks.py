@@ -2,6 +2,7 @@
 
 A chunk is needed if it is a bundle (the journal: what a rebuild is made from), if the blob of some
 version's file names it, if such a blob's recipe lists it, or if a needed chunk is a delta on it.
+Files that came by git-lfs count for two days, so that the push they belong to finds them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.catalog.queries import chunks, garbage
+from modelyard.catalog.queries import arrivals, chunks, garbage
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.errors import Corrupt
 from modelyard.store.codecs import workspace
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.int64]
 
-__all__ = ["Columns", "Marks"]
+__all__ = ["ARRIVAL", "Columns", "Marks"]
 
 _TRIES = 3
 _BATCH = 500
+ARRIVAL = 2 * 24 * 3600 * 1_000_000
+"""How long a file may wait for the push that it came for, in microseconds."""
 
 
 class Columns:
@@ -86,7 +89,8 @@ class Marks:
         self.columns = Columns(connection)
         self.needed = self.columns.kinds == Kind.BUNDLE
         uses = garbage.blob_uses(connection)
-        kept = garbage.needed_blobs(connection, without)
+        self._arrived = self._arrivals(connection)
+        kept = garbage.needed_blobs(connection, without) | self._arrived
         self.blobs = {use.id for use in uses} - kept
         """Blobs that no version has."""
         self._need([use for use in uses if use.id in kept])
@@ -95,8 +99,10 @@ class Marks:
         """Take in what was committed since; `alone` says that nobody else is writing now."""
         fresh = set(garbage.versions_after(connection, self._since))
         unseen = fresh - self._seen
-        if unseen:
-            found = garbage.blobs_of_versions(connection, unseen)
+        arrived = self._arrivals(connection) - self._arrived
+        if unseen or arrived:
+            found = garbage.blobs_of_versions(connection, unseen) | arrived
+            self._arrived |= arrived
             self.blobs -= found
             names = self._need(garbage.blob_uses(connection, found))
             # chunks that are newer than the columns may be deltas on old ones
@@ -111,6 +117,9 @@ class Marks:
         """Places of the chunks that nothing needs, deltas first: no base goes before them."""
         places = np.flatnonzero(~self.needed)
         return places[np.argsort(self.columns.bases[places] == 0, kind="stable")]
+
+    def _arrivals(self, connection: sa.Connection) -> set[int]:
+        return arrivals.young(connection, self._house.catalog.now(connection) - ARRIVAL)
 
     def _need(self, uses: Sequence[garbage.BlobUse]) -> bytes:
         """Mark the chunks of blobs; gives the names that their recipes list."""

@@ -18,6 +18,7 @@ from modelyard.history.trees import write_tree
 from modelyard.registry.blobs import NewBlob
 from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import ContentGone, Journal
+from modelyard.registry.telling import tell_untold
 from modelyard.registry.transfer.schedule import dump_if_due
 
 if TYPE_CHECKING:
@@ -202,11 +203,13 @@ class _Publication:
     def _told(self, number: int, old: int | None, new_bytes: int) -> dict[str, Any]:
         """What the journal says of this commit beside its git objects."""
         draft = self.draft
-        new = [
+        new: list[tuple[Any, ...]] = [
             (b.sha256.raw, b.size, b.content, b.is_recipe, b.format, b.framework, b.inspection)
             for b in draft.blobs.values()
             if isinstance(b, NewBlob)
         ]
+        kept = [b for b in draft.blobs.values() if not isinstance(b, NewBlob)]
+        new += tell_untold(self.connection, kept)
         optional: dict[str, Any] = {
             "old": old, "blobs": new, "labels": dict(draft.labels),
             "formats": " ".join(draft.formats), "framework": draft.framework,

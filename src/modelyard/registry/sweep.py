@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.catalog.queries import garbage, models, reports, versions
+from modelyard.catalog.queries import arrivals, garbage, models, reports, versions
 from modelyard.errors import NotFound
 from modelyard.registry.journal import Journal, in_journal
-from modelyard.registry.marks import Marks
+from modelyard.registry.marks import ARRIVAL, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,5 +153,6 @@ def _condemn(house: House) -> None:
         empty = [key for key in garbage.empty_packs(connection) if key not in leased]
         garbage.set_pack_state(connection, empty, "condemned", now)
         garbage.end_leases(connection, now)
+        arrivals.drop_old(connection, now - ARRIVAL)
 
     house.catalog.write_alone(work)

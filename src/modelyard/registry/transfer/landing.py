@@ -9,6 +9,7 @@ from modelyard.catalog.queries import blobs, chunks, models, transfer
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.history.bundles import encode_bundle
 from modelyard.registry.journal import ContentGone, Journal
+from modelyard.registry.telling import tell_untold
 from modelyard.registry.transfer.arrival import Arriving, put_model, put_versions
 from modelyard.registry.transfer.plan import Plan, numbers_for
 from modelyard.store.ingest import Ingest
@@ -90,7 +91,8 @@ class Landing:
         for number, (part, fresh) in enumerate(self._parts(row, left)):
             detail = self._detail(row, part, known, is_new=is_new and number == 0)
             if number == 0:
-                detail["blobs"] = list(self.cargo.blobs)
+                rows = blobs.by_digest(connection, self.kept).values()
+                detail["blobs"] = [*self.cargo.blobs, *tell_untold(connection, rows)]
             bundle = journal.write(
                 "copy", who=target.author, model=row.id, name=row.name, detail=detail,
                 objects=encode_bundle(fresh),
