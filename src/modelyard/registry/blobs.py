@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from modelyard.registry.collect import LocalFile
+    from modelyard.registry.desk import Shelf
     from modelyard.registry.house import House
     from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.fetch import Ahead
 
 __all__ = [
-    "Made", "NewBlob", "ParentFiles", "blobs_ahead", "open_blob", "place_of", "store_file",
-    "store_made",
+    "Made", "NewBlob", "ParentFiles", "blobs_ahead", "new_blob", "open_blob", "place_of",
+    "store_bytes", "store_file", "store_made",
 ]  # fmt: skip
 
 _ONE_CHUNK = 1 << 18
@@ -57,32 +59,32 @@ class NewBlob:
 
 
 @contextmanager
-def blobs_ahead(house: House, rows: Sequence[BlobRow]) -> Iterator[Ahead | None]:
+def blobs_ahead(shelf: Shelf, rows: Sequence[BlobRow]) -> Iterator[Ahead | None]:
     """Blobs that are going to be opened, in this order: what is small of them comes together."""
-    if house.backend.facts.is_local:
+    if shelf.reader.backend.facts.is_local:
         yield None
         return
-    found = house.index.rows({blob.content_id for blob in rows})
+    found = shelf.index.rows({blob.content_id for blob in rows})
     wanted = [found[blob.content_id] for blob in rows if blob.content_id in found]
-    with house.reader.ahead(wanted, house.reader.bases(wanted)) as ahead:
+    with shelf.reader.ahead(wanted, shelf.reader.bases(wanted)) as ahead:
         yield ahead
 
 
-def open_blob(house: House, blob: BlobRow, ahead: Ahead | None = None) -> BlobReader:
+def open_blob(shelf: Shelf, blob: BlobRow, ahead: Ahead | None = None) -> BlobReader:
     """A stored blob's bytes."""
-    row = house.index.rows([blob.content_id]).get(blob.content_id)
+    row = shelf.index.rows([blob.content_id]).get(blob.content_id)
     if row is None:
         raise Corrupt("chunk-lost", f"the content of blob {blob.sha256.hex()[:12]} is lost")
     if not blob.is_recipe:
-        return BlobReader(house.reader, [(row.hash, row.size)], ahead)
-    return BlobReader(house.reader, decode_recipe(house.reader.record(row, ahead)))
+        return BlobReader(shelf.reader, [(row.hash, row.size)], ahead)
+    return BlobReader(shelf.reader, decode_recipe(shelf.reader.record(row, ahead)))
 
 
 class ParentFiles:
     """The files of the parent version, as bases for deltas; opened only when asked."""
 
-    def __init__(self, house: House, files: Mapping[str, BlobRow]) -> None:
-        self._house = house
+    def __init__(self, shelf: Shelf, files: Mapping[str, BlobRow]) -> None:
+        self._shelf = shelf
         self._files = files
         self._inspections: dict[int, Inspection] = {}
         self._readers: dict[int, BlobReader] = {}
@@ -139,16 +141,16 @@ class ParentFiles:
 
     def _inspection(self, row: BlobRow) -> Inspection:
         if row.id not in self._inspections:
-            self._inspections[row.id] = inspection_of(self._house, row)
+            self._inspections[row.id] = inspection_of(self._shelf, row)
         return self._inspections[row.id]
 
     def _chunks(self, row: BlobRow, info: TensorInfo) -> Sequence[ChunkId]:
         if row.id not in self._readers:
-            self._readers[row.id] = open_blob(self._house, row)
+            self._readers[row.id] = open_blob(self._shelf, row)
         return self._readers[row.id].chunks_of(info.start or 0, info.end or 0) or ()
 
     def _chunk(self, key: int) -> ChunkId | None:
-        row = self._house.index.rows([key]).get(key)
+        row = self._shelf.index.rows([key]).get(key)
         return None if row is None else row.hash
 
 
@@ -162,15 +164,13 @@ class _Plan:
     parent: ParentFiles
     external: Sequence[TensorInfo]
     scan: bool
+    read: Callable[[int, int], bytes]
     inspection: Inspection = field(default_factory=lambda: Inspection("unknown"))
 
     def segments(self) -> Iterator[Segment]:
         self.inspection = inspect(self.file, self.path, scan=self.scan)
         tensors = [*self.inspection.tensors, *self.external]
-        yield from _segments(self.path, self.size, tensors, self.parent, self._read)
-
-    def _read(self, start: int, end: int) -> bytes:
-        return os.pread(self.file.fileno(), end - start, start)
+        yield from _segments(self.path, self.size, tensors, self.parent, self.read)
 
 
 def _segments(
@@ -224,15 +224,49 @@ def store_file(
         raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
     with opened:
         size = os.fstat(opened.fileno()).st_size
-        plan = _Plan(opened, file.path, size, parent, external, scan)
+        number = opened.fileno()
+        plan = _Plan(
+            opened, file.path, size, parent, external, scan,
+            lambda start, end: os.pread(number, end - start, start),
+        )  # fmt: skip
         like = parent.like(file.path)
         stored = ingest.file(
-            opened.fileno(), size, plan.segments(),
+            number, size, plan.segments(),
             known=is_known, recipe_base=parent.recipe_of(like),
         )  # fmt: skip
     if not isinstance(stored, StoredBlob) or stored.content is None:
         return known[0]
-    return _new_blob(ingest, stored, plan.inspection, parent.inspection_chunk(like))
+    return new_blob(ingest, stored, plan.inspection, parent.inspection_chunk(like))
+
+
+def store_bytes(
+    ingest: Ingest,
+    path: str,
+    content: bytes | memoryview,
+    parent: ParentFiles,
+    known: Callable[[Digest], BlobRow | None],
+    *,
+    external: Sequence[TensorInfo],
+    scan: bool,
+) -> BlobRow | NewBlob:
+    """Store a small file that is in memory, unless it is `known`."""
+    read = lambda start, end: bytes(content[start:end])  # noqa: E731
+    plan = _Plan(io.BytesIO(content), path, len(content), parent, external, scan, read)
+    found: list[BlobRow] = []
+
+    def is_known(digest: Digest) -> bool:
+        row = known(digest)
+        found[:] = [] if row is None else [row]
+        return row is not None
+
+    like = parent.like(path)
+    stored = ingest.content(
+        np.frombuffer(content, np.uint8), plan.segments(),
+        known=is_known, recipe_base=parent.recipe_of(like),
+    )  # fmt: skip
+    if not isinstance(stored, StoredBlob) or stored.content is None:
+        return found[0]
+    return new_blob(ingest, stored, plan.inspection, parent.inspection_chunk(like))
 
 
 class Made(Protocol):
@@ -262,12 +296,13 @@ def store_made(ingest: Ingest, made: Made, parent: ParentFiles) -> NewBlob:
     stored = ingest.made(
         made.size, made.runs(segments), made.fill, recipe_base=parent.recipe_of(like)
     )
-    return _new_blob(ingest, stored, made.inspection, parent.inspection_chunk(like))
+    return new_blob(ingest, stored, made.inspection, parent.inspection_chunk(like))
 
 
-def _new_blob(
+def new_blob(
     ingest: Ingest, stored: StoredBlob, inspection: Inspection, base: ChunkId | None
 ) -> NewBlob:
+    """A blob whose bytes are stored, with what was read of it."""
     told = inspection.tensors or inspection.metadata or inspection.findings
     chunk = None
     if told or inspection.framework:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from modelyard.store.codecs import Encoded
     from modelyard.store.codecs.workspace import Bytes
     from modelyard.store.fetch import Ahead
+    from modelyard.store.interface import Index
     from modelyard.store.reader import Reader
     from modelyard.store.writer import Session
 
@@ -77,7 +78,11 @@ def decode_recipe(content: bytes) -> list[tuple[ChunkId, int]]:
 
 
 class Ingest:
-    """Adds files and records to a session."""
+    """Adds files and records to a session.
+
+    Args:
+        index: What counts as stored already, if that is not all that the reader's index knows.
+    """
 
     def __init__(
         self,
@@ -85,10 +90,11 @@ class Ingest:
         reader: Reader,
         pool: ThreadPoolExecutor,
         report: Callable[[int], None] = lambda _count: None,
+        index: Index | None = None,
     ) -> None:
         self.session = session
         self._reader = reader
-        self._index = reader.index
+        self._index = index or reader.index
         self._pool = pool
         self.report = report
 
@@ -141,7 +147,7 @@ class Ingest:
             turns.end()
             wait(waiting)
         chunks = [chunk for number in sorted(found) for chunk in found[number]]
-        return self._blob(turns.digest(), size, chunks, recipe_base)
+        return self.blob(turns.digest(), size, chunks, recipe_base)
 
     def record(self, kind: Kind, content: bytes, base: ChunkId | None = None) -> ChunkId:
         """Store a record of our own, in terms of a similar one if that pays."""
@@ -167,6 +173,18 @@ class Ingest:
     ) -> StoredBlob | Digest:
         content = np.empty(size, np.uint8)
         _read_exactly(descriptor, 0, content)
+        return self.content(content, segments, known=known, recipe_base=recipe_base)
+
+    def content(
+        self,
+        content: Bytes,
+        segments: Iterable[Segment],
+        *,
+        known: Callable[[Digest], bool],
+        recipe_base: ChunkId | None,
+    ) -> StoredBlob | Digest:
+        """Store a small file that is in memory; only its digest comes back if it is `known`."""
+        size = len(content)
         digest = Digest.of(content.data)
         if known(digest):
             self.report(size)
@@ -176,7 +194,31 @@ class Ingest:
             pieces = [content[s.start : s.end] for s in run]
             chunks += self._store(run, pieces)
         self.report(size)
-        return self._blob(digest, size, chunks, recipe_base)
+        return self.blob(digest, size, chunks, recipe_base)
+
+    def chunks(self, segments: Sequence[Segment], pieces: Sequence[Bytes]) -> list[ChunkId]:
+        """Store chunks that were cut elsewhere, on all cores, and give their names.
+
+        Args:
+            segments: How each is encoded, its base included; where it begins and ends says nothing
+                but how long it is.
+        """
+        runs: list[tuple[list[Segment], list[Bytes]]] = []
+        size = _RUN
+        for segment, piece in zip(segments, pieces, strict=True):
+            if size + len(piece) > _RUN or len(runs[-1][0]) == _RUN_SEGMENTS:
+                runs.append(([], []))
+                size = 0
+            runs[-1][0].append(segment)
+            runs[-1][1].append(piece)
+            size += len(piece)
+        if len(runs) < 2:
+            return [name for run in runs for name, _ in self._store(*run)]
+        waiting = [self._pool.submit(self._store, *run) for run in runs]
+        try:
+            return [name for future in waiting for name, _ in future.result()]
+        finally:
+            wait(waiting)
 
     def _large(
         self,
@@ -207,7 +249,7 @@ class Ingest:
                 return hashing.result()
             self._collect(waiting, found, all_of_them=True)
             chunks = [chunk for number in sorted(found) for chunk in found[number]]
-            return self._blob(hashing.result(), size, chunks, recipe_base)
+            return self.blob(hashing.result(), size, chunks, recipe_base)
         finally:
             stop.set()
             wait([hashing])
@@ -266,13 +308,14 @@ class Ingest:
         self.report(end - start)
         return stored
 
-    def _blob(
+    def blob(
         self,
         digest: Digest,
         size: int,
         chunks: list[tuple[ChunkId, int]],
         recipe_base: ChunkId | None,
     ) -> StoredBlob:
+        """A file whose chunks are stored, with a recipe if it has several."""
         if not chunks:
             return StoredBlob(digest, size, None, False)
         if len(chunks) == 1:

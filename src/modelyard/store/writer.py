@@ -34,12 +34,19 @@ class Session:
     Args:
         vault: Packs are encrypted if there is one.
         beat: Seconds after which leases are renewed; much less than a lease lasts.
+        id: Of a session that began in an earlier request; a new one if not given.
     """
 
     def __init__(
-        self, backend: Backend, index: Index, vault: Vault | None = None, *, beat: float = _BEAT
+        self,
+        backend: Backend,
+        index: Index,
+        vault: Vault | None = None,
+        *,
+        beat: float = _BEAT,
+        id: str | None = None,
     ) -> None:
-        self.id = secrets.token_hex(16)
+        self.id = id or secrets.token_hex(16)
         self.new_bytes = 0
         self.reused: set[int] = set()
         """Rows of chunks that others stored; the last transaction looks for them again."""
@@ -114,6 +121,10 @@ class Session:
     def registered(self) -> None:
         """The index has learned everything that `sync` gave, and ended the session's leases."""
         self._durable.clear()
+        self.grown.clear()
+
+    def interrupted(self) -> None:
+        """It goes on in another request: `close` lets its leases run on."""
         self.grown.clear()
 
     def close(self) -> None:
