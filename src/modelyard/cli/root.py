@@ -76,6 +76,8 @@ COMMANDS = {
     "verify": Entry("house", "Keep", "Read everything and say what is damaged."),
     "rekey": Entry("house", "Keep", "Encrypt with another master key."),
     "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
+    "up": Entry("server", "Serve", "Serve your yard on this machine."),
+    "server": Entry("server", "Serve", "Serve a yard in production, behind a proxy."),
     "completion": Entry("completion", "Keep", "Print the completion script for a shell."),
 }
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from modelyard import __version__
 from modelyard.errors import InvalidInput, NotFound
+from modelyard.server import login, status
 from modelyard.server.api import ROUTES
+from modelyard.server.document import document
+from modelyard.server.hooks import Deliverer
+from modelyard.server.middleware import Front
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.state import Server
@@ -28,29 +34,62 @@ if TYPE_CHECKING:
 __all__ = ["make_app"]
 
 
-def make_app(yard: LocalYard, settings: Settings) -> Any:
+def make_app(yard: LocalYard, settings: Settings) -> Front:
     """The application of one server process; it does not close the yard."""
     app = FastAPI(
         title="modelyard", version=__version__, openapi_url=None, docs_url=None, redoc_url=None,
-        lifespan=_life,
+        lifespan=_life, redirect_slashes=False,
     )  # fmt: skip
     app.state.server = Server(yard, settings)
+    app.state.server.parts["hooks"] = Deliverer(app.state.server)
+    app.state.document = functools.cache(lambda: document(app))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in ROUTES:
+    for routes in (status.routes, status.version_routes, login.routes, *ROUTES):
         check(routes.router.routes)
         app.include_router(routes.router)
-    return RawPath(app)
+    return Front(RawPath(app), app.state.server)
 
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    """Start the parts, and stop them in the reverse order once no request is left."""
+    server: Server = app.state.server
+    parts = {**server.parts, "jobs": server.jobs}
+    for part in parts.values():
+        part.start()
+    server.ready = True
+    try:
+        yield
+    finally:
+        server.ready = False
+        server.stopping.set()
+        for part in reversed(parts.values()):
+            await run_in_threadpool(part.stop)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
-    return answer_to(InvalidInput("bad-request", str(error)), request.scope.get("request_id"))
+    assert isinstance(error, RequestValidationError)
+    told = []
+    for one in error.errors()[:3]:
+        where = ".".join(str(part) for part in one["loc"] if part != "body")[:100]
+        told.append(f"{where}: {one['msg']}" if where else str(one["msg"]))
+    unreadable = any(one["type"] == "json_invalid" for one in error.errors()[:3])
+    kind = "unreadable-body" if unreadable else "invalid-request"
+    problem = InvalidInput(kind, "; ".join(told)[:500] or "the request can't be used")
+    return answer_to(problem, request.scope.get("request_id"))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    return answer_to(NotFound("no-route", str(error)), request.scope.get("request_id"))
+    assert isinstance(error, HTTPException)
+    number = request.scope.get("request_id")
+    if error.status_code == 404:
+        return answer_to(NotFound("no-route", "there is no such path here"), number)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        refused = InvalidInput("wrong-method", f"this path takes {allowed}")
+        answer = answer_to(refused, number)
+        answer.headers["allow"] = allowed
+        return answer
+    refused = InvalidInput("bad-request", str(error.detail)[:200])
+    return answer_to(refused, number, error.status_code)

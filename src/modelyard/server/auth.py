@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelyard.core.access import EVERYONE, Account, Caller, Grant, at_least
 from modelyard.errors import Denied
-from modelyard.registry.access import known_name, signed_in_by
 from modelyard.server.state import Ask
 
 if TYPE_CHECKING:
@@ -14,20 +14,72 @@ if TYPE_CHECKING:
     from modelyard.server.routing import Needs
     from modelyard.server.state import Server
 
-__all__ = ["let_in"]
+__all__ = ["caller_of", "let_in"]
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def let_in(request: Request, needs: Needs, model: str | None) -> Ask:
-    """The request with its caller. Denied `not-signed-in`, `not-allowed`; NotFound `no-model`."""
+def let_in(request: Request, needs: Needs, model: str | None) -> tuple[Ask, str | None]:
+    """The request with its caller, and the name that the model has now.
+
+    Denied: `not-signed-in`, `bad-token`, `wrong-password`, `not-allowed`; `too-many-requests` is
+    Unavailable. NotFound: `no-model`.
+    """
     server: Server = request.app.state.server
-    caller = signed_in_by(server.house, request.headers, request.cookies, address=None)
-    ask = Ask(server, caller, request)
     if needs.what == "public":
-        return ask
+        return Ask(server, Caller(account=None, address=_address(request)), request), model
+    caller = caller_of(request)
+    request.scope["caller"] = caller
+    server.rates.check(caller)
+    ask = Ask(server, caller, request)
+    if caller.account is None and not any(at_least(g.role, "reader") for g in caller.grants):
+        raise _unknown()
+    return ask, _allowed(ask, needs, model)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sends a request; without accounts, whoever has this machine is admin."""
+    server: Server = request.app.state.server
+    address, number = _address(request), request.scope.get("request_id")
+    if not server.settings.accounts:
+        return Caller(
+            account=Account(id=EVERYONE, name="local", title=server.house.author),
+            grants=(Grant("*", "admin"),), address=address, request=number,
+        )  # fmt: skip
+    from modelyard.registry.access import signed_in_by
+
+    given = request.headers.get("authorization", "")
+    with server.rates.guessing(given, address):
+        return signed_in_by(
+            server.house, request.headers, request.cookies, address=address, request=number
+        )
+
+
+def _allowed(ask: Ask, needs: Needs, model: str | None) -> str | None:
+    caller = ask.caller
     if needs.what == "model":
-        known_name(server.house, caller, model or "", needs.role)
-    elif caller.account is None:
-        raise Denied("not-signed-in", "say who you are", hint="yard login URL")
-    elif not caller.may("*", needs.role):
-        raise Denied("not-allowed", f"this takes the role {needs.role} for '*'")
-    return ask
+        from modelyard.registry.access import known_name
+
+        return known_name(ask.server.house, caller, model or "", needs.role)
+    if needs.what == "signed-in" or needs.role != "none":
+        if caller.account is None:
+            raise _unknown()
+        if not caller.may("*", needs.role):
+            if ask.request.method not in _SAFE:
+                _note(ask, f"{ask.request.method} *")
+            raise Denied("not-allowed", f"this takes the role {needs.role} for '*'")
+    return model
+
+
+def _unknown() -> Denied:
+    return Denied("not-signed-in", "say who you are", hint="yard login URL")
+
+
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _note(ask: Ask, detail: str) -> None:
+    from modelyard.registry.access import note
+
+    note(ask.house, "denied", detail)

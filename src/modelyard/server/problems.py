@@ -23,13 +23,18 @@ _WHEN = {
     404: "There is no such thing, or not for this caller.",
     409: "Somebody else was first, or two changes exclude each other.",
     412: "What If-Match names is not so any more.",
+    405: "The path takes other methods.",
+    408: "The body did not arrive in time.",
+    410: "It was there, and is gone for good.",
     413: "The body is too large.",
     415: "The body is of a type that is not taken here.",
     421: "This server does not answer for that host.",
     422: "What was given can't be used as it is.",
     429: "Too many requests; Retry-After tells when to go on.",
+    500: "Stored bytes are damaged, or the server has a fault; its log tells more.",
     501: "Not possible with this server.",
     503: "The store or the catalog does not answer now.",
+    504: "Not done in time; it may be done all the same.",
 }
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -42,8 +47,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """What any route may answer, for the OpenAPI document."""
 
 
-def answer_to(error: BaseException, request_id: str | None) -> Response:
-    """The problem that an error is for the caller; what is no error of ours is logged."""
+def answer_to(error: BaseException, request_id: str | None, status: int | None = None) -> Response:
+    """The problem that an error is for the caller; what is no error of ours is logged.
+
+    Args:
+        status: In place of the one that the error's kind has.
+    """
     if isinstance(error, ModelyardError):
         problem = problem_of(error, request_id)
     else:
@@ -52,9 +61,11 @@ def answer_to(error: BaseException, request_id: str | None) -> Response:
             title="Unavailable", status=500, kind="internal", instance=request_id,
             detail="this should not have happened; the server's log tells more",
         )  # fmt: skip
+    if status is not None:
+        problem.status = status
     headers = {"cache-control": "no-store"}
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="modelyard"'
     if problem.status in (429, 503):
-        headers.setdefault("retry-after", "1")
+        headers["retry-after"] = str(getattr(error, "seconds", 1))
     return Response(encode(problem), problem.status, headers, MEDIA_TYPE)

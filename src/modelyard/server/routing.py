@@ -14,10 +14,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from modelyard.core.access import Role
 from modelyard.core.wire import encode
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.server.auth import let_in
+from modelyard.server.intake import Bounds
 from modelyard.server.problems import PROBLEMS, answer_to
 from modelyard.server.repeats import repeated
 
@@ -27,6 +31,8 @@ __all__ = [
 ]  # fmt: skip
 
 Handler = Callable[..., Any]
+
+_LARGEST_JSON = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Routes:
     """Routes of one resource."""
 
     def __init__(self, tag: str, prefix: str = "/api/v1") -> None:
-        self.router = APIRouter(prefix=prefix, tags=[tag])
+        self.router = APIRouter(prefix=prefix, tags=[tag], route_class=_Route)
 
     def get(self, path: str, **said: Any) -> Callable[[Handler], Handler]:
         return self.route("GET", path, **said)
@@ -92,6 +98,8 @@ class Routes:
         answers: object = None,
         status: int = 200,
         hidden: bool = False,
+        largest_body: int | None = None,
+        seconds: float | None = None,
         responses: Mapping[int | str, dict[str, Any]] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -99,6 +107,8 @@ class Routes:
 
         Args:
             answers: The type of what it gives: a value, an `Answer` or a ready `Response`.
+            largest_body: Bytes; the settings' 64 MiB else, and 8 MiB of JSON.
+            seconds: In which the answer must begin, once the body is read; `math.inf` for streams.
             extra: Parts of the operation in the OpenAPI document, such as examples.
         """
 
@@ -106,8 +116,10 @@ class Routes:
             told: dict[int | str, dict[str, Any]] = {**PROBLEMS, **(responses or {})}
             if answers is not None:
                 told[status] = {"model": answers, **told.get(status, {})}
+            endpoint = _endpoint(handler, needs, status)
+            endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
-                path, _endpoint(handler, needs, status), methods=[method],
+                path, endpoint, methods=[method],
                 status_code=status, responses=told, response_model=None,
                 operation_id=handler.__name__, summary=_summary(handler),
                 description=inspect.getdoc(handler), include_in_schema=not hidden,
@@ -116,6 +128,37 @@ class Routes:
             return handler
 
         return decorate
+
+
+class _Route(APIRoute):
+    """Says what is taken of a body before it is read, and looks first who sends a large one."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        answer = super().get_route_handler()
+        endpoint: Any = self.endpoint
+        bounds: Bounds = endpoint.bounds
+        parsed = self.body_field is not None
+        if parsed and bounds.body is None:
+            bounds = Bounds(_LARGEST_JSON, bounds.seconds)
+
+        async def take(request: Request) -> Response:
+            intake = request.scope.get("intake")
+            if intake is None:  # a test without the front
+                return await answer(request)  # type: ignore[no-any-return]
+            intake.take(self.path_format, bounds)
+            try:
+                if parsed and request.headers.get("content-encoding", "identity") != "identity":
+                    raise InvalidInput("wrong-media-type", "a compressed body is not taken here")
+                if intake.is_large and endpoint.needs.what != "public":
+                    model = request.path_params.get("model")
+                    request.scope["let_in"] = await run_in_threadpool(
+                        let_in, request, endpoint.needs, plain(model) if model else None
+                    )
+            except ModelyardError as error:
+                return answer_to(error, request.scope.get("request_id"))
+            return await answer(request)  # type: ignore[no-any-return]
+
+        return take
 
 
 def plain(segment: str) -> str:
@@ -151,7 +194,11 @@ def _endpoint(handler: Handler, needs: Needs, status: int) -> Handler:
         try:
             given = {k: plain(v) if k in request.path_params and isinstance(v, str) else v
                      for k, v in given.items()}  # fmt: skip
-            ask = let_in(request, needs, given.get("model"))
+            ask, model = request.scope.pop("let_in", None) or let_in(
+                request, needs, given.get("model")
+            )
+            if model is not None and "model" in given:
+                given["model"] = model
             return repeated(ask, lambda: _response(handler(ask, **given), status))
         except Exception as error:  # the door: every error becomes an answer here
             return answer_to(error, request.scope.get("request_id"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Settings"]
+from modelyard.errors import Denied, InvalidInput
+
+__all__ = ["Settings", "is_loopback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +17,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8300
+    """0: any that is free."""
+    workers: int = 1
+    """Processes that share the port."""
     prefix: str = ""
     """Path that a proxy puts in front, `/models`; empty if there is none."""
     accounts: bool = True
@@ -25,9 +32,54 @@ class Settings:
     """What people see in their browser, for links; from the request if None."""
     largest_body: int = 64 << 20
     """Bytes of one request, where no route says otherwise."""
+    largest_head: int = 64 << 10
+    """Bytes of the request line and all headers."""
     seconds: float = 60.0
-    """Within which a request is answered; transfers and event streams have no such limit."""
-    requests_per_minute: int = 6000
-    """By one account, or by one address that is not signed in."""
+    """Within which a request is answered once it is read, where no route says otherwise."""
+    patience: float = 15.0
+    """Seconds in which the head of a request, or the next part of its body, must arrive."""
+    stop_seconds: float = 30.0
+    """How long requests and jobs may go on after the server was told to stop."""
+    at_once: int = 1000
+    """Requests under way in one process; more are told to come again."""
+    requests_per_minute: int = 60_000
+    """By one account."""
+    strangers_per_minute: int = 600
+    """Requests by one address that is not signed in."""
+    jobs: int = 4
+    """Long jobs at once in one process; more wait."""
+    logs: Literal["json", "warnings"] = "json"
+    """One line of JSON for each request, or only what went wrong; to stderr."""
     private_hooks: bool = False
     """Whether webhooks may go to private addresses."""
+
+    def check(self) -> None:
+        """Denied: `open-to-all`. InvalidInput: `bad-setting`."""
+        if not self.accounts and not is_loopback(self.host):
+            raise Denied(
+                "open-to-all",
+                f"without accounts, everybody who reaches {self.host} would be admin",
+                hint="leave out --no-accounts, or listen on 127.0.0.1",
+            )  # fmt: skip
+        if self.prefix and (not self.prefix.startswith("/") or self.prefix.endswith("/")):
+            raise InvalidInput("bad-setting", "--prefix is a path such as /models")
+        if self.workers < 1:
+            raise InvalidInput("bad-setting", "there must be at least one worker")
+        for proxy in self.proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                raise InvalidInput(
+                    "bad-setting", f"--trust-proxy: {proxy[:60]!r} is no address and no network",
+                    hint="such as 10.0.0.7 or 10.0.0.0/24",
+                ) from None  # fmt: skip
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,3 @@
+from tests.server.fixtures import api, server
+
+__all__ = ["api", "server"]
