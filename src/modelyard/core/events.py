@@ -16,7 +16,17 @@ from modelyard.core.access import check_pattern
 from modelyard.core.version import RefKind
 from modelyard.errors import InvalidInput
 
-__all__ = ["KINDS", "KIND_OF", "Event", "EventKind", "Wanted", "kind_of", "parse_kinds", "wanted"]
+__all__ = [
+    "KINDS",
+    "KIND_OF",
+    "Event",
+    "EventKind",
+    "EventPage",
+    "Wanted",
+    "kind_of",
+    "parse_kinds",
+    "wanted",
+]
 
 EventKind = Literal[
     "version-committed",
@@ -114,6 +124,15 @@ class Event:
     def subject(self) -> str:
         """The version or model that it is about, as people write it."""
         return self.model if self.number is None else f"{self.model}@{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events, in the order of ids."""
+
+    items: tuple[Event, ...]
+    next: int
+    """After which id there may be more, now or later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ import threading
 import time
 import weakref
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from modelyard.catalog.queries import events as queries
-from modelyard.core.events import KIND_OF, Event, Wanted, kind_of
+from modelyard.core.events import KIND_OF, Event, EventPage, Wanted, kind_of
 from modelyard.core.version import RefKind
 from modelyard.registry.lookup import moment
 
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.events import EventRow
     from modelyard.registry.house import House
 
-__all__ = ["event_by_id", "events", "follow", "seen_by", "settled"]
+__all__ = ["event_by_id", "event_page", "events", "follow", "seen_by", "settled"]
 
 _PAGE = 500
+_WINDOW = 1000
+_LOOKED_THROUGH = 20_000
+"""Numbers for one page."""
 _PATIENCE = 1.0
 """Seconds in which a transaction usually ends; until then nobody is held up for a gap."""
 _BETWEEN = 3.0
@@ -129,6 +133,29 @@ def events(
             return
 
 
+def event_page(
+    house: House,
+    *,
+    after: int | None,
+    limit: int,
+    wanted: Wanted,
+    readable: Callable[[str], bool] | None = None,
+) -> EventPage:
+    """Some events after one, or the newest; a page may hold few where few of many are wanted."""
+    last = settled(house)
+    given: dict[str, Any] = {"wanted": wanted, "readable": readable}
+    if after is not None:
+        end = min(last, after + _LOOKED_THROUGH)
+        found = list(islice(events(house, after=after, upto=end, **given), limit))
+        return EventPage(tuple(found), found[-1].id if len(found) == limit else max(after, end))
+    newest: list[Event] = []
+    begin, lowest = last, last - _LOOKED_THROUGH
+    while begin > max(0, lowest) and len(newest) < limit:
+        end, begin = begin, max(0, begin - _WINDOW)
+        newest = [*events(house, after=begin, upto=end, **given), *newest]
+    return EventPage(tuple(newest[-limit:]), last)
+
+
 def follow(
     house: House,
     *,
@@ -188,6 +215,7 @@ def _event(row: EventRow) -> Event | None:
             detail = {"commit": row.commit_id.hex(), "message": (row.message or "")[:_MESSAGE]}
     elif row.kind is not None:
         detail["reason"] = row.action
+        number = row.new or row.old
     elif kind == "model-copied":
         del detail["from"]  # a path of the machine that did it
     ref_kind = get_args(RefKind)[get_args(RefKind).index(row.kind)] if row.kind else None

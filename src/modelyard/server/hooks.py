@@ -43,7 +43,7 @@ _log = logging.getLogger("modelyard.server")
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 LOOK_SECONDS = 0.5
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS = 2.0
 """Between looks while there are no hooks."""
 CLAIM = 60 * _SECOND
 """How long one server may take to send one; then another tries."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from modelyard.server.api import models
+from modelyard.server.api import (
+    events,
+    hooks,
+    models,
+)
 
 __all__ = ["ROUTES"]
 
-ROUTES = (models.routes,)
+ROUTES = (
+    events.routes,
+    hooks.routes,
+    models.routes,
+)
