@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,10 +57,8 @@ def explain_command(
     shown by 'yard show'.
     """
     from modelyard.optimization.explain import explain
-    from modelyard.registry.local import LocalYard
 
-    yard = session.yard()
-    assert isinstance(yard, LocalYard)
+    yard: Any = session.yard()
     with session.out.progress() as progress:
         found = explain(
             yard,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.core.manifest import Manifest
+    from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
-    from modelyard.registry.house import House
     from modelyard.runtimes import Runtime
     from modelyard.runtimes.process import Limits
 
@@ -40,7 +40,7 @@ class Asked:
 
 @contextmanager
 def opened(
-    house: House,
+    desk: Desk,
     model: str,
     revision: str | int | None,
     trusted: Any = None,
@@ -55,7 +55,7 @@ def opened(
     from modelyard.runtimes.process import Limits, spawn_runtime
 
     trust = Trust.of(trusted)
-    with stored(house, model, revision) as version:
+    with stored(desk, model, revision) as version:
         child = spawn_runtime(
             version.files.folder(), version.saved,
             trust=trust, signature=version.manifest.signature, limits=limits or Limits(),

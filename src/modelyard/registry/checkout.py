@@ -11,20 +11,32 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from modelyard.core.globs import matches
 from modelyard.core.names import MAIN
 from modelyard.core.version import CheckedOut, Committed
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.registry.collect import collect
-from modelyard.registry.files import digest_of
+from modelyard.registry.files import checked_out_branch, digest_of
+from modelyard.registry.files import checkout as write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from modelyard.core.version import Progress
     from modelyard.core.yard import Yard
+    from modelyard.registry.desk import Desk
 
-__all__ = ["Checkout", "LocalChange", "commit", "open_checkout", "pull", "remember", "status"]
+__all__ = [
+    "Checkout",
+    "LocalChange",
+    "commit",
+    "open_checkout",
+    "pull",
+    "remember",
+    "status",
+    "write_out",
+]
 
 _FOLDER = ".yard"
 _MARKER = "checkout.json"
@@ -69,6 +81,24 @@ class LocalChange:
 
     path: str
     change: Literal["added", "changed", "removed"]
+
+
+def write_out(
+    desk: Desk,
+    yard_url: str,
+    model: str,
+    revision: str | int | None,
+    dest: Path,
+    globs: Sequence[str],
+    report: Callable[[Progress], None],
+) -> CheckedOut:
+    """Write a version into a folder, and note there where it came from."""
+    found = desk.contents(model, revision)
+    done = write_files(desk, found, dest, globs, report)
+    done = replace(done, branch=checked_out_branch(desk.branches_at(found), revision))
+    digests = {p: e.digest.hex for p, e in found.tree.items() if not globs or matches(p, globs)}
+    remember(dest, yard_url, done, digests, whole=not globs)
+    return done
 
 
 def remember(

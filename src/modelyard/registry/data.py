@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from modelyard.core.names import ModelRevision
 from modelyard.core.table import Table
 from modelyard.errors import Denied, InvalidInput, ModelyardError, NotFound, Unavailable
-from modelyard.registry.files import checkout, contents, digest_of
+from modelyard.registry.files import checkout, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
-    from modelyard.registry.house import House
 
 __all__ = ["DataName", "FoundData", "find_data", "name_data"]
 
@@ -64,7 +64,7 @@ class FoundData:
 
 
 @contextmanager
-def find_data(house: House, data: str | Path) -> Iterator[FoundData]:
+def find_data(desk: Desk, data: str | Path) -> Iterator[FoundData]:
     """The one file of some data.
 
     Raises:
@@ -75,25 +75,25 @@ def find_data(house: House, data: str | Path) -> Iterator[FoundData]:
     if path.exists():
         if path.is_dir():
             raise _several(text, [place.name for place in path.iterdir()], f"{text}/FILE")
-        yield FoundData(_named(house, path), path)
+        yield FoundData(_named(desk, path), path)
         return
-    found, wanted = _dataset(house, text)
+    found, wanted = _dataset(desk, text)
     if len(wanted) > 1:
         raise _several(found.title, wanted, f"{found.title}:FILE")
     with tempfile.TemporaryDirectory(prefix="yard-data-") as folder:
         dest = Path(folder)
-        checkout(house, found, dest, wanted, lambda _: None, found.version.number)
+        checkout(desk, found, dest, wanted, lambda _: None)
         yield FoundData(_named_version(found, wanted), dest / wanted[0])
 
 
-def name_data(house: House, data: object) -> dict[str, DataName]:
+def name_data(desk: Desk, data: object) -> dict[str, DataName]:
     """What `data=` means, by role; `train` if no role is said.
 
     Args:
         data: A path, `MODEL@REV`, an array or a frame; or several of them by role.
     """
     given: Mapping[str, object] = data if isinstance(data, dict) else {_ROLE: data}
-    return {str(role): _named(house, value) for role, value in given.items()}
+    return {str(role): _named(desk, value) for role, value in given.items()}
 
 
 def _several(name: str, files: list[str], how: str) -> InvalidInput:
@@ -101,7 +101,7 @@ def _several(name: str, files: list[str], how: str) -> InvalidInput:
     return InvalidInput("several-files", f"{name} has {shown}", hint=f"name one of them: {how}")
 
 
-def _named(house: House, value: object) -> DataName:
+def _named(desk: Desk, value: object) -> DataName:
     if isinstance(value, DataName):
         return value
     if not isinstance(value, str | Path):
@@ -109,7 +109,7 @@ def _named(house: House, value: object) -> DataName:
     path = _place(value)
     if path.exists():
         return DataName(path.name, _digest_of_path(path))
-    found, wanted = _dataset(house, str(value))
+    found, wanted = _dataset(desk, str(value))
     return _named_version(found, wanted)
 
 
@@ -117,13 +117,13 @@ def _place(data: str | Path) -> Path:
     return Path(data).expanduser()
 
 
-def _dataset(house: House, text: str) -> tuple[Contents, list[str]]:
+def _dataset(desk: Desk, text: str) -> tuple[Contents, list[str]]:
     """The version, and which of its files are the data."""
     target, _, file = text.partition(":")
     try:
         parsed = ModelRevision.parse(target)
         revision = None if parsed.revision is None else str(parsed.revision)
-        found = contents(house, parsed.model.text, revision)
+        found = desk.contents(parsed.model.text, revision)
     except ModelyardError as error:
         if isinstance(error, NotFound) and "@" in target:
             raise

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from modelyard.core.metrics import Facts
     from modelyard.core.table import Table
     from modelyard.registry.answers import Array, Gatherer
-    from modelyard.registry.house import House
+    from modelyard.registry.desk import Desk
     from modelyard.runtimes import About, Prediction, Runtime
     from modelyard.runtimes.process import Limits
 
@@ -89,7 +89,7 @@ class Measurement:
 
 
 def evaluate(
-    house: House,
+    desk: Desk,
     model: str,
     revision: str | int | None,
     data: str | Path,
@@ -108,10 +108,10 @@ def evaluate(
         Denied: `untrusted`, naming what the model's files would import.
         Unavailable: the model's process died, or took longer or more memory than it may.
     """
-    with find_data(house, data) as found:
+    with find_data(desk, data) as found:
         table = read_table(found.path)
     rows = _Rows.of(table, how)
-    with opened(house, model, revision, how.trusted, _limits(how)) as asked:
+    with opened(desk, model, revision, how.trusted, _limits(how)) as asked:
         about = asked.runtime.about
         suite, why = how.suite, None
         if suite is None:
@@ -127,14 +127,14 @@ def evaluate(
     evaluation = Evaluation(
         id=0, model=identity[0], number=identity[1], suite=suite, data=how.name or found.name,
         data_digest=found.digest, target=how.target, rows=len(table), seed=how.seed,
-        created=datetime.fromtimestamp(0, UTC), who=house.author, code=_code(how),
+        created=datetime.fromtimestamp(0, UTC), who=desk.author, code=_code(how),
         measures=_measures(facts, how.seed), slices=rows.slices(facts, suite, how),
         latency=latency, size=identity[2], environment=_environment(about), notes=tuple(notes),
         group=how.group, has_outcomes=True, **_pictures(facts),
     )  # fmt: skip
     kept = kept_rows(facts.rows, found.digest)
     outcomes = (facts if kept is None else facts.take(kept)).outcomes()
-    return keep_evaluation(house, evaluation, outcomes)
+    return keep_evaluation(desk, evaluation, outcomes)
 
 
 @dataclass(frozen=True, slots=True)

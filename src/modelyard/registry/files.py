@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from modelyard.catalog.queries import blobs, refs
+from modelyard.catalog.queries import blobs
 from modelyard.core.digest import Digest
 from modelyard.core.globs import matches
 from modelyard.core.merge import EXECUTABLE, SYMLINK, Entry, is_hidden
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.catalog.queries.versions import VersionRow
     from modelyard.core.merge import Tree
+    from modelyard.registry.desk import Shelf
     from modelyard.registry.house import House
     from modelyard.store.fetch import Ahead
 
-__all__ = ["Contents", "checkout", "contents", "open_file", "tensor"]
+__all__ = ["Contents", "checked_out_branch", "checkout", "contents", "open_file", "tensor"]
 
 _BUFFER = 1 << 17
 
@@ -74,7 +75,7 @@ class Contents:
 def contents(house: House, model: str, revision: str | int | None) -> Contents:
     """Look up a version and read its tree."""
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         version = find_version(connection, row, revision)
     return contents_of(house, row, version)
 
@@ -88,24 +89,24 @@ def contents_of(house: House, model: ModelRow, version: VersionRow) -> Contents:
     return Contents(model, version, tree, rows)
 
 
-def open_file(house: House, found: Contents, path: str) -> BinaryIO:
+def open_file(shelf: Shelf, found: Contents, path: str) -> BinaryIO:
     """A seekable file object that fetches only what is read."""
     entry = found.tree.get(path)
     if entry is None:
         raise NotFound("no-file", f"{found.title} has no file {path}", hint="yard show lists them")
     if entry.inline is not None:
         return io.BytesIO(entry.inline)
-    raw = BlobFile(open_blob(house, found.blob(entry)))
+    raw = BlobFile(open_blob(shelf, found.blob(entry)))
     return cast("BinaryIO", io.BufferedReader(raw, _BUFFER))
 
 
-def tensor(house: House, found: Contents, name: str) -> np.ndarray:
+def tensor(shelf: Shelf, found: Contents, name: str) -> np.ndarray:
     """One tensor, by `name` or `file:name`."""
     matches_of = [
         (path, row, inspection, info)
         for path, entry in found.tree.items()
         if entry.inline is None and (row := found.blob(entry)).inspection_id is not None
-        for inspection in [inspection_of(house, row)]
+        for inspection in [inspection_of(shelf, row)]
         for info in inspection.tensors
         if name in (info.name, f"{path}:{info.name}")
     ]
@@ -117,17 +118,17 @@ def tensor(house: House, found: Contents, name: str) -> np.ndarray:
         files = ", ".join(sorted({path for path, *_ in matches_of}))
         raise InvalidInput("ambiguous-tensor", f"{name} is in {files}", hint="say FILE:TENSOR")
     path, row, inspection, info = matches_of[0]
-    with io.BufferedReader(BlobFile(open_blob(house, row)), _BUFFER) as file:
+    with io.BufferedReader(BlobFile(open_blob(shelf, row)), _BUFFER) as file:
         return read_tensor(cast("BinaryIO", file), path, inspection, info)
 
 
 def checkout(
-    house: House,
+    shelf: Shelf,
     found: Contents,
     dest: Path,
     globs: Sequence[str],
     report: Callable[[Progress], None],
-    revision: str | int | None,
+    branch: str | None = None,
 ) -> CheckedOut:
     """Write files into a folder, whole or not at all; what is there already stays."""
     started = time.monotonic()
@@ -135,7 +136,7 @@ def checkout(
     if globs and not wanted:
         raise NotFound("no-file", f"{found.title} has no file like {' '.join(globs)}")
     try:
-        writer = _Writer(house, found, dest, wanted, report)
+        writer = _Writer(shelf, found, dest, wanted, report)
         writer.run()
     except PermissionError as error:
         raise Denied("no-permission", f"{error.filename} can't be written") from None
@@ -148,7 +149,7 @@ def checkout(
         model=found.model.name,
         number=found.version.number,
         commit=found.version.commit_id.hex(),
-        branch=_branch(house, found, revision),
+        branch=branch,
         dest=str(dest),
         files=len(wanted),
         size=sum(entry.size for entry in wanted.values()),
@@ -156,14 +157,8 @@ def checkout(
     )
 
 
-def _branch(house: House, found: Contents, revision: str | int | None) -> str | None:
-    """The branch that was asked for by name, or that ends at this version."""
-    with house.catalog.read() as connection:
-        here = [
-            ref.name
-            for ref in refs.of_models(connection, [found.model.id])
-            if ref.kind == "branch" and ref.number == found.version.number
-        ]
+def checked_out_branch(here: Sequence[str], revision: str | int | None) -> str | None:
+    """The branch that was asked for by name, or the one that ends `here`."""
     if str(revision) in here:
         return str(revision)
     if revision is None or revision in ("latest", "HEAD"):
@@ -176,13 +171,13 @@ class _Writer:
 
     def __init__(
         self,
-        house: House,
+        shelf: Shelf,
         found: Contents,
         dest: Path,
         wanted: Tree,
         report: Callable[[Progress], None],
     ) -> None:
-        self._house = house
+        self._shelf = shelf
         self._found = found
         self._dest = dest
         self._wanted = wanted
@@ -199,7 +194,7 @@ class _Writer:
             room.mkdir()
             entries = (self._wanted[path] for path in missing)
             rows = [self._found.blob(entry) for entry in entries if entry.inline is None]
-            with blobs_ahead(self._house, rows) as ahead:
+            with blobs_ahead(self._shelf, rows) as ahead:
                 parts = {path: self._write(room, i, path, ahead) for i, path in enumerate(missing)}
             for path, part in parts.items():
                 place = self._dest / path
@@ -254,8 +249,8 @@ class _Writer:
                 write_all(descriptor, [entry.inline])
                 self._count(entry.size)
             else:
-                blob = open_blob(self._house, self._found.blob(entry), ahead)
-                blob.write_to(descriptor, self._house.pool, self._count)
+                blob = open_blob(self._shelf, self._found.blob(entry), ahead)
+                blob.write_to(descriptor, self._shelf.pool, self._count)
         finally:
             os.close(descriptor)
         return part

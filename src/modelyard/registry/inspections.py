@@ -13,7 +13,7 @@ from modelyard.formats.interface import Inspection
 
 if TYPE_CHECKING:
     from modelyard.catalog.queries.blobs import BlobRow
-    from modelyard.registry.house import House
+    from modelyard.registry.desk import Shelf
 
 __all__ = ["decode_inspection", "encode_inspection", "inspection_of"]
 
@@ -57,11 +57,11 @@ def decode_inspection(content: bytes) -> Inspection:
     )
 
 
-def inspection_of(house: House, blob: BlobRow) -> Inspection:
+def inspection_of(shelf: Shelf, blob: BlobRow) -> Inspection:
     """What is known of a stored blob."""
     if blob.inspection_id is None:
         return Inspection(blob.format)
-    row = house.index.rows([blob.inspection_id]).get(blob.inspection_id)
+    row = shelf.index.rows([blob.inspection_id]).get(blob.inspection_id)
     if row is None:
         raise Corrupt("chunk-lost", "the inspection of a file is not in the store")
-    return decode_inspection(house.reader.record(row))
+    return decode_inspection(shelf.reader.record(row))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
-from modelyard.core.globs import matches
 from modelyard.core.handles import Model
 from modelyard.core.manifest import Manifest, plain
 from modelyard.core.names import ModelName
@@ -27,6 +26,7 @@ from modelyard.registry import (
     views,
 )
 from modelyard.registry.house import House, create_house, is_empty, open_house
+from modelyard.registry.local_desk import LocalDesk
 from modelyard.registry.settings import CATALOG, STORE, Settings
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class LocalYard:
     def __init__(self, house: House) -> None:
         self.house = house
         self.url = str(house.root)
+        self.desk = LocalDesk(house)
 
     @classmethod
     def create(
@@ -166,8 +167,8 @@ class LocalYard:
         report = progress or _silent
         if not is_path:
             wrapping = saving.Wrapping(serializer=serializer, example=example, data=data)
-            return saving.commit_object(self.house, request, source, wrapping, report)
-        manifest = saving.with_data(self.house, request.manifest, data)
+            return saving.commit_object(self.desk, request, source, wrapping, report)
+        manifest = saving.with_data(self.desk, request.manifest, data)
         return commit.commit(self.house, replace(request, manifest=manifest), report)
 
     def update(
@@ -194,7 +195,7 @@ class LocalYard:
             target=target, epochs=epochs, seed=seed,
         )  # fmt: skip
         return update(
-            self.house, model, revision, changes,
+            self.desk, model, revision, changes,
             branch=branch, message=message, trusted=trusted, author=self.house.author,
             report=progress or _silent,
         )  # fmt: skip
@@ -268,7 +269,10 @@ class LocalYard:
         files: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
     ) -> CheckedOut:
-        return _checkout(self, model, revision, Path(dest).expanduser(), files, progress or _silent)
+        return checkout.write_out(
+            self.desk, self.url, model, revision, Path(dest).expanduser(), files,
+            progress or _silent,
+        )  # fmt: skip
 
     def open(self, model: str, revision: Rev, path: str) -> BinaryIO:
         return files.open_file(self.house, files.contents(self.house, model, revision), path)
@@ -286,8 +290,8 @@ class LocalYard:
         into: object = None,
     ) -> Any:
         if isolated:
-            return saving.load_isolated(self.house, model, revision, trusted)
-        return saving.load(self.house, model, revision, trusted, into).obj
+            return saving.load_isolated(self.desk, model, revision, trusted)
+        return saving.load(self.desk, model, revision, trusted, into).obj
 
     # -- refs ------------------------------------------------------------------------------------
 
@@ -353,7 +357,7 @@ class LocalYard:
             target=target, suite=suite, slices=slices, group=group, name=name, trusted=trusted,
             timeout=timeout, memory=memory, seed=seed, code=code_of_caller() or {},
         )  # fmt: skip
-        return evaluate(self.house, model, revision, data, how, report=progress or _silent)
+        return evaluate(self.desk, model, revision, data, how, report=progress or _silent)
 
     def evaluations(self, model: str, revision: Rev = None) -> Iterator[Evaluation]:
         return reports.evaluations(self.house, model, revision)
@@ -494,21 +498,6 @@ class LocalYard:
         from modelyard.registry.transfer.importing import import_version
 
         return import_version(self.house, _absolute(file), model)
-
-
-def _checkout(
-    yard: LocalYard,
-    model: str,
-    revision: Rev,
-    dest: Path,
-    globs: Sequence[str],
-    report: Callable[[Progress], None],
-) -> CheckedOut:
-    found = files.contents(yard.house, model, revision)
-    done = files.checkout(yard.house, found, dest, globs, report, revision)
-    digests = {p: e.digest.hex for p, e in found.tree.items() if not globs or matches(p, globs)}
-    checkout.remember(dest, yard.url, done, digests, whole=not globs)
-    return done
 
 
 @contextmanager

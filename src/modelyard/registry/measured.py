@@ -71,11 +71,13 @@ class WantedData:
     @classmethod
     def of(cls, house: House, data: str | Path) -> WantedData:
         """A path, a dataset with or without revision, or a digest."""
+        from modelyard.registry.local_desk import LocalDesk
+
         text = str(data)
         if _DIGEST.fullmatch(text):
             return cls(text, text)
         try:
-            (named,) = name_data(house, data).values()
+            (named,) = name_data(LocalDesk(house), data).values()
         except (NotFound, OSError):
             return cls(text, None)
         return cls(text, str(named).rpartition("sha256:")[2])

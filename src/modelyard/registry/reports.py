@@ -14,7 +14,7 @@ from modelyard.catalog.queries import reports, versions
 from modelyard.core.evaluation import Evaluation, Measure, Report, ReportKind
 from modelyard.core.explanation import Explanation
 from modelyard.core.zstd import decompressed
-from modelyard.errors import Corrupt, InvalidInput
+from modelyard.errors import Corrupt, InvalidInput, NotFound
 from modelyard.registry.data import DataName, find_data
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_model, find_version, moment
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.reports import ReportRow
+    from modelyard.registry.desk import Desk
     from modelyard.registry.house import House
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "evaluations",
     "keep_evaluation",
     "keep_report",
+    "outcomes_of",
     "put_report",
+    "readable_reports",
     "report_of",
     "reports_of",
 ]
@@ -109,14 +112,14 @@ def put_report(
 
 
 def keep_evaluation(
-    house: House, evaluation: Evaluation, outcomes: Mapping[str, np.ndarray] | None
+    desk: Desk, evaluation: Evaluation, outcomes: Mapping[str, np.ndarray] | None
 ) -> Evaluation:
     """Keep an evaluation; gives it with the number and time that it has from now on."""
     content = msgspec.to_builtins(evaluation)
     for name in _IDENTITY:
         del content[name]
-    report = keep_report(
-        house, evaluation.model, evaluation.number, "evaluation", content,
+    report = desk.keep_report(
+        evaluation.model, evaluation.number, "evaluation", content,
         data=DataName(evaluation.data, evaluation.data_digest), suite=evaluation.suite,
         outcomes=outcomes,
     )  # fmt: skip
@@ -128,16 +131,16 @@ def reports_of(
 ) -> Iterator[Report]:
     """Reports of a version, or of all that live, newest first."""
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         if revision is None:
             rows = reports.of_model(connection, row.id, kind)
         else:
             version = find_version(connection, row, revision)
             rows = reports.of_version(connection, version.id, kind)
-    return _readable(row.name, rows)
+    return readable_reports(row.name, rows)
 
 
-def _readable(model: str, rows: Iterable[ReportRow]) -> Iterator[Report]:
+def readable_reports(model: str, rows: Iterable[ReportRow]) -> Iterator[Report]:
     """One bad row must not hide the others."""
     for row in rows:
         with suppress(Corrupt):
@@ -151,6 +154,18 @@ def evaluations(
     for report in reports_of(house, model, revision, "evaluation"):
         with suppress(Corrupt):
             yield evaluation_of(report)
+
+
+def outcomes_of(house: House, model: str, number: int) -> bytes:
+    """The rows behind a report, as `encode_outcomes` packs them. NotFound: `no-outcomes`."""
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        found: dict[int, bytes] = {}
+        if reports.has(connection, row.id, number):
+            found = reports.outcomes_of(connection, [number])
+    if number not in found:
+        raise NotFound("no-outcomes", f"{row.name} has no report {number} with outcomes")
+    return found[number]
 
 
 def report_of(model: str, row: ReportRow) -> Report:
@@ -251,5 +266,7 @@ def _named(house: House, data: DataName | str | Path | None) -> DataName:
         return DataName("", "")
     if isinstance(data, DataName):
         return data
-    with find_data(house, data) as found:
+    from modelyard.registry.local_desk import LocalDesk
+
+    with find_data(LocalDesk(house), data) as found:
         return DataName(found.name, found.digest)

@@ -14,9 +14,7 @@ from modelyard.core.manifest import Manifest
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
 from modelyard.frameworks import Saved, claim, framework_of, named, serializer_of
-from modelyard.registry.commit import Request, commit
 from modelyard.registry.data import name_data
-from modelyard.registry.files import contents
 from modelyard.registry.publish import manifest_of
 from modelyard.registry.version_files import VersionFiles
 
@@ -25,8 +23,9 @@ if TYPE_CHECKING:
 
     from modelyard.core.version import Committed, Progress
     from modelyard.frameworks import Framework
+    from modelyard.registry.commit import Request
+    from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
-    from modelyard.registry.house import House
 
 __all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "stored", "with_data"]
 
@@ -50,7 +49,7 @@ class Wrapping:
 
 
 def commit_object(
-    house: House,
+    desk: Desk,
     request: Request,
     obj: object,
     wrapping: Wrapping,
@@ -68,10 +67,10 @@ def commit_object(
     with tempfile.TemporaryDirectory(prefix="yard-save-") as place:
         folder = Path(place)
         saved = framework.save(obj, folder, serializer, wrapping.example)
-        manifest = _manifest(house, framework, obj, saved, folder, request.manifest, wrapping)
+        manifest = _manifest(desk, framework, obj, saved, folder, request.manifest, wrapping)
         keep = request.keep or _is_card
         whole = replace(request, source=folder, manifest=manifest, keep=keep)
-        return commit(house, whole, report)
+        return desk.commit(whole, report)
 
 
 def _is_card(path: str) -> bool:
@@ -80,7 +79,7 @@ def _is_card(path: str) -> bool:
 
 
 def _manifest(
-    house: House,
+    desk: Desk,
     framework: Framework,
     obj: object,
     saved: Saved,
@@ -90,7 +89,7 @@ def _manifest(
 ) -> Manifest:
     from modelyard.registry.origin import code_of_caller, environment
 
-    given = with_data(house, given, wrapping.data)
+    given = with_data(desk, given, wrapping.data)
     optimizer = {f"optimizer.{key}": value for key, value in framework.optimizer(obj).items()}
     signature = framework.signature(obj, wrapping.example)
     lines = framework.structure(obj)
@@ -133,11 +132,11 @@ def _length(content: object) -> int:
     return len(json.dumps(content, ensure_ascii=False, default=str).encode())
 
 
-def with_data(house: House, manifest: Manifest, data: object) -> Manifest:
+def with_data(desk: Desk, manifest: Manifest, data: object) -> Manifest:
     """The manifest of something that was trained on `data`; see `data.name_data`."""
     if data is None:
         return manifest
-    named_data = name_data(house, data)
+    named_data = name_data(desk, data)
     edges = [
         LineageEdge("trained-on", data.name).encode()
         for data in named_data.values()
@@ -162,7 +161,7 @@ class Loaded:
 
 
 def load(
-    house: House,
+    desk: Desk,
     model: str,
     revision: str | int | None,
     trusted: Any = None,
@@ -174,7 +173,7 @@ def load(
         Unsupported: `no-framework`: no framework can load these files.
     """
     trust = Trust.of(trusted)
-    with stored(house, model, revision) as version:
+    with stored(desk, model, revision) as version:
         saved = version.saved
         framework = named(saved.framework)
         obj = framework.load(version.files, saved, trust, into)
@@ -193,20 +192,20 @@ class Stored:
 
 
 @contextmanager
-def stored(house: House, model: str, revision: str | int | None) -> Iterator[Stored]:
+def stored(desk: Desk, model: str, revision: str | int | None) -> Iterator[Stored]:
     """Look up a version, and how it is loaded. Unsupported: `no-framework`."""
-    found = contents(house, model, revision)
+    found = desk.contents(model, revision)
     manifest = manifest_of(found.all_files)
-    with VersionFiles(house, found) as files:
+    with VersionFiles(desk, found) as files:
         saved = Saved.decode(manifest.saved) if manifest.saved else claim(files)
         yield Stored(found, manifest, files, saved)
 
 
-def load_isolated(house: House, model: str, revision: str | int | None, trusted: Any) -> Any:
+def load_isolated(desk: Desk, model: str, revision: str | int | None, trusted: Any) -> Any:
     """A proxy to the object of a version, which lives in a child that can do nothing else."""
     from modelyard.runtimes.isolated import isolate
 
     trust = Trust.of(trusted)
-    with stored(house, model, revision) as version:
+    with stored(desk, model, revision) as version:
         signature = version.manifest.signature
         return isolate(version.files.folder(), version.saved, trust=trust, signature=signature)

@@ -15,10 +15,8 @@ from modelyard.core.table import Table
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
-from modelyard.registry.branching import branch_of
-from modelyard.registry.commit import Request, commit
+from modelyard.registry.commit import Request
 from modelyard.registry.data import DataName, find_data, name_data
-from modelyard.registry.files import contents
 from modelyard.registry.publish import manifest_of
 from modelyard.registry.saving import Wrapping, commit_object, load
 from modelyard.registry.version_files import VersionFiles
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from modelyard.core.version import Committed, Progress
+    from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
-    from modelyard.registry.house import House
     from modelyard.registry.saving import Loaded
 
 __all__ = ["Changes", "update"]
@@ -87,7 +85,7 @@ class Changes:
 
 
 def update(
-    house: House,
+    desk: Desk,
     model: str,
     revision: str | int | None,
     changes: Changes,
@@ -102,11 +100,11 @@ def update(
 
     Metrics do not come along: the new version has not been measured.
     """
-    found = contents(house, model, revision)
+    found = desk.contents(model, revision)
     if changes.is_of_tensors and _is_weights(found):
-        return _rewritten(house, found, changes, branch, message, author, report)
-    target_branch = _branch(house, found, branch)  # before anything is trained
-    loaded = load(house, found.model.name, found.version.number, trusted)
+        return _rewritten(desk, found, changes, branch, message, author, report)
+    target_branch = desk.branch_for(found, branch)  # before anything is trained
+    loaded = load(desk, found.model.name, found.version.number, trusted)
     before = loaded.framework.params(loaded.obj)
     obj, notes = _changed(loaded, changes, Trust.of(trusted))
     notes = (*notes, *_waiting(loaded, changes))
@@ -114,7 +112,7 @@ def update(
     named: DataName | None = None
     if changes.fit is not None:
         with ExitStack() as stack:
-            table, target, named = _training_data(house, changes, stack)
+            table, target, named = _training_data(desk, changes, stack)
             obj = loaded.framework.fit(obj, table, target, epochs=changes.epochs, seed=changes.seed)
         example = table.take(slice(0, _EXAMPLE))
         notes = (*notes, f"fitted on {len(table):,} rows of {named.name}")
@@ -131,7 +129,7 @@ def update(
         branch=target_branch, parent=found.version.number,
         manifest=_remaining(loaded, before, changes), keep=_beside(loaded),
     )  # fmt: skip
-    done = commit_object(house, request, obj, wrapping, report)
+    done = commit_object(desk, request, obj, wrapping, report)
     return replace(done, notes=notes)
 
 
@@ -143,7 +141,7 @@ def _is_weights(found: Contents) -> bool:
 
 
 def _rewritten(
-    house: House,
+    desk: Desk,
     found: Contents,
     changes: Changes,
     branch: str | None,
@@ -157,20 +155,14 @@ def _rewritten(
     old = manifest_of(found.all_files)
     edge = LineageEdge("updated-from", found.title).encode()
     manifest = Manifest(params=old.params, data=old.data, lineage=(edge, *old.lineage))
-    with VersionFiles(house, found) as files, TemporaryDirectory(prefix="yard-save-") as place:
+    with VersionFiles(desk, found) as files, TemporaryDirectory(prefix="yard-save-") as place:
         notes = rewrite(files, changes.structure, Path(place))
         request = Request(
             model=ModelName(found.model.name), source=Path(place), author=author,
             message=message or changes.sentence(None), manifest=manifest,
-            branch=_branch(house, found, branch), parent=found.version.number,
+            branch=desk.branch_for(found, branch), parent=found.version.number,
         )  # fmt: skip
-        return replace(commit(house, request, report), notes=notes)
-
-
-def _branch(house: House, found: Contents, wanted: str | None) -> str:
-    with house.catalog.read() as connection:
-        name = branch_of(connection, found.model, found.version, wanted, option="--branch")
-    return name.text
+        return replace(desk.commit(request, report), notes=notes)
 
 
 def _changed(loaded: Loaded, changes: Changes, trust: Trust) -> tuple[Any, tuple[str, ...]]:
@@ -196,14 +188,14 @@ def _waiting(loaded: Loaded, changes: Changes) -> tuple[str, ...]:
     return (f"{', '.join(names)} will count when it is fitted: --fit DATA does it",)
 
 
-def _training_data(house: House, changes: Changes, stack: ExitStack) -> tuple[Table, Any, DataName]:
+def _training_data(desk: Desk, changes: Changes, stack: ExitStack) -> tuple[Table, Any, DataName]:
     """Inputs, target, and which data that is: named once, as it was read."""
     data = changes.fit
     if isinstance(data, str | Path):
-        found = stack.enter_context(find_data(house, data))
+        found = stack.enter_context(find_data(desk, data))
         table, name = read_table(found.path), found.data
     else:
-        [name] = name_data(house, {"train": data}).values()
+        [name] = name_data(desk, {"train": data}).values()
         if isinstance(data, tuple) and len(data) == 2:
             return Table.of(data[0]), data[1], name
         table = Table.of(data)

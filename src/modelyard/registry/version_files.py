@@ -15,8 +15,8 @@ from modelyard.registry.files import checkout, open_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modelyard.registry.desk import Shelf
     from modelyard.registry.files import Contents
-    from modelyard.registry.house import House
 
 __all__ = ["VersionFiles"]
 
@@ -27,8 +27,8 @@ _WHOLE = 64 << 20
 class VersionFiles:
     """`frameworks.Files` over a stored version; use it in a `with` statement."""
 
-    def __init__(self, house: House, found: Contents) -> None:
-        self._house = house
+    def __init__(self, shelf: Shelf, found: Contents) -> None:
+        self._shelf = shelf
         self._found = found
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -51,16 +51,16 @@ class VersionFiles:
         entry = self._found.tree.get(path)
         if entry is not None and entry.size <= _WHOLE:
             return io.BytesIO(self.read(path))
-        return open_file(self._house, self._found, path)
+        return open_file(self._shelf, self._found, path)
 
     def read(self, path: str) -> bytes:
         entry = self._found.tree.get(path)
         if entry is not None and entry.mode == SYMLINK:
             raise _link(path)
         if entry is None or entry.inline is not None:
-            return open_file(self._house, self._found, path).read()
-        blob = open_blob(self._house, self._found.blob(entry))
-        return blob.read_all(self._house.pool).tobytes()
+            return open_file(self._shelf, self._found, path).read()
+        blob = open_blob(self._shelf, self._found.blob(entry))
+        return blob.read_all(self._shelf.pool).tobytes()
 
     def folder(self) -> Path:
         for path, entry in self._found.tree.items():
@@ -68,9 +68,8 @@ class VersionFiles:
                 raise _link(path)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="yard-load-")
-            number = self._found.version.number
             place = Path(self._folder.name)
-            checkout(self._house, self._found, place, (), lambda _: None, number)
+            checkout(self._shelf, self._found, place, (), lambda _: None)
         return Path(self._folder.name)
 
 

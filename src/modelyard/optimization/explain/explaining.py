@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,23 +18,35 @@ from modelyard.optimization.explain.importance import dependence_of, importances
 from modelyard.registry.answers import check_target
 from modelyard.registry.asking import opened
 from modelyard.registry.data import DataName, find_data
-from modelyard.registry.reports import keep_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from modelyard.core.evaluation import Report
     from modelyard.core.trust import TrustAll
-    from modelyard.registry.local import LocalYard
+    from modelyard.registry.desk import Desk
 
 __all__ = ["explain", "explanations"]
+
+
+class WorkingYard(Protocol):
+    """A yard, here or on a server, and its desk."""
+
+    @property
+    def desk(self) -> Desk: ...
+
+    def reports(
+        self, model: str, revision: str | int | None = None, kind: str | None = None
+    ) -> Iterator[Report]: ...
+
 
 KIND = "explanation"
 """As `Yard.reports` knows it."""
 
 
 def explain(
-    yard: LocalYard,
+    yard: WorkingYard,
     model: str,
     revision: str | int | None = None,
     *,
@@ -71,11 +83,11 @@ def explain(
             "bad-explain", f"can't explain with rows={rows}, repeats={repeats}, points={points}",
             hint="2 or more rows and points, 1 or more repeats",
         )  # fmt: skip
-    with find_data(yard.house, data) as found:
+    with find_data(yard.desk, data) as found:
         table = read_table(found.path)
     inputs, truth = _drawn(table, target, rows, seed)
     told = progress or (lambda _: None)
-    with opened(yard.house, model, revision, trusted) as version:
+    with opened(yard.desk, model, revision, trusted) as version:
         runtime = version.runtime
         named = runtime.about.features
         flat = _flat(inputs if named is None else inputs.known(named))
@@ -103,15 +115,15 @@ def explain(
             expected=dict(zip(asked.names, map(float, expected), strict=True)),
             versions=versions,
         )  # fmt: skip
-    keep_report(
-        yard.house, explanation.model, explanation.number, KIND, asdict(explanation),
+    yard.desk.keep_report(
+        explanation.model, explanation.number, KIND, asdict(explanation),
         data=DataName(found.name, found.digest),
     )  # fmt: skip
     return explanation
 
 
 def explanations(
-    yard: LocalYard, model: str, revision: str | int | None = None
+    yard: WorkingYard, model: str, revision: str | int | None = None
 ) -> Iterator[Explanation]:
     """What was explained of a version, newest first; what can't be read is skipped."""
     for report in yard.reports(model, revision, KIND):
