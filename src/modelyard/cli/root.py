@@ -43,6 +43,7 @@ COMMANDS = {
     "log": Entry("look", "Look", "Show the history of a model as a graph."),
     "diff": Entry("look", "Look", "Show what differs between two versions, tensor by tensor."),
     "cat": Entry("look", "Look", "Write one file of a version to stdout."),
+    "events": Entry("events", "Look", "List what happened, or follow what happens."),
     "evaluate": Entry(
         "evaluate", "Measure", "Measure a version on data, and keep the result with it."
     ),
@@ -78,6 +79,7 @@ COMMANDS = {
     "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
     "up": Entry("server", "Serve", "Serve your yard on this machine."),
     "server": Entry("server", "Serve", "Serve a yard in production, behind a proxy."),
+    "webhook": Entry("events", "Serve", "Tell other services of events."),
     "completion": Entry("completion", "Keep", "Print the completion script for a shell."),
 }
 

@@ -48,7 +48,7 @@ class HookChangeBody(BaseModel):
 
 @routes.get("/hooks", needs=SIGNED_IN, answers=list[Hook])
 def list_hooks(ask: Ask) -> list[Hook]:
-    """Webhooks that the caller looks after: as maintainer of their models, as admin those of `*`."""
+    """Webhooks that the caller looks after: as maintainer of the models, as admin those of `*`."""
     return hooks.all_hooks(ask.house)
 
 
