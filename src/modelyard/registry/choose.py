@@ -83,7 +83,7 @@ def choose(
     wishes = parse_wishes(where)
     wanted = None if data is None else WantedData.of(house, data)
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         there = _field(connection, row, metric, wanted)
         _check_alias(connection, row, alias)
         reasons = _reasons(house, connection, there, metric, wishes)

@@ -71,7 +71,7 @@ def compare(
     """
     wanted = None if data is None else WantedData.of(house, data)
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         found = [find_version(connection, row, revision).number for revision in revisions]
         numbers = list(dict.fromkeys(found))
         known = known_evaluations(connection, row.name, row.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, versions
+from modelyard.catalog.queries.readable import readable
 from modelyard.catalog.queries.search import search as search_versions
 from modelyard.catalog.queries.search_documents import index_labels
 from modelyard.core.query import parse_query
@@ -24,13 +25,15 @@ _LARGEST_PAGE = 1000
 
 
 def search(house: House, query: str, limit: int, after: str | None) -> Page:
-    """Versions that fit a query, newest first unless it sorts."""
+    """Versions that fit a query, newest first unless it sorts; of models that one may read."""
     if not 0 < limit <= _LARGEST_PAGE:
         raise InvalidInput("bad-limit", f"a page has 1 to {_LARGEST_PAGE} items, not {limit}")
     parsed = parse_query(query)
     with house.catalog.read() as connection:
         now = house.catalog.now(connection)
-        ids, following = search_versions(connection, parsed, limit=limit, after=after, now=now)
+        ids, following = search_versions(
+            connection, parsed, limit=limit, after=after, now=now, only=readable(house.caller)
+        )
         rows = versions.by_ids(connection, ids)
         infos = version_infos(connection, [rows[key] for key in ids if key in rows])
     return Page(tuple(infos), following)
@@ -66,6 +69,6 @@ def label(
 
 def _labels(house: House, model: str, revision: str | int | None) -> Mapping[str, str]:
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         number = 0 if revision is None else find_version(connection, row, revision).number
         return labels.of_model(connection, row.id, number)

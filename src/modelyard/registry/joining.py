@@ -47,7 +47,7 @@ def revert(house: House, model: str, revision: str | int | None, branch: str | N
     """A new version on the branch whose content is that of an old one."""
     started = time.monotonic()
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         old = find_version(connection, row, revision)
         name = RefName.parse(MAIN if branch is None else branch)
         tip = _tip(connection, row, name)
@@ -70,7 +70,7 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
     started = time.monotonic()
     name = RefName.parse(into)
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         theirs = find_version(connection, row, source)
         ours = _tip(connection, row, name)
         rows = {v.number: v for v in versions.all_of(connection, row.id)}

@@ -105,7 +105,7 @@ class Journal:
     def model(self, name: str) -> ModelRow:
         """The living model of this name, held until the end: what is read of it now stays."""
         while True:
-            found = find_model(self.connection, name)
+            found = find_model(self.connection, name, self._house.caller)
             row = self.hold(found.id)
             if (row.name, row.deleted) == (found.name, 0):
                 return row

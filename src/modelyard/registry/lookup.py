@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, models, refs, versions
+from modelyard.catalog.queries.readable import readable
 from modelyard.core.names import (
     MAIN,
     ByCommit,
@@ -28,25 +29,44 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.catalog.queries.versions import VersionRow
+    from modelyard.core.access import Caller
 
-__all__ = ["find_any_version", "find_model", "find_version", "moment", "ref_info", "version_infos"]
+__all__ = [
+    "find_any_version",
+    "find_model",
+    "find_version",
+    "moment",
+    "ref_info",
+    "refs_of",
+    "version_infos",
+]
 
 
 def moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
-def find_model(connection: sa.Connection, name: str) -> ModelRow:
-    """The living model of this name, or one that was renamed from it."""
+def find_model(connection: sa.Connection, name: str, caller: Caller | None = None) -> ModelRow:
+    """The living model of this name, or one that was renamed from it.
+
+    Args:
+        caller: Who asks: the hint names one that is like it, of those that they may read.
+    """
     row = models.by_name(connection, ModelName.parse(name).text)
     if row is not None:
         return row
     if models.deleted_by_name(connection, name) is not None:
         raise NotFound("model-deleted", f"{name} was deleted", hint=f"yard restore {name}")
-    known = [row.name for row in models.listed(connection, deleted=False)]
-    near = difflib.get_close_matches(name, known, 1)
+    near: list[str] = []
+    if caller is not None:
+        known = models.listed(connection, deleted=False, where=readable(caller), limit=_NEAR)
+        near = difflib.get_close_matches(name, [row.name for row in known], 1)
     hint = f"did you mean {near[0]}? (yard list shows all)" if near else "yard list shows all"
     raise NotFound("no-model", f"no model named {name}", hint=hint)
+
+
+_NEAR = 2000
+"""Names that are compared with one that is not there: more take too long."""
 
 
 def find_version(
@@ -155,3 +175,12 @@ def ref_info(
         commit = row.commit_id.hex() if row else ""
         infos.append(RefInfo(ref.name, ref.kind, ref.number, commit))
     return tuple(infos)
+
+
+def refs_of(connection: sa.Connection, ids: Iterable[int]) -> dict[int, tuple[RefInfo, ...]]:
+    """All refs of these models by name, by the model's id."""
+    found: dict[int, list[RefInfo]] = {}
+    for ref, commit in refs.commits_of(connection, ids):
+        info = RefInfo(ref.name, ref.kind, ref.number, commit)
+        found.setdefault(ref.model_id, []).append(info)
+    return {key: tuple(infos) for key, infos in found.items()}

@@ -68,7 +68,7 @@ def mix(
     """Mix, store, publish. Until the last step nothing that was done can be seen."""
     started = time.monotonic()
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         found = [find_version(connection, row, source) for source in sources]
         check_different(found)
         below = base_of(connection, row, found, base) if wish.needs_base else None

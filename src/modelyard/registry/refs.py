@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import audit, refs, versions
 from modelyard.core.names import RefName
 from modelyard.core.version import RefInfo, RefKind, RefMove
 from modelyard.errors import Conflict, NotFound
+from modelyard.registry.access.guards import check_in
 from modelyard.registry.journal import Journal, in_journal
-from modelyard.registry.lookup import find_model, find_version, moment, ref_info
+from modelyard.registry.lookup import find_model, find_version, moment, ref_info, refs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +22,39 @@ if TYPE_CHECKING:
     from modelyard.core.version import RefKind
     from modelyard.registry.house import House
 
-__all__ = ["all_refs", "create", "delete", "move_alias", "move_ref", "reflog", "rollback"]
+__all__ = [
+    "ANYWHERE", "SOMEWHERE", "Expected", "all_refs", "create", "delete", "move_alias", "move_ref",
+    "one", "reflog", "reflog_page", "rollback",
+]  # fmt: skip
+
+
+class Place(Enum):
+    """Where a ref may be for a change to go on, if not at one version."""
+
+    ANYWHERE = "anywhere, or not there"
+    SOMEWHERE = "there"
+
+
+ANYWHERE, SOMEWHERE = Place.ANYWHERE, Place.SOMEWHERE
+Expected = int | Place | None
+"""A version's number; None if the ref must not be there."""
 
 
 def all_refs(house: House, model: str) -> tuple[RefInfo, ...]:
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
-        return ref_info(connection, row, refs.of_models(connection, [row.id]))
+        row = find_model(connection, model, house.caller)
+        return refs_of(connection, [row.id]).get(row.id, ())
+
+
+def one(house: House, model: str, name: str) -> RefInfo:
+    """One branch, tag or alias. NotFound: `no-ref`."""
+    ref = RefName.parse(name)
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        there = refs.get(connection, row.id, ref.text)
+        if there is None:
+            raise _no_ref(row, ref)
+        return ref_info(connection, row, [there])[0]
 
 
 def create(
@@ -41,14 +69,22 @@ def create(
         there = refs.get(journal.connection, row.id, ref.text)
         if there is not None:
             raise _exists(row, there)
+        check_in(journal.connection, house.caller, row.name, ref.text, version.number)
         return move_ref(house, journal, row, ref.text, kind, None, version.number, kind)
 
     info: RefInfo = in_journal(house, work)
     return info
 
 
-def move_alias(house: House, model: str, name: str, revision: str | int | None) -> RefInfo:
-    """Point an alias, new or not, at a version."""
+def move_alias(
+    house: House,
+    model: str,
+    name: str,
+    revision: str | int | None,
+    *,
+    expected: Expected = ANYWHERE,
+) -> RefInfo:
+    """Point an alias, new or not, at a version. Conflict: `stale`."""
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
@@ -57,6 +93,8 @@ def move_alias(house: House, model: str, name: str, revision: str | int | None) 
         there = refs.get(journal.connection, row.id, ref.text)
         if there is not None and there.kind != "alias":
             raise _exists(row, there)
+        _check_expected(row, ref, there, expected)
+        check_in(journal.connection, house.caller, row.name, ref.text, version.number)
         old = None if there is None else there.number
         return move_ref(house, journal, row, ref.text, "alias", old, version.number, "alias")
 
@@ -64,8 +102,15 @@ def move_alias(house: House, model: str, name: str, revision: str | int | None) 
     return info
 
 
-def rollback(house: House, model: str, name: str, to: str | int | None) -> RefInfo:
-    """Point an alias back to where it pointed before, or to `to`."""
+def rollback(
+    house: House,
+    model: str,
+    name: str,
+    to: str | int | None,
+    *,
+    expected: Expected = ANYWHERE,
+) -> RefInfo:
+    """Point an alias back to where it pointed before, or to `to`. Conflict: `stale`."""
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
@@ -78,10 +123,12 @@ def rollback(house: House, model: str, name: str, to: str | int | None) -> RefIn
                 f"{row.name} has no alias {ref}",
                 hint=f"yard alias {row.name} {ref} REV",
             )
+        _check_expected(row, ref, there, expected)
         if to is not None:
             target = find_version(connection, row, to).number
         else:
             target = _before(connection, row, there)
+        check_in(connection, house.caller, row.name, ref.text, target)
         return move_ref(house, journal, row, ref.text, "alias", there.number, target, "rollback")
 
     info: RefInfo = in_journal(house, work)
@@ -108,15 +155,17 @@ def _before(connection: sa.Connection, model: ModelRow, alias: refs.RefRow) -> i
     )  # fmt: skip
 
 
-def delete(house: House, model: str, name: str) -> RefInfo:
-    """Forget a ref; the version stays."""
+def delete(house: House, model: str, name: str, *, expected: Expected = ANYWHERE) -> RefInfo:
+    """Forget a ref; the version stays. Conflict: `stale`."""
     ref = RefName.parse(name)
 
     def work(journal: Journal) -> RefInfo:
         row = journal.model(model)
         there = refs.get(journal.connection, row.id, ref.text)
         if there is None:
-            raise NotFound("no-ref", f"{row.name} has no branch, tag or alias {ref}")
+            raise _no_ref(row, ref)
+        _check_expected(row, ref, there, expected)
+        check_in(journal.connection, house.caller, row.name, ref.text, None)
         (info,) = ref_info(journal.connection, row, [there])
         move_ref(house, journal, row, ref.text, there.kind, there.number, None, "delete")
         return info
@@ -162,7 +211,7 @@ def apply_move(
 def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:
     """Every move, newest first."""
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         moves = audit.moves(connection, row.id, RefName.parse(name).text if name else None)
     for move in moves:
         yield RefMove(
@@ -174,6 +223,35 @@ def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:
             moment(move.time),
             move.action,
         )
+
+
+def reflog_page(
+    house: House, model: str, name: str | None, *, before: int | None, limit: int
+) -> tuple[list[RefMove], int | None]:
+    """Moves, newest first, and what to give as `before` for those that follow."""
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        ref = RefName.parse(name).text if name else None
+        found = audit.moves_page(connection, row.id, ref, before=before, limit=limit + 1)
+    moves = [
+        RefMove(move.ref, move.kind, move.old, move.new, move.who, moment(move.time), move.action)
+        for _, move in found[:limit]
+    ]
+    return moves, found[limit - 1][0] if len(found) > limit else None
+
+
+def _check_expected(
+    model: ModelRow, ref: RefName, there: refs.RefRow | None, expected: Expected
+) -> None:
+    number = None if there is None else there.number
+    if expected in (ANYWHERE, number) or (expected is SOMEWHERE and number is not None):
+        return
+    where = "is not there" if number is None else f"is at version {number}"
+    raise Conflict("stale", f"{ref} of {model.name} {where}", hint="look, then try again")
+
+
+def _no_ref(model: ModelRow, ref: RefName) -> NotFound:
+    return NotFound("no-ref", f"{model.name} has no branch, tag or alias {ref}")
 
 
 def _exists(model: ModelRow, there: refs.RefRow) -> Conflict:

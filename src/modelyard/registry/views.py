@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import labels, models, refs, versions
+from modelyard.catalog.queries import labels, models, versions
+from modelyard.catalog.queries.readable import readable
 from modelyard.core.lineage import LineageEdge, ancestors
 from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
 from modelyard.errors import InvalidInput
@@ -13,11 +14,11 @@ from modelyard.formats import Inspection, inspect
 from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import Contents, contents, open_file
 from modelyard.registry.inspections import inspection_of
-from modelyard.registry.lookup import find_model, find_version, moment, ref_info, version_infos
+from modelyard.registry.lookup import find_model, find_version, moment, refs_of, version_infos
 from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -25,63 +26,65 @@ if TYPE_CHECKING:
     from modelyard.core.version import VersionInfo
     from modelyard.registry.house import House
 
-__all__ = ["describe", "list_models", "log", "model_info", "resolve"]
+__all__ = [
+    "describe", "info_of", "list_models", "log", "model_info", "model_infos", "resolve",
+]  # fmt: skip
 
 _PAGE = 500
 
 
 def list_models(house: House, *, deleted: bool) -> Iterator[ModelInfo]:
+    """Those that whoever asks may read, by name."""
     with house.catalog.read() as connection:
-        rows = list(models.listed(connection, deleted=deleted))
-        totals = models.totals(connection)
-        label_map = labels.of_models(connection, [row.id for row in rows], [0])
-        infos = [
-            _model_info(connection, row, totals.get(row.id, (0, 0, 0))[0],
-                        label_map.get((row.id, 0), {}))
-            for row in rows
-        ]  # fmt: skip
+        rows = list(models.listed(connection, deleted=deleted, where=readable(house.caller)))
+        infos = model_infos(connection, rows)
     yield from infos
 
 
 def model_info(house: House, model: str) -> ModelInfo:
     with house.catalog.read() as connection:
-        return info_of(connection, find_model(connection, model))
+        return info_of(connection, find_model(connection, model, house.caller))
 
 
 def info_of(connection: sa.Connection, row: ModelRow) -> ModelInfo:
-    count = models.totals(connection).get(row.id, (0, 0, 0))[0]
-    return _model_info(connection, row, count, labels.of_model(connection, row.id, 0))
+    return model_infos(connection, [row])[0]
 
 
-def _model_info(
-    connection: sa.Connection, row: ModelRow, count: int, own_labels: dict[str, str]
-) -> ModelInfo:
-    latest = versions.latest(connection, row.id)
-    return ModelInfo(
-        name=row.name,
-        kind="dataset" if row.kind == "dataset" else "model",
-        description=row.description,
-        created=moment(row.created),
-        updated=moment(row.updated),
-        versions=count,
-        latest=latest.number if latest else None,
-        size=latest.size if latest else 0,
-        refs=ref_info(connection, row, refs.of_models(connection, [row.id])),
-        labels=own_labels,
-        deleted=moment(row.deleted) if row.deleted else None,
-    )
+def model_infos(connection: sa.Connection, rows: Sequence[ModelRow]) -> list[ModelInfo]:
+    """What lists show, fetched for all of them at once."""
+    ids = [row.id for row in rows]
+    newest = models.newest(connection, ids)
+    own_labels = labels.of_models(connection, ids, [0])
+    pointing = refs_of(connection, ids)
+    return [
+        ModelInfo(
+            name=row.name,
+            kind="dataset" if row.kind == "dataset" else "model",
+            description=row.description,
+            created=moment(row.created),
+            updated=moment(row.updated),
+            versions=latest.count if latest else 0,
+            latest=latest.number if latest else None,
+            size=latest.size if latest else 0,
+            refs=pointing.get(row.id, ()),
+            labels=own_labels.get((row.id, 0), {}),
+            deleted=moment(row.deleted) if row.deleted else None,
+        )
+        for row in rows
+        for latest in [newest.get(row.id)]
+    ]
 
 
 def resolve(house: House, model: str, revision: str | int | None) -> VersionInfo:
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         return version_infos(connection, [find_version(connection, row, revision)])[0]
 
 
 def log(house: House, model: str, revision: str | int | None) -> Iterator[VersionInfo]:
     """Ancestors of a revision, or all versions: newest first, children before parents."""
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         rows = {version.number: version for version in versions.all_of(connection, row.id)}
         if revision is None:
             numbers = sorted(rows, reverse=True)

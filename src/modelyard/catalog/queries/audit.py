@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuditRow", "Line", "Mark", "MoveRow", "add", "before", "is_there", "last", "mark", "moves",
-    "put", "watch", "watched",
+    "moves_page", "put", "watch", "watched",
 ]  # fmt: skip
 
 
@@ -145,6 +145,19 @@ def is_there(connection: sa.Connection, line: Line) -> bool:
     with connection.begin():
         found = connection.execute(_OF, {"key": number}).one_or_none()
     return found is not None and tuple(found) == (row.time, row.action, row.model_id)
+
+
+def moves_page(
+    connection: sa.Connection, model: int, name: str | None, *, before: int | None, limit: int
+) -> list[tuple[int, MoveRow]]:
+    """Moves with the numbers of their lines, newest first, from below a line on."""
+    statement = _MOVES.add_columns(audit.c.id).limit(limit)
+    given: dict[str, object] = {"m": model}
+    if name is not None:
+        statement, given = statement.where(audit.c.ref == sa.bindparam("n")), {**given, "n": name}
+    if before is not None:
+        statement = statement.where(audit.c.id < before)
+    return [(int(row[-1]), MoveRow(*row[:-1])) for row in connection.execute(statement, given)]
 
 
 def moves(connection: sa.Connection, model: int, name: str | None) -> list[MoveRow]:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelRow",
+    "Newest",
     "by_id",
     "by_name",
     "create",
     "listed",
     "lock",
     "names_of",
+    "newest",
     "take_number",
     "update",
 ]
@@ -56,6 +58,22 @@ _TAKE = (
     sa.update(model)
     .where(model.c.id == sa.bindparam("key"), model.c.next_number == sa.bindparam("seen"))
     .values(next_number=model.c.next_number + 1, updated=sa.bindparam("now"))
+)
+_COUNTED = (
+    sa.select(
+        version.c.model_id, sa.func.count().label("count"),
+        sa.func.max(version.c.number).label("number"),
+    )
+    .where(version.c.model_id.in_(sa.bindparam("ids", expanding=True)), version.c.deleted == 0)
+    .group_by(version.c.model_id)
+    .subquery()
+)  # fmt: skip
+_NEWEST = sa.select(
+    version.c.model_id, _COUNTED.c.count, _COUNTED.c.number, version.c.size
+).join_from(
+    _COUNTED,
+    version,
+    sa.and_(version.c.model_id == _COUNTED.c.model_id, version.c.number == _COUNTED.c.number),
 )
 _LOCK = _SELECT.where(model.c.id == sa.bindparam("key")).with_for_update()
 
@@ -106,11 +124,29 @@ def lock(connection: sa.Connection, key: int) -> ModelRow:
     return ModelRow._make(row)
 
 
-def listed(connection: sa.Connection, *, deleted: bool) -> Iterator[ModelRow]:
-    """All living (or all deleted) models by name."""
-    where = model.c.deleted > 0 if deleted else model.c.deleted == 0
-    rows = connection.execute(_SELECT.where(where).order_by(model.c.name)).all()
-    return map(ModelRow._make, rows)
+def listed(
+    connection: sa.Connection,
+    *,
+    deleted: bool,
+    where: sa.ColumnElement[bool] | None = None,
+    after: tuple[str, int] | None = None,
+    limit: int | None = None,
+) -> Iterator[ModelRow]:
+    """Living (or deleted) models by name.
+
+    Args:
+        where: Only those of them.
+        after: Only what comes after this name and time of deletion.
+    """
+    alive = model.c.deleted > 0 if deleted else model.c.deleted == 0
+    statement = _SELECT.where(alive).order_by(model.c.name, model.c.deleted).limit(limit)
+    if where is not None:
+        statement = statement.where(where)
+    if after is not None:
+        name, gone = after
+        later = sa.and_(model.c.name == name, model.c.deleted > gone)
+        statement = statement.where(sa.or_(model.c.name > name, later))
+    return map(ModelRow._make, connection.execute(statement).all())
 
 
 def create(connection: sa.Connection, name: str, kind: str, now: int) -> int:
@@ -158,7 +194,28 @@ def redirects(connection: sa.Connection) -> dict[str, int]:
     return {row.name: row.model_id for row in connection.execute(sa.select(redirect))}
 
 
-def totals(connection: sa.Connection) -> dict[int, tuple[int, int, int]]:
+class Newest(NamedTuple):
+    """What a list tells of a model's versions."""
+
+    count: int
+    """Of those that live."""
+    number: int
+    """Of the newest that lives."""
+    size: int
+
+
+def newest(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Newest]:
+    """Of these models, by id; those without a version that lives are left out."""
+    return {
+        int(key): Newest(int(count), int(number), int(size))
+        for batch in batches(ids)
+        for key, count, number, size in connection.execute(_NEWEST, {"ids": batch})
+    }
+
+
+def totals(
+    connection: sa.Connection, where: sa.ColumnElement[bool] | None = None
+) -> dict[int, tuple[int, int, int]]:
     """By model: versions that live, their bytes, and the bytes they added."""
     statement = (
         sa.select(
@@ -170,6 +227,8 @@ def totals(connection: sa.Connection) -> dict[int, tuple[int, int, int]]:
         .where(version.c.deleted == 0)
         .group_by(version.c.model_id)
     )
+    if where is not None:
+        statement = statement.where(version.c.model_id.in_(sa.select(model.c.id).where(where)))
     return {
         int(key): (int(count), int(size), int(new))
         for key, count, size, new in connection.execute(statement)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from modelyard.catalog.queries.chunks import batches
-from modelyard.catalog.schema import ref
+from modelyard.catalog.schema import ref, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from modelyard.core.version import RefKind
 
-__all__ = ["RefRow", "compare_and_swap", "create", "delete", "get", "of_models"]
+__all__ = [
+    "RefRow", "commits_of", "compare_and_swap", "create", "delete", "get", "of_models",
+]  # fmt: skip
 
 
 class RefRow(NamedTuple):
@@ -36,6 +38,12 @@ _SWAP = (
 )
 _OF = _SELECT.where(ref.c.model_id.in_(sa.bindparam("ids", expanding=True))).order_by(ref.c.name)
 
+_COMMITS_OF = _OF.add_columns(version.c.commit_id).outerjoin_from(
+    ref,
+    version,
+    sa.and_(version.c.model_id == ref.c.model_id, version.c.number == ref.c.number),
+)
+
 
 def get(connection: sa.Connection, model: int, name: str) -> RefRow | None:
     row = connection.execute(_GET, {"m": model, "n": name}).first()
@@ -55,6 +63,15 @@ def compare_and_swap(connection: sa.Connection, model: int, name: str, old: int,
 
 def delete(connection: sa.Connection, model: int, name: str) -> None:
     connection.execute(sa.delete(ref).where(_THIS), {"m": model, "n": name})
+
+
+def commits_of(connection: sa.Connection, models: Iterable[int]) -> list[tuple[RefRow, str]]:
+    """All refs of these models by name, with the commits they point at in hex."""
+    return [
+        (RefRow._make(row[:-1]), row[-1].hex() if row[-1] else "")
+        for batch in batches(models)
+        for row in connection.execute(_COMMITS_OF, {"ids": batch})
+    ]
 
 
 def of_models(connection: sa.Connection, models: Iterable[int]) -> list[RefRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ from modelyard.catalog.schema import report, version
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ReportRow", "add", "drop", "of_model", "of_version", "outcomes_of"]
+__all__ = ["ReportRow", "add", "drop", "has", "of_model", "of_version", "outcomes_of"]
 
 
 class ReportRow(NamedTuple):
@@ -50,16 +50,32 @@ def add(connection: sa.Connection, row: ReportRow, outcomes: bytes | None) -> No
     connection.execute(sa.insert(report), {**values, "outcomes": outcomes})
 
 
-def of_version(connection: sa.Connection, version_id: int, kind: str | None) -> list[ReportRow]:
-    """Reports of one version, newest first."""
+def of_version(
+    connection: sa.Connection,
+    version_id: int,
+    kind: str | None,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[ReportRow]:
+    """Reports of one version, newest first, from below a number on."""
     statement = _OF_VERSION if kind is None else _OF_VERSION.where(_OF_KIND)
+    statement = _cut(statement, before, limit)
     rows = connection.execute(statement, _given(version=version_id, kind=kind))
     return [ReportRow._make(row) for row in rows]
 
 
-def of_model(connection: sa.Connection, model_id: int, kind: str | None) -> list[ReportRow]:
-    """Reports of all versions that live, newest first."""
+def of_model(
+    connection: sa.Connection,
+    model_id: int,
+    kind: str | None,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[ReportRow]:
+    """Reports of all versions that live, newest first, from below a number on."""
     statement = _OF_MODEL if kind is None else _OF_MODEL.where(_OF_KIND)
+    statement = _cut(statement, before, limit)
     rows = connection.execute(statement, _given(model=model_id, kind=kind))
     return [ReportRow._make(row) for row in rows]
 
@@ -80,6 +96,18 @@ def drop(connection: sa.Connection, version_id: int) -> None:
     """Forget what is known of a version."""
     statement = sa.delete(report).where(report.c.version_id == sa.bindparam("v"))
     connection.execute(statement, {"v": version_id})
+
+
+def has(connection: sa.Connection, model_id: int, key: int) -> bool:
+    """Whether a report with this number belongs to a living version of the model."""
+    statement = _OF_MODEL.where(report.c.id == sa.bindparam("key"))
+    return connection.execute(statement, {"model": model_id, "key": key}).first() is not None
+
+
+def _cut(statement: sa.Select[Any], before: int | None, limit: int | None) -> sa.Select[Any]:
+    return statement.limit(limit) if before is None else statement.where(
+        report.c.id < before
+    ).limit(limit)  # fmt: skip
 
 
 def _given(**values: object) -> dict[str, object]:

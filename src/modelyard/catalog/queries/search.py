@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from modelyard.catalog.queries.search_clauses import Clause, Clauses
+from modelyard.catalog.queries.readable import few_of
+from modelyard.catalog.queries.search_clauses import Clause, Clauses, of_models
 from modelyard.catalog.queries.search_documents import (
     index_labels,
     index_model,
@@ -59,6 +60,7 @@ _FEW_IDS = 20_000
 _FEW_TO_SORT = 2_000
 _VAGUE = 3
 """So many words too short for a term are looked up; others wait for the closer look."""
+_FEW_MODELS = 64
 _WINDOW = 1_024
 _LARGEST_BATCH = 1_000
 _PEEK = 64
@@ -71,15 +73,26 @@ _ALIVE = sa.and_(
 
 
 def search(
-    connection: sa.Connection, query: Query, *, limit: int, after: str | None, now: int
+    connection: sa.Connection,
+    query: Query,
+    *,
+    limit: int,
+    after: str | None,
+    now: int,
+    only: Truth | None = None,
 ) -> tuple[list[int], str | None]:
     """Ids of the versions of one page, and the token for the next, None at the end.
 
-    InvalidInput: `bad-page-token`.
+    Args:
+        only: A condition on models; versions of others are not there.
+
+    Raises:
+        InvalidInput: `bad-page-token`.
     """
     order = order_of(query.sort)
     start = position_of(query, after) if after is not None else None
-    found = list(islice(_Search(connection, query, now, limit + 1).found(order, start), limit + 1))
+    work = _Search(connection, query, now, limit + 1, only)
+    found = list(islice(work.found(order, start), limit + 1))
     ids = [position.id for position in found[:limit]]
     return ids, token_of(query, found[limit - 1]) if len(found) > limit else None
 
@@ -101,13 +114,17 @@ class _Lead:
 class _Search:
     """One query on one connection."""
 
-    def __init__(self, connection: sa.Connection, query: Query, now: int, batch: int) -> None:
+    def __init__(
+        self, connection: sa.Connection, query: Query, now: int, batch: int, only: Truth | None
+    ) -> None:
         self._connection = connection
         self._index: TermIndex = term_index(connection)
         self._sight = Sight(connection)
         self._batch = batch
         clauses = Clauses(connection, self._sight, now)
         self._clauses: list[Clause] = [clauses.of(condition) for condition in query.conditions]
+        if only is not None:
+            self._clauses.append(_restricted(connection, only))
         self._where: list[Truth] = [
             _ALIVE,
             *(clause.where for clause in self._clauses if clause.where is not None),
@@ -276,6 +293,14 @@ class _Search:
             .limit(size)
         )
         return list(self._connection.execute(statement))
+
+
+def _restricted(connection: sa.Connection, only: Truth) -> Clause:
+    """Few models are named one by one, so that the index leads to them."""
+    ids = few_of(connection, only, _FEW_MODELS)
+    if ids is not None:
+        return of_models(ids)
+    return Clause(where=version.c.model_id.in_(sa.select(model.c.id).where(only)))
 
 
 def _is_vague(clause: Clause) -> bool:

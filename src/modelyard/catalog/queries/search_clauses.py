@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.search_index import AnyOf, Found, TermIndex, Truth
     from modelyard.catalog.queries.search_seen import ModelText, Seen, Sight
 
-__all__ = ["Clause", "Clauses"]
+__all__ = ["Clause", "Clauses", "of_models"]
 
 _MODELS_LISTED = 64
 """Up to so many models are named one by one in an index search."""
@@ -129,7 +129,7 @@ class Clauses:
         match = (_some(query_terms(word)),)
         models = self._fitting_models(match, fits)
         if models is not None:
-            return _of_models(models)
+            return of_models(models)
         found = self._index.find("search_model", (match,))
         return Clause(
             where=version.c.model_id.in_(sa.select(found.id).where(found.matches)),
@@ -200,7 +200,7 @@ class Clauses:
                 fitting = sa.select(model.c.id).where(model.c.kind == value)
                 models = self._listed(fitting)
                 if models is not None:
-                    return _of_models(models)
+                    return of_models(models)
                 return Clause(where=version.c.model_id.in_(fitting))
 
     def _branch(self, name: str) -> Clause:
@@ -263,7 +263,8 @@ class Clauses:
         return sa.not_(sa.or_(*(self._index.contains(column, pattern) for column in columns)))
 
 
-def _of_models(ids: list[int]) -> Clause:
+def of_models(ids: list[int]) -> Clause:
+    """Versions of these models."""
     return Clause(
         match=tuple((documents.model_term(id),) for id in ids),
         where=version.c.model_id.in_(ids),

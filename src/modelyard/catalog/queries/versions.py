@@ -78,6 +78,23 @@ def all_of(connection: sa.Connection, model: int) -> list[VersionRow]:
     return [VersionRow._make(row) for row in connection.execute(_ALL, {"model": model})]
 
 
+def page_of(
+    connection: sa.Connection,
+    model: int,
+    *,
+    most: int | None,
+    limit: int,
+    with_deleted: bool = False,
+) -> list[VersionRow]:
+    """Versions of a model with a number up to `most`, newest first."""
+    statement = _SELECT.where(_OF_MODEL).order_by(version.c.number.desc()).limit(limit)
+    if most is not None:
+        statement = statement.where(version.c.number <= most)
+    if not with_deleted:
+        statement = statement.where(version.c.deleted == 0)
+    return [VersionRow._make(row) for row in connection.execute(statement, {"model": model})]
+
+
 def by_ids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, VersionRow]:
     return {
         row.id: VersionRow._make(row)

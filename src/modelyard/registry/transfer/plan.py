@@ -53,7 +53,7 @@ class Plan:
 def find_plan(house: House, model: str, revision: str | int | None, *, whole: bool) -> Plan:
     """Look a model up: all of it, or one version and its ancestors."""
     with house.catalog.read() as connection:
-        row = find_model(connection, model)
+        row = find_model(connection, model, house.caller)
         rows = {version.number: version for version in versions.all_of(connection, row.id)}
         tip = None if whole else find_version(connection, row, revision)
         wanted = set(rows) if tip is None else _ancestors(rows, tip.number)
