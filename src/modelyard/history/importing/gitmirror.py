@@ -89,10 +89,8 @@ def clone(source: str, room: Path) -> Mirror:
         raise NotFound("no-repository", f"there is no folder {local}")
     folder = room / "mirror.git"
     place = str(local) if local is not None else source
-    git(
-        None, "clone", "--bare", "--quiet", "--no-local", "--no-hardlinks", "--no-recurse-submodules",
-        "--", place, str(folder), source=source,
-    )  # fmt: skip
+    options = ("--bare", "--quiet", "--no-local", "--no-hardlinks", "--no-recurse-submodules")
+    git(None, "clone", *options, "--", place, str(folder), source=source)
     if (folder / "shallow").exists():
         raise InvalidInput(
             "shallow-repository", f"{shown_url(source)} holds only the last part of its history",

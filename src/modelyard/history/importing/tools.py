@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from modelyard.errors import Denied, InvalidInput, NotFound, Unavailable, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["clean_environment", "git", "git_command", "run", "shown_url"]
+__all__ = ["check_source", "clean_environment", "git", "git_command", "run", "shown_url"]
 
 _SAFE = (
     "core.hooksPath=/dev/null", "init.templateDir=", "core.fsmonitor=false", "core.pager=cat",
@@ -61,8 +62,8 @@ def git(folder: Path | None, *arguments: str, source: str) -> bytes:
     return run(git_command(folder, arguments), source=source)
 
 
-def run(command: Sequence[str], *, source: str, more: Mapping[str, str] | None = None) -> bytes:
-    """What a program writes to its stdout.
+def run(command: Sequence[str], *, source: str, out: Path | None = None) -> bytes:
+    """What a program writes to its stdout, which goes into a file if one is named.
 
     Args:
         source: What it reads, as the user gave it; secrets in it are not shown.
@@ -74,17 +75,18 @@ def run(command: Sequence[str], *, source: str, more: Mapping[str, str] | None =
         Unsupported: `no-program`.
     """
     try:
-        done = subprocess.run(
-            command, env=clean_environment() | dict(more or {}), stdin=subprocess.DEVNULL,
-            capture_output=True, check=False,
-        )  # fmt: skip
+        with nullcontext(subprocess.PIPE) if out is None else out.open("wb") as stdout:
+            done = subprocess.run(
+                command, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=stdout,
+                stderr=subprocess.PIPE, check=False,
+            )  # fmt: skip
     except FileNotFoundError:
         raise Unsupported(
             "no-program", f"{command[0]} is not installed", hint=f"install {command[0]}"
         ) from None
     if done.returncode:
         raise failure(command[0], done.stderr.decode("utf-8", "replace"), source)
-    return done.stdout
+    return done.stdout or b""
 
 
 def failure(program: str, stderr: str, source: str) -> NotFound | Denied | Unavailable:
