@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 from modelyard.core.access import Role  # noqa: TC001
 
 __all__ = [
-    "ALL_LINES", "AccountInfo", "AuditFilter", "AuditLine", "AuditPage", "ChainHead", "Given", "Guard",
-    "MadeToken", "People", "Proposal", "Self", "Token",
+    "ALL_LINES", "AccountInfo", "AuditFilter", "AuditLine", "AuditPage", "ChainHead", "Given",
+    "Guard", "MadeToken", "People", "Proposal", "Self", "Token",
 ]  # fmt: skip
 
 Kind = Literal["user", "service"]

@@ -75,9 +75,9 @@ class Damage:
     """Something that can't be read back as it was stored."""
 
     what: str
-    """`chunk`, `pack`, `version`, `ref`."""
+    """`chunk`, `pack`, `version`, `ref`, `audit`."""
     name: str
-    """Which one: a hash, or as `model@number`."""
+    """Which one: a hash, as `model@number`, or as `lines 1-20` of the audit log."""
     versions: tuple[str, ...]
     """`model@number` of every version that needs it."""
     reason: str

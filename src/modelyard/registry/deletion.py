@@ -8,6 +8,7 @@ from modelyard.catalog.queries import models, refs, reports, versions
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
+from modelyard.registry.access.guards import rule_for
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_any_version, find_version, version_infos
 from modelyard.registry.refs import move_ref
@@ -42,6 +43,11 @@ def delete_version(
                 hint="move or delete the ref first",
             )  # fmt: skip
         for ref in pointing:
+            if rule_for(connection, row.name, ref.name) is not None:
+                raise Conflict(
+                    "protected", f"{row.name}@{version.number} is kept by the guarded {ref.name}",
+                    hint="yard guard list; commit the reverted content, or remove the guard",
+                )  # fmt: skip
             back = _living_ancestor(journal, row, version)
             move_ref(house, journal, row, ref.name, "branch", ref.number, back, "delete")
         deleted = version.deleted or journal.now

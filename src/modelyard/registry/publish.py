@@ -15,6 +15,7 @@ from modelyard.errors import Conflict, Corrupt
 from modelyard.history.bundles import encode_bundle
 from modelyard.history.commits import clean_author, clean_message, write_commit
 from modelyard.history.trees import write_tree
+from modelyard.registry.access.guards import check_in
 from modelyard.registry.blobs import NewBlob
 from modelyard.registry.card import CARD_PATH, Card, read_card
 from modelyard.registry.journal import ContentGone, Journal
@@ -101,6 +102,7 @@ class _Publication:
         self.connection = connection
         self.ingest = ingest
         self.draft = draft
+        self.caller = house.caller
         self.journal = Journal(house, connection, ingest)
 
     def run(
@@ -109,6 +111,10 @@ class _Publication:
         draft, connection = self.draft, self.connection
         model = self._model()
         tip = refs.get(connection, model.id, draft.branch.text)
+        is_first = model.next_number == 1  # nothing is there yet to be proposed
+        check_in(
+            connection, self.caller, model.name, draft.branch.text, "REV", alone=is_first
+        )  # fmt: skip
         first = self._parent(model, tip)
         parents = [p for p in (first, *draft.merged) if p is not None]
         commit, bundle_base = self._commit_object(model, root, parents)

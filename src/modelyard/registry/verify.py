@@ -10,6 +10,7 @@ from modelyard.core.stats import Damage, VerifyReport
 from modelyard.core.version import Progress
 from modelyard.errors import ModelyardError
 from modelyard.history.trees import read_tree
+from modelyard.registry.access.chain import chain_head, check_chain, seal
 from modelyard.registry.blame import blame, missing_chunks
 from modelyard.registry.objects import ModelObjects
 from modelyard.registry.packs import Checked, check_pack
@@ -54,7 +55,7 @@ def verify(
     if source is not None and (missing or any(pack.bad or pack.problems for pack in found)):
         repaired = repair(house, source, found, missing)
         found, missing = _check_packs(house, report), missing_chunks(house)
-    damage = blame(house, found, missing)
+    damage = blame(house, found, missing) + _check_log(house)
     version_count = 0
     for model in _models(house):
         problems, checked = _check_model(house, model)
@@ -72,6 +73,18 @@ def verify(
 def _models(house: House) -> list[ModelRow]:
     with house.catalog.read() as connection:
         return [*models.listed(connection, deleted=False), *models.listed(connection, deleted=True)]
+
+
+def _check_log(house: House) -> list[Damage]:
+    """Lines of the audit log that are not what was sealed; new ones are sealed for the next time.
+
+    Of a yard that never was a server's, nothing is sealed.
+    """
+    if chain_head(house) is None:
+        return []
+    damage = check_chain(house)
+    seal(house)
+    return damage
 
 
 def _check_packs(house: House, report: Callable[[Progress], None]) -> list[Checked]:
