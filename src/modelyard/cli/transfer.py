@@ -1,4 +1,4 @@
-"""Between yards, and into files: copy, mirror, backup, export, import."""
+"""Between yards, and into files: copy, mirror, backup, export."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from modelyard.cli.command import command
-from modelyard.cli.params import MODEL, TARGET, revision_of
+from modelyard.cli.params import TARGET, revision_of
 from modelyard.cli.session import Session, pass_session
 from modelyard.cli.views.transfer import BackupView, CopiedView, ExportedView
-from modelyard.cli.views.versions import CommittedView
 
 if TYPE_CHECKING:
     from modelyard.core.names import ModelRevision
@@ -20,7 +19,6 @@ __all__ = [
     "backup_command",
     "copy_command",
     "export_command",
-    "import_command",
     "mirror_command",
     "restore_backup_command",
 ]
@@ -173,23 +171,3 @@ def export_command(session: Session, target: ModelRevision, file: Path) -> None:
         target.model.text, revision_of(target), session.cwd / file.expanduser()
     )
     session.out.show(ExportedView(done))
-
-
-@command(
-    "import",
-    examples=["yard import resnet.tar", "yard import resnet.tar --as vision/resnet-from-ann"],
-    see=["export", "commit"],
-)
-@click.argument("file", type=click.Path(path_type=Path), help="What yard export wrote.")
-@click.option(
-    "--as", "model", metavar="NAME", type=MODEL, help="The model; as in the file if not given."
-)
-@pass_session
-def import_command(session: Session, file: Path, model: str | None) -> None:
-    """Commit the version that a tar file holds.
-
-    Every file is checked against its digest before anything is committed. The same version is not
-    committed twice.
-    """
-    done = session.yard_to_fill().import_version(session.cwd / file.expanduser(), model=model)
-    session.out.show(CommittedView(done))
