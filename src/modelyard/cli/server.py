@@ -114,6 +114,7 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
 @pass_session
 def server_command(
     session: Session,
+    /,
     no_accounts: bool,
     allow_host: tuple[str, ...],
     trust_proxy: tuple[str, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -42,11 +42,13 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     )  # fmt: skip
     app.state.server = Server(yard, settings)
     app.state.server.parts["hooks"] = Deliverer(app.state.server)
-    app.state.document = functools.cache(lambda: document(app))
+    app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
+    endpoints: list[Any] = []
     for routes in (status.routes, status.version_routes, login.routes, *ROUTES):
         check(routes.router.routes)
+        endpoints += routes.router.routes
         app.include_router(routes.router)
     return Front(RawPath(app), app.state.server)
 
@@ -55,8 +57,9 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Start the parts, and stop them in the reverse order once no request is left."""
     server: Server = app.state.server
-    parts = {**server.parts, "jobs": server.jobs}
-    for part in parts.values():
+    server.parts["jobs"] = server.jobs
+    server.parts["hooks"] = Deliverer(server)
+    for part in list(server.parts.values()):
         part.start()
     server.ready = True
     try:
@@ -64,7 +67,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     finally:
         server.ready = False
         server.stopping.set()
-        for part in reversed(parts.values()):
+        for part in reversed(list(server.parts.values())):
             await run_in_threadpool(part.stop)
 
 

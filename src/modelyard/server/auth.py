@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 from modelyard.core.access import EVERYONE, Account, Caller, Grant, at_least
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from modelyard.server.routing import Needs
     from modelyard.server.state import Server
 
-__all__ = ["caller_of", "let_in"]
+__all__ = ["caller_of", "let_in", "signed_in_with"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -53,6 +54,21 @@ def caller_of(request: Request) -> Caller:
         return signed_in_by(
             server.house, request.headers, request.cookies, address=address, request=number
         )
+
+
+def signed_in_with(request: Request, name: str, secret: str) -> Account:
+    """The account of a form that has a password or a token. Denied, and `too-many-requests`."""
+    from modelyard.registry.access import signed_in_by
+
+    server: Server = request.app.state.server
+    address, number = _address(request), request.scope.get("request_id")
+    pair = base64.b64encode(f"{name}:{secret}".encode()).decode()
+    told = {"authorization": f"Basic {pair}"}
+    with server.rates.guessing(told["authorization"], address):
+        caller = signed_in_by(server.house, told, {}, address=address, request=number)
+        if caller.account is None or caller.ceiling != "admin" or caller.only:
+            raise Denied("bad-token", "this token is for programs: it may not all that you may")
+        return caller.account
 
 
 def _allowed(ask: Ask, needs: Needs, model: str | None) -> str | None:

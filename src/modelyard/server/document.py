@@ -9,6 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from modelyard.core.wire import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastapi import FastAPI
 
 __all__ = ["PROBLEM", "document"]
@@ -51,7 +53,7 @@ _SCHEMES = {
 }  # fmt: skip
 
 
-def document(app: FastAPI) -> bytes:
+def document(app: FastAPI, endpoints: Sequence[Any]) -> bytes:
     """JSON of the whole API."""
     told: dict[str, Any] = get_openapi(
         title="modelyard", version=app.version, openapi_version="3.1.0", routes=app.routes,
@@ -66,7 +68,7 @@ def document(app: FastAPI) -> bytes:
     parts = told.setdefault("components", {})
     parts.setdefault("schemas", {})["Problem"] = PROBLEM
     parts["securitySchemes"] = _SCHEMES
-    for operation, needs in _operations(told, app):
+    for operation, needs in _operations(told, endpoints):
         if needs.what == "public":
             operation["security"] = []
         else:
@@ -75,12 +77,12 @@ def document(app: FastAPI) -> bytes:
     return encode(told)
 
 
-def _operations(told: dict[str, Any], app: FastAPI) -> list[tuple[dict[str, Any], Any]]:
+def _operations(told: dict[str, Any], endpoints: Sequence[Any]) -> list[tuple[dict[str, Any], Any]]:
     found = []
-    for route in app.routes:
+    for route in endpoints:
         path = told["paths"].get(getattr(route, "path_format", None), {})
         found += [
-            (path[method.lower()], route.endpoint.needs)  # type: ignore[attr-defined]
+            (path[method.lower()], route.endpoint.needs)
             for method in getattr(route, "methods", None) or ()
             if method.lower() in path
         ]

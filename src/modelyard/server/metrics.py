@@ -53,6 +53,6 @@ class Metrics:
             from prometheus_client.multiprocess import MultiProcessCollector
 
             shared = CollectorRegistry()
-            MultiProcessCollector(shared)
+            MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
             return generate_latest(shared)
         return generate_latest(self.registry)

@@ -51,7 +51,8 @@ class Front:
         self.server = server
         self._addresses = Addresses(server.settings)
         self._prefix = server.settings.prefix
-        self._active = 0
+        self.active = 0
+        """Requests under way."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -72,7 +73,7 @@ class Front:
         )  # fmt: skip
         scope |= {"request_id": number, "intake": intake}
         exchange = _Exchange(scope, intake, send, number)
-        self._active += 1
+        self.active += 1
         self.server.metrics.active.inc()
         try:
             if refusal := self._refusal(scope, headers):
@@ -80,7 +81,7 @@ class Front:
             else:
                 await exchange.run(self._app)
         finally:
-            self._active -= 1
+            self.active -= 1
             self.server.metrics.active.dec()
             self._told(scope, exchange)
 
@@ -93,7 +94,7 @@ class Front:
             check_site(scope["method"], headers, seen)
         except ModelyardError as error:
             return error
-        if self._active > self.server.settings.at_once:
+        if self.active > self.server.settings.at_once:
             return Unavailable("busy", "too many requests are under way", hint="try again soon")
         if self._prefix and scope["path"].startswith(f"{self._prefix}/"):
             scope["path"] = scope["path"][len(self._prefix) :]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from modelyard.core.wire import Problem, encode, problem_of
 from modelyard.errors import ModelyardError
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "answer_to"]
+__all__ = ["MEDIA_TYPE", "PROBLEMS", "answer_to", "status_of"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -69,3 +69,8 @@ def answer_to(error: BaseException, request_id: str | None, status: int | None =
     if problem.status in (429, 503):
         headers["retry-after"] = str(getattr(error, "seconds", 1))
     return Response(encode(problem), problem.status, headers, MEDIA_TYPE)
+
+
+def status_of(error: ModelyardError) -> int:
+    """The HTTP status that an error's kind has."""
+    return problem_of(error).status

@@ -1,19 +1,179 @@
-"""`Idempotency-Key`: a write that is sent again is answered as it was the first time."""
+"""`Idempotency-Key`: a write that is sent again is answered as it was the first time.
+
+A client that got no answer sends the same request with the same key, and nothing is done twice.
+Answers are kept for a day; those that say "try again" (5xx, 429) are not.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from modelyard.catalog.queries import repeats
+from modelyard.catalog.queries.repeats import RepeatRow
+from modelyard.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.responses import Response
 
     from modelyard.server.state import Ask
 
 __all__ = ["repeated"]
 
+_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+_LARGEST = 1 << 20
+"""Bytes of an answer that is kept."""
+_DAY = 86_400_000_000
+_GIVEN_UP = 15 * 60_000_000
+"""Microseconds after which a request that never ended is taken for one of a dead server."""
+_SKEW = 60_000_000
+"""Clocks of the lines of a request may differ by so much."""
+_HEADERS = ("content-type", "location", "etag")
+_SWEEP_SECONDS = 600.0
+
+_swept = 0.0
+_sweeping = threading.Lock()
+
 
 def repeated(ask: Ask, work: Callable[[], Response]) -> Response:
-    """The answer of `work`, or the one that was given to the same key before."""
-    return work()
+    """The answer of `work`, or the one that was given to the same key before.
+
+    InvalidInput: `bad-key`, `key-reused`. Conflict: `under-way`, `outcome-unknown`.
+    """
+    key = ask.request.headers.get("idempotency-key")
+    if key is None or ask.request.method not in _METHODS or ask.caller.account is None:
+        return work()
+    if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
+        raise InvalidInput("bad-key", "an Idempotency-Key has 1 to 200 printable characters")
+    return _once(ask, key, work)
+
+
+def _once(ask: Ask, key: str, work: Callable[[], Response]) -> Response:
+    catalog = ask.server.house.catalog
+    number = ask.request.scope.get("request_id") or ""
+    told = {"request": number, "process": _process()}
+    row = RepeatRow(ask.caller.id, key, _digest(ask), 0, json.dumps(told), b"", 0)
+
+    def begin(connection: Any) -> tuple[RepeatRow, RepeatRow | None]:
+        now = catalog.now(connection)
+        _sweep(connection, now)
+        mine = row._replace(created=now)
+        return mine, repeats.begin(connection, mine)
+
+    row, known = catalog.write(begin)
+    if known is not None and known.created >= row.created - _DAY:
+        if known.digest != row.digest:
+            raise InvalidInput(
+                "key-reused", "this Idempotency-Key was sent with another request",
+                hint="make a new key for each request that is not the same",
+            )  # fmt: skip
+        if known.status:
+            return _again(known)
+        _take_over(ask, row, known)
+    elif known is not None:
+        catalog.write(lambda connection: repeats.drop(connection, row))
+        return _once(ask, key, work)
+    return _answered(ask, row, work)
+
+
+def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response]) -> Response:
+    catalog = ask.server.house.catalog
+    try:
+        answer = work()
+    except Exception as error:
+        from modelyard.server.problems import answer_to
+
+        answer = answer_to(error, ask.request.scope.get("request_id"))
+    body = getattr(answer, "body", None)
+    if body is None or len(body) > _LARGEST or answer.status_code >= 500 or _passing(answer):
+        catalog.write(lambda connection: repeats.drop(connection, row))
+        return answer
+    headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+    kept = row._replace(status=answer.status_code, headers=json.dumps(headers), body=bytes(body))
+    catalog.write(lambda connection: repeats.answer(connection, kept))
+    return answer
+
+
+def _passing(answer: Response) -> bool:
+    """Whether the same request may well be answered otherwise in a moment."""
+    return answer.status_code in (401, 408, 429)
+
+
+def _again(known: RepeatRow) -> Response:
+    headers = {**json.loads(known.headers), "idempotent-replay": "true"}
+    return Response(known.body, known.status, headers)
+
+
+def _take_over(ask: Ask, row: RepeatRow, known: RepeatRow) -> None:
+    """Begin again what a server never ended, unless it had an effect already."""
+    catalog = ask.server.house.catalog
+    told = json.loads(known.headers)
+    lives = not _is_dead(told.get("process", ""))
+    if lives and known.created > row.created - _GIVEN_UP:
+        raise Conflict(
+            "under-way", "the first request with this key is not answered yet",
+            hint="ask again in a moment with the same key",
+        )  # fmt: skip
+    with catalog.fresh() as connection:
+        if repeats.had_effect(connection, told.get("request", ""), known.created - _SKEW):
+            raise Conflict(
+                "outcome-unknown", "the first request with this key took effect, but its answer"
+                " was lost", hint="look at the model's log before you try again",
+            )  # fmt: skip
+    if not catalog.write(lambda connection: repeats.take_over(connection, row, known.created)):
+        raise Conflict("under-way", "the request is under way again", hint="ask again in a moment")
+
+
+@cache
+def _process() -> str:
+    """Names this process, also when its number is given to another one."""
+    return f"{socket.gethostname()} {os.getpid()} {_born(os.getpid())}"
+
+
+def _is_dead(process: str) -> bool:
+    """Whether a process of this machine has ended; of another machine nobody knows."""
+    host, _, rest = process.partition(" ")
+    number, _, born = rest.partition(" ")
+    return host == socket.gethostname() and number.isdigit() and _born(int(number)) != born
+
+
+def _born(number: int) -> str:
+    """When a process began, by the system's own count; empty if there is none."""
+    try:
+        text = Path(f"/proc/{number}/stat").read_text()
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[19]
+
+
+def _digest(ask: Ask) -> bytes:
+    """Of what was asked. A raw body is read later, so only its length counts."""
+    request = ask.request
+    scope = request.scope
+    hasher = hashlib.sha256()
+    for part in (
+        scope["method"], scope["path"], scope["query_string"].decode("latin-1"),
+        request.headers.get("content-type", "").partition(";")[0],
+    ):  # fmt: skip
+        hasher.update(f"{len(part)}:{part}".encode())
+    body = getattr(request, "_body", None)
+    hasher.update(request.headers.get("content-length", "").encode() if body is None else body)
+    return hasher.digest()
+
+
+def _sweep(connection: Any, now: int) -> None:
+    global _swept
+    with _sweeping:
+        if time.monotonic() - _swept < _SWEEP_SECONDS:
+            return
+        _swept = time.monotonic()
+    repeats.drop_old(connection, now - _DAY)

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from modelyard.core.access import Role
 from modelyard.core.wire import encode
-from modelyard.errors import InvalidInput, ModelyardError
+from modelyard.errors import Denied, InvalidInput, ModelyardError
 from modelyard.server.auth import let_in
 from modelyard.server.intake import Bounds
 from modelyard.server.problems import PROBLEMS, answer_to
@@ -98,6 +98,7 @@ class Routes:
         answers: object = None,
         status: int = 200,
         hidden: bool = False,
+        page: bool = False,
         largest_body: int | None = None,
         seconds: float | None = None,
         responses: Mapping[int | str, dict[str, Any]] | None = None,
@@ -108,6 +109,7 @@ class Routes:
         Args:
             answers: The type of what it gives: a value, an `Answer` or a ready `Response`.
             largest_body: Bytes; the settings' 64 MiB else, and 8 MiB of JSON.
+            page: A browser that is not signed in is sent to sign in first.
             seconds: In which the answer must begin, once the body is read; `math.inf` for streams.
             extra: Parts of the operation in the OpenAPI document, such as examples.
         """
@@ -116,7 +118,7 @@ class Routes:
             told: dict[int | str, dict[str, Any]] = {**PROBLEMS, **(responses or {})}
             if answers is not None:
                 told[status] = {"model": answers, **told.get(status, {})}
-            endpoint = _endpoint(handler, needs, status)
+            endpoint = _endpoint(handler, needs, status, page)
             endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
                 path, endpoint, methods=[method],
@@ -144,7 +146,7 @@ class _Route(APIRoute):
         async def take(request: Request) -> Response:
             intake = request.scope.get("intake")
             if intake is None:  # a test without the front
-                return await answer(request)  # type: ignore[no-any-return]
+                return await answer(request)
             intake.take(self.path_format, bounds)
             try:
                 if parsed and request.headers.get("content-encoding", "identity") != "identity":
@@ -156,7 +158,7 @@ class _Route(APIRoute):
                     )
             except ModelyardError as error:
                 return answer_to(error, request.scope.get("request_id"))
-            return await answer(request)  # type: ignore[no-any-return]
+            return await answer(request)
 
         return take
 
@@ -184,7 +186,7 @@ def _kept(segment: str) -> str:
     return unquote(segment, errors="replace").replace("%", "%25").replace("/", "%2F")
 
 
-def _endpoint(handler: Handler, needs: Needs, status: int) -> Handler:
+def _endpoint(handler: Handler, needs: Needs, status: int, page: bool) -> Handler:
     """What FastAPI calls in a thread: look who asks, then answer."""
     parameters = list(inspect.signature(handler).parameters.values())
     names = [p.name for p in parameters[1:]]
@@ -201,6 +203,8 @@ def _endpoint(handler: Handler, needs: Needs, status: int) -> Handler:
                 given["model"] = model
             return repeated(ask, lambda: _response(handler(ask, **given), status))
         except Exception as error:  # the door: every error becomes an answer here
+            if page and isinstance(error, Denied) and error.kind in ("not-signed-in", "bad-token"):
+                return _to_login(request)
             return answer_to(error, request.scope.get("request_id"))
 
     hints = {k: v for k, v in inspect.get_annotations(handler, eval_str=True).items() if k in names}
@@ -213,6 +217,13 @@ def _endpoint(handler: Handler, needs: Needs, status: int) -> Handler:
     endpoint.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
     endpoint.needs = needs  # type: ignore[attr-defined]
     return endpoint
+
+
+def _to_login(request: Request) -> Response:
+    """By a path of this server, after which the browser comes back."""
+    prefix = request.app.state.server.settings.prefix
+    came_for = quote(request.scope["path"], safe="")
+    return Response(status_code=303, headers={"location": f"{prefix}/login?next={came_for}"})
 
 
 def _response(given: Any, status: int) -> Response:

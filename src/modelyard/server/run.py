@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -153,7 +155,7 @@ def _run(
             """Stop in peace; when told a second time, at once."""
             self.force_exit = self.should_exit
             self.should_exit = True
-            app.server.stopping.set()
+            app.server.end_streams()
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -169,3 +171,6 @@ def _run(
     )  # fmt: skip
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Uvicorn(config).serve([listener]))
+    if app.active or app.server.jobs.active:
+        sys.stdout.flush()
+        os._exit(1)  # threads that did not end in time: nothing else ends them

@@ -41,12 +41,18 @@ class Server:
     def house(self) -> House:
         return self.yard.house
 
+    def end_streams(self) -> None:
+        """Called when the server is told to stop: streams would hold it up."""
+        self.stopping.set()
+        if (feed := self.parts.get("feed")) is not None:
+            threading.Thread(target=feed.stop, daemon=True).start()
+
     @cached_property
     def jobs(self) -> Jobs:
         """Work that takes longer than a request may."""
         from modelyard.server.jobs import Jobs
 
-        return Jobs(self.house, self.settings.jobs)
+        return Jobs(self.house, self.settings.jobs, self.settings.stop_seconds)
 
     @cached_property
     def rates(self) -> Rates:
@@ -102,7 +108,7 @@ class Ask:
                     yield piece
         finally:
             with suppress(RuntimeError):
-                from_thread.run(pieces.aclose)  # type: ignore[attr-defined]
+                from_thread.run(pieces.aclose)
 
 
 async def _next(pieces: Any) -> bytes | None:

@@ -43,6 +43,10 @@ class Version:
 @routes.get("/health", needs=PUBLIC, answers=Health)
 def health(ask: Ask) -> Health:
     """Whether this process takes requests: 503 before it has started and while it stops."""
+    return _health(ask)
+
+
+def _health(ask: Ask) -> Health:
     server = ask.server
     if not server.ready or server.stopping.is_set():
         raise Unavailable("not-ready", "the server starts or stops", hint="ask another one")
@@ -55,7 +59,7 @@ def ready(ask: Ask) -> Health:
     with ask.server.house.catalog.fresh() as connection:
         ask.server.house.catalog.now(connection)
     ask.server.house.backend.stat("yard")
-    return health(ask)
+    return _health(ask)
 
 
 @routes.get("/metrics", needs=on_yard("reader"), hidden=True)
