@@ -17,7 +17,6 @@ from tests.server.listening import Listener, listening
 from tests.server.running import Running, running
 
 from modelyard.catalog.queries import deliveries, hooks
-from modelyard.core.access import Role
 from modelyard.core.hooks import HookChange, MadeHook, NewHook
 from modelyard.errors import InvalidInput
 from modelyard.registry import create, open_yard
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from modelyard.core.access import Role
     from modelyard.core.hooks import Delivery
     from modelyard.registry.local import LocalYard
 
@@ -267,9 +267,9 @@ def test_a_hook_is_told_what_its_owner_may_read(
     desk = Desk(post.yard.house)
     desk.add_account("ann", kind="service")
     desk.give_role("ann", "team/*", "maintainer")
-    desk.give_role("ann", "team/hidden", "none")
     ann = post.yard.house.on_behalf_of(caller_of(post.yard.house, "ann"))
     add_hook(ann, NewHook(url=f"{listener.url}/in", pattern="team/*"))
+    desk.give_role("ann", "team/hidden", "none")
     for model in ("team/hidden", "team/seen"):
         commit(model)
     post.work()

@@ -128,6 +128,8 @@ def _post(
         with connection.within(seconds):
             connection.request("POST", path, body, dict(headers))
             answer = connection.getresponse()
+            if connection.is_late:  # cut off in the middle of its headers
+                raise TimeoutError
             with suppress(OSError, http.client.HTTPException):
                 answer.read(_LARGEST)  # so that the other side is not cut off while it writes
             return answer.status
@@ -158,6 +160,7 @@ class _Pinned(http.client.HTTPConnection):
         self._addresses = addresses
         self._context = ssl.create_default_context() if secure else None
         self._deadline = time.monotonic() + seconds
+        self.is_late = False
 
     def within(self, seconds: float) -> _Watch:
         """Ends the connection after this time, however busy the other side is with it."""
@@ -183,6 +186,7 @@ class _Pinned(http.client.HTTPConnection):
             self.sock.do_handshake()
 
     def cut(self) -> None:
+        self.is_late = True
         sock = self.sock
         if sock is not None:
             with suppress(OSError):
