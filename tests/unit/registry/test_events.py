@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from modelyard.core.events import KIND_OF, KINDS, EventKind, wanted
+from modelyard.core.events import KIND_OF, KINDS, Event, EventKind, wanted
 from modelyard.errors import InvalidInput
 from modelyard.registry import replay
 from modelyard.registry.events import events
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelyard.registry.local import LocalYard
 
 
@@ -89,3 +89,11 @@ def test_every_operation_of_the_journal_has_a_kind() -> None:
     assert len(steps) > 10
     assert set(steps) - {"ref"} <= set(KIND_OF)
     assert set(KINDS) == set(get_args(EventKind))
+
+
+def test_the_page_of_events_tells_every_kind_and_field() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/events.md").read_text()
+    for kind, text in KINDS.items():
+        assert f"| `{kind}` | {text} |" in page
+    for field in fields(Event):
+        assert f"`{field.name}`" in page
