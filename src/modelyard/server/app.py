@@ -20,6 +20,7 @@ from modelyard.server.hooks import Deliverer
 from modelyard.server.middleware import Front
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
+from modelyard.server.seals import Sealer
 from modelyard.server.state import Server
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
         lifespan=_life, redirect_slashes=False,
     )  # fmt: skip
     app.state.server = Server(yard, settings)
+    app.state.server.parts["seals"] = Sealer(app.state.server)
     app.state.server.parts["hooks"] = Deliverer(app.state.server)
     app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
