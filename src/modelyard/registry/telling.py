@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.queries.blobs import BlobRow
 
-__all__ = ["tell_blobs", "tell_untold"]
+__all__ = ["Told", "tell_blobs", "tell_untold"]
 
 Told = tuple[bytes, int, bytes, bool, str, None, bytes | None]
 

@@ -5,27 +5,46 @@ from __future__ import annotations
 from modelyard.server.api import (
     accounts,
     audit,
+    bundles,
+    contents,
     events,
     guards,
     hooks,
+    house,
+    jobs,
     models,
     proposals,
+    refs,
+    reports,
     roles,
+    search,
     tokens,
+    transfer,
+    versions,
     whoami,
 )
+from modelyard.server.git import routes as git
 
 __all__ = ["ROUTES"]
 
 ROUTES = (
     accounts.routes,
     audit.routes,
+    bundles.routes,
+    contents.routes,
     events.routes,
     guards.routes,
     hooks.routes,
+    house.routes,
+    jobs.routes,
     models.routes,
     proposals.routes,
+    refs.routes,
+    reports.routes,
     roles.routes,
+    search.routes,
     tokens.routes,
+    transfer.routes,
+    versions.routes,
     whoami.routes,
 )
