@@ -6,6 +6,7 @@ Both sides use this module. Everything is bounded before it is believed.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
-    "CHUNK_LIMIT", "COMMIT_TYPE", "INLINE_LIMIT", "PACKED_TYPE", "PART_LIMIT", "Direct", "Frame",
+    "CHUNK_LIMIT", "COMMIT_TYPE", "INLINE_LIMIT", "PACKED_TYPE", "PART_LIMIT", "Contents",
+    "ContentsBlob", "ContentsFile", "Direct", "Frame",
     "GivenFile", "Header", "Layout", "LayoutBlob", "LayoutChunk", "Missing", "Question", "Receipt",
     "Stored", "decode_commit", "decode_packed", "encode_commit", "encode_frame", "encode_packed",
     "is_set", "names_of", "pack_bits", "parse_frames",
@@ -232,6 +234,42 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     chunks: list[LayoutChunk]
     blobs: list[LayoutBlob]
     direct: list[Direct] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentsFile:
+    """A file of a version."""
+
+    path: str
+    mode: int
+    sha256: str
+    size: int
+    inline: str | None = None
+    """Its bytes as base64, if git holds them; null if they are in the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentsBlob:
+    """What is known of a stored file."""
+
+    sha256: str
+    size: int
+    format: str
+    is_recipe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """The files of a version, hidden ones included."""
+
+    model: str
+    number: int
+    commit: str
+    size: int
+    branches: list[str]
+    """Those that end here."""
+    files: list[ContentsFile]
+    blobs: list[ContentsBlob]
 
 
 # -- MessagePack -----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from modelyard.store.fetch import Ahead
 
 __all__ = [
-    "Made", "NewBlob", "ParentFiles", "blobs_ahead", "new_blob", "open_blob", "place_of",
+    "Made", "NewBlob", "ParentFiles", "Plan", "blobs_ahead", "new_blob", "open_blob", "place_of",
     "store_bytes", "store_file", "store_made",
 ]  # fmt: skip
 
@@ -88,6 +88,10 @@ class ParentFiles:
         self._files = files
         self._inspections: dict[int, Inspection] = {}
         self._readers: dict[int, BlobReader] = {}
+
+    def by_digest(self, digest: Digest) -> BlobRow | None:
+        """The file of the parent that has just these bytes."""
+        return next((row for row in self._files.values() if row.sha256 == digest.raw), None)
 
     def like(self, path: str) -> BlobRow | None:
         """The same file in the parent, or the only one with its suffix."""
@@ -155,7 +159,7 @@ class ParentFiles:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """How a file is cut, found out only if its content is not known already."""
 
     file: BinaryIO
@@ -225,7 +229,7 @@ def store_file(
     with opened:
         size = os.fstat(opened.fileno()).st_size
         number = opened.fileno()
-        plan = _Plan(
+        plan = Plan(
             opened, file.path, size, parent, external, scan,
             lambda start, end: os.pread(number, end - start, start),
         )  # fmt: skip
@@ -251,7 +255,7 @@ def store_bytes(
 ) -> BlobRow | NewBlob:
     """Store a small file that is in memory, unless it is `known`."""
     read = lambda start, end: bytes(content[start:end])  # noqa: E731
-    plan = _Plan(io.BytesIO(content), path, len(content), parent, external, scan, read)
+    plan = Plan(io.BytesIO(content), path, len(content), parent, external, scan, read)
     found: list[BlobRow] = []
 
     def is_known(digest: Digest) -> bool:

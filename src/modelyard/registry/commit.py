@@ -41,11 +41,12 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.versions import VersionRow
     from modelyard.core.merge import Tree
     from modelyard.core.tensor import TensorInfo
+    from modelyard.registry.collect import LocalFile
     from modelyard.registry.given import Given
     from modelyard.registry.house import House
     from modelyard.store.writer import Session
 
-__all__ = ["Request", "commit", "commit_files"]
+__all__ = ["Request", "commit", "commit_files", "wanted_files"]
 
 _INLINE = 100_000
 _LARGE = 4 << 20
@@ -75,6 +76,12 @@ class Request:
 
 def commit(house: House, request: Request, report: Callable[[Progress], None]) -> Committed:
     """Store what is new, then publish; again if the branch moved or gc was faster."""
+    files = [OnDisk(file) for file in wanted_files(request)]
+    return commit_files(house, request, files, report)
+
+
+def wanted_files(request: Request) -> list[LocalFile]:
+    """What a commit takes from the disk. InvalidInput: `nothing-to-commit`."""
     if request.source is None:
         raise AssertionError("there is nothing to collect from")
     files = collect(request.source)
@@ -86,7 +93,7 @@ def commit(house: House, request: Request, report: Callable[[Progress], None]) -
                 "no file fits --only",
                 hint="globs match paths or names: '*.onnx'",
             )
-    return commit_files(house, request, [OnDisk(file) for file in files], report)
+    return files
 
 
 def commit_files(
@@ -240,11 +247,11 @@ class _Commit:
 
     def _entry(self, file: Given, parent: ParentFiles) -> Entry:
         if file.mode == SYMLINK:
-            target = file.content()
+            target = file.content() or b""
             return Entry(SYMLINK, Digest.of(target), len(target), target)
         if file.size < _INLINE:
             content = file.content()
-            if is_inline(file.path, content):
+            if content is not None and is_inline(file.path, content):
                 self._look_into(file.path, content)
                 self._count(len(content))
                 return Entry(file.mode, Digest.of(content), len(content), content)

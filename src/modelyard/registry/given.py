@@ -45,8 +45,8 @@ class Given(Protocol):
     def is_settled(self) -> bool:
         """Whether a later change is sure to change its place's answers."""
 
-    def content(self) -> bytes:
-        """All of a small file; the target of a symlink."""
+    def content(self) -> bytes | None:
+        """All of a small file; the target of a symlink. None if it is known to be no text."""
 
     def store(
         self,

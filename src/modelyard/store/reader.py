@@ -181,6 +181,18 @@ class Reader:
             raise _damaged(row) from None
         return opened
 
+    def payload_into(
+        self, row: ChunkRow, out: Bytes, work: Workspace, ahead: Ahead | None = None
+    ) -> None:
+        """`payload` into memory of the caller's. Corrupt: `pack-lost`: gc may have moved it."""
+        try:
+            if row.seal is None and ahead is None and self._reads_into is not None:
+                self._reads_into.read_into(row.pack, row.start, out)
+            else:
+                out.data[:] = self.payload(row, work, ahead)
+        except NotFound:
+            raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
+
     def _decode(
         self,
         row: ChunkRow,

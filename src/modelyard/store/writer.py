@@ -34,19 +34,12 @@ class Session:
     Args:
         vault: Packs are encrypted if there is one.
         beat: Seconds after which leases are renewed; much less than a lease lasts.
-        id: Of a session that began in an earlier request; a new one if not given.
     """
 
     def __init__(
-        self,
-        backend: Backend,
-        index: Index,
-        vault: Vault | None = None,
-        *,
-        beat: float = _BEAT,
-        id: str | None = None,
+        self, backend: Backend, index: Index, vault: Vault | None = None, *, beat: float = _BEAT
     ) -> None:
-        self.id = id or secrets.token_hex(16)
+        self.id = secrets.token_hex(16)
         self.new_bytes = 0
         self.reused: set[int] = set()
         """Rows of chunks that others stored; the last transaction looks for them again."""
@@ -123,8 +116,12 @@ class Session:
         self._durable.clear()
         self.grown.clear()
 
+    def join(self, upload: str) -> None:
+        """Hold leases in the name of an upload of several sessions; nothing was written yet."""
+        self.id = upload
+
     def interrupted(self) -> None:
-        """It goes on in another request: `close` lets its leases run on."""
+        """The upload goes on: `close` lets its leases run on."""
         self.grown.clear()
 
     def close(self) -> None:
