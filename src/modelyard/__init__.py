@@ -66,30 +66,37 @@ def create(
     return registry.create(path, author=who, store=store, catalog=catalog, key=key)
 
 
-def open(path: str | Path, *, author: str | None = None) -> Yard:
-    """Open a yard by its folder; a folder that is empty or not there becomes one.
+def open(path: str | Path, *, author: str | None = None, token: str | None = None) -> Yard:
+    """Open a yard: a folder, or a server by its URL. A folder that is empty or new becomes one.
 
     Args:
-        path: The folder. `~` is understood.
+        path: The folder, `~` is understood; or `https://HOST`.
         author: Who commits, `ann` or `Ann Lee <ann@example.org>`; else git's user, else the
-            system's.
+            system's. On a server it is the account, if you do not say otherwise.
+        token: For a server; else `$YARD_TOKEN`, else what `yard login` kept.
 
     Raises:
         NotFound: `no-yard`: the folder holds other things.
-        Unsupported: `no-remote`: a server's URL, which this version can't open yet.
+        InvalidInput: `bad-url`, `secret-in-url`.
+        Unsupported: `no-remote`: a URL that is no server's.
     """
     import os
     from pathlib import Path
 
     from modelyard.config import default_author
     from modelyard.errors import Unsupported
-    from modelyard.registry.local import LocalYard
 
     text = str(path)
+    if text.startswith(("http://", "https://")):
+        from modelyard.client.remote import RemoteYard
+
+        return RemoteYard.at(text, token=token, author=author, environment=os.environ)
+    from modelyard.registry.local import LocalYard
+
     if "://" in text:
         raise Unsupported(
             "no-remote",
-            f"{text}: only folders can be opened",
+            f"{text}: only folders and servers can be opened",
             hint="yard init FOLDER --store URL makes one for a store",
         )
     folder = Path(text).expanduser().absolute()

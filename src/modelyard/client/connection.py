@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
-import msgspec
 
 from modelyard import __version__
 from modelyard.client.addresses import Address, path_of
@@ -24,7 +23,7 @@ from modelyard.client.failures import failed_to_reach, refusal, strange, unsigne
 from modelyard.core.wire import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from modelyard.client.failures import Answer
 
@@ -118,7 +117,7 @@ class Connection:
         *,
         query: Mapping[str, Any] | None = None,
         body: object = None,
-        content: bytes | memoryview | Sequence[bytes | memoryview] | None = None,
+        content: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         limit: int = _LARGEST,
         key: str | None = None,
@@ -127,7 +126,8 @@ class Connection:
 
         Args:
             body: A value, sent as JSON.
-            content: Bytes to send instead, in one piece or several.
+            content: Bytes to send instead; or pieces of them, with their `content-length` among the
+                headers, which are gone through again if the request is repeated.
             limit: Bytes that the answer may have.
             key: The `Idempotency-Key` of a write; one of its own if None.
         """
@@ -174,9 +174,6 @@ class Connection:
             request = self._client.build_request(
                 method, url, params=params or None, headers=headers, content=_sent(content)
             )
-            if isinstance(content, list | tuple):
-                del request.headers["transfer-encoding"]
-                request.headers["content-length"] = str(sum(len(part) for part in content))
             try:
                 response = self._client.send(request, stream=True)
             except (httpx2.HTTPError, RuntimeError, ssl.SSLError) as error:
@@ -258,12 +255,5 @@ def _text(value: object) -> str:
 
 
 def _sent(content: Any) -> Any:
-    """What httpx2 takes: bytes at once, parts one after the other."""
-    if isinstance(content, memoryview):
-        return iter((content,))
-    return iter(content) if isinstance(content, list | tuple) else content
-
-
-def msgpack(value: object) -> bytes:
-    """A value as the transfer routes take it."""
-    return msgspec.msgpack.encode(value)
+    """What httpx2 takes: bytes at once, pieces one after the other."""
+    return content if content is None or isinstance(content, bytes) else iter(content)

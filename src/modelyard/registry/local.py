@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from modelyard.core.handles import Model
-from modelyard.core.manifest import Manifest, plain
 from modelyard.core.names import ModelName
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import Unsupported
 from modelyard.registry import (
     checkout,
     commit,
@@ -145,31 +143,12 @@ class LocalYard:
         scan: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Committed:
-        if source is None or isinstance(source, type):
-            raise InvalidInput(
-                "nothing-to-commit", f"{source!r} is no model",
-                hint="give a path, or an object: an instance of the class",
-            )  # fmt: skip
-        is_path = isinstance(source, str | Path)
-        request = commit.Request(
-            model=ModelName.parse(model),
-            source=Path(str(source)).expanduser() if is_path else Path(),
-            message=message or "",
-            branch=branch,
-            parent=parent,
-            only=only,
-            manifest=Manifest(params=plain(dict(params or {})), metrics=plain(dict(metrics or {}))),
-            labels=commit.checked_labels(labels),
-            author=author or self.house.author,
-            kind=kind,
-            scan=scan,
-        )
-        report = progress or _silent
-        if not is_path:
-            wrapping = saving.Wrapping(serializer=serializer, example=example, data=data)
-            return saving.commit_object(self.desk, request, source, wrapping, report)
-        manifest = saving.with_data(self.desk, request.manifest, data)
-        return commit.commit(self.house, replace(request, manifest=manifest), report)
+        return saving.commit_source(
+            self.desk, model, source,
+            message=message, branch=branch, parent=parent, only=only, metrics=metrics,
+            params=params, labels=labels, author=author, kind=kind, data=data,
+            serializer=serializer, example=example, scan=scan, report=progress or _silent,
+        )  # fmt: skip
 
     def update(
         self,

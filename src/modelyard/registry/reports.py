@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
 
 __all__ = [
+    "check_content",
     "evaluation_of",
     "evaluations",
     "keep_evaluation",
@@ -226,6 +227,11 @@ _EMPTY: dict[str, Any] = {
     "id": 0, "model": "", "number": 0, "suite": "", "data": "", "data_digest": "", "who": "",
     "created": datetime.fromtimestamp(0, UTC),
 }  # fmt: skip
+
+
+def check_content(content: Mapping[str, Any]) -> None:
+    """InvalidInput `bad-report` if JSON can't hold it, or it is too large."""
+    _packed(content)
 
 
 def _packed(content: Mapping[str, Any]) -> bytes:

@@ -10,24 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.lineage import LineageEdge
-from modelyard.core.manifest import Manifest
+from modelyard.core.manifest import Manifest, plain
+from modelyard.core.names import ModelName
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
 from modelyard.frameworks import Saved, claim, framework_of, named, serializer_of
+from modelyard.registry.commit import Request, checked_labels
 from modelyard.registry.data import name_data
 from modelyard.registry.publish import manifest_of
 from modelyard.registry.version_files import VersionFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from modelyard.core.version import Committed, Progress
     from modelyard.frameworks import Framework
-    from modelyard.registry.commit import Request
     from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
 
-__all__ = ["Loaded", "Wrapping", "commit_object", "load", "load_isolated", "stored", "with_data"]
+__all__ = [
+    "Loaded", "Wrapping", "commit_object", "commit_source", "is_card", "load", "load_isolated",
+    "stored", "with_data",
+]  # fmt: skip
 
 _ROOM = 24_000
 """Bytes that each of the long parts may take of the manifest's 90,000."""
@@ -46,6 +50,53 @@ class Wrapping:
     data: object = None
     """What it was trained on: see `data.name_data`."""
     lineage: Sequence[LineageEdge] = ()
+
+
+def commit_source(
+    desk: Desk,
+    model: str,
+    source: Path | str | object,
+    *,
+    message: str,
+    branch: str | None,
+    parent: str | int | None,
+    only: Sequence[str],
+    metrics: Mapping[str, float] | None,
+    params: Mapping[str, Any] | None,
+    labels: Mapping[str, str] | None,
+    author: str | None,
+    kind: str,
+    data: object,
+    serializer: str | None,
+    example: Any,
+    scan: bool,
+    report: Callable[[Progress], None],
+) -> Committed:
+    """`Yard.commit`, wherever the yard is."""
+    if source is None or isinstance(source, type):
+        raise InvalidInput(
+            "nothing-to-commit", f"{source!r} is no model",
+            hint="give a path, or an object: an instance of the class",
+        )  # fmt: skip
+    is_path = isinstance(source, str | Path)
+    request = Request(
+        model=ModelName.parse(model),
+        source=Path(str(source)).expanduser() if is_path else Path(),
+        message=message or "",
+        branch=branch,
+        parent=parent,
+        only=only,
+        manifest=Manifest(params=plain(dict(params or {})), metrics=plain(dict(metrics or {}))),
+        labels=checked_labels(labels),
+        author=author or desk.author,
+        kind=kind,
+        scan=scan,
+    )
+    if not is_path:
+        wrapping = Wrapping(serializer=serializer, example=example, data=data)
+        return commit_object(desk, request, source, wrapping, report)
+    manifest = with_data(desk, request.manifest, data)
+    return desk.commit(replace(request, manifest=manifest), report)
 
 
 def commit_object(
@@ -68,12 +119,12 @@ def commit_object(
         folder = Path(place)
         saved = framework.save(obj, folder, serializer, wrapping.example)
         manifest = _manifest(desk, framework, obj, saved, folder, request.manifest, wrapping)
-        keep = request.keep or _is_card
+        keep = request.keep or is_card
         whole = replace(request, source=folder, manifest=manifest, keep=keep)
         return desk.commit(whole, report)
 
 
-def _is_card(path: str) -> bool:
+def is_card(path: str) -> bool:
     """Words about a model outlive its weights."""
     return path.endswith(".md")
 
