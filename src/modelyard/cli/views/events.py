@@ -65,8 +65,7 @@ def _cells(event: Event) -> Spans:
 def _what(event: Event) -> str:
     detail = event.detail
     if event.ref is not None:
-        old, new = (("-" if number is None else str(number)) for number in (event.old, event.new))
-        moved = f"{event.ref_kind} {event.ref} {old} -> {new}"
+        moved = f"{event.ref_kind} {event.ref}{_way(event.old, event.new)}"
         message = words.first_line(str(detail.get("message", "")))
         return f"{moved}: {message}" if message else moved
     if event.kind == "label-changed":
@@ -76,6 +75,12 @@ def _what(event: Event) -> str:
     if event.kind == "model-renamed":
         return f"{detail.get('from', '')} -> {detail.get('to', '')}".strip()
     return str(detail.get("kind", ""))
+
+
+def _way(old: int | None, new: int | None) -> str:
+    if new is None:
+        return f", was {old}"
+    return f" at {new}" if old is None else f" {old} -> {new}"
 
 
 @dataclass(frozen=True, slots=True)
