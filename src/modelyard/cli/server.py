@@ -110,6 +110,10 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
     "--log", "logs", type=click.Choice(["json", "warnings"]), default="json",
     help="A line for each request, or only what went wrong.",
 )  # fmt: skip
+@click.option(
+    "--patience", type=float, default=15.0, help="Seconds for a head, or a part of a body."
+)
+@click.option("--seconds", type=float, default=60.0, help="In which a request is answered.")
 @click.option("--private-hooks", is_flag=True, help="Webhooks may go to private addresses.")
 @pass_session
 def server_command(

@@ -113,7 +113,9 @@ def check_site(method: str, headers: dict[bytes, bytes], seen: Seen) -> None:
 def _name(host: str) -> str:
     """Of `name:port`, in small letters; empty if it is no host."""
     if host.startswith("["):
-        name, _, rest = host[1:].partition("]")
+        name, closed, rest = host[1:].partition("]")
+        if not closed:
+            return ""
     else:
         name, colon, port = host.partition(":")
         rest = colon + port

@@ -60,7 +60,6 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Start the parts, and stop them in the reverse order once no request is left."""
     server: Server = app.state.server
     server.parts["jobs"] = server.jobs
-    server.parts["hooks"] = Deliverer(server)
     for part in list(server.parts.values()):
         part.start()
     server.ready = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 
 from modelyard.core.wire import encode
+from modelyard.server.routing import STRUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ def document(app: FastAPI, endpoints: Sequence[Any]) -> bytes:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )  # fmt: skip
     parts = told.setdefault("components", {})
-    parts.setdefault("schemas", {})["Problem"] = PROBLEM
+    parts["schemas"] = {**STRUCTS, **parts.get("schemas", {}), "Problem": PROBLEM}
     parts["securitySchemes"] = _SCHEMES
     for operation, needs in _operations(told, endpoints):
         if needs.what == "public":

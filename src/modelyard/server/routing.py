@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -26,12 +27,15 @@ from modelyard.server.problems import PROBLEMS, answer_to
 from modelyard.server.repeats import repeated
 
 __all__ = [
-    "PUBLIC", "SIGNED_IN", "Answer", "Needs", "RawPath", "Routes", "check", "on_model", "on_yard",
-    "plain",
+    "PUBLIC", "SIGNED_IN", "STRUCTS", "Answer", "Needs", "RawPath", "Routes", "check", "on_model",
+    "on_yard", "plain",
 ]  # fmt: skip
 
 Handler = Callable[..., Any]
 
+STRUCTS: dict[str, Any] = {}
+"""Schemas of our structs, for the OpenAPI document."""
+_REFERENCE = "#/components/schemas/{name}"
 _LARGEST_JSON = 8 << 20
 
 
@@ -117,7 +121,7 @@ class Routes:
         def decorate(handler: Handler) -> Handler:
             told: dict[int | str, dict[str, Any]] = {**PROBLEMS, **(responses or {})}
             if answers is not None:
-                told[status] = {"model": answers, **told.get(status, {})}
+                told[status] = {**_model(answers), **told.get(status, {})}
             endpoint = _endpoint(handler, needs, status, page)
             endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
@@ -232,6 +236,15 @@ def _response(given: Any, status: int) -> Response:
     answer = given if isinstance(given, Answer) else Answer(given, status)
     body = b"" if answer.value is None else encode(answer.value)
     return Response(body, answer.status, dict(answer.headers), "application/json" if body else None)
+
+
+def _model(answers: object) -> dict[str, Any]:
+    """How FastAPI is told of a type; our structs it does not know."""
+    if not (isinstance(answers, type) and issubclass(answers, msgspec.Struct)):
+        return {"model": answers}
+    (schema,), more = msgspec.json.schema_components([answers], ref_template=_REFERENCE)
+    STRUCTS.update(more)
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _summary(handler: Handler) -> str:
