@@ -22,10 +22,11 @@ from modelyard.registry.files import checkout, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from modelyard.core.access import Caller
     from modelyard.registry.desk import Desk
     from modelyard.registry.files import Contents
 
-__all__ = ["DataName", "FoundData", "find_data", "name_data"]
+__all__ = ["DataName", "FoundData", "find_data", "may_read_dataset", "name_data", "name_dataset"]
 
 _WORDS = (".md", ".txt", ".rst")
 _ROLE = "train"
@@ -94,6 +95,16 @@ def name_data(desk: Desk, data: object) -> dict[str, DataName]:
     """
     given: Mapping[str, object] = data if isinstance(data, dict) else {_ROLE: data}
     return {str(role): _named(desk, value) for role, value in given.items()}
+
+
+def may_read_dataset(caller: Caller, text: str) -> bool:
+    """Whether somebody may know of the dataset that a text names."""
+    return caller.may(text.partition(":")[0].partition("@")[0], "reader")
+
+
+def name_dataset(desk: Desk, text: str) -> DataName:
+    """`data/wine@3`, and never a path. NotFound: `no-data`."""
+    return _named_version(*_dataset(desk, text))
 
 
 def _several(name: str, files: list[str], how: str) -> InvalidInput:

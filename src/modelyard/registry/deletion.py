@@ -8,7 +8,7 @@ from modelyard.catalog.queries import models, refs, reports, versions
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
-from modelyard.registry.access.guards import rule_for
+from modelyard.registry.access.guards import check_in, rule_for
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_any_version, find_version, version_infos
 from modelyard.registry.refs import move_ref
@@ -49,6 +49,7 @@ def delete_version(
                     hint="yard guard list; commit the reverted content, or remove the guard",
                 )  # fmt: skip
             back = _living_ancestor(journal, row, version)
+            check_in(connection, house.caller, row.name, ref.name, back)
             move_ref(house, journal, row, ref.name, "branch", ref.number, back, "delete")
         deleted = version.deleted or journal.now
         versions.update(
@@ -127,8 +128,10 @@ def _bring_branch_back(
     back = _living_ancestor(journal, model, version)
     ref = refs.get(journal.connection, model.id, version.branch)
     if ref is None and back is None:
+        check_in(journal.connection, house.caller, model.name, version.branch, version.number)
         move_ref(house, journal, model, version.branch, "branch", None, version.number, "restore")
     elif ref is not None and ref.kind == "branch" and ref.number == back:
+        check_in(journal.connection, house.caller, model.name, version.branch, version.number)
         move_ref(
             house, journal, model, version.branch, "branch", ref.number, version.number, "restore"
         )

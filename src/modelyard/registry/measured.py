@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelyard.catalog.queries import reports
+from modelyard.core.access import NOBODY
 from modelyard.errors import Corrupt, NotFound
-from modelyard.registry.data import name_data
+from modelyard.registry.data import may_read_dataset, name_data, name_dataset
 from modelyard.registry.reports import evaluation_of, report_of
 
 if TYPE_CHECKING:
@@ -70,14 +71,19 @@ class WantedData:
 
     @classmethod
     def of(cls, house: House, data: str | Path) -> WantedData:
-        """A path, a dataset with or without revision, or a digest."""
+        """A path, a dataset with or without revision, or a digest; of a server's caller no path."""
         from modelyard.registry.local_desk import LocalDesk
 
         text = str(data)
         if _DIGEST.fullmatch(text):
             return cls(text, text)
         try:
-            (named,) = name_data(LocalDesk(house), data).values()
+            if house.caller is NOBODY:
+                (named,) = name_data(LocalDesk(house), data).values()
+            elif may_read_dataset(house.caller, text):
+                named = name_dataset(LocalDesk(house), text)
+            else:
+                return cls(text, None)
         except (NotFound, OSError):
             return cls(text, None)
         return cls(text, str(named).rpartition("sha256:")[2])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from modelyard.catalog.queries import labels, refs, transfer, versions
 from modelyard.catalog.queries.search_documents import index_labels
 from modelyard.core.transfer import CopyConflict
+from modelyard.registry.access.guards import check_in
 from modelyard.registry.refs import move_ref
 from modelyard.registry.reports import put_report
 
@@ -183,6 +184,7 @@ class Following:
         for key in wishes.reports:
             self._report(key)
         for name, kind, old, new in wishes.moves:
+            check_in(self.journal.connection, self.target.caller, self.model.name, name, new)
             move_ref(self.target, self.journal, self.model, name, kind, old, new, "copy")
 
     def finish(self) -> None:

@@ -47,4 +47,5 @@ ROUTES = (
     transfer.routes,
     versions.routes,
     whoami.routes,
+    git.routes,
 )
