@@ -63,7 +63,7 @@ def model_infos(connection: sa.Connection, rows: Sequence[ModelRow]) -> list[Mod
             description=row.description,
             created=moment(row.created),
             updated=moment(row.updated),
-            versions=latest.count if latest else 0,
+            versions=latest.versions if latest else 0,
             latest=latest.number if latest else None,
             size=latest.size if latest else 0,
             refs=pointing.get(row.id, ()),

@@ -197,8 +197,8 @@ def redirects(connection: sa.Connection) -> dict[str, int]:
 class Newest(NamedTuple):
     """What a list tells of a model's versions."""
 
-    count: int
-    """Of those that live."""
+    versions: int
+    """How many live."""
     number: int
     """Of the newest that lives."""
     size: int
