@@ -81,7 +81,7 @@ def get_contents(ask: Ask, model: str, revision: str) -> Contents:
     house = ask.house
     found = contents_of(house, model, revision)
     with house.catalog.read() as connection:
-        refs = refs_of(connection, found.model)
+        refs = refs_of(connection, [found.model.id]).get(found.model.id, ())
     number = found.version.number
     stored = {e.digest.raw: found.blob(e) for e in found.all_files.values() if e.inline is None}
     files = [
