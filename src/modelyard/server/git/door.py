@@ -69,7 +69,7 @@ def git_route(
     async def endpoint(request: Request) -> Response:
         intake = request.scope.get("intake")
         if intake is not None:
-            intake.take(request.scope["route"].path, Bounds(body, math.inf))
+            intake.take("/{model}.git" + path, Bounds(body, math.inf))
         parts = [request.path_params.get("ns"), request.path_params["name"]]
         model = "/".join(plain(part) for part in parts if part is not None)
         taken: Body | None = None

@@ -157,7 +157,8 @@ def _verify(ask: Ask, model: str, body: Body) -> Response:
 
 
 def _locks(ask: Ask, model: str, body: Body) -> Response:
-    return _answer({"ours": [], "theirs": []})
+    """git-lfs asks on every push; with this answer it goes on in silence."""
+    raise NotFound("no-locks", "files are not locked here: branches move by compare-and-swap")
 
 
 # -- small things --------------------------------------------------------------------------------
