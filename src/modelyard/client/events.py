@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from modelyard.client.failures import strange
+import httpx2
+
+from modelyard.client.failures import failed_to_reach, strange
 from modelyard.core.events import Event, EventPage
 from modelyard.core.hooks import Delivery, Hook, MadeHook, Tried
 from modelyard.core.wire import decode, error_of
@@ -78,13 +80,17 @@ class RemoteHearing:
                         yield int(number), decode(data, Event) if data else None
                     kind, data, number = "", b"", b""
 
-    def _lines(self, response: object) -> Iterator[bytes]:
+    def _lines(self, response: httpx2.Response) -> Iterator[bytes]:
+        """As they arrive: whatever waits to make up a larger piece would be late."""
         rest = b""
-        for piece in self._connection.pieces(response):  # type: ignore[arg-type]
-            *lines, rest = (rest + piece).split(b"\n")
-            if len(rest) > _LONGEST:
-                raise strange(self._connection.address, "an event without end")
-            yield from lines
+        try:
+            for piece in response.iter_raw():
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > _LONGEST:
+                    raise strange(self._connection.address, "an event without end")
+                yield from lines
+        except httpx2.HTTPError as error:
+            raise failed_to_reach(self._connection.address, error, reached=True) from None
 
     def hooks(self) -> list[Hook]:
         return self._connection.get(("hooks",), list[Hook])
@@ -110,7 +116,7 @@ class RemoteHearing:
 
 
 def _query(wanted: Wanted) -> dict[str, object]:
-    return {"kind": sorted(wanted.kinds) or None, "model": wanted.pattern}
+    return {"kind": ",".join(sorted(wanted.kinds)) or None, "model": wanted.pattern}
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from modelyard.core.events import EventPage, wanted
+from modelyard.core.events import EventPage, Wanted, wanted
 from modelyard.registry.access import readable
 from modelyard.registry.events import event_page
 from modelyard.server.feed import EventStream
@@ -19,7 +19,10 @@ routes = Routes("events")
 
 _LARGEST_ID = (1 << 62) - 1
 
-Kinds = Annotated[list[str], Query(max_length=32, description="Kinds of events; none: all.")]
+Kinds = Annotated[
+    list[str],
+    Query(max_length=32, description="Kinds of events, repeated or with commas; none: all."),
+]
 Pattern = Annotated[
     str, Query(max_length=200, description="`*`, `vision/*`, or a model's name.", examples=["*"])
 ]
@@ -43,7 +46,7 @@ def list_events(
     `after` for more, now or later: it is never empty.
     """
     return event_page(
-        ask.server.house, after=after, wanted=wanted(kind, model), limit=limit,
+        ask.server.house, after=after, wanted=_wanted(kind, model), limit=limit,
         readable=readable(ask.server.house, ask.caller),
     )  # fmt: skip
 
@@ -72,4 +75,8 @@ def stream_events(
     given = ask.request.headers.get("last-event-id", "")
     if given.isascii() and given.isdigit() and int(given) <= _LARGEST_ID:
         after = int(given)
-    return EventStream(ask, wanted(kind, model), after)
+    return EventStream(ask, _wanted(kind, model), after)
+
+
+def _wanted(kinds: list[str], model: str) -> Wanted:
+    return wanted([kind for given in kinds for kind in given.split(",") if kind], model)
