@@ -15,6 +15,7 @@ from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
 from modelyard.core.access import Caller
 from modelyard.errors import Denied, Unavailable
+from modelyard.registry.access.secrets import read_token
 from modelyard.server.settings import Settings
 
 __all__ = ["Rates", "TooMany"]
@@ -89,11 +90,12 @@ class Rates:
 
 
 def user_of(authorization: str) -> str | None:
-    """Whose password is shown by `Basic`; None if it is another kind of proof."""
+    """Whose password is shown by `Basic`; None if it is another kind of proof, or a token."""
     kind, _, rest = authorization.partition(" ")
     if kind.lower() != "basic":
         return None
     try:
-        return base64.b64decode(rest, validate=True).decode().partition(":")[0][:100]
+        name, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return ""
+    return None if read_token(password) or read_token(name) else name[:100]

@@ -44,20 +44,21 @@ _swept = 0.0
 _sweeping = threading.Lock()
 
 
-def repeated(ask: Ask, work: Callable[[], Response]) -> Response:
+def repeated(ask: Ask, work: Callable[[], Response], secret: bool = False) -> Response:
     """The answer of `work`, or the one that was given to the same key before.
 
-    InvalidInput: `bad-key`, `key-reused`. Conflict: `under-way`, `outcome-unknown`.
+    InvalidInput: `bad-key`, `key-reused`. Conflict: `under-way`, `outcome-unknown`, and
+    `shown-once` if the answer had a secret, which is not kept.
     """
     key = ask.request.headers.get("idempotency-key")
     if key is None or ask.request.method not in _METHODS or ask.caller.account is None:
         return work()
     if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
         raise InvalidInput("bad-key", "an Idempotency-Key has 1 to 200 printable characters")
-    return _once(ask, key, work)
+    return _once(ask, key, work, secret)
 
 
-def _once(ask: Ask, key: str, work: Callable[[], Response]) -> Response:
+def _once(ask: Ask, key: str, work: Callable[[], Response], secret: bool) -> Response:
     catalog = ask.server.house.catalog
     number = ask.request.scope.get("request_id") or ""
     told = {"request": number, "process": _process()}
@@ -81,11 +82,11 @@ def _once(ask: Ask, key: str, work: Callable[[], Response]) -> Response:
         _take_over(ask, row, known)
     elif known is not None:
         catalog.write(lambda connection: repeats.drop(connection, row))
-        return _once(ask, key, work)
-    return _answered(ask, row, work)
+        return _once(ask, key, work, secret)
+    return _answered(ask, row, work, secret)
 
 
-def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response]) -> Response:
+def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
     catalog = ask.server.house.catalog
     try:
         answer = work()
@@ -98,6 +99,8 @@ def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response]) -> Respons
         catalog.write(lambda connection: repeats.drop(connection, row))
         return answer
     headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+    if secret and answer.status_code < 400:
+        body, headers = b"", {"secret": "yes"}
     kept = row._replace(status=answer.status_code, headers=json.dumps(headers), body=bytes(body))
     catalog.write(lambda connection: repeats.answer(connection, kept))
     return answer
@@ -109,7 +112,13 @@ def _passing(answer: Response) -> bool:
 
 
 def _again(known: RepeatRow) -> Response:
-    headers = {**json.loads(known.headers), "idempotent-replay": "true"}
+    headers = json.loads(known.headers)
+    if "secret" in headers:
+        raise Conflict(
+            "shown-once", "this was done, and its answer had a secret that is shown only once",
+            hint="take it back and make another",
+        )  # fmt: skip
+    headers["idempotent-replay"] = "true"
     return Response(known.body, known.status, headers)
 
 

@@ -103,6 +103,7 @@ class Routes:
         status: int = 200,
         hidden: bool = False,
         page: bool = False,
+        secret: bool = False,
         largest_body: int | None = None,
         seconds: float | None = None,
         responses: Mapping[int | str, dict[str, Any]] | None = None,
@@ -114,6 +115,7 @@ class Routes:
             answers: The type of what it gives: a value, an `Answer` or a ready `Response`.
             largest_body: Bytes; the settings' 64 MiB else, and 8 MiB of JSON.
             page: A browser that is not signed in is sent to sign in first.
+            secret: The answer has something that is shown once, and kept nowhere.
             seconds: In which the answer must begin, once the body is read; `math.inf` for streams.
             extra: Parts of the operation in the OpenAPI document, such as examples.
         """
@@ -122,7 +124,7 @@ class Routes:
             told: dict[int | str, dict[str, Any]] = {**PROBLEMS, **(responses or {})}
             if answers is not None:
                 told[status] = {**_model(answers), **told.get(status, {})}
-            endpoint = _endpoint(handler, needs, status, page)
+            endpoint = _endpoint(handler, needs, status, page, secret)
             endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
                 path, endpoint, methods=[method],
@@ -190,7 +192,7 @@ def _kept(segment: str) -> str:
     return unquote(segment, errors="replace").replace("%", "%25").replace("/", "%2F")
 
 
-def _endpoint(handler: Handler, needs: Needs, status: int, page: bool) -> Handler:
+def _endpoint(handler: Handler, needs: Needs, status: int, page: bool, secret: bool) -> Handler:
     """What FastAPI calls in a thread: look who asks, then answer."""
     parameters = list(inspect.signature(handler).parameters.values())
     names = [p.name for p in parameters[1:]]
@@ -205,7 +207,7 @@ def _endpoint(handler: Handler, needs: Needs, status: int, page: bool) -> Handle
             )
             if model is not None and "model" in given:
                 given["model"] = model
-            return repeated(ask, lambda: _response(handler(ask, **given), status))
+            return repeated(ask, lambda: _response(handler(ask, **given), status), secret)
         except Exception as error:  # the door: every error becomes an answer here
             if page and isinstance(error, Denied) and error.kind in ("not-signed-in", "bad-token"):
                 return _to_login(request)

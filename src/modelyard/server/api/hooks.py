@@ -52,7 +52,7 @@ def list_hooks(ask: Ask) -> list[Hook]:
     return hooks.all_hooks(ask.house)
 
 
-@routes.post("/hooks", needs=SIGNED_IN, answers=MadeHook, status=201)
+@routes.post("/hooks", needs=SIGNED_IN, answers=MadeHook, status=201, secret=True)
 def add_hook(ask: Ask, *, body: HookBody) -> Answer:
     """Make a webhook, which is told of what happens from now on.
 

@@ -46,7 +46,7 @@ def list_tokens(
     return Desk(ask.house).tokens(account)
 
 
-@routes.post("/tokens", needs=SIGNED_IN, answers=MadeToken, status=201)
+@routes.post("/tokens", needs=SIGNED_IN, answers=MadeToken, status=201, secret=True)
 def make_token(ask: Ask, *, body: TokenBody) -> Response:
     """Make a token. Its text is shown in this answer, and never again.
 
@@ -58,7 +58,7 @@ def make_token(ask: Ask, *, body: TokenBody) -> Response:
     return _secret(made, 201)
 
 
-@routes.post("/tokens/{token}/rotate", needs=SIGNED_IN, answers=MadeToken)
+@routes.post("/tokens/{token}/rotate", needs=SIGNED_IN, answers=MadeToken, secret=True)
 def rotate_token(ask: Ask, token: Key) -> Response:
     """Give a token another text, valid as long as it was at first; the old one is void."""
     return _secret(Desk(ask.house).rotate_token(token), 200)
