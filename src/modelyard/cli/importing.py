@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,10 @@ from modelyard.cli.views.importing import ImportedView
 from modelyard.cli.views.versions import CommittedView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelyard.core.imports import Imported
+    from modelyard.core.version import Progress
     from modelyard.registry.house import House
 
 __all__ = ["import_command"]
@@ -90,9 +93,8 @@ def import_command(
         return _file(session, Path(what[0]), model)
     if len(what) > 3:
         raise click.UsageError(f"{what[3]} is too much: SYSTEM SOURCE [MODEL]")
-    source = what[1]
-    name = what[2] if len(what) > 2 else None
-    done = _history(session, system, source, name, model, given)
+    named = what[2] if len(what) > 2 else None
+    done = _history(session, system, what[1], named, model, given)
     session.out.show(ImportedView(done))
     return 1 if done.conflicts else 0
 
@@ -109,26 +111,27 @@ def _history(
     source: str,
     name: str | None,
     model: str | None,
-    given: dict[str, object],
+    given: Mapping[str, Any],
 ) -> Imported:
     house = _house(session)
     where = source if "://" in source else str(Path(source).expanduser())
     options = {key: value for key, value in given.items() if value}
     if "authors" in options:
         options["authors"] = _text(session.cwd / str(options["authors"]))
-    with session.out.progress() as progress:
+    with session.out.progress() as bars:
+        progress = bars or _quietly
         if system == "git":
             from modelyard.registry.histories.git import import_git
 
-            return import_git(house, where, model or name, report=progress, **options)  # type: ignore[arg-type]
+            return import_git(house, where, model or name, report=progress, **options)
         if system == "svn":
             from modelyard.registry.histories.svn import import_svn
 
-            return import_svn(house, where, model or name, report=progress, **options)  # type: ignore[arg-type]
+            return import_svn(house, where, model or name, report=progress, **options)
         if system == "dvc":
             from modelyard.registry.foreign.dvc import import_dvc
 
-            return import_dvc(house, where, model or name, report=progress, **options)  # type: ignore[arg-type]
+            return import_dvc(house, where, model or name, report=progress, **options)
         from modelyard.registry.foreign.mlflow import import_mlflow
 
         token = session.environment.get("MLFLOW_TRACKING_TOKEN")
@@ -138,6 +141,10 @@ def _history(
             house, where, name, rename=model, token=token,
             login=(user, password or "") if user else None, report=progress,
         )  # fmt: skip
+
+
+def _quietly(_progress: Progress) -> None:
+    """Nobody looks."""
 
 
 def _house(session: Session) -> House:

@@ -59,10 +59,10 @@ def _model(model: ImportedModel, system: str) -> Iterator[Block]:
     for old, new in list(model.renamed.items())[:_SHOWN]:
         yield f"  {old} is called {new} here" if new else f"  {old} could not be kept"
     for conflict in model.conflicts:
-        yield [Span("  left as it is: ", "yellow"), conflict]
+        yield [Span("  left as it is: ", "warn"), conflict]
     yield from _left_out(model.left_out)
     for warning in _some(model.warnings):
-        yield [Span("  ! ", "yellow"), warning]
+        yield [Span("  ! ", "warn"), warning]
 
 
 def _left_out(found: Sequence[LeftOut]) -> Iterator[Block]:

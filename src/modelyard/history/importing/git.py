@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from modelyard.core.digest import Digest
     from modelyard.history.importing.gitmirror import Mirror
 
-__all__ = ["GitSource"]
+__all__ = ["Found", "GitSource"]
 
 _FOLDER, _SUBMODULE = 0o040000, 0o160000
 _LINK = 0o120000
@@ -35,7 +35,9 @@ _FORMAT = "%(refname)%00%(objectname)%00%(objecttype)"
 
 
 @dataclass(frozen=True, slots=True)
-class _Commit:
+class Found:
+    """A commit and its parents."""
+
     sha: bytes
     parents: tuple[bytes, ...]
 
@@ -143,7 +145,7 @@ class GitSource:
         root = self._root(commit)
         return {} if root is None else dict(self._below(root, "", origin))
 
-    def _step(self, commit: _Commit, origin: str, parents: tuple[str, ...]) -> Step:
+    def _step(self, commit: Found, origin: str, parents: tuple[str, ...]) -> Step:
         body = self._objects.get(commit.sha)[1]
         said = read_commit(body)
         return Step(
@@ -212,14 +214,13 @@ class GitSource:
         out = git(self.mirror.folder, *arguments, source=self.mirror.source)
         return out.decode("utf-8", "surrogateescape")
 
-    def _listed(self) -> list[_Commit]:
+    def _listed(self) -> list[Found]:
         text = self._git(
             "rev-list", "--date-order", "--reverse", "--parents", "--branches", "--tags"
         )
         lines = (line.split() for line in text.splitlines())
         return [
-            _Commit(bytes.fromhex(sha), tuple(map(bytes.fromhex, parents)))
-            for sha, *parents in lines
+            Found(bytes.fromhex(sha), tuple(map(bytes.fromhex, parents))) for sha, *parents in lines
         ]
 
     def _pointed(self) -> tuple[dict[str, bytes], dict[str, bytes]]:

@@ -11,7 +11,7 @@ from modelyard.catalog.queries import labels, models, versions
 from modelyard.core.imports import ImportedModel
 from modelyard.core.names import MAIN
 from modelyard.core.version import Progress
-from modelyard.errors import Unavailable
+from modelyard.errors import InvalidInput, Unavailable
 from modelyard.history.trees import read_tree
 from modelyard.registry.histories.building import (
     Builder,
@@ -60,10 +60,9 @@ def bring(
     """
     with tempfile.TemporaryDirectory(prefix="yard-import-") as room:
         work = _Bringing(house, source, model, origin, kind, report, Path(room))
-        try:
-            work.run()
-        finally:
-            work.tell()
+        work.run()
+        if not work.known:
+            raise InvalidInput("nothing-to-import", f"{origin} has nothing for {model}")
         pointed = work.point()
     dump_if_due(house)
     return ImportedModel(
@@ -120,9 +119,6 @@ class _Bringing:
             if done.large:
                 self._flush()
         self._flush()
-
-    def tell(self) -> None:
-        self._waiting.clear()
 
     def point(self) -> Pointed:
         wanted = [ref for ref in self.source.refs() if ref.origin in self.known]

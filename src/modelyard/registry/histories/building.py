@@ -12,20 +12,23 @@ from modelyard.catalog.queries import blobs
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import EXECUTABLE, REGULAR, SYMLINK, Entry, Places, is_hidden
+from modelyard.core.version import Finding
 from modelyard.errors import InvalidInput, ModelyardError
-from modelyard.formats import external_tensors, inspect
+from modelyard.formats import Inspection, external_tensors, inspect
 from modelyard.history.commits import read_commit, write_commit
 from modelyard.history.gitobject import COMMIT, TREE, GitObject
 from modelyard.history.paths import check_path, check_symlink
 from modelyard.history.trees import INLINE_LIMIT, is_inline, read_tree, write_tree
-from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, store_file
+from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of, new_blob, store_file
 from modelyard.registry.card import CARD_PATH, read_card
 from modelyard.registry.collect import LocalFile
 from modelyard.registry.inspections import inspection_of
 from modelyard.registry.transfer.objects import names_in
+from modelyard.store.chunking import cut
+from modelyard.store.ingest import StoredBlob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from modelyard.catalog.queries.blobs import BlobRow
@@ -178,9 +181,12 @@ class Builder:
             file, place = done.large[path]
             status = os.stat(place)
             local = LocalFile(path, str(place), file.mode, status)
-            stored = store_file(
-                self._house, ingest, local, parent, external=external.get(path, ()), scan=True
-            )
+            try:
+                stored = store_file(
+                    self._house, ingest, local, parent, external=external.get(path, ()), scan=True
+                )
+            except InvalidInput as error:  # it is history: a broken file is kept as it is
+                stored = self._store_unread(ingest, local, error)
             digest = stored.sha256 if isinstance(stored, NewBlob) else Digest(stored.sha256)
             found[digest] = stored
             done.tree[path] = Entry(file.mode, digest, stored.size, None)
@@ -195,8 +201,25 @@ class Builder:
             for other, infos in told.items():
                 external[f"{folder}/{other}" if folder else other] = infos
 
-    def _known(self, digests: object) -> dict[Digest, BlobRow]:
-        wanted = set(digests)  # type: ignore[call-overload]
+    def _store_unread(
+        self, ingest: Ingest, file: LocalFile, error: InvalidInput
+    ) -> BlobRow | NewBlob:
+        """A file that no format can make sense of, as plain bytes."""
+        with open(file.place, "rb") as opened:
+            number = opened.fileno()
+            size = os.fstat(number).st_size
+            segments = cut([], size, lambda start, end: os.pread(number, end - start, start))
+            stored = ingest.file(
+                number, size, segments, known=lambda digest: bool(self._known([digest])),
+                recipe_base=None,
+            )  # fmt: skip
+        if not isinstance(stored, StoredBlob):
+            return self._known([stored])[stored]
+        finding = Finding("damaged", "danger", error.message, file.path)
+        return new_blob(ingest, stored, Inspection("unknown", findings=(finding,)), None)
+
+    def _known(self, digests: Iterable[Digest]) -> dict[Digest, BlobRow]:
+        wanted = set(digests)
         missing = [d.raw for d in wanted if d.raw not in self._rows]
         if missing:
             with self._house.catalog.read() as connection:
@@ -241,7 +264,11 @@ class Builder:
         self, path: str, entry: Entry, blob: BlobRow | NewBlob | None
     ) -> tuple[str, str | None]:
         if entry.inline is not None:
-            seen = inspect(io.BytesIO(entry.inline), path, scan=True)
+            try:
+                seen = inspect(io.BytesIO(entry.inline), path, scan=True)
+            except InvalidInput as error:
+                self.dangers[error.message] = None
+                return "unknown", None
             self.dangers.update(dict.fromkeys(dangers_of(seen)))
             return seen.format, seen.framework
         if isinstance(blob, NewBlob):
