@@ -15,6 +15,7 @@ from modelyard.cli.output import Output
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from modelyard.client.remote import RemoteYard
     from modelyard.config import YardChoice
     from modelyard.core.yard import Yard
     from modelyard.registry.checkout import Checkout
@@ -81,16 +82,14 @@ class Session:
     def yard_at(self, place: str) -> Iterator[Yard]:
         """A yard that is named beside the one of `--yard`, open as long as it takes."""
         from modelyard import registry
-        from modelyard.errors import Unsupported
 
         if "://" in place:
-            raise Unsupported(
-                "no-remote",
-                f"{place}: only folders can be opened",
-                hint="yard init FOLDER --store URL makes one for a store",
-            )
-        with registry.open_yard(self.cwd / Path(place).expanduser(), author=self.author()) as yard:
-            yield yard
+            with self._remote(place) as yard:
+                yield yard
+            return
+        folder = self.cwd / Path(place).expanduser()
+        with registry.open_yard(folder, author=self.author()) as local:
+            yield local
 
     def checkout(self) -> Checkout:
         """The checkout around the working directory. NotFound `no-checkout` outside of one."""
@@ -128,14 +127,12 @@ class Session:
 
     def _open(self, choice: YardChoice) -> Yard:
         from modelyard import registry
-        from modelyard.errors import NotFound, Unsupported
+        from modelyard.errors import NotFound
 
         if "://" in choice.url:
-            raise Unsupported(
-                "no-remote",
-                f"{choice.url}: only folders can be opened",
-                hint="yard init FOLDER --store URL makes one for a store",
-            )
+            if self._yard is None:
+                self._yard = self._remote(choice.url)
+            return self._yard
         if choice.source == "default" and not Path(choice.url).exists():
             raise NotFound(
                 "no-yard",
@@ -146,6 +143,21 @@ class Session:
         if self._yard is None:
             self._yard = registry.open_yard(choice.url, author=self.author())
         return self._yard
+
+    def _remote(self, url: str) -> RemoteYard:
+        """The yard of a server. Unsupported: `no-remote` for the URL of anything else."""
+        from modelyard.client.addresses import is_address
+        from modelyard.client.remote import RemoteYard
+        from modelyard.errors import Unsupported
+
+        if not is_address(url):
+            raise Unsupported(
+                "no-remote",
+                f"{url}: only folders and servers can be opened",
+                hint="yard init FOLDER --store URL makes one for a store",
+            )
+        author = self.environment.get("YARD_AUTHOR")
+        return RemoteYard.at(url, author=author, environment=self.environment)
 
 
 def pass_session(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RangeCache"]
 
 _DEFAULT = 10_000_000_000
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([kMGT]?)B?\Z")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kMGT]?)B?\Z")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SWEEP_SHARE = 16
 """A sweep comes after so much of the limit was written."""

@@ -11,7 +11,7 @@ from modelyard.client import reading
 from modelyard.client.shelf import RemoteBackend, RemoteIndex, RemoteReader
 from modelyard.core.evaluation import Report
 from modelyard.core.names import MAIN, ModelName, RefName, parse_revision
-from modelyard.core.transferring import PACKED_TYPE, encode_packed
+from modelyard.core.transferring import encode_packed
 from modelyard.errors import Conflict, InvalidInput
 from modelyard.registry.outcomes import encode_outcomes
 from modelyard.registry.reports import check_content
@@ -123,7 +123,7 @@ class RemoteDesk:
         if outcomes is None:
             return self.connection.post(path, Report, body)
         packed = encode_packed({**body, "outcomes": encode_outcomes(outcomes)})
-        headers = {"content-type": PACKED_TYPE}
+        headers = {"content-type": "application/msgpack"}
         reply = self.connection.request("POST", path, content=packed, headers=headers)
         return reply.as_(Report)
 

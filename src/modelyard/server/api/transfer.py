@@ -28,6 +28,7 @@ from modelyard.registry.files import contents as contents_of
 from modelyard.registry.layout import Layouts
 from modelyard.registry.lookup import find_model, find_version, refs_of
 from modelyard.registry.receiving import Receiving, missing, receive_commit, receive_part
+from modelyard.server.api.inputs import revision_in
 from modelyard.server.routing import Answer, Routes, on_model
 from modelyard.server.state import Ask, Server
 from modelyard.server.streams import Pieces, body_of
@@ -79,7 +80,7 @@ def _gives(status: int, kind: str, words: str) -> dict[int | str, dict[str, Any]
 def get_contents(ask: Ask, model: str, revision: str) -> Contents:
     """The files of a version: small texts themselves, of all others what is known of them."""
     house = ask.house
-    found = contents_of(house, model, revision)
+    found = contents_of(house, model, revision_in(revision))
     with house.catalog.read() as connection:
         refs = refs_of(connection, [found.model.id]).get(found.model.id, ())
     number = found.version.number
@@ -148,7 +149,7 @@ def get_encoded(ask: Ask, model: str, revision: str) -> Response:
 def _version(ask: Ask, model: str, revision: str) -> int:
     """The row of a living version."""
     with ask.house.catalog.read() as connection:
-        return find_version(connection, find_model(connection, model), revision).id
+        return find_version(connection, find_model(connection, model), revision_in(revision)).id
 
 
 @routes.post("/models/{model}/chunks/missing", needs=on_model("writer"), largest_body=_QUESTION,
