@@ -48,6 +48,10 @@ class Session:
         """The yard to look at. NotFound `no-yard` if there is none yet."""
         return self._open(self._choice())
 
+    def yard_url(self) -> str:
+        """Which yard that is: a folder, or a server's URL. Nothing is opened."""
+        return self._choice().url
+
     def local_yard(self) -> LocalYard:
         """The yard, if it is a folder of this machine. Unsupported: `only-local`."""
         from modelyard.errors import Unsupported
