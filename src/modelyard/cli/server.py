@@ -150,8 +150,12 @@ def _serve(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise _no_extra() from error
+    from dataclasses import replace
+
+    from modelyard.server.oidc_settings import read_oidc
     from modelyard.server.run import serve
 
+    settings = replace(settings, oidc=read_oidc(session.environment))
     serve(folder, settings, author=session.author(), announce=announce, link=link)
 
 

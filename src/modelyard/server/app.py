@@ -48,7 +48,13 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
     endpoints: list[Any] = []
-    for routes in (status.routes, status.version_routes, login.routes, *ROUTES):
+    more: list[Any] = []
+    if settings.oidc is not None:
+        from modelyard.server import oidc
+
+        app.state.server.parts["oidc"] = oidc.OidcPart(settings.oidc)
+        more = [oidc.routes]
+    for routes in (status.routes, status.version_routes, login.routes, *more, *ROUTES):
         check(routes.router.routes)
         endpoints += routes.router.routes
         app.include_router(routes.router)

@@ -16,7 +16,7 @@ from modelyard.server.problems import status_of
 from modelyard.server.routing import PUBLIC, Routes, on_yard
 from modelyard.server.state import Ask
 
-__all__ = ["open_session", "routes"]
+__all__ = ["open_session", "own_path", "routes"]
 
 routes = Routes("login", prefix="")
 
@@ -35,7 +35,9 @@ def show_login(ask: Ask, *, code: str = "", next: str = "/") -> Response:
         return _with_code(ask, code)
     if code:
         return link_page(ask.server.settings.prefix, code)
-    return login_page(ask.server.settings.prefix, go_to=_own_path(next))
+    oidc = ask.server.settings.oidc
+    title = oidc.title if oidc else None
+    return login_page(ask.server.settings.prefix, go_to=own_path(next), elsewhere=title)
 
 
 @routes.post("/login", needs=PUBLIC, hidden=True, largest_body=_LARGEST)
@@ -44,7 +46,7 @@ def sign_in(ask: Ask) -> Response:
     told = _form(ask)
     if code := told.get("code"):
         return _with_code(ask, code)
-    prefix, go_to = ask.server.settings.prefix, _own_path(told.get("next", "/"))
+    prefix, go_to = ask.server.settings.prefix, own_path(told.get("next", "/"))
     name, password = told.get("name", ""), told.get("password", "")
     try:
         account = signed_in_with(ask.request, name, password)
@@ -115,7 +117,7 @@ def _form(ask: Ask) -> dict[str, str]:
         raise InvalidInput("unreadable-body", "the form can't be read") from None
 
 
-def _own_path(text: str) -> str:
+def own_path(text: str) -> str:
     """A path of this server, and of no other: what a browser would read otherwise becomes `/`."""
     strange = not text.startswith("/") or text[1:2] in ("/", "\\") or len(text) > 500
     return "/" if strange or any(ord(c) < 33 or c == "\\" for c in text) else quote(text, "/?=&%")

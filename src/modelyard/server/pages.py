@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
+from urllib.parse import quote
 
 from starlette.responses import Response
 
-__all__ = ["account_page", "link_page", "login_page"]
+__all__ = ["account_page", "link_page", "login_page", "onward_page"]
 
 _STYLE = """\
 :root { color-scheme: light dark }
@@ -50,6 +51,13 @@ _LOGIN = """\
 <button>Sign in</button>
 </form>
 """
+_ELSEWHERE = """\
+<p><a href="{prefix}/login/oidc?next={next}">Sign in with {title}</a></p>
+"""
+_ONWARD = """\
+<meta http-equiv="refresh" content="0; url={go_to}">
+<p><a href="{go_to}">Go on</a></p>
+"""
 _LINK = """\
 <form method="post" action="{prefix}/login">
 <input type="hidden" name="code" value="{code}">
@@ -64,11 +72,27 @@ _ACCOUNT = """\
 """
 
 
-def login_page(prefix: str, *, go_to: str, problem: str = "", status: int = 200) -> Response:
-    """Asks who somebody is; `problem` says why the last try was none."""
+def login_page(
+    prefix: str, *, go_to: str, problem: str = "", status: int = 200, elsewhere: str | None = None
+) -> Response:
+    """Asks who somebody is; `problem` says why the last try was none.
+
+    Args:
+        elsewhere: What the provider is called through which one may sign in too.
+    """
     told = f'<p class="problem" role="alert">{escape(problem)}</p>\n' if problem else ""
     body = _LOGIN.format(problem=told, prefix=escape(prefix), next=escape(go_to))
+    if elsewhere:
+        body += _ELSEWHERE.format(
+            prefix=escape(prefix), next=escape(quote(go_to, "")), title=escape(elsewhere)
+        )
     return _page("Sign in", body, status)
+
+
+def onward_page(prefix: str, go_to: str) -> Response:
+    """Sends a browser on by itself: then strict cookies go along, too."""
+    body = _ONWARD.format(go_to=escape(prefix + go_to))
+    return _page("Signed in", body)
 
 
 def link_page(prefix: str, code: str) -> Response:

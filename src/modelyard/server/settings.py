@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelyard.errors import Denied, InvalidInput
+from modelyard.server.oidc_settings import OidcSettings
 
 __all__ = ["Settings", "is_loopback"]
 
@@ -52,6 +53,8 @@ class Settings:
     """One line of JSON for each request, or only what went wrong; to stderr."""
     private_hooks: bool = False
     """Whether webhooks may go to private addresses."""
+    oidc: OidcSettings | None = None
+    """An OpenID Connect provider to sign in through."""
 
     def check(self) -> None:
         """Denied: `open-to-all`. InvalidInput: `bad-setting`."""

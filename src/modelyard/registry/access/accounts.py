@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z", re.ASCII)
-_TAKEN = (OWNER, "everyone", "anybody", "unknown", "none")
+_TAKEN = (OWNER, "everyone", "anybody", "unknown", "none", "groups")
 
 
 def check_name(text: str) -> str:
