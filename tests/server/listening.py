@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 __all__ = ["Listener", "listening"]
@@ -54,8 +55,12 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(status: int = 200, headers: dict[str, str] | None = None) -> Iterator[Listener]:
+def listening(
+    status: int = 200, headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Listener]:
     one = Listener(status, headers)
+    if tls is not None:
+        one.server.socket = tls.wrap_socket(one.server.socket, server_side=True)
     thread = threading.Thread(target=one.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -64,7 +64,7 @@ def add_hook(house: House, new: NewHook) -> MadeHook:
         return hooks.add(connection, values)
 
     hook = find_hook(house, house.catalog.write(work))
-    note(house, "hook-made", {"hook": hook.id, "url": hook.url, "pattern": hook.pattern})
+    note(house, "hook-made", {"hook": hook.id, "url": _bare(hook.url), "pattern": hook.pattern})
     return MadeHook(hook, secret)
 
 
@@ -123,7 +123,8 @@ def change_hook(house: House, key: int, change: HookChange) -> Hook:
             hooks.change(connection, key, **told)
 
     house.catalog.write(work)
-    note(house, "hook-changed", {"hook": key, **values, "active": change.active})
+    told = {"url": _bare(change.url)} if change.url is not None else {}
+    note(house, "hook-changed", {"hook": key, **values, "active": change.active, **told})
     return find_hook(house, key)
 
 
@@ -136,7 +137,7 @@ def remove_hook(house: House, key: int) -> Hook:
         hooks.drop(connection, key)
 
     house.catalog.write(work)
-    note(house, "hook-removed", {"hook": key, "url": found.url})
+    note(house, "hook-removed", {"hook": key, "url": _bare(found.url)})
     return found
 
 
@@ -179,6 +180,11 @@ def check_url(url: str) -> None:
         raise _bad("a webhook's URL begins with https://HOST or http://HOST")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise _bad("a webhook's URL has no user, password or #part")
+
+
+def _bare(url: str) -> str:
+    """Without its query, which may hold a secret."""
+    return url.partition("?")[0]
 
 
 def no_hook(key: int) -> NotFound:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.server.listening import listening
+from tests.server.listening import Listener, listening
 
 from modelyard.server.outbound import PORTS, allowed, post
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.core.hooks import Tried
 
 NOT_PUBLIC = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1",
@@ -169,3 +178,66 @@ def test_an_answer_without_end_is_not_read() -> None:
         thread.join(5)
         assert tried.is_good
         assert sent < 32 << 20
+
+
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for `hooks.test`, signed by itself, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.test")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def secured(certificate: Path) -> Iterator[Listener]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with listening(tls=context) as listener:
+        yield listener
+
+
+def _to(host: str, listener: Listener) -> Tried:
+    url = f"https://{host}:{listener.port}/in"
+    return post(url, b"{}", {}, private=True, seconds=3, resolver=lambda *_: ["127.0.0.1"])
+
+
+def test_a_certificate_that_nobody_trusts_is_refused(secured: Listener) -> None:
+    tried = _to("hooks.test", secured)
+    assert tried.error.startswith("TLS")
+    assert not secured.bodies
+
+
+def test_the_certificate_is_that_of_the_name_and_not_of_the_address(
+    secured: Listener, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert _to("hooks.test", secured).is_good
+    assert _to("other.test", secured).error.startswith("TLS")
+    assert len(secured.bodies) == 1
