@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response, StreamingResponse
 
 from modelyard.core.people import MadeToken, Token
-from modelyard.core.wire import encode
 from modelyard.registry.access.desk import Desk
-from modelyard.server.routing import SIGNED_IN, Routes
+from modelyard.server.routing import SIGNED_IN, Answer, Routes
 from modelyard.server.state import Ask
 
 __all__ = ["routes"]
@@ -47,7 +45,7 @@ def list_tokens(
 
 
 @routes.post("/tokens", needs=SIGNED_IN, answers=MadeToken, status=201, secret=True)
-def make_token(ask: Ask, *, body: TokenBody) -> Response:
+def make_token(ask: Ask, *, body: TokenBody) -> Answer:
     """Make a token. Its text is shown in this answer, and never again.
 
     It is no wider than the token that is shown, and does not outlive it.
@@ -59,7 +57,7 @@ def make_token(ask: Ask, *, body: TokenBody) -> Response:
 
 
 @routes.post("/tokens/{token}/rotate", needs=SIGNED_IN, answers=MadeToken, secret=True)
-def rotate_token(ask: Ask, token: Key) -> Response:
+def rotate_token(ask: Ask, token: Key) -> Answer:
     """Give a token another text, valid as long as it was at first; the old one is void."""
     return _secret(Desk(ask.house).rotate_token(token), 200)
 
@@ -70,7 +68,5 @@ def revoke_token(ask: Ask, token: Key) -> Token:
     return Desk(ask.house).revoke_token(token)
 
 
-def _secret(made: MadeToken, status: int) -> Response:
-    """As a stream: answers to an Idempotency-Key are kept, and this one must not be."""
-    headers = {"cache-control": "no-store"}
-    return StreamingResponse(iter([encode(made)]), status, headers, "application/json")
+def _secret(made: MadeToken, status: int) -> Answer:
+    return Answer(made, status, {"cache-control": "no-store"})
