@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.integration.forked import forked_yard
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
@@ -112,8 +113,11 @@ def _commands(body, offset, line):
     return found
 
 
-def run(steps, place, urls=None):
-    """Run all steps in one shell; what each gave. `urls` are those to use, by those shown."""
+def run(steps, place, urls=None, programs=None):
+    """Run all steps in one shell; what each gave.
+
+    `urls` are those to use, by those shown; `programs` is a folder that comes first in the PATH.
+    """
     real = urls or {}
     home = place / "home"
     home.mkdir()
@@ -130,7 +134,7 @@ def run(steps, place, urls=None):
             f"echo $last >{place}/{number}.code"
         )
     done = subprocess.run(
-        ["bash", "-c", "\n".join(script)], cwd=home, env=_environment(home), timeout=600,
+        ["bash", "-c", "\n".join(script)], cwd=home, env=_environment(home, programs), timeout=600,
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -143,9 +147,10 @@ def run(steps, place, urls=None):
     return outcomes
 
 
-def _environment(home):
+def _environment(home, programs):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("YARD", "GIT_", "XDG_"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    places = [programs, Path(sys.executable).parent, kept.get("PATH", "")]
+    path = os.pathsep.join(str(place) for place in places if place)
     return kept | {
         "HOME": str(home), "PATH": path, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1",
         "LC_ALL": "C.UTF-8", "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -188,14 +193,22 @@ def free_port():
         return str(listening.getsockname()[1])
 
 
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    """A `yard` that starts at once."""
+    with forked_yard(tmp_path_factory.mktemp("forked")) as programs:
+        yield programs
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("documents", [_marked(documents) for documents in RUN])
-def test_the_commands_of_a_document_do_what_it_says(documents, tmp_path, request):
+def test_the_commands_of_a_document_do_what_it_says(documents, tmp_path, request, forked):
     texts = [document.read_text(encoding="utf-8") for document in documents]
     told = [steps_of(text) for text in texts]
     services = [line.split() for part in SERVICES.findall(texts[0]) for line in part.splitlines()]
     urls = {shown: request.getfixturevalue(fixture) for shown, fixture in services}
-    outcomes = run(told[0], tmp_path, urls)
+    programs = None if documents == READMES else forked
+    outcomes = run(told[0], tmp_path, urls, programs)
     if os.environ.get("WRITE_DOCUMENTS"):
         write(documents[0], told[0], outcomes)
         return
