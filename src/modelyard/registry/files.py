@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import secrets
@@ -182,6 +183,8 @@ class _Writer:
         self._dest = dest
         self._wanted = wanted
         self._report = report
+        self._is_far = not shelf.reader.backend.facts.is_local
+        self._lock = -1
         self._done = 0
         self._total = sum(entry.size for entry in wanted.values())
 
@@ -189,23 +192,46 @@ class _Writer:
         missing = self._missing()
         new_folder = not self._dest.exists()
         self._dest.mkdir(parents=True, exist_ok=True)
-        room = self._dest / f".yard-{secrets.token_hex(6)}.part"
+        room = self._room()
         try:
-            room.mkdir()
-            entries = (self._wanted[path] for path in missing)
-            rows = [self._found.blob(entry) for entry in entries if entry.inline is None]
+            parts = {path: room / str(i) for i, path in enumerate(sorted(self._found.tree))}
+            wanted = [p for p in missing if self._wanted[p].inline is None]
+            rows = [self._found.blob(self._wanted[p]) for p in wanted if not parts[p].exists()]
             with blobs_ahead(self._shelf, rows) as ahead:
-                parts = {path: self._write(room, i, path, ahead) for i, path in enumerate(missing)}
-            for path, part in parts.items():
+                for path in missing:
+                    self._write(parts[path], path, ahead)
+            for path in missing:
                 place = self._dest / path
                 place.parent.mkdir(parents=True, exist_ok=True)
-                os.rename(part, place)
-        except BaseException:
-            shutil.rmtree(room, ignore_errors=True)
-            if new_folder:
-                shutil.rmtree(self._dest, ignore_errors=True)
+                os.rename(parts[path], place)
+        except BaseException as error:
+            goes_on = isinstance(error, Unavailable | KeyboardInterrupt)
+            if not (self._is_far and goes_on):  # else the next run takes it up
+                shutil.rmtree(room, ignore_errors=True)
+                if new_folder:
+                    shutil.rmtree(self._dest, ignore_errors=True)
             raise
+        finally:
+            if self._lock >= 0:
+                os.close(self._lock)
         shutil.rmtree(room, ignore_errors=True)
+
+    def _room(self) -> Path:
+        """A folder for what is not whole yet; from far away, the one that a run before left."""
+        if self._is_far:
+            kept = self._dest / f".yard-{self._found.version.commit_id.hex()[:12]}.part"
+            kept.mkdir(exist_ok=True)
+            lock = os.open(kept, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another run is at it
+                os.close(lock)
+            else:
+                self._lock = lock
+                return kept
+        room = self._dest / f".yard-{secrets.token_hex(6)}.part"
+        room.mkdir()
+        return room
 
     def _missing(self) -> list[str]:
         """Files to write; those that lie there already with the same content need not be."""
@@ -235,25 +261,28 @@ class _Writer:
                 return True
         return False
 
-    def _write(self, room: Path, number: int, path: str, ahead: Ahead | None) -> Path:
+    def _write(self, part: Path, path: str, ahead: Ahead | None) -> None:
         entry = self._wanted[path]
-        part = room / str(number)
         if entry.mode == SYMLINK:
             check_symlink(path, entry.inline)
+            part.unlink(missing_ok=True)
             os.symlink(os.fsdecode(entry.inline or b""), part)
-            return part
+            return
         mode = 0o755 if entry.mode == EXECUTABLE else 0o644
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        begun = self._lock >= 0 and part.is_file() and entry.inline is None
+        if not begun:
+            part.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_NOFOLLOW | (0 if begun else os.O_CREAT | os.O_EXCL)
+        descriptor = os.open(part, flags, mode)
         try:
             if entry.inline is not None:
                 write_all(descriptor, [entry.inline])
                 self._count(entry.size)
             else:
                 blob = open_blob(self._shelf, self._found.blob(entry), ahead)
-                blob.write_to(descriptor, self._shelf.pool, self._count)
+                blob.write_to(descriptor, self._shelf.pool, self._count, begun=begun)
         finally:
             os.close(descriptor)
-        return part
 
     def _count(self, size: int) -> None:
         self._done += size

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelyard.core.chunks import Kind
 from modelyard.errors import Corrupt, Unavailable
 from modelyard.store.codecs import workspace
 from modelyard.store.interface import NO_ROOM
+from modelyard.store.pack import chunk_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,26 +103,58 @@ class BlobReader:
         def fill(run: _Run, found: _Found) -> None:
             self._fill(found, run.chunks, run.at, run.at, out[run.at : run.at + run.size])
 
-        self._each_run(pool, fill)
+        self._each_run(pool, fill, self._runs())
         return out
 
     def write_to(
-        self, descriptor: int, pool: ThreadPoolExecutor, report: Callable[[int], None]
+        self,
+        descriptor: int,
+        pool: ThreadPoolExecutor,
+        report: Callable[[int], None],
+        *,
+        begun: bool = False,
     ) -> None:
-        """Write everything to an empty file, at its offsets, from all threads of the pool."""
-        if self.size > _RUN:
+        """Write everything to a file, at its offsets, from all threads of the pool.
+
+        Args:
+            begun: The file may hold some of it already: that is looked for, and not read again.
+        """
+        runs = self._runs()
+        if begun:
+            os.ftruncate(descriptor, self.size)
+            runs = [run for run in runs if not self._is_there(descriptor, run, report)]
+        elif self.size > _RUN:
             os.ftruncate(descriptor, self.size)
 
         def write(run: _Run, found: _Found) -> None:
             self._write_run(descriptor, run, found)
             report(run.size)
 
-        self._each_run(pool, write)
+        self._each_run(pool, write, runs)
+
+    def _is_there(self, descriptor: int, run: _Run, report: Callable[[int], None]) -> bool:
+        """Whether a run was written before, by the names of its chunks."""
+        room = workspace().bytes("there", run.size)
+        if os.preadv(descriptor, [room.data], run.at) != run.size:
+            return False
+        at = 0
+        for name, size in run.chunks:
+            if chunk_id(Kind.CONTENT, room[at : at + size].data) != name:
+                return False
+            at += size
+        report(run.size)
+        return True
 
     # -- runs: neighbours that one thread takes at once ------------------------------------------
 
-    def _each_run(self, pool: ThreadPoolExecutor, work: Callable[[_Run, _Found], None]) -> None:
-        runs = self._runs()
+    def _each_run(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[[_Run, _Found], None],
+        runs: Sequence[_Run],
+    ) -> None:
+        if not runs:
+            return
         if self._reader.backend.facts.is_local:
             self._in_threads(pool, runs, work, None)
             return
