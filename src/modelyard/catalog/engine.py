@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from modelyard.catalog.databases import Mode
 
@@ -36,6 +37,9 @@ class Catalog:
         self.engine = engine
         self._database = database_of(engine.url)
         self._active = threading.local()
+        # SQLite has one writer and lets others poll: those of this process wait here, in order
+        alone = engine.dialect.name == "sqlite"
+        self._turn: AbstractContextManager[object] = threading.RLock() if alone else nullcontext()
         self._reached = False
 
     @classmethod
@@ -154,7 +158,8 @@ class Catalog:
 
     @contextmanager
     def _begun(self, mode: Mode) -> Iterator[sa.Connection]:
-        with self.engine.connect() as connection:
+        turn = nullcontext() if mode == "read" else self._turn
+        with turn, self.engine.connect() as connection:
             self._reached = True
             with connection.begin():
                 self._database.begin(connection, mode)
