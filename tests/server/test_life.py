@@ -80,7 +80,7 @@ def test_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
     with (
         running(tmp_path / "yard") as one,
         one.client() as client,
-        client.stream("GET", "/api/v1/events", headers=told),
+        client.stream("GET", "/api/v1/events/stream", headers=told),
     ):
         began = time.monotonic()
         assert one.stop() == 0
