@@ -148,5 +148,7 @@ def _hearing(session: Session) -> Hearing:
 
         return LocalHearing(yard.house, lambda house, row: ping(house, Settings(), row))
     from modelyard.client.events import RemoteHearing
+    from modelyard.client.remote import RemoteYard
 
-    return RemoteHearing(yard.connection)  # type: ignore[attr-defined]
+    assert isinstance(yard, RemoteYard)
+    return RemoteHearing(yard.desk.connection)

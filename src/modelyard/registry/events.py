@@ -20,6 +20,7 @@ import msgspec
 from modelyard.catalog.queries import events as queries
 from modelyard.core.events import KIND_OF, Event, EventPage, Wanted, kind_of
 from modelyard.core.version import RefKind
+from modelyard.registry.access import readable
 from modelyard.registry.lookup import moment
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.engine import Catalog
     from modelyard.catalog.queries.events import EventRow
+    from modelyard.core.access import Caller
     from modelyard.registry.house import House
 
-__all__ = ["event_by_id", "event_page", "events", "follow", "seen_by", "settled"]
+__all__ = ["event_by_id", "event_page", "events", "follow", "seen_by", "settled", "sight"]
 
 _PAGE = 500
 _WINDOW = 1000
@@ -126,7 +128,7 @@ def events(
         for event in found:
             if wanted is not None and not wanted.takes(event):
                 continue
-            shown = event if readable is None else seen_by(event, readable)
+            shown = seen_by(event, readable)
             if shown is not None:
                 yield shown
         if lines < _PAGE:
@@ -176,9 +178,16 @@ def follow(
             over.wait(seconds)
 
 
-def seen_by(event: Event, readable: Callable[[str], bool]) -> Event | None:
+def sight(house: House, caller: Caller) -> Callable[[str], bool] | None:
+    """Which models somebody may read; None: all, also those that are gone for good."""
+    return None if caller.reads_all else readable(house, caller)
+
+
+def seen_by(event: Event, readable: Callable[[str], bool] | None) -> Event | None:
     """An event as somebody may see it who can read these models alone; None: not at all."""
-    if not readable(event.model):
+    if readable is None:
+        return event
+    if not event.model or not readable(event.model):
         return None
     named = {"from": event.detail.get("from", ""), "data": event.detail.get("data", "")}
     named["data"] = named["data"].rpartition("@")[0]  # a dataset is a model too
@@ -205,7 +214,7 @@ def _page(house: House, after: int, last: int) -> tuple[int, int, list[Event]]:
 
 def _event(row: EventRow) -> Event | None:
     kind = kind_of(row.action, moves=row.kind is not None, old=row.old, new=row.new)
-    if kind is None:
+    if kind is None or (row.model is None and kind != "model-forgotten"):
         return None
     detail: dict[str, Any] = {} if row.detail is None else msgspec.json.decode(row.detail)
     number = detail.pop("number", None)

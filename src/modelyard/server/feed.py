@@ -18,8 +18,7 @@ from starlette.responses import Response
 
 from modelyard.core.wire import encode, problem_of
 from modelyard.errors import Denied, ModelyardError, Unavailable
-from modelyard.registry.access import readable
-from modelyard.registry.events import events, seen_by, settled
+from modelyard.registry.events import events, seen_by, settled, sight
 from modelyard.server.auth import caller_of
 
 if TYPE_CHECKING:
@@ -249,12 +248,12 @@ class _Rights:
         self._caller = ask.caller
         self._looked = time.monotonic()
 
-    async def check(self) -> Callable[[str], bool]:
+    async def check(self) -> Callable[[str], bool] | None:
         """Denied: `bad-token` if they may not be here any more."""
         if time.monotonic() - self._looked > _RIGHTS_SECONDS:
             self._caller = await to_thread.run_sync(self._look)
             self._looked = time.monotonic()
-        return readable(self._ask.server.house, self._caller)
+        return sight(self._ask.server.house, self._caller)
 
     def _look(self) -> Caller:
         caller = caller_of(self._ask.request)

@@ -18,9 +18,8 @@ from modelyard.catalog.queries import accounts, deliveries, hooks
 from modelyard.core.events import Event, Wanted
 from modelyard.core.hooks import CONTENT_TYPE, Tried, payload, signed_headers
 from modelyard.errors import ModelyardError
-from modelyard.registry.access import readable
 from modelyard.registry.access.rights import caller_for
-from modelyard.registry.events import event_by_id, events, seen_by, settled
+from modelyard.registry.events import event_by_id, events, seen_by, settled, sight
 from modelyard.registry.lookup import moment
 from modelyard.server.outbound import post
 
@@ -264,12 +263,12 @@ def ping(house: House, settings: Settings, hook: HookRow) -> Tried:
     return send(settings, hook, event, message=f"ping-{now}")
 
 
-def _readable(house: House, hook: HookRow) -> Callable[[str], bool]:
+def _readable(house: House, hook: HookRow) -> Callable[[str], bool] | None:
     """What the owner of a hook may read now; of one that was made at the yard's folder, all."""
     if hook.account_id <= 0:
-        return lambda _: True
+        return None
     with house.catalog.fresh() as connection:
         owner = accounts.by_id(connection, hook.account_id)
         if owner is None or owner.disabled:
             return lambda _: False
-        return readable(house, caller_for(connection, owner))
+        return sight(house, caller_for(connection, owner))

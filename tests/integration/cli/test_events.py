@@ -8,6 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from tests.server.listening import listening
+from tests.server.running import running
+
+from modelyard.registry import open_yard
 
 
 @pytest.fixture
@@ -81,3 +85,24 @@ def test_a_ping_goes_nowhere_private(lived):
 def test_wrong_usage_is_told(lived, words):
     lived.run("webhook", *words, code=2)
     assert lived.error("webhook", "add", "file:///x")["kind"] == "bad-hook-url"
+
+
+def test_a_server_is_asked_in_the_same_words(shell, monkeypatch):
+    with running(shell.home / "served", private_hooks=True) as one, listening() as listener:
+        with open_yard(one.folder) as yard:
+            yard.commit("vision/a", shell.weights("w"))
+        monkeypatch.setenv("YARD", one.url)
+        monkeypatch.setenv("YARD_TOKEN", one.token)
+        assert "version-committed" in shell.out("events")
+        key = shell.json("webhook", "add", f"{listener.url}/in")["hook"]["id"]
+        assert "answered with 200" in shell.out("webhook", "test", key)
+        command = [sys.executable, "-m", "modelyard", "events", "--follow", "--json", "--after", 0]
+        with subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["kind"] == "version-committed"
+            process.terminate()
+            process.wait(20)
+        monkeypatch.setenv("YARD_TOKEN", "wrong")
+        assert shell.error("events", code=4)["kind"] == "not-signed-in"

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from modelyard.catalog.queries import audit, garbage, models
 from modelyard.core.events import KIND_OF, KINDS, Event, EventKind, wanted
 from modelyard.errors import InvalidInput
 from modelyard.registry import replay
 from modelyard.registry.events import events
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from modelyard.registry.local import LocalYard
 
 
@@ -97,3 +100,22 @@ def test_the_page_of_events_tells_every_kind_and_field() -> None:
         assert f"| `{kind}` | {text} |" in page
     for field in fields(Event):
         assert f"`{field.name}`" in page
+
+
+def test_nothing_is_told_of_a_model_that_is_gone_for_good(lived: LocalYard, tmp_path: Path) -> None:
+    lived.commit("text/c", tmp_path / "model.txt", message="plan b")
+    lived.delete_model("text/c")
+    (gone,) = [m.name for m in lived.models(deleted=True)]
+    assert gone == "text/c"
+
+    def forget(connection: sa.Connection) -> None:
+        keys = [row.id for row in models.listed(connection, deleted=True)]
+        garbage.drop_models(connection, keys)
+        audit.add(connection, audit.AuditRow(1, "forget-model", keys[0], "gc", detail=None))
+
+    lived.house.catalog.write(forget)
+    everything = list(events(lived.house))
+    assert everything[-1].kind == "model-forgotten"
+    assert "plan b" not in repr(everything)
+    seen = list(events(lived.house, readable=lambda _: True))
+    assert "model-forgotten" not in {event.kind for event in seen}

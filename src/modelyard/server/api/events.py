@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from modelyard.core.events import EventPage, Wanted, wanted
-from modelyard.registry.access import readable
-from modelyard.registry.events import event_page
+from modelyard.registry.events import event_page, sight
 from modelyard.server.feed import EventStream
 from modelyard.server.routing import Routes, on_yard
 from modelyard.server.state import Ask
@@ -47,7 +46,7 @@ def list_events(
     """
     return event_page(
         ask.server.house, after=after, wanted=_wanted(kind, model), limit=limit,
-        readable=readable(ask.server.house, ask.caller),
+        readable=sight(ask.server.house, ask.caller),
     )  # fmt: skip
 
 
