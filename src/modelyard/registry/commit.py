@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import blobs
+from modelyard.catalog.queries.readable import sees_all
 from modelyard.core.digest import Digest
 from modelyard.core.globs import matches
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
@@ -114,7 +115,7 @@ def commit_files(
         try:
             ingest = ingest_for(session) if ingest_for else _ingest(house, session)
             work = _Commit(house, request, files, ingest, report)
-            done = _published(house, work)
+            done = _published(house, work, blind=ingest_for is None and not sees_all(house.caller))
             return replace(done, seconds=round(time.monotonic() - started, 3))
         except BranchMoved:
             if request.parent is not None:
@@ -130,7 +131,12 @@ def _ingest(house: House, session: Session) -> Ingest:
     return Ingest(session, house.reader, house.pool)
 
 
-def _published(house: House, work: _Commit) -> Committed:
+def _published(house: House, work: _Commit, *, blind: bool) -> Committed:
+    """Prepare and publish.
+
+    Args:
+        blind: Whether nothing may be told of what other models have in the store.
+    """
     if work.is_large:
         draft = work.prepare()
     else:
@@ -138,6 +144,8 @@ def _published(house: House, work: _Commit) -> Committed:
             draft = work.prepare()
     if isinstance(draft, Committed):
         return draft
+    if blind:
+        work.ingest.session.new_bytes = work.not_of_base
     return replace(publish(house, work.ingest, draft), warnings=tuple(work.dangers))
 
 
@@ -177,6 +185,8 @@ class _Commit:
         self.formats: set[str] = set()
         self.frameworks: set[str] = set()
         self.dangers: list[str] = []
+        self.not_of_base = 0
+        """Bytes of large files that the version below does not have."""
         self._report = report
         self._done = 0
         self._total = sum(file.size for file in files)
@@ -200,6 +210,10 @@ class _Commit:
         kept = {e.digest: row for p, row in base.blobs.items() if (e := tree.get(p)) is not None
                 and e.inline is None and e.digest.raw == row.sha256}  # fmt: skip
         self._note_formats(kept.values())
+        known = {row.sha256 for row in base.blobs.values()}
+        self.not_of_base = sum(
+            e.size for e in tree.values() if e.inline is None and e.digest.raw not in known
+        )
         card = card_of(tree)
         labels = {**(card.labels if card else {}), **request.labels}
         return Draft(

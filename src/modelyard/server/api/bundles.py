@@ -18,7 +18,7 @@ from modelyard.registry.access import known_name
 from modelyard.registry.bundles import bundle, read_bundle
 from modelyard.registry.transfer.archive import Archive
 from modelyard.server.api.bodies import LARGEST, received
-from modelyard.server.api.inputs import RevisionQuery
+from modelyard.server.api.inputs import ModelName, RevisionQuery
 from modelyard.server.ranges import BYTES, send_file
 from modelyard.server.routing import Routes, on_model, on_yard
 from modelyard.server.state import Ask
@@ -45,7 +45,7 @@ def _body(kind: str) -> dict[str, Any]:
 @routes.get(
     "/models/{model}/bundle", needs=on_model("reader"), responses=BYTES, seconds=math.inf
 )  # fmt: skip
-def download_bundle(ask: Ask, model: str, *, revision: RevisionQuery = None) -> Response:
+def download_bundle(ask: Ask, model: ModelName, *, revision: RevisionQuery = None) -> Response:
     """A model with all its versions, refs, labels and reports, as a yard of its own in one file.
 
     With `revision`, only that version and its ancestors. The file is a backup

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.blobs import open_blob
 from modelyard.registry.files import contents
-from modelyard.server.api.inputs import revision_in
+from modelyard.server.api.inputs import ModelName, Segment, revision_in
 from modelyard.server.ranges import BYTES, download, send_file
 from modelyard.server.routing import Routes, on_model
 from modelyard.server.state import Ask
@@ -37,7 +37,7 @@ _TAR: dict[int | str, dict[str, Any]] = {
     "/models/{model}/versions/{revision}/files/{path}", needs=on_model("reader"),
     responses=BYTES, seconds=math.inf,
 )  # fmt: skip
-def download_file(ask: Ask, model: str, revision: str, path: str) -> Response:
+def download_file(ask: Ask, model: ModelName, revision: Segment, path: str) -> Response:
     """The bytes of one file, or a range of them; its ETag is its SHA-256."""
     house = ask.house
     found = contents(house, model, revision_in(revision))
@@ -62,7 +62,7 @@ def download_file(ask: Ask, model: str, revision: str, path: str) -> Response:
     "/models/{model}/versions/{revision}/tensors/{tensor}", needs=on_model("reader"),
     responses=BYTES, seconds=math.inf,
 )  # fmt: skip
-def download_tensor(ask: Ask, model: str, revision: str, tensor: str) -> Response:
+def download_tensor(ask: Ask, model: ModelName, revision: Segment, tensor: str) -> Response:
     """The values of one tensor, by `name` or `file:name`: little endian, the last index fastest.
 
     `X-Dtype` has numpy's name of the type and `X-Shape` the shape, `3,4`. bfloat16 and float8 come
@@ -93,7 +93,7 @@ def download_tensor(ask: Ask, model: str, revision: str, tensor: str) -> Respons
     "/models/{model}/versions/{revision}/export", needs=on_model("reader"), responses=_TAR,
     seconds=math.inf,
 )  # fmt: skip
-def export_version(ask: Ask, model: str, revision: str) -> Response:
+def export_version(ask: Ask, model: ModelName, revision: Segment) -> Response:
     """One version in a tar file of its own, which any yard can import (docs/spec/export-1.md)."""
     room = Path(tempfile.mkdtemp(prefix="yard-export-"))
     try:

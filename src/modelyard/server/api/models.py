@@ -11,7 +11,15 @@ from modelyard.core.listed import Listed
 from modelyard.core.version import ModelInfo
 from modelyard.registry.access import known_name
 from modelyard.registry.pages import models_page
-from modelyard.server.api.inputs import After, Body, Limit, MaybeRevision, Name, RevisionQuery
+from modelyard.server.api.inputs import (
+    After,
+    Body,
+    Limit,
+    MaybeRevision,
+    ModelName,
+    Name,
+    RevisionQuery,
+)
 from modelyard.server.routing import Routes, on_model, on_yard
 from modelyard.server.state import Ask
 
@@ -56,13 +64,13 @@ def list_models(
 
 
 @routes.get("/models/{model}", needs=on_model("reader"), answers=ModelInfo)
-def show_model(ask: Ask, model: str) -> ModelInfo:
+def show_model(ask: Ask, model: ModelName) -> ModelInfo:
     """One model, as the list shows it."""
     return ask.yard.model_info(model)
 
 
 @routes.patch("/models/{model}", needs=on_model("maintainer"), answers=ModelInfo)
-def rename_model(ask: Ask, model: str, body: Annotated[Renaming, InBody()]) -> ModelInfo:
+def rename_model(ask: Ask, model: ModelName, body: Annotated[Renaming, InBody()]) -> ModelInfo:
     """Give a model another name; the old one redirects until it is used again.
 
     The caller must be maintainer for the new name too.
@@ -72,24 +80,26 @@ def rename_model(ask: Ask, model: str, body: Annotated[Renaming, InBody()]) -> M
 
 
 @routes.delete("/models/{model}", needs=on_model("maintainer"), answers=ModelInfo)
-def delete_model(ask: Ask, model: str) -> ModelInfo:
+def delete_model(ask: Ask, model: ModelName) -> ModelInfo:
     """Delete a model. It can be restored until its bytes are taken, 30 days later."""
     return ask.yard.delete_model(model)
 
 
 @routes.post("/models/{model}/restore", needs=on_model("maintainer"), answers=ModelInfo)
-def restore(ask: Ask, model: str, body: Annotated[Restoring, InBody()]) -> ModelInfo:
+def restore(ask: Ask, model: ModelName, body: Annotated[Restoring, InBody()]) -> ModelInfo:
     """Undo the deletion of a model, or of the version with the number `revision`."""
     return ask.yard.restore(model, body.revision)
 
 
 @routes.get("/models/{model}/labels", needs=on_model("reader"), answers=dict[str, str])
-def list_labels(ask: Ask, model: str, *, revision: RevisionQuery = None) -> dict[str, str]:
+def list_labels(ask: Ask, model: ModelName, *, revision: RevisionQuery = None) -> dict[str, str]:
     """Labels of a model, or of one of its versions."""
     return dict(ask.yard.label(model, revision))
 
 
 @routes.patch("/models/{model}/labels", needs=on_model("writer"), answers=dict[str, str])
-def change_labels(ask: Ask, model: str, body: Annotated[Labelling, InBody()]) -> dict[str, str]:
+def change_labels(
+    ask: Ask, model: ModelName, body: Annotated[Labelling, InBody()]
+) -> dict[str, str]:
     """Set and remove labels of a model, or of one of its versions; gives all that it has then."""
     return dict(ask.yard.label(model, body.revision, add=body.add, remove=body.remove))

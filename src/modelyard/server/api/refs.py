@@ -14,7 +14,7 @@ from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry import refs
 from modelyard.registry.pages import read_token, token
 from modelyard.registry.refs import ANYWHERE, SOMEWHERE, Expected
-from modelyard.server.api.inputs import After, Body, Limit, MaybeRevision
+from modelyard.server.api.inputs import After, Body, Limit, MaybeRevision, ModelName, RefSegment
 from modelyard.server.routing import Answer, Routes, on_model
 from modelyard.server.state import Ask
 
@@ -52,13 +52,13 @@ class RollingBack(Body):
 
 
 @routes.get("/models/{model}/refs", needs=on_model("reader"), answers=Listed[RefInfo])
-def list_refs(ask: Ask, model: str) -> Listed[RefInfo]:
+def list_refs(ask: Ask, model: ModelName) -> Listed[RefInfo]:
     """All branches, tags and aliases of a model, by name."""
     return Listed(ask.yard.refs(model))
 
 
 @routes.get("/models/{model}/refs/{ref}", needs=on_model("reader"), answers=RefInfo)
-def show_ref(ask: Ask, model: str, ref: str) -> Answer:
+def show_ref(ask: Ask, model: ModelName, ref: RefSegment) -> Answer:
     """Where a ref points; its ETag can be given as `If-Match` to move it."""
     return _answer(refs.one(ask.house, model, ref))
 
@@ -69,8 +69,8 @@ def show_ref(ask: Ask, model: str, ref: str) -> Answer:
 )  # fmt: skip
 def put_ref(
     ask: Ask,
-    model: str,
-    ref: str,
+    model: ModelName,
+    ref: RefSegment,
     body: Annotated[Pointing, InBody()],
     *,
     if_match: IfMatch = None,
@@ -92,7 +92,7 @@ def put_ref(
 
 
 @routes.delete("/models/{model}/refs/{ref}", needs=on_model("writer"), answers=RefInfo)
-def delete_ref(ask: Ask, model: str, ref: str, *, if_match: IfMatch = None) -> RefInfo:
+def delete_ref(ask: Ask, model: ModelName, ref: RefSegment, *, if_match: IfMatch = None) -> RefInfo:
     """Delete a branch, tag or alias; versions stay."""
     return refs.delete(ask.house, model, ref, expected=_expected(if_match, None))
 
@@ -100,8 +100,8 @@ def delete_ref(ask: Ask, model: str, ref: str, *, if_match: IfMatch = None) -> R
 @routes.post("/models/{model}/refs/{ref}/rollback", needs=on_model("writer"), answers=RefInfo)
 def roll_back(
     ask: Ask,
-    model: str,
-    ref: str,
+    model: ModelName,
+    ref: RefSegment,
     body: Annotated[RollingBack, InBody()],
     *,
     if_match: IfMatch = None,
@@ -114,7 +114,7 @@ def roll_back(
 @routes.get("/models/{model}/reflog", needs=on_model("reader"), answers=Listed[RefMove])
 def list_moves(
     ask: Ask,
-    model: str,
+    model: ModelName,
     *,
     ref: Annotated[str | None, Query(min_length=1, max_length=200, examples=["main"])] = None,
     limit: Limit = 100,

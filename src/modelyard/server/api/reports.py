@@ -19,7 +19,7 @@ from modelyard.registry.data import DataName
 from modelyard.registry.outcomes import decode_outcomes
 from modelyard.registry.pages import reports_page
 from modelyard.registry.reports import evaluation_of, keep_report, outcomes_of
-from modelyard.server.api.inputs import After, Body, Limit, Name, Rev, RevisionQuery
+from modelyard.server.api.inputs import After, Body, Limit, ModelName, Name, Rev, RevisionQuery
 from modelyard.server.ranges import BYTES, download
 from modelyard.server.routing import Routes, on_model
 from modelyard.server.state import Ask
@@ -114,7 +114,7 @@ _KEEPING: dict[str, Any] = {
 @routes.get("/models/{model}/reports", needs=on_model("reader"), answers=Listed[Report])
 def list_reports(
     ask: Ask,
-    model: str,
+    model: ModelName,
     *,
     revision: RevisionQuery = None,
     kind: Annotated[Kind | None, Query(description="Only these.")] = None,
@@ -128,7 +128,7 @@ def list_reports(
 @routes.get("/models/{model}/evaluations", needs=on_model("reader"), answers=Listed[Evaluation])
 def list_evaluations(
     ask: Ask,
-    model: str,
+    model: ModelName,
     *,
     revision: RevisionQuery = None,
     limit: Limit = 100,
@@ -147,7 +147,7 @@ def list_evaluations(
     "/models/{model}/reports", needs=on_model("writer"), answers=Report, status=201,
     extra=_KEEPING,
 )  # fmt: skip
-def add_report(ask: Ask, model: str) -> Report:
+def add_report(ask: Ask, model: ModelName) -> Report:
     """Keep what was found out about a version elsewhere; an evaluation's measures become metrics.
 
     The body may be msgpack too, and then holds `outcomes` as bytes.
@@ -180,7 +180,7 @@ def _kept(ask: Ask) -> Keeping:
 
 
 @routes.get("/models/{model}/reports/{report}/outcomes", needs=on_model("reader"), responses=BYTES)
-def download_outcomes(ask: Ask, model: str, report: int) -> Response:
+def download_outcomes(ask: Ask, model: ModelName, report: int) -> Response:
     """The rows behind a report, packed as docs/spec/journal-1.md says."""
     if not 0 < report < 1 << 62:
         raise InvalidInput("bad-report", f"{report} is no number of a report")
@@ -192,7 +192,7 @@ def download_outcomes(ask: Ask, model: str, report: int) -> Response:
 
 
 @routes.post("/models/{model}/compare", needs=on_model("reader"), answers=Comparison)
-def compare(ask: Ask, model: str, body: Annotated[Comparing, InBody()]) -> Comparison:
+def compare(ask: Ask, model: ModelName, body: Annotated[Comparing, InBody()]) -> Comparison:
     """The latest evaluations of versions on one dataset, tested against the leader."""
     return ask.yard.compare(
         model, body.revisions, metric=body.metric, data=body.data, higher=body.higher
@@ -200,7 +200,7 @@ def compare(ask: Ask, model: str, body: Annotated[Comparing, InBody()]) -> Compa
 
 
 @routes.post("/models/{model}/best", needs=on_model("reader"), answers=Choice)
-def choose_best(ask: Ask, model: str, body: Annotated[Choosing, InBody()]) -> Choice:
+def choose_best(ask: Ask, model: ModelName, body: Annotated[Choosing, InBody()]) -> Choice:
     """The best version by a metric; in a tie there is no winner.
 
     To point an alias at it takes the role writer.

@@ -21,9 +21,11 @@ from modelyard.server.api.inputs import (
     Body,
     Limit,
     MaybeRevision,
+    ModelName,
     Name,
     Rev,
     RevisionQuery,
+    Segment,
     revision_in,
 )
 from modelyard.server.api.uploads import FORM, uploaded
@@ -74,7 +76,7 @@ class Mixing(Body):
 @routes.get("/models/{model}/versions", needs=on_model("reader"), answers=Listed[VersionInfo])
 def list_versions(
     ask: Ask,
-    model: str,
+    model: ModelName,
     *,
     revision: RevisionQuery = None,
     limit: Limit = 100,
@@ -90,7 +92,7 @@ def list_versions(
     "/models/{model}/versions", needs=on_model("writer"), answers=Committed, status=201,
     largest_body=LARGEST, seconds=600, extra=FORM,
 )  # fmt: skip
-def upload_version(ask: Ask, model: str) -> Committed:
+def upload_version(ask: Ask, model: ModelName) -> Committed:
     """Commit the files of a form as the next version.
 
     `curl -F files=@model.onnx -F message=first -F 'metrics={"accuracy": 0.9}' URL`. What the client
@@ -107,7 +109,7 @@ def upload_version(ask: Ask, model: str) -> Committed:
 @routes.get(
     "/models/{model}/versions/{revision}", needs=on_model("reader"), answers=VersionInfo
 )  # fmt: skip
-def show_version(ask: Ask, model: str, revision: str) -> VersionInfo:
+def show_version(ask: Ask, model: ModelName, revision: Segment) -> VersionInfo:
     """The version that a revision means; `-` is the tip of `main`, or else the latest."""
     return ask.yard.resolve(model, revision_in(revision))
 
@@ -115,7 +117,7 @@ def show_version(ask: Ask, model: str, revision: str) -> VersionInfo:
 @routes.get(
     "/models/{model}/versions/{revision}/detail", needs=on_model("reader"), answers=VersionDetail
 )
-def show_detail(ask: Ask, model: str, revision: str) -> VersionDetail:
+def show_detail(ask: Ask, model: ModelName, revision: Segment) -> VersionDetail:
     """Everything about one version: files, tensors, parameters, card, findings, lineage."""
     return ask.yard.show(model, revision_in(revision))
 
@@ -123,19 +125,21 @@ def show_detail(ask: Ask, model: str, revision: str) -> VersionDetail:
 @routes.delete(
     "/models/{model}/versions/{revision}", needs=on_model("maintainer"), answers=VersionInfo
 )
-def delete_version(ask: Ask, model: str, revision: str, *, purge: bool = False) -> VersionInfo:
+def delete_version(
+    ask: Ask, model: ModelName, revision: Segment, *, purge: bool = False
+) -> VersionInfo:
     """Delete a version; its number stays taken. With `purge` it can't be restored."""
     return ask.yard.delete_version(model, revision_in(revision), purge=purge)
 
 
 @routes.post("/models/{model}/revert", needs=on_model("writer"), answers=Committed, status=201)
-def revert(ask: Ask, model: str, body: Annotated[Reverting, InBody()]) -> Committed:
+def revert(ask: Ask, model: ModelName, body: Annotated[Reverting, InBody()]) -> Committed:
     """Make a new version on the branch with the content of an old one."""
     return ask.yard.revert(model, body.revision, branch=body.branch)
 
 
 @routes.post("/models/{model}/merge", needs=on_model("writer"), answers=Committed, status=201)
-def merge(ask: Ask, model: str, body: Annotated[Merging, InBody()]) -> Committed:
+def merge(ask: Ask, model: ModelName, body: Annotated[Merging, InBody()]) -> Committed:
     """Merge the files of a version into a branch; what both sides changed is a conflict."""
     return ask.yard.merge(model, body.source, into=body.into, message=body.message)
 
@@ -143,7 +147,7 @@ def merge(ask: Ask, model: str, body: Annotated[Merging, InBody()]) -> Committed
 @routes.post(
     "/models/{model}/mix", needs=on_model("writer"), answers=Mixed, status=201, responses=LATER
 )
-def mix(ask: Ask, model: str, body: Annotated[Mixing, InBody()]) -> Answer:
+def mix(ask: Ask, model: ModelName, body: Annotated[Mixing, InBody()]) -> Answer:
     """Mix the weights of several versions into a new one, which has them as parents."""
     yard = ask.yard
 
