@@ -44,6 +44,8 @@ __all__ = ["Arrived", "Checked", "Checking"]
 _MOST_COMMITS = 5_000
 _LARGEST_COMMIT = 32 << 20
 """Bytes of text that one commit may add."""
+_MOST_FILES = 5_000_000
+"""In all commits of one push together: trees that name each other could stand for far more."""
 _TREES = 32
 _DEEPEST_TAG = 5
 _HEAD = re.compile(
@@ -96,6 +98,7 @@ class Checking:
         self._trees: OrderedDict[bytes, Tree] = OrderedDict()
         self._rows: dict[bytes, BlobRow] = {}
         self._taken: set[bytes] = set()
+        self._files = 0
         self._looks: dict[tuple[str, bytes], tuple[str, str | None]] = {}
         self.words: dict[str, None] = {}
         """What the one who pushes should know."""
@@ -210,6 +213,12 @@ class Checking:
                     "incomplete-push", f"files of commit {commit.hex()[:10]} did not come with it",
                     hint="a partial or shallow clone may lack them",
                 ) from None  # fmt: skip
+            self._files += len(found)
+            if self._files > _MOST_FILES:
+                raise InvalidInput(
+                    "push-too-large", f"the commits hold more than {_MOST_FILES:,} files together",
+                    hint="push fewer commits at once",
+                )  # fmt: skip
             check_tree(found)
             self._trees[root] = found
             if len(self._trees) > _TREES:

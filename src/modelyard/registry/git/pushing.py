@@ -154,7 +154,8 @@ class _Push:
 
     def _check_old(self, command: Command, kind: RefKind, there: bytes | None) -> None:
         # an annotated tag is seen here as the commit it is on, so its old name may be either
-        if kind == "branch" and command.old != there:
+        # pushed again since the answer was lost: it is where it is to go already
+        if kind == "branch" and there not in (command.old, command.new):
             raise Conflict("ref-moved", f"{command.ref} moved meanwhile: git pull, then push again")
         if command.new is None and there is None:
             raise InvalidInput("no-ref", f"{command.ref} is not there")

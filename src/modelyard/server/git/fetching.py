@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modelyard import __version__
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.git.sending import Sending, ancestors, deepened
 from modelyard.server.git.packets import FLUSH, Packets, framed, packet, said
@@ -27,7 +26,7 @@ _CAN = (
     b"multi_ack multi_ack_detailed side-band side-band-64k ofs-delta thin-pack no-progress shallow"
     b" include-tag allow-tip-sha1-in-want allow-reachable-sha1-in-want"
 )
-_AGENT = b" agent=modelyard/" + __version__.encode()
+_AGENT = b" agent=modelyard"
 _SHA = re.compile(rb"[0-9a-f]{40}\Z")
 _MOST = 200_000
 """Lines of one request."""
