@@ -87,6 +87,13 @@ class Catalog:
         """
         return self._patiently(work, "write")
 
+    def write_soft(self, work: Callable[[sa.Connection], T]) -> T:
+        """`write` that does not wait for the disk: it is durable when the next `write` is.
+
+        A crash of this process loses nothing; one of the machine may take back the last of these.
+        """
+        return self._patiently(work, "soft")
+
     def write_alone(self, work: Callable[[sa.Connection], T]) -> T:
         """`write`, while no other write transaction of any process is in flight."""
         return self._patiently(work, "alone")

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a write that is sent again is answered as it was the first time.
 
 A client that got no answer sends the same request with the same key, and nothing is done twice.
-Answers are kept for a day; those that say "try again" (5xx, 429) are not.
+Answers are kept for a day; those that say "try again" (5xx, 429) are not. That a request began is
+durable when what it does is, in the same log before it: no disk is waited for twice.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _once(ask: Ask, key: str, work: Callable[[], Response], secret: bool) -> Res
         mine = row._replace(created=now)
         return mine, repeats.begin(connection, mine)
 
-    row, known = catalog.write(begin)
+    row, known = catalog.write_soft(begin)
     if known is not None and known.created >= row.created - _DAY:
         if known.digest != row.digest:
             raise InvalidInput(
@@ -81,7 +82,7 @@ def _once(ask: Ask, key: str, work: Callable[[], Response], secret: bool) -> Res
             return _again(known)
         _take_over(ask, row, known)
     elif known is not None:
-        catalog.write(lambda connection: repeats.drop(connection, row))
+        catalog.write_soft(lambda connection: repeats.drop(connection, row))
         return _once(ask, key, work, secret)
     return _answered(ask, row, work, secret)
 
@@ -96,13 +97,13 @@ def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bo
         answer = answer_to(error, ask.request.scope.get("request_id"))
     body = getattr(answer, "body", None)
     if body is None or len(body) > _LARGEST or answer.status_code >= 500 or _passing(answer):
-        catalog.write(lambda connection: repeats.drop(connection, row))
+        catalog.write_soft(lambda connection: repeats.drop(connection, row))
         return answer
     headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
     if secret and answer.status_code < 400:
         body, headers = b"", {"secret": "yes"}
     kept = row._replace(status=answer.status_code, headers=json.dumps(headers), body=bytes(body))
-    catalog.write(lambda connection: repeats.answer(connection, kept))
+    catalog.write_soft(lambda connection: repeats.answer(connection, kept))
     return answer
 
 
@@ -138,7 +139,7 @@ def _take_over(ask: Ask, row: RepeatRow, known: RepeatRow) -> None:
                 "outcome-unknown", "the first request with this key took effect, but its answer"
                 " was lost", hint="look at the model's log before you try again",
             )  # fmt: skip
-    if not catalog.write(lambda connection: repeats.take_over(connection, row, known.created)):
+    if not catalog.write_soft(lambda connection: repeats.take_over(connection, row, known.created)):
         raise Conflict("under-way", "the request is under way again", hint="ask again in a moment")
 
 

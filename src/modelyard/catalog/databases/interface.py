@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PASSWORD", "Database", "Lost", "Mode", "Retry", "full", "password", "place_of"]
 
-Mode = Literal["read", "write", "alone", "migrate", "outlast"]
+Mode = Literal["read", "write", "soft", "alone", "migrate", "outlast"]
 """`write` runs beside others of its kind; `alone` waits until none is in flight, and bars them.
 
 `migrate` bars others that migrate; statements that were done before it was interrupted are passed.

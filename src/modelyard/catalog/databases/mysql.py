@@ -18,6 +18,7 @@ __all__ = ["Mysql"]
 
 _LOCK = {
     "write": "SELECT 1 FROM fact WHERE name = 'gate' LOCK IN SHARE MODE",
+    "soft": "SELECT 1 FROM fact WHERE name = 'gate' LOCK IN SHARE MODE",
     "alone": "SELECT 1 FROM fact WHERE name = 'gate' FOR UPDATE",
 }
 _NOW = sa.text("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)")

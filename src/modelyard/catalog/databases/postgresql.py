@@ -20,6 +20,7 @@ _GATE = "7955819"
 _BEGIN: dict[Mode, str] = {
     "read": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "write": f"SELECT pg_advisory_xact_lock_shared({_GATE})",
+    "soft": f"SELECT pg_advisory_xact_lock_shared({_GATE})",
     "alone": f"SELECT pg_advisory_xact_lock({_GATE})",
     "migrate": f"SELECT pg_advisory_xact_lock({_GATE})",
     "outlast": f"SELECT pg_advisory_xact_lock({_GATE})",
@@ -59,6 +60,8 @@ class Postgresql:
     def begin(self, connection: sa.Connection, mode: Mode) -> None:
         if mode == "outlast":
             connection.exec_driver_sql("SET LOCAL lock_timeout = '250ms'")
+        if mode == "soft":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         connection.exec_driver_sql(_BEGIN[mode])
 
     def now(self, connection: sa.Connection) -> int:

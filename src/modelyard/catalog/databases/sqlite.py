@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Sqlite"]
 
 _BUSY_SECONDS = 60.0
+_SYNCHRONOUS = "yard_synchronous"
 
 
 class Sqlite:
@@ -29,7 +30,14 @@ class Sqlite:
         return engine
 
     def begin(self, connection: sa.Connection, mode: Mode) -> None:
-        connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
+        if mode == "read":
+            connection.exec_driver_sql("BEGIN")
+            return
+        wanted = "NORMAL" if mode == "soft" else "FULL"
+        if connection.info.get(_SYNCHRONOUS, "FULL") != wanted:
+            connection.exec_driver_sql(f"PRAGMA synchronous={wanted}")
+            connection.info[_SYNCHRONOUS] = wanted
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def now(self, connection: sa.Connection) -> int:
         """The local clock: the file is on this machine."""
