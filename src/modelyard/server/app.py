@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from modelyard import __version__
 from modelyard.errors import InvalidInput, NotFound
@@ -58,6 +59,7 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
         check(routes.router.routes)
         endpoints += routes.router.routes
         app.include_router(routes.router)
+    app.state.endpoints = endpoints
     return Front(RawPath(app), app.state.server)
 
 
@@ -90,13 +92,24 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     return answer_to(problem, request.scope.get("request_id"))
 
 
+def _methods(request: Request) -> str:
+    """What a path takes: Starlette names the methods of the first route that it finds alone."""
+    found = {
+        method
+        for route in request.app.state.endpoints
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(found))
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     number = request.scope.get("request_id")
     if error.status_code == 404:
         return answer_to(NotFound("no-route", "there is no such path here"), number)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _methods(request)
         refused = InvalidInput("wrong-method", f"this path takes {allowed}")
         answer = answer_to(refused, number)
         answer.headers["allow"] = allowed
