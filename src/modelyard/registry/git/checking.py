@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from modelyard.catalog.queries.blobs import BlobRow
+    from modelyard.core.digest import ChunkId
     from modelyard.core.merge import Tree
     from modelyard.history.commits import CommitFields
     from modelyard.registry.card import Card
@@ -86,6 +87,8 @@ class Checked:
     formats: tuple[str, ...]
     framework: str
     card: Card | None
+    arrived: int
+    """Bytes that its new files took in the store."""
 
 
 class Checking:
@@ -98,6 +101,7 @@ class Checking:
         self._trees: OrderedDict[bytes, Tree] = OrderedDict()
         self._rows: dict[bytes, BlobRow] = {}
         self._taken: set[bytes] = set()
+        self._counted: set[bytes] = set()
         self._files = 0
         self._looks: dict[tuple[str, bytes], tuple[str, str | None]] = {}
         self.words: dict[str, None] = {}
@@ -188,6 +192,7 @@ class Checking:
             commit=item, parents=fields.parents, author=fields.author,
             objects=self._new_objects(fields.tree), blobs=rows, formats=tuple(sorted(formats)),
             framework=manifest.framework or min(frameworks, default=""), card=card_of(tree),
+            arrived=self._arrived_bytes(changed, before),
         )  # fmt: skip
 
     # -- trees -----------------------------------------------------------------------------------
@@ -288,6 +293,24 @@ class Checking:
                     hint="git lfs install && git lfs push --all REMOTE, then push again",
                 )
         return {raw: self._rows[raw] for raw in wanted}
+
+    def _arrived_bytes(self, changed: Tree, before: Tree) -> int:
+        """What the chunks take that new files have and the version before has not."""
+        fresh = {e.digest.raw for e in changed.values() if e.inline is None} - self._counted
+        if not fresh:
+            return 0
+        self._counted |= fresh
+        house, known = self._house, self._known
+        old = {e.digest.raw for e in before.values() if e.inline is None}
+        rows = {raw: self._rows[raw] for raw in old if raw in self._rows}
+        if known.model_id is not None:
+            with house.catalog.fresh() as connection:
+                rows |= arrivals.of_model(connection, known.model_id, old - set(rows))
+        names = self._chunks([self._rows[raw] for raw in fresh]) - self._chunks(rows.values())
+        return sum(row.length for row in house.index.find(names).values())
+
+    def _chunks(self, rows: Iterable[BlobRow]) -> set[ChunkId]:
+        return {name for row in rows for name, _ in open_blob(self._house, row).chunks}
 
     def _looked(
         self, tree: Tree, changed: Tree, rows: Mapping[bytes, BlobRow]

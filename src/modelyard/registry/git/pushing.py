@@ -214,6 +214,7 @@ def _built(checked: Checked, branch: str) -> Built:
         created=0, blobs={Digest(raw): row for raw, row in checked.blobs.items()},
         labels=dict(card.labels) if card else {}, formats=checked.formats,
         framework=checked.framework, description=card.description if card else None,
+        arrived=checked.arrived,
     )  # fmt: skip
 
 
@@ -302,7 +303,7 @@ class _PushLanding(Landing):
             "formats": " ".join(one.formats), "framework": one.framework,
         }  # fmt: skip
         number = numbers[one.commit.sha]
-        detail = {"number": number, "branch": one.branch, "new_bytes": self.fresh_bytes()}
+        detail = {"number": number, "branch": one.branch, "new_bytes": one.arrived}
         return detail | {key: value for key, value in optional.items() if value}
 
 

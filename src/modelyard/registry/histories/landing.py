@@ -54,6 +54,8 @@ class Built:
     """The number it should have, if it is free."""
     description: str | None = None
     """What the model's description is from now on."""
+    arrived: int = 0
+    """Bytes that its files took when they came, in sessions of their own."""
 
 
 @dataclass(frozen=True, slots=True)
