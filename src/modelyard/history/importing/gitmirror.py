@@ -30,7 +30,7 @@ class Mirror:
 
     @property
     def shown(self) -> str:
-        return shown_url(self.source)
+        return shown_url(self.source) if self.local is None else str(self.local)
 
     def lfs_object(self, oid: str) -> Path | None:
         """The file that a git-lfs pointer stands for; git-lfs is asked once for all of them."""
