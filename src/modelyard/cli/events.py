@@ -44,10 +44,11 @@ def events_command(
     after: int | None,
     limit: int,
 ) -> None:
-    """List what happened, oldest first, or follow what happens.
+    """List what happened, or follow what happens.
 
-    The newest events, or with --after those that came after one. With --follow and --json each
-    event is one line of JSON; --follow --after goes on where another call ended.
+    The newest events, the oldest of them first, or with --after those that came after one. With
+    --follow and --json each event is one line of JSON; --follow --after goes on where another call
+    ended.
     """
     from modelyard.cli.output import encode
     from modelyard.cli.views.events import EventsView, EventView
@@ -69,16 +70,14 @@ def events_command(
     "webhook",
     examples=[
         "yard webhook add https://ci.example.org/models --model 'vision/*' --kind ref-moved",
-        "yard webhook list",
         "yard webhook test 3",
-        "yard webhook deliveries 3",
-        "yard webhook redeliver 3 118",
-        "yard webhook remove 3",
+        "yard webhook redeliver 3 118     # delivery 118, which yard webhook deliveries 3 shows",
     ],
     see=["events", "server"],
 )
-@click.argument("action", type=click.Choice(_ACTIONS), default="list")
-@click.argument("given", metavar="[URL|ID] [DELIVERY]", nargs=-1)
+@click.argument("action", type=click.Choice(_ACTIONS), default="list", help="What to do.")
+@click.argument("given", metavar="[URL|ID] [DELIVERY]", nargs=-1,
+                help="A new one's URL; else the id of a webhook, and of a delivery.")  # fmt: skip
 @click.option("--model", "pattern", metavar="PATTERN", default="*",
               help="Of a new one: tell it of these models only.")  # fmt: skip
 @click.option("--kind", "kinds", metavar="KIND", multiple=True,
@@ -94,10 +93,11 @@ def webhook_command(
     kinds: tuple[str, ...],
     limit: int,
 ) -> None:
-    """Tell other services of events, by signed POST requests of the server.
+    """Tell other services of events.
 
-    'add' shows the secret that signs them once. 'test' sends a ping and says what came of it;
-    'deliveries' lists what was sent, 'redeliver' sends one again, 'off' and 'on' pause it.
+    The server sends each as a signed POST request. 'add' shows the secret that signs them once.
+    'test' sends a ping and says what came of it; 'deliveries' lists what was sent, 'redeliver'
+    sends one again; 'off' and 'on' pause it.
     """
     from modelyard.cli.views import events as views
     from modelyard.core.hooks import HookChange, NewHook

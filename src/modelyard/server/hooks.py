@@ -240,12 +240,10 @@ def send(
     message: str | None = None,
 ) -> Tried:  # fmt: skip
     """Send one event, once."""
-    from modelyard import __version__
-
     body = payload(event, settings.url or "urn:modelyard")
     headers = {
         "content-type": CONTENT_TYPE,
-        "user-agent": f"modelyard/{__version__}",
+        "user-agent": "modelyard",
         "x-yard-event": event.kind,
         **signed_headers(hook.secret, message or f"event-{event.id}", int(time.time()), body),
     }
