@@ -8,7 +8,7 @@ from modelyard.catalog.queries import models, refs, reports, versions
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
-from modelyard.registry.access.guards import check_in, rule_for
+from modelyard.registry.access.guards import check_in, check_leaving, rule_for
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_any_version, find_version, version_infos
 from modelyard.registry.refs import move_ref
@@ -82,6 +82,7 @@ def delete_model(house: House, model: str) -> ModelInfo:
 
     def work(journal: Journal) -> ModelInfo:
         row = journal.model(model)
+        check_leaving(journal.connection, house.caller, row)
         info = info_of(journal.connection, row._replace(deleted=journal.now))
         models.update(journal.connection, row.id, deleted=journal.now)
         journal.write(
@@ -167,6 +168,7 @@ def rename(house: House, model: str, new_name: str) -> ModelInfo:
         row = journal.model(model)
         if row.name == parsed.text:
             raise InvalidInput("same-name", f"{row.name} has this name already")
+        check_leaving(connection, house.caller, row, parsed.text)
         if models.has_name(connection, parsed.text):
             raise Conflict("model-exists", f"there is a model named {parsed} already")
         models.drop_redirect(connection, parsed.text)

@@ -213,6 +213,17 @@ def test_guards_are_set_by_maintainers(as_: Callable[[str], Desk]) -> None:
     assert kind_of(lambda: as_("adm").remove_guard("a/*", "prod")) == "no-guard"
 
 
+def test_a_model_is_not_taken_from_under_its_guards(
+    as_: Callable[[str], Desk], yard_of: Callable[[str], LocalYard], yard: LocalYard
+) -> None:
+    as_("adm").add_guard("a/*", "prod", approvals=1)
+    yard.alias("a/one", "prod", 1)
+    assert kind_of(lambda: yard_of("mia").rename("a/one", "a/two")) == "guarded"
+    assert kind_of(lambda: yard_of("mia").delete_model("a/one")) == "guarded"
+    assert kind_of(lambda: yard_of("adm").rename("a/one", "b/two")) == "not-allowed"
+    assert yard_of("adm").rename("a/one", "a/two").name == "a/two"
+
+
 # -- proposals -----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from modelyard.catalog.queries import guards
+from modelyard.catalog.queries import guards, refs
 from modelyard.core.access import NOBODY, ROLES, Caller, Role, check_pattern, fits, parse_role
 from modelyard.core.people import Guard
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
@@ -18,9 +18,19 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.guards import GuardRow
+    from modelyard.catalog.queries.models import ModelRow
     from modelyard.registry.house import House
 
-__all__ = ["Rule", "add_guard", "all_guards", "check_in", "check_move", "remove_guard", "rule_for"]
+__all__ = [
+    "Rule",
+    "add_guard",
+    "all_guards",
+    "check_in",
+    "check_leaving",
+    "check_move",
+    "remove_guard",
+    "rule_for",
+]
 
 _REF_GLOB = re.compile(r"[^\x00-\x20\x7f~^:\\@{}]{1,200}\Z")
 _MOST_APPROVALS = 20
@@ -90,6 +100,34 @@ def check_in(
             hint="an admin may remove the guard: yard guard remove" if new is None
             else f"yard propose {model} {ref} {new}",
         )  # fmt: skip
+
+
+def check_leaving(
+    connection: sa.Connection, caller: Caller, model: ModelRow, new_name: str | None = None
+) -> None:
+    """Whether a model may be renamed or deleted, which takes its refs from under their guards.
+
+    Args:
+        new_name: What it is to be called; its roles are others there.
+
+    Raises:
+        Denied: `guarded`: who does it must be able to move each guarded ref, and be admin where
+            others must approve that. `not-allowed`: the role for the new name is too low.
+    """
+    if caller is NOBODY:
+        return
+    if new_name is not None and not caller.may(new_name, "writer"):
+        raise Denied("not-allowed", f"this takes the role writer for {new_name!r} too")
+    for ref in refs.of_models(connection, [model.id]):
+        rule = rule_for(connection, model.name, ref.name)
+        if rule is None:
+            continue
+        needed: Role = "admin" if rule.approvals else rule.role
+        if not caller.may(model.name, needed):
+            raise Denied(
+                "guarded", f"{ref.name} of {model.name} is guarded: this takes the role {needed}",
+                hint="ask an admin of the model",
+            )  # fmt: skip
 
 
 def all_guards(house: House) -> list[Guard]:
