@@ -141,6 +141,9 @@ class RemotePeople:
     def chain_head(self) -> ChainHead | None:
         return self._at.get(["audit", "head"], ChainHead)
 
+    def expect_head(self, digest: str) -> ChainHead:
+        return self._at.get(["audit", "seals", digest], ChainHead)
+
 
 def _query(wanted: AuditFilter) -> dict[str, Any]:
     return {

@@ -235,8 +235,11 @@ class Asking(Moving):
                 "only-local", "a yard is rebuilt and repaired where its folder is",
                 hint="run it on the server's machine, with --yard FOLDER",
             )  # fmt: skip
-        body = {"rebuild": False}
-        return self._job("POST", ("house", "verify"), VerifyReport, body=body, progress=progress)
+        path, body = ("house", "verify"), {"rebuild": False}
+        done = self._job("POST", path, VerifyReport, body=body, progress=progress)
+        if progress is not None:
+            progress(Progress("verify", done.bytes, done.bytes))
+        return done
 
     def stats(self) -> YardStats:
         return self._get(("house", "stats"), YardStats)

@@ -21,6 +21,7 @@ from modelyard.client.addresses import Address, path_of
 from modelyard.client.credentials import check_token
 from modelyard.client.failures import failed_to_reach, refusal, strange, unsigned
 from modelyard.core.wire import decode, encode
+from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _LARGEST = 512 << 20
 """Bytes of an answer that is held in memory; a server that sends more is none of ours."""
 _PATIENCE = 20.0
 """Seconds for which a server that was there a moment ago may be away."""
+_BROKEN = 4
+"""How often the same answer may break off."""
 _CONNECTIONS = 16
 _AGAIN = (429, 502, 503, 504)
 _PIECE = 1 << 20
@@ -136,8 +139,16 @@ class Connection:
             content, sent["content-type"] = encode(body), "application/json"
         if method not in ("GET", "HEAD"):
             sent["idempotency-key"] = key or uuid.uuid4().hex
-        with self._answered(method, path, query, content, sent) as response:
-            return Reply(response.status_code, response.headers, self._read(response, limit))
+        for left in reversed(range(_BROKEN)):
+            with self._answered(method, path, query, content, sent) as response:
+                try:
+                    content_of = self._read(response, limit)
+                except Unavailable as error:
+                    if error.kind != "unreachable" or not left:
+                        raise
+                    continue
+                return Reply(response.status_code, response.headers, content_of)
+        raise AssertionError
 
     @contextmanager
     def stream(

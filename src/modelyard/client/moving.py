@@ -17,6 +17,7 @@ from modelyard.core.names import ModelName
 from modelyard.core.transfer import BackedUp, Copied, Exported
 from modelyard.core.version import Committed, Progress
 from modelyard.errors import Conflict, Denied, Unavailable
+from modelyard.registry.local import joined
 from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.client.desk import RemoteDesk
     from modelyard.core.yard import Yard
 
-__all__ = ["Moving", "send_bundle"]
+__all__ = ["Moving"]
 
 T = TypeVar("T")
 Rev = str | int | None
@@ -55,8 +56,15 @@ class Moving:
             query = {"revision": None if revision is None else revision_in_path(revision)}
             self._download(path, bundle, query, report)
             with _opened(self.desk, target) as other:
-                done = take_bundle(other, bundle, dry_run=dry_run, report=report)
-        return replace(done, source=self.desk.connection.address.url)
+                done = _take(other, bundle, dry_run=dry_run)
+                there = str(getattr(other, "url", done.target))
+        return replace(done, source=self.desk.connection.address.url, target=there)
+
+    def take_bundle(self, bundle: Path, *, dry_run: bool = False) -> Copied:
+        """Let the server copy what a bundle holds."""
+        query = {"dry_run": True if dry_run else None}
+        done = self._upload(("bundles",), bundle, query, Copied)
+        return replace(done, target=self.desk.connection.address.url)
 
     def mirror_to(
         self,
@@ -71,13 +79,7 @@ class Moving:
             names = [info.name for info in yard.models()]
             done = [self.copy_to(other, name, dry_run=dry_run, progress=progress) for name in names]
             where = str(getattr(other, "url", ""))
-        return Copied(
-            source=self.desk.connection.address.url, target=where,
-            models=tuple(model for each in done for model in each.models),
-            versions=sum(each.versions for each in done), chunks=sum(each.chunks for each in done),
-            bytes=sum(each.bytes for each in done), seconds=sum(each.seconds for each in done),
-            dry_run=dry_run,
-        )  # fmt: skip
+        return joined(done, self.desk.connection.address.url, where, dry_run=dry_run)
 
     def backup(
         self, file: Path | str | None, *, progress: Callable[[Progress], None] | None = None
@@ -167,34 +169,13 @@ class _Again:
                 yield piece
 
 
-def take_bundle(
-    target: Any, bundle: Path, *, dry_run: bool, report: Callable[[Progress], None]
-) -> Copied:
+def _take(target: Any, bundle: Path, *, dry_run: bool) -> Copied:
     """Copy what a bundle holds into a yard, here or on a server."""
     if isinstance(target, Moving):
-        return send_bundle(target, bundle, dry_run=dry_run)
-    from modelyard.registry.house import open_house
-    from modelyard.registry.transfer.copying import mirror
-    from modelyard.registry.transfer.restoring import restore
+        return target.take_bundle(bundle, dry_run=dry_run)
+    from modelyard.registry.bundles import read_bundle
 
-    with tempfile.TemporaryDirectory(prefix="yard-bundle-") as folder:
-        root = Path(folder) / "yard"
-        restore(
-            bundle, root, author=target.house.author, store=None, catalog=None, key=None,
-            report=None,
-        )  # fmt: skip
-        source = open_house(root, target.house.author)
-        try:
-            return mirror(source, target.house, dry_run=dry_run, report=report)
-        finally:
-            source.close()
-
-
-def send_bundle(target: Moving, bundle: Path, *, dry_run: bool = False) -> Copied:
-    """Let a server copy what a bundle holds."""
-    query = {"dry_run": True if dry_run else None}
-    done = target._upload(("bundles",), bundle, query, Copied)
-    return replace(done, target=target.desk.connection.address.url)
+    return read_bundle(target.house, bundle, None, dry_run=dry_run, check=lambda _: None)
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self, runtime_checkable
 
 from modelyard.core.handles import Model
 from modelyard.core.names import ModelName
@@ -437,6 +439,8 @@ class LocalYard:
     ) -> Copied:
         from modelyard.registry.transfer.copying import copy
 
+        if isinstance(target, TakesBundles):
+            return _sent(self, target, model, revision, dry_run=dry_run)
         with _other(self, target) as other:
             return copy(
                 self.house, other, model, revision,
@@ -452,6 +456,11 @@ class LocalYard:
     ) -> Copied:
         from modelyard.registry.transfer.copying import mirror
 
+        if isinstance(target, TakesBundles):
+            return joined(
+                [_sent(self, target, m.name, None, dry_run=dry_run) for m in self.models()],
+                self.url, target.url, dry_run=dry_run,
+            )  # fmt: skip
         with _other(self, target) as other:
             return mirror(self.house, other, dry_run=dry_run, report=progress or _silent)
 
@@ -477,6 +486,38 @@ class LocalYard:
         from modelyard.registry.transfer.importing import import_version
 
         return import_version(self.house, _absolute(file), model)
+
+
+@runtime_checkable
+class TakesBundles(Protocol):
+    """A yard elsewhere, which copies what it is sent in a file."""
+
+    url: str
+
+    def take_bundle(self, bundle: Path, *, dry_run: bool = False) -> Copied: ...
+
+
+def _sent(
+    yard: LocalYard, target: TakesBundles, model: str, revision: Rev, *, dry_run: bool
+) -> Copied:
+    """Send a model in a file."""
+    from modelyard.registry.bundles import bundle
+
+    with TemporaryDirectory(prefix="yard-bundle-") as room:
+        file = bundle(yard.house, model, revision, Path(room))
+        return replace(target.take_bundle(file, dry_run=dry_run), source=yard.url)
+
+
+def joined(parts: Sequence[Copied], source: str, target: str, *, dry_run: bool) -> Copied:
+    """What several copies did together."""
+    from modelyard.core.transfer import Copied
+
+    return Copied(
+        source=source, target=target, models=tuple(m for part in parts for m in part.models),
+        versions=sum(part.versions for part in parts), chunks=sum(part.chunks for part in parts),
+        bytes=sum(part.bytes for part in parts), dry_run=dry_run,
+        seconds=round(sum(part.seconds for part in parts), 3),
+    )  # fmt: skip
 
 
 @contextmanager

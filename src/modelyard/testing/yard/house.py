@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelyard.testing.models import layers
@@ -79,7 +80,8 @@ class HouseTests(YardCase):
         report = yard.gc(dry_run=True)
         assert report.dry_run
         assert report.freed + report.waiting >= 250_000
-        assert yard.stats() == before
+        # a server writes down who asked: its catalog may grow
+        assert replace(yard.stats(), catalog=before.catalog) == before
 
     def test_gc_of_a_yard_in_use_takes_nothing(self, yard: Yard, desk: Desk) -> None:
         contents = [os.urandom(150_000) for _ in range(3)]

@@ -13,7 +13,7 @@ import pytest
 from modelyard.core.trust import TRUST_ALL
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unsupported
 from modelyard.testing.models import write_tree
-from modelyard.testing.yard.case import Desk, YardCase, refused
+from modelyard.testing.yard.case import Desk, YardCase, refused, verified_anew
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,7 +205,7 @@ class ObjectTests(YardCase):
         for content in (b"{nope", json.dumps(forged).encode()):
             desk.commit({".modelyard/manifest.json": content, "a.bin": content})
             assert yard.show("m").saved == {}
-        assert yard.verify(rebuild=True).ok
+        assert verified_anew(yard).ok
         assert set(desk.read()) == {"a.bin"}
 
     def test_a_merge_keeps_what_is_true_of_the_object_that_it_keeps(self, yard: Yard) -> None:
