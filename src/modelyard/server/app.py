@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from modelyard import __version__
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.server import login, status
 from modelyard.server.api import ROUTES
@@ -39,7 +38,7 @@ __all__ = ["make_app"]
 def make_app(yard: LocalYard, settings: Settings) -> Front:
     """The application of one server process; it does not close the yard."""
     app = FastAPI(
-        title="modelyard", version=__version__, openapi_url=None, docs_url=None, redoc_url=None,
+        title="modelyard", version=status.VERSION, openapi_url=None, docs_url=None, redoc_url=None,
         lifespan=_life, redirect_slashes=False,
     )  # fmt: skip
     app.state.server = Server(yard, settings)

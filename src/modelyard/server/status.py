@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from starlette.responses import Response
 
-from modelyard import __version__
 from modelyard.errors import Unavailable
 from modelyard.server.metrics import MEDIA_TYPE
 from modelyard.server.routing import PUBLIC, Routes, on_yard
 from modelyard.server.state import Ask
 
-__all__ = ["API", "Health", "Version", "routes", "version_routes"]
+__all__ = ["API", "VERSION", "Health", "Version", "routes", "version_routes"]
 
+VERSION = version("modelyard")
 API = 1
 """Number of the API; it changes only when old clients can't go on."""
 
@@ -78,4 +79,4 @@ def openapi_document(ask: Ask) -> Response:
 @version_routes.get("/version", needs=PUBLIC, answers=Version)
 def show_version(ask: Ask) -> Version:
     """What the server is, and whether it wants to know who asks."""
-    return Version("modelyard", __version__, API, ask.server.settings.accounts)
+    return Version("modelyard", VERSION, API, ask.server.settings.accounts)
