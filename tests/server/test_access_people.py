@@ -149,5 +149,8 @@ def test_audit(as_: Callable[[str], People]) -> None:
     head = boss.chain_head()
     assert head is not None
     assert len(head.digest) == 64
+    assert boss.expect_head(head.digest) == head
+    assert kind_of(lambda: boss.expect_head("0" * 64)) == "no-seal"
+    assert kind_of(lambda: mia.expect_head(head.digest)) == "not-allowed"
     assert kind_of(mia.chain_head) == "not-allowed"
     assert kind_of(lambda: mia.audit(AuditFilter(model="b/none"))) == "no-model"

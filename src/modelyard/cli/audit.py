@@ -27,6 +27,7 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
         "yard audit --account ann --since 2026-11-01",
         "yard audit --export csv > audit.csv",
         "yard audit --head",
+        "yard audit --expect 4f6f0a3d...",
     ],
     see=["log", "events", "verify"],
 )
@@ -42,6 +43,8 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
               help="Write all of them to stdout, as CSV or JSON lines.")  # fmt: skip
 @click.option("--head", is_flag=True,
               help="Seal the log, and show the end of its chain: keep it elsewhere.")  # fmt: skip
+@click.option("--expect", metavar="DIGEST",
+              help="Tell whether the chain still has a seal that was kept elsewhere.")  # fmt: skip
 @pass_session
 def audit_command(
     session: Session,
@@ -54,6 +57,7 @@ def audit_command(
     after: str | None,
     export: str | None,
     head: bool,
+    expect: str | None,
 ) -> None:
     """Show who did what, when and from where, with before and after.
 
@@ -64,6 +68,9 @@ def audit_command(
     from modelyard.core.people import AuditFilter
 
     desk, out = people(session), session.out
+    if expect is not None:
+        out.show(HeadView(desk.expect_head(expect)))
+        return
     if head:
         out.show(HeadView(desk.chain_head()))
         return

@@ -30,7 +30,7 @@ from modelyard.registry.access.accounts import (
     find_account,
     set_password,
 )
-from modelyard.registry.access.chain import seal
+from modelyard.registry.access.chain import expect_head, seal
 from modelyard.registry.access.giving import all_roles, give_role, take_role
 from modelyard.registry.access.rights import OWNER, acting, need
 from modelyard.registry.access.tokens import (
@@ -249,6 +249,11 @@ class Desk:
         """The head of the chain, with all lines sealed up to now."""
         need(self._house, "*", "admin")
         return seal(self._house)
+
+    def expect_head(self, digest: str) -> ChainHead:
+        """The seal that was noted elsewhere. NotFound: `no-seal`: the chain was made again."""
+        need(self._house, "*", "admin")
+        return expect_head(self._house, digest)
 
 
 def _check_whole(caller: Caller, what: str) -> None:

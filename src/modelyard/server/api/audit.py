@@ -6,7 +6,8 @@ import math
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Path, Query
+from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from modelyard.core.people import AuditFilter, AuditPage, ChainHead
@@ -22,7 +23,18 @@ routes = Routes("audit")
 Model = Annotated[str | None, Query(min_length=1, max_length=200, description="A model.")]
 Name = Annotated[str | None, Query(min_length=1, max_length=64)]
 Action = Annotated[str | None, Query(min_length=1, max_length=40, examples=["alias", "sign-in"])]
-Time = Annotated[datetime | None, Query(description="UTC if no zone is said.")]
+
+
+def _no_number(text: object) -> object:
+    """A number is no time, though pydantic would count seconds."""
+    if isinstance(text, str) and text.lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("a time is such as 2026-11-22T05:00:00Z")
+    return text
+
+
+Time = Annotated[
+    datetime | None, BeforeValidator(_no_number), Query(description="UTC if no zone is said.")
+]
 
 
 @routes.get("/audit", needs=SIGNED_IN, answers=AuditPage)
@@ -80,3 +92,11 @@ def export_audit(
 def audit_head(ask: Ask) -> ChainHead | None:
     """The end of the chain over the log, with all lines sealed: keep it elsewhere."""
     return Desk(ask.house).chain_head()
+
+
+@routes.get("/audit/seals/{digest}", needs=on_yard("admin"), answers=ChainHead)
+def show_seal(
+    ask: Ask, digest: Annotated[str, Path(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
+) -> ChainHead:
+    """A seal that was noted elsewhere; 404 if the chain has none such: it was made again."""
+    return Desk(ask.house).expect_head(digest)
