@@ -103,9 +103,7 @@ def test_merges_several_roots_and_branches_come(yard, repository):
 
     import_git(yard.house, str(repository.folder), "m")
 
-    versions = {
-        version.message.split("\n")[0]: version for version in yard.model("m").log()
-    }
+    versions = {version.message.split("\n")[0]: version for version in yard.model("m").log()}
     merge = versions["Merge branch 'feature/x'"]
     assert set(merge.parents) == {versions["side"].number, versions["trunk"].number}
     assert versions["second root"].parents == ()

@@ -78,7 +78,8 @@ def test_a_database_gives_the_same(yard, database):
     done = import_mlflow(yard.house, str(database), "churn model", rename="team/churn")
 
     assert done.models[0].versions == (1, 3)
-    assert yard.model("team/churn")["champion"].detail.version.metrics == {"accuracy": pytest.approx(0.83)}
+    metrics = yard.model("team/churn")["champion"].detail.version.metrics
+    assert metrics == {"accuracy": pytest.approx(0.83)}
 
 
 def test_a_second_run_brings_nothing(yard, folder):
