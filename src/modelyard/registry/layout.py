@@ -128,8 +128,8 @@ def lay_out(house: House, version: int, *, plain: bool) -> Laid:
     own = {row.content_id for row in wanted} | {r.inspection_id for r in wanted if r.inspection_id}
     records = house.index.rows(own)
     told, names = [], []
-    for row in wanted:
-        blob, parts = _blob(house, row, records)
+    for wanted_blob in wanted:
+        blob, parts = _blob(house, wanted_blob, records)
         told.append(blob)
         names += parts
     unique = list(dict.fromkeys(names))
