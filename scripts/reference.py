@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reference_api import api_page
 from reference_cli import command_page
 from reference_errors import error_page
 from reference_sdk import sdk_page
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE: dict[str, Callable[[], str]] = {
+    "api.md": api_page,
     "cli.md": command_page,
     "errors.md": error_page,
     "sdk.md": sdk_page,

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
@@ -132,6 +133,7 @@ class Routes:
                 operation_id=handler.__name__, summary=_summary(handler),
                 description=inspect.getdoc(handler), include_in_schema=not hidden,
                 openapi_extra=dict(extra or {}),
+                response_class=Response if answers is None else JSONResponse,
             )  # fmt: skip
             return handler
 

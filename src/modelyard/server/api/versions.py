@@ -109,7 +109,7 @@ def upload_version(ask: Ask, model: ModelName) -> Committed:
 @routes.get(
     "/models/{model}/versions/{revision}", needs=on_model("reader"), answers=VersionInfo
 )  # fmt: skip
-def show_version(ask: Ask, model: ModelName, revision: Segment) -> VersionInfo:
+def resolve_version(ask: Ask, model: ModelName, revision: Segment) -> VersionInfo:
     """The version that a revision means; `-` is the tip of `main`, or else the latest."""
     return ask.yard.resolve(model, revision_in(revision))
 

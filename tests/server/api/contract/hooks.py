@@ -22,6 +22,18 @@ for kind in (
 
 
 @schemathesis.hook
+def before_load_schema(context: Any, raw_schema: Any) -> None:
+    """Tuples as lists: `prefixItems` becomes what no 2020-12 schema may have, and is refused."""
+    if isinstance(raw_schema, dict):
+        if "prefixItems" in raw_schema:
+            raw_schema["items"] = {"anyOf": raw_schema.pop("prefixItems")}
+        raw_schema = list(raw_schema.values())
+    if isinstance(raw_schema, list):
+        for part in raw_schema:
+            before_load_schema(context, part)
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Each request has another address, or wrong tokens would be too many from one."""
     number = next(_COUNT)
