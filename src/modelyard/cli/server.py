@@ -124,9 +124,9 @@ def server_command(
     trust_proxy: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Serve a yard in production, behind a proxy that has the certificate.
+    """Serve a yard in production, behind a proxy.
 
-    Writes one line of JSON for each request to stderr. SIGTERM lets requests and jobs end. Several
+    The proxy has the certificate. Writes one line of JSON for each request to stderr. SIGTERM lets requests and jobs end. Several
     servers may serve one yard, if its catalog and store are services. The first time, a token of
     the account 'admin' is shown, once.
     """
