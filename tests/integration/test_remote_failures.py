@@ -47,7 +47,7 @@ def proxy(server: str) -> Iterator[FaultProxy]:
 
 
 def big(megabytes: int = 24) -> dict[str, bytes]:
-    return {"model.safetensors": np.random.default_rng(1).bytes(megabytes << 20)}
+    return {"model.bin": np.random.default_rng(1).bytes(megabytes << 20)}
 
 
 def test_nobody_at_the_url_is_said_so(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_an_interrupted_commit_sends_only_what_is_missing(
     with opened(proxy.url, tmp_path) as yard:
         assert yard.commit("m", folder).number == 1
         second = sum(each.size for each in proxy.log[before:])
-        assert first + second - len(files["model.safetensors"]) < 64 << 20
-        assert yard.show("m").files[0].sha256 == Digest.of(files["model.safetensors"]).hex
+        assert first + second - len(files["model.bin"]) < 64 << 20
+        assert yard.show("m").files[0].sha256 == Digest.of(files["model.bin"]).hex
 
 
 def test_an_interrupted_checkout_fetches_only_what_is_missing(
@@ -130,7 +130,7 @@ def test_an_interrupted_checkout_fetches_only_what_is_missing(
         monkeypatch.setattr("modelyard.client.connection._PATIENCE", 0.5)
         with refused(Unavailable, "unreachable"):
             yard.checkout("m", None, tmp_path / "out")
-        assert not (tmp_path / "out" / "model.safetensors").exists()
+        assert not (tmp_path / "out" / "model.bin").exists()
         proxy.plan([])
         middle = len(proxy.log)
         yard.checkout("m", None, tmp_path / "out")
@@ -145,8 +145,6 @@ def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
         yard.commit("m", write_tree(tmp_path / "a", {"a.bin": b"1"}))
         port = server.url.rpartition(":")[2]
         server.stop()
-        timer = threading.Timer(1.0, lambda: None)
-        timer.start()
         with running(tmp_path / "yard", "--port", port, accounts=False):
             assert yard.model_info("m").versions == 1
 
@@ -184,10 +182,7 @@ def test_credentials_are_for_one_origin_and_their_owner(tmp_path: Path) -> None:
     assert "token-1" not in str(caught.value)
 
 
-# -- bad servers ------------------------------------------------------------------------------------
-
-
-Answers = "Callable[[str], tuple[int, dict[str, str], bytes]]"
+# -- bad servers -----------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ __all__ = ["Moving"]
 T = TypeVar("T")
 Rev = str | int | None
 _TAR = "application/x-tar"
+_BYTES = "application/octet-stream"
 
 
 class Moving:
@@ -63,7 +64,7 @@ class Moving:
     def take_bundle(self, bundle: Path, *, dry_run: bool = False) -> Copied:
         """Let the server copy what a bundle holds."""
         query = {"dry_run": True if dry_run else None}
-        done = self._upload(("bundles",), bundle, query, Copied)
+        done = self._upload(("bundles",), bundle, query, Copied, _BYTES)
         return replace(done, target=self.desk.connection.address.url)
 
     def mirror_to(
@@ -109,14 +110,16 @@ class Moving:
 
     def import_version(self, file: Path | str, *, model: str | None = None) -> Committed:
         query = {"model": None if model is None else ModelName.parse(model).text}
-        return self._upload(("imports",), Path(file).expanduser(), query, Committed)
+        return self._upload(("imports",), Path(file).expanduser(), query, Committed, _TAR)
 
-    def _upload(self, path: Sequence[str], file: Path, query: Mapping[str, Any], cls: type[T]) -> T:
+    def _upload(
+        self, path: Sequence[str], file: Path, query: Mapping[str, Any], cls: type[T], kind: str
+    ) -> T:
         try:
             content = _Again(file)
             reply = self.desk.connection.request(
                 "POST", path, query=query, content=content,
-                headers={"content-type": _TAR, "content-length": str(content.size)},
+                headers={"content-type": kind, "content-length": str(content.size)},
             )  # fmt: skip
         except OSError as error:
             raise _io(file, error) from None
