@@ -32,12 +32,9 @@ _OPTIONS = {
 @command(
     "import",
     examples=[
-        "yard import resnet.tar                                # what yard export wrote",
+        "yard import resnet.tar  # what yard export wrote",
         "yard import git https://example.org/team/resnet.git vision/resnet",
-        "yard import git . text/bert --path models/bert        # one folder of a repository",
-        "yard import svn https://svn.example.org/resnet vision/resnet --authors people.txt",
-        "yard import mlflow http://mlflow.example.org:5000     # every registered model",
-        "yard import dvc ~/src/churn churn --only '*.pkl'",
+        "yard import mlflow http://mlflow.example.org:5000",
     ],
     see=["export", "commit", "copy"],
 )
@@ -73,7 +70,9 @@ def import_command(
     tags: tuple[str, ...],
     authors: Path | None,
 ) -> int:
-    """Bring in a version from a file, or a whole history from elsewhere.
+    """Bring in a version, or a history from elsewhere.
+
+    A version comes from a file that yard export wrote, a history from git, Subversion, MLflow, DVC.
 
     Versions keep their authors, dates, parents, branches and tags. A second run brings only what is
     new. Whatever can't come is listed; a ref that went another way here stays, and makes the exit

@@ -70,9 +70,7 @@ COMMANDS = {
     "copy": Entry("transfer", "Move", "Copy a model from one yard into another."),
     "mirror": Entry("transfer", "Move", "Copy all models of one yard into another."),
     "export": Entry("transfer", "Move", "Write one version into a tar file."),
-    "import": Entry(
-        "importing", "Move", "Bring in a version from a file, or a whole history from elsewhere."
-    ),
+    "import": Entry("importing", "Move", "Bring in a version, or a history from elsewhere."),
     "backup": Entry("transfer", "Move", "Write the whole yard into one file."),
     "restore-backup": Entry("transfer", "Move", "Make a yard of a backup, in an empty folder."),
     "login": Entry("login", "Serve", "Keep a token of a server."),
