@@ -126,9 +126,9 @@ def server_command(
 ) -> None:
     """Serve a yard in production, behind a proxy.
 
-    The proxy has the certificate. Writes one line of JSON for each request to stderr. SIGTERM lets requests and jobs end. Several
-    servers may serve one yard, if its catalog and store are services. The first time, a token of
-    the account 'admin' is shown, once.
+    The proxy has the certificate. Writes one line of JSON for each request to stderr. SIGTERM lets
+    requests and jobs end. Several servers may serve one yard, if its catalog and store are
+    services. The first time, a token of the account 'admin' is shown, once.
     """
     told = _settings(accounts=not no_accounts, hosts=allow_host, proxies=trust_proxy, **options)
     _serve(session, _folder(session), told, lambda begun: session.out.show(_view(begun)))
