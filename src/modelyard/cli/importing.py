@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +17,11 @@ from modelyard.cli.views.importing import ImportedView
 from modelyard.cli.views.versions import CommittedView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelyard.core.imports import Imported
     from modelyard.core.version import Progress
+    from modelyard.core.yard import Yard
     from modelyard.registry.house import House
 
 __all__ = ["import_command"]
@@ -112,7 +116,24 @@ def _history(
     model: str | None,
     given: Mapping[str, Any],
 ) -> Imported:
-    house = _house(session)
+    from modelyard.registry.local import LocalYard
+
+    yard = session.yard_to_fill()
+    work = partial(_import, session, system, source, name, model, given)
+    if isinstance(yard, LocalYard):
+        return work(yard.house)
+    return _far(session, yard, [] if system == "mlflow" else [model or name], work)
+
+
+def _import(
+    session: Session,
+    system: str,
+    source: str,
+    name: str | None,
+    model: str | None,
+    given: Mapping[str, Any],
+    house: House,
+) -> Imported:
     where = source if "://" in source else str(Path(source).expanduser())
     options = {key: value for key, value in given.items() if value}
     if "authors" in options:
@@ -146,17 +167,35 @@ def _quietly(_progress: Progress) -> None:
     """Nobody looks."""
 
 
-def _house(session: Session) -> House:
-    from modelyard.errors import Unsupported
+def _far(
+    session: Session, yard: Yard, names: Sequence[str | None], work: Callable[[House], Imported]
+) -> Imported:
+    """Import into a yard of this machine that has what the server has, and send what is new."""
+    from modelyard.errors import NotFound
     from modelyard.registry.local import LocalYard
 
-    yard = session.yard_to_fill()
-    if not isinstance(yard, LocalYard):
-        raise Unsupported(
-            "only-local", "histories are imported where the yard's folder is",
-            hint="run it on the server; or import into a yard here, then yard mirror it there",
-        )  # fmt: skip
-    return yard.house
+    with (
+        tempfile.TemporaryDirectory(prefix="yard-import-") as place,
+        LocalYard.create(Path(place) / "yard", author=session.author()) as room,
+    ):
+        for name in filter(None, names):
+            try:
+                yard.copy_to(room, name)
+            except NotFound:
+                continue
+        done = work(room.house)
+        models = []
+        for model in done.models:
+            left: list[str] = []
+            if model.versions or model.refs:
+                sent = room.copy_to(yard, model.model)
+                left = [
+                    f"{one.what} {one.name} is {one.there} there, and {one.here} in the source"
+                    for copied in sent.models
+                    for one in copied.conflicts
+                ]
+            models.append(replace(model, conflicts=(*model.conflicts, *left)))
+    return replace(done, models=tuple(models))
 
 
 def _text(file: Path) -> str:
