@@ -61,7 +61,7 @@ def write_pack(count: int, objects: Iterable[tuple[int, bytes]]) -> Iterator[byt
 
 
 def read_pack(data: bytes, there: Objects, limits: Limits | None = None) -> list[GitObject]:
-    """Every object of a pack, checked. InvalidInput: `bad-pack`, `pack-too-large`.
+    """Every object of a pack, checked. InvalidInput: `bad-git-pack`, `pack-too-large`.
 
     Args:
         there: Where the bases of deltas are that the pack does not hold itself.
@@ -256,7 +256,7 @@ def _header(kind: int, size: int) -> bytes:
 
 
 def _bad(reason: str) -> InvalidInput:
-    return InvalidInput("bad-pack", f"the pack can't be read: {reason}")
+    return InvalidInput("bad-git-pack", f"the pack can't be read: {reason}")
 
 
 def _large(reason: str) -> InvalidInput:

@@ -51,7 +51,7 @@ def by_name(base: bytes, delta: bytes) -> bytes:
     return size_of(7, len(delta)) + base + zlib.compress(delta)
 
 
-def refused(pack: bytes, kind: str = "bad-pack", **limits: int) -> str:
+def refused(pack: bytes, kind: str = "bad-git-pack", **limits: int) -> str:
     with pytest.raises(InvalidInput) as caught:
         read_pack(pack, _Nothing(), Limits(**limits))
     assert caught.value.kind == kind
@@ -129,7 +129,7 @@ def test_a_delta_bomb_is_not_built():
 
 @pytest.mark.parametrize("count", [0, 2, 1 << 31])
 def test_a_wrong_count_is_refused(count):
-    kind = "pack-too-large" if count > 1_000_000 else "bad-pack"
+    kind = "pack-too-large" if count > 1_000_000 else "bad-git-pack"
     refused(pack_of(whole(b"one"), count=count), kind)
 
 

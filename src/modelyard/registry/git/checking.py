@@ -212,7 +212,7 @@ class Checking:
             try:
                 found = read_tree(root, self._objects)
             except Corrupt as error:
-                raise InvalidInput("bad-tree", f"{commit.hex()[:10]}: {error.message}") from None
+                raise InvalidInput("broken-tree", f"{commit.hex()[:10]}: {error.message}") from None
             except NotFound:
                 raise InvalidInput(
                     "incomplete-push", f"files of commit {commit.hex()[:10]} did not come with it",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.catalog.queries import arrivals, models, refs
 from modelyard.core.digest import Digest
 from modelyard.core.names import MAIN, ModelName
-from modelyard.errors import Conflict, Denied, InvalidInput, ModelyardError, Unavailable
+from modelyard.errors import Conflict, Denied, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.history.bundles import encode_bundle
 from modelyard.history.commits import read_commit
 from modelyard.history.packs import read_pack
@@ -79,7 +79,7 @@ def push(house: House, model: str, commands: Sequence[Command], pack: bytes) -> 
         others = f"not done, since {ref} was refused"
     except ModelyardError as caught:
         error, ref, others = caught, "", caught.message
-    done.is_unpacked = error.kind not in ("bad-pack", "pack-too-large")
+    done.is_unpacked = error.kind not in ("bad-git-pack", "pack-too-large")
     done.refused = {c.ref: error.message if c.ref == ref else others for c in commands}
     done.words = [error.message, *([f"hint: {error.hint}"] if error.hint else [])]
     return done
@@ -158,7 +158,7 @@ class _Push:
         if kind == "branch" and there not in (command.old, command.new):
             raise Conflict("ref-moved", f"{command.ref} moved meanwhile: git pull, then push again")
         if command.new is None and there is None:
-            raise InvalidInput("no-ref", f"{command.ref} is not there")
+            raise NotFound("no-ref", f"{command.ref} is not there")
 
     def _built(self, moves: Sequence[_Move]) -> list[Built]:
         """Every commit that is new, with the branch that it comes to."""
