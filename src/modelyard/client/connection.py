@@ -42,7 +42,6 @@ _BROKEN = 4
 """How often the same answer may break off."""
 _CONNECTIONS = 16
 _AGAIN = (429, 502, 503, 504)
-_PIECE = 1 << 20
 
 
 class Reply:
@@ -165,7 +164,7 @@ class Connection:
     def pieces(self, response: httpx2.Response) -> Iterator[bytes]:
         """What a stream holds. Unavailable: `connection-lost` if it ends too early."""
         try:
-            yield from response.iter_raw(_PIECE)
+            yield from response.iter_raw()
         except httpx2.HTTPError as error:
             raise failed_to_reach(self.address, error, reached=True) from None
 
