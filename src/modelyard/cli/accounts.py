@@ -28,8 +28,10 @@ def people(session: Session) -> People:
 
         return Desk(yard.house)
     from modelyard.client.access import RemotePeople
+    from modelyard.client.remote import RemoteYard
 
-    return RemotePeople(yard.connection)  # type: ignore[attr-defined]
+    assert isinstance(yard, RemoteYard)
+    return RemotePeople(yard.desk.connection)
 
 
 def number(text: str, what: str) -> int:
@@ -42,9 +44,7 @@ def number(text: str, what: str) -> int:
 @command(
     "account",
     examples=[
-        "yard account list",
         "yard account add ann --title 'Ann Lee <ann@example.org>'",
-        "yard account add ci --service",
         "yard account password ann",
         "yard account disable ann",
     ],
@@ -54,8 +54,9 @@ def number(text: str, what: str) -> int:
     "action",
     type=click.Choice(["list", "add", "disable", "enable", "password"]),
     default="list",
+    help="Default: list.",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, help="Of the account.")
 @click.option("--title", metavar="AUTHOR", default="",
               help="Of a new one: as author of its commits.")  # fmt: skip
 @click.option("--service", is_flag=True, help="Of a new one: a program's, without a password.")
@@ -71,7 +72,7 @@ def account_command(
     password_stdin: bool,
     with_password: bool,
 ) -> None:
-    """List, make, disable or enable accounts, or set a password.
+    """List, make or disable accounts, or set a password.
 
     A name stays its account's for ever. Disabling one revokes its tokens and ends its sessions. An
     account has no rights until it is given roles.
@@ -106,16 +107,19 @@ def account_command(
 @command(
     "token",
     examples=[
-        "yard token list",
         "yard token make --name laptop",
         "yard token make --account ci --role writer --model 'vision/*' --days 30",
-        "yard token rotate 7",
         "yard token revoke 7",
     ],
     see=["account", "login"],
 )
-@click.argument("action", type=click.Choice(["list", "make", "rotate", "revoke"]), default="list")
-@click.argument("token", metavar="[ID]", required=False)
+@click.argument(
+    "action",
+    type=click.Choice(["list", "make", "rotate", "revoke"]),
+    default="list",
+    help="Default: list.",
+)
+@click.argument("token", metavar="[ID]", required=False, help="As 'yard token list' shows it.")
 @click.option("--account", metavar="NAME", help="Of this account, as admin; default: your own.")
 @click.option("--name", metavar="TEXT", default="", help="Of a new one: what it is for.")
 @click.option("--role", type=click.Choice(_ROLES), default="admin",
@@ -137,10 +141,11 @@ def token_command(
     days: int,
     no_end: bool,
 ) -> None:
-    """List, make, renew or revoke tokens, by which programs sign in.
+    """List, make, renew or revoke tokens.
 
-    The text of a token is shown once, when it is made or rotated, and kept nowhere. A token may do
-    what its account may, within the bounds that it was made with.
+    Programs and the command line sign in with one. Its text is shown once, when it is made or
+    rotated, and kept nowhere. A token may do what its account may, within the bounds that it was
+    made with.
     """
     from modelyard.cli.views.people import MadeTokenView, TokensView
     from modelyard.core.access import parse_role

@@ -22,12 +22,9 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
 @command(
     "audit",
     examples=[
-        "yard audit",
         "yard audit vision/resnet --action alias",
-        "yard audit --account ann --since 2026-11-01",
-        "yard audit --export csv > audit.csv",
+        "yard audit --account ann --since 2026-11-01 --export csv > audit.csv",
         "yard audit --head",
-        "yard audit --expect 4f6f0a3d...",
     ],
     see=["log", "events", "verify"],
 )
@@ -59,7 +56,7 @@ def audit_command(
     head: bool,
     expect: str | None,
 ) -> None:
-    """Show who did what, when and from where, with before and after.
+    """Show who did what, when and from where.
 
     Lines about models that you maintain; all of them for an admin of the yard. 'yard verify' checks
     that none was altered, added or taken away since it was sealed.

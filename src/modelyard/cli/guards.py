@@ -15,15 +15,16 @@ __all__ = ["approve_command", "guard_command", "proposals_command", "propose_com
 @command(
     "guard",
     examples=[
-        "yard guard list",
         "yard guard add 'vision/*' champion --approvals 2",
         "yard guard add '*' 'release/*' --role admin",
         "yard guard remove 'vision/*' champion",
     ],
     see=["propose", "role", "alias"],
 )
-@click.argument("action", type=click.Choice(["list", "add", "remove"]), default="list")
-@click.argument("given", metavar="[PATTERN REF]", nargs=-1)
+@click.argument("action", type=click.Choice(["list", "add", "remove"]), default="list",
+                help="Default: list.")  # fmt: skip
+@click.argument("given", metavar="[PATTERN REF]", nargs=-1,
+                help="Which models, and which refs of them.")  # fmt: skip
 @click.option("--role", type=click.Choice(["writer", "maintainer", "admin"]),
               default="maintainer", show_default=True,
               help="Who may move the refs.")  # fmt: skip
@@ -65,7 +66,7 @@ def guard_command(
 @click.option("-m", "--message", metavar="TEXT", default="", help="Why.")
 @pass_session
 def propose_command(session: Session, model: str, ref: str, revision: str, message: str) -> None:
-    """Ask others to approve a move of a guarded branch or alias.
+    """Ask others to approve a move of a guarded ref.
 
     It moves by itself with the last approval that it needs, if it is still where it was. A branch
     only goes forward.
@@ -85,9 +86,9 @@ def propose_command(session: Session, model: str, ref: str, revision: str, messa
 @click.argument("proposal", metavar="ID", help="As 'yard proposals' shows it.")
 @pass_session
 def approve_command(session: Session, proposal: str) -> None:
-    """Approve a move of a guarded ref that somebody else proposed.
+    """Approve a move of a guarded ref.
 
-    The last approval that it needs makes the move.
+    Somebody else must have proposed it. The last approval that it needs makes the move.
     """
     from modelyard.cli.views.people import ProposalsView
 
@@ -111,7 +112,10 @@ def approve_command(session: Session, proposal: str) -> None:
 def proposals_command(
     session: Session, model: str | None, everything: bool, withdraw: str | None
 ) -> None:
-    """List moves of guarded refs that wait for approval, or give one up."""
+    """List moves of guarded refs that wait for approval.
+
+    Those of models that you may read; --withdraw gives one up.
+    """
     from modelyard.cli.views.people import ProposalsView
 
     desk = people(session)

@@ -14,20 +14,21 @@ __all__ = ["role_command"]
 @command(
     "role",
     examples=[
-        "yard role list",
         "yard role give ann maintainer 'vision/*'",
         "yard role give everyone reader '*'",
-        "yard role give anybody reader vision/resnet",
         "yard role take ann 'vision/*'",
     ],
     see=["account", "guard"],
 )
-@click.argument("action", type=click.Choice(["list", "give", "take"]), default="list")
-@click.argument("given", metavar="[ACCOUNT [ROLE] PATTERN]", nargs=-1)
+@click.argument("action", type=click.Choice(["list", "give", "take"]), default="list",
+                help="Default: list.")  # fmt: skip
+@click.argument("given", metavar="[ACCOUNT [ROLE] PATTERN]", nargs=-1,
+                help="Who, as what, for which models.")  # fmt: skip
 @pass_session
 def role_command(session: Session, action: str, given: tuple[str, ...]) -> None:
-    """List, give or take roles: reader, writer, maintainer, admin, or none.
+    """List, give or take roles.
 
+    ROLE is reader, writer, maintainer, admin, or none to take away what a wider pattern gives.
     PATTERN is '*' for the whole yard, 'vision/*' for a namespace, or a model. The most exact one
     decides. ACCOUNT may be 'everyone' for all accounts, or 'anybody', signed in or not.
     """

@@ -127,7 +127,9 @@ class Caller:
     def reads_all(self) -> bool:
         """Whether no model, also none that will be made, can be hidden from this one."""
         hidden = any(grant.role == "none" for grant in self.grants)
-        return self.may("*", "admin") or (self.may("*", "reader") and not hidden and not self.only)
+        bounded = bool(self.only) and "*" not in self.only
+        return self.may("*", "reader") and not bounded and (Grant("*", "admin") in self.grants
+                                                            or not hidden)  # fmt: skip
 
 
 NOBODY = Caller(account=None)
@@ -170,17 +172,17 @@ def check_pattern(text: str) -> str:
     """`*`, `NAMESPACE/*` or a model's name. InvalidInput: `bad-pattern`."""
     from modelyard.core.names import ModelName
 
-    name = text.removesuffix("/*") if text.endswith("/*") else text
+    space = text.endswith("/*")
+    name = text.removesuffix("/*") if space else text
     try:
-        if text != "*":
-            ModelName.parse(name)
-        if text.endswith("/*") and "/" in name:
-            raise InvalidInput("bad-pattern", "")
+        good = text == "*" or not (ModelName.parse(name) and space and "/" in name)
     except InvalidInput:
+        good = False
+    if not good:
         raise InvalidInput(
             "bad-pattern", f"{text[:120]!r} stands for no models",
             hint="'*' for all, 'vision/*' for a namespace, or a model's name",
-        ) from None  # fmt: skip
+        )  # fmt: skip
     return text
 
 
