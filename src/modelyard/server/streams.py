@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 from anyio import from_thread, to_thread
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pieces", "body_of"]
 
+_OWN = 1 << 20
+
 
 def body_of(request: Request, limit: int) -> memoryview:
     """The whole body of a request, for a handler in its thread. InvalidInput: `too-large`."""
@@ -28,7 +31,10 @@ async def _read(request: Request, limit: int) -> memoryview:
     expected = int(told) if told.isdigit() and len(told) < 12 else 0
     if expected > limit:
         raise _too_large(limit)
-    body = bytearray(expected)  # not touched until bytes are there
+    # memory of its own goes back to the system afterwards, and is not touched before bytes come
+    body: mmap.mmap | bytearray = (
+        mmap.mmap(-1, expected) if expected > _OWN else bytearray(expected)
+    )
     at = 0
     while True:
         message = await request.receive()
@@ -36,7 +42,7 @@ async def _read(request: Request, limit: int) -> memoryview:
             raise ClientDisconnect
         piece = message.get("body", b"")
         end = at + len(piece)
-        if end > limit:
+        if end > limit or (expected and end > expected):
             raise _too_large(limit)
         body[at:end] = piece  # grows if no length was told
         at = end
