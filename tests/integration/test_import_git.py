@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from modelyard.core.digest import Digest
-from modelyard.errors import InvalidInput, NotFound
+from modelyard.errors import Denied, InvalidInput, NotFound
 from modelyard.history.pointers import pointer
 from modelyard.registry.histories.git import import_git
 from modelyard.registry.local import LocalYard
@@ -270,3 +271,28 @@ def test_the_rebuilt_catalog_has_the_same_history(yard, repository):
     assert yard.refs("m") == refs
     (again,) = import_git(yard.house, str(repository.folder), "m").models
     assert again.versions == ()
+
+
+@pytest.mark.slow
+def test_a_server_is_imported_into_and_from_with_its_lfs_objects(yard, repository, tmp_path):
+    from tests.server.running import running
+
+    commit = repository.commit("one", README_dot_md="# One\n")
+    repository.commit("two", model_dot_bin=weights(1))
+    with running(tmp_path / "far") as server:
+        environ = {**os.environ, "YARD": server.url, "YARD_TOKEN": str(server.token)}
+        for _ in range(2):
+            subprocess.run(
+                [sys.executable, "-m", "modelyard", "import", "git", repository.folder, "team/m"],
+                env=environ, check=True,
+            )  # fmt: skip
+        host = server.url.partition("://")[2]
+        url = f"http://x:{server.token}@{host}/team/m.git"
+        (done,) = import_git(yard.house, url, "m").models
+        with pytest.raises(Denied) as caught:
+            import_git(yard.house, f"http://x:not-the-token@{host}/team/m.git", "n")
+
+    assert (done.versions, done.kept_ids) == ((1, 2), 2)
+    assert commit in {version.commit for version in yard.model("m").log()}
+    assert yard.model("m")["main"].open("model.bin").read() == weights(1)
+    assert "not-the-token" not in caught.value.message

@@ -24,6 +24,7 @@ _SAFE = (
     "http.lowSpeedLimit=100", "http.lowSpeedTime=120", "advice.detachedHead=false",
 )  # fmt: skip
 _PROTOCOLS = "file:git:http:https:ssh"
+_SECRET = re.compile(r"://[^/\s@]*@")
 _ABSENT = re.compile(
     r"not found|does not exist|does not appear to be a git|not a git repository|No such|"
     r"E170000|E200009|E160013|Unable to open repository|non-existent|E180001",
@@ -93,7 +94,7 @@ def failure(program: str, stderr: str, source: str) -> NotFound | Denied | Unava
     """What a program's complaint means."""
     shown = shown_url(source)
     lines = [line.strip() for line in stderr.replace(source, shown).splitlines() if line.strip()]
-    told = " ".join(lines[-3:])[-400:]
+    told = _SECRET.sub("://", " ".join(lines[-3:]))[-400:]
     text = f"{program} can't read {shown}: {told}"
     if _REFUSED.search(told):
         return Denied(
