@@ -60,7 +60,9 @@ def write_pack(count: int, objects: Iterable[tuple[int, bytes]]) -> Iterator[byt
     yield digest.digest()
 
 
-def read_pack(data: bytes, there: Objects, limits: Limits | None = None) -> list[GitObject]:
+def read_pack(
+    data: bytes | memoryview, there: Objects, limits: Limits | None = None
+) -> list[GitObject]:
     """Every object of a pack, checked. InvalidInput: `bad-git-pack`, `pack-too-large`.
 
     Args:

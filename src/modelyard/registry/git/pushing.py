@@ -62,7 +62,7 @@ class Pushed:
     is_unpacked: bool = True
 
 
-def push(house: House, model: str, commands: Sequence[Command], pack: bytes) -> Pushed:
+def push(house: House, model: str, commands: Sequence[Command], pack: bytes | memoryview) -> Pushed:
     """Take a push for the house's caller. What is refused is told, not raised."""
     done = Pushed()
     try:
@@ -117,7 +117,7 @@ class _Push:
         self._objects = Arrived(house, self._known)
         self._checking = Checking(house, self._known, self._objects)
 
-    def run(self, pack: bytes) -> Pushed:
+    def run(self, pack: bytes | memoryview) -> Pushed:
         if any(command.new is not None for command in self._commands) and pack:
             self._objects.found = {o.sha: o for o in read_pack(pack, self._objects)}
         moves = [self._understood(command) for command in self._commands]

@@ -68,7 +68,7 @@ def _push(ask: Ask, model: str, body: Body) -> Response:
     request = Request.read(body.read())
     if not request.commands:
         return _answered(b"", "git-receive-pack-result")
-    done = push(ask.house, model, request.commands, bytes(request.pack))
+    done = push(ask.house, model, request.commands, request.pack)
     return _answered(report(request, done), "git-receive-pack-result")
 
 
