@@ -9,12 +9,13 @@ import base64
 import binascii
 import difflib
 import hmac
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import accounts, models, tokens
 from modelyard.core.access import NOBODY, Caller, Role, parse_role
 from modelyard.core.names import ModelName
-from modelyard.errors import Denied, NotFound
+from modelyard.errors import Denied, NotFound, Unavailable
 from modelyard.registry.access.accounts import check_password
 from modelyard.registry.access.rights import acting, caller_for, grants_of
 from modelyard.registry.access.secrets import digest_of, read_token
@@ -98,7 +99,8 @@ def _by_token(house: House, text: str) -> Caller:
         found = caller_for(connection, owner)
     hour = now - now % _HOUR
     if row.used < hour:
-        house.catalog.write(lambda connection: tokens.used(connection, key, hour))
+        with suppress(Unavailable):  # nobody is kept out because this can't be noted now
+            house.catalog.write(lambda connection: tokens.used(connection, key, hour))
     return Caller(
         account=found.account, grants=found.grants, ceiling=parse_role(row.role),
         only=tuple(row.models.split()), token=key,
