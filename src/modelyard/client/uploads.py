@@ -111,6 +111,8 @@ def _read(place: Path) -> tuple[str | None, list[Receipt]]:
             break
         parts.append(content[at + 4 : end])
         at = end
+    with suppress(OSError):
+        os.truncate(place, at)  # what comes now is to follow the last whole part
     try:
         session = uuid.UUID(hex=parts[0].decode("ascii")).hex
         return session, [msgspec.msgpack.decode(part, type=Receipt) for part in parts[1:]]

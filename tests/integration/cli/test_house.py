@@ -47,7 +47,7 @@ def test_without_a_yard_it_says_what_to_do(shell):
 
 def test_a_wrong_yard_is_told(shell):
     assert shell.error("list", "--yard", "nowhere")["kind"] == "no-yard"
-    assert shell.error("list", "--yard", "https://models.example.com")["kind"] == "no-remote"
+    assert shell.error("list", "--yard", "s3://bucket/yard")["kind"] == "no-remote"
 
 
 def test_an_empty_yard_says_what_to_do(yard):

@@ -44,7 +44,7 @@ def test_mirror_lists_what_differs_and_exits_with_1(two):
 def test_a_yard_that_is_none_is_told(two):
     assert two.error("copy", "vision/net", "models", "nowhere")["kind"] == "no-yard"
     assert two.error("mirror", "models", "models")["kind"] == "same-yard"
-    assert two.error("mirror", "models", "https://example.com")["kind"] == "no-remote"
+    assert two.error("mirror", "models", "s3://bucket/yard")["kind"] == "no-remote"
     assert two.error("copy", "vision/none", "models", "team")["kind"] == "no-model"
 
 
