@@ -37,6 +37,8 @@ Handler = Callable[..., Any]
 STRUCTS: dict[str, Any] = {}
 """Schemas of our structs, for the OpenAPI document."""
 _REFERENCE = "#/components/schemas/{name}"
+_OF_WRITES = (409, 415)
+"""Problems that no look at something has."""
 _LARGEST_JSON = 8 << 20
 
 
@@ -122,7 +124,12 @@ class Routes:
         """
 
         def decorate(handler: Handler) -> Handler:
-            told: dict[int | str, dict[str, Any]] = {**PROBLEMS, **(responses or {})}
+            told = {
+                code: words
+                for code, words in PROBLEMS.items()
+                if method != "GET" or code not in _OF_WRITES
+            }
+            told.update(responses or {})
             if answers is not None:
                 told[status] = {**_model(answers), **told.get(status, {})}
             endpoint = _endpoint(handler, needs, status, page, secret)
