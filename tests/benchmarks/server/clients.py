@@ -64,7 +64,7 @@ class Client:
     """
 
     def __init__(self, url: str, token: str, number: int, known: Known, *, patient: bool) -> None:
-        self.yard = RemoteYard(url, token=token)
+        self.yard = RemoteYard.at(url, token=token)
         self._known = known
         self._random = random.Random(number)
         self._own = f"team{number % 3}/model{number}"

@@ -41,7 +41,7 @@ def register(work: Path, *, peers: bool) -> Iterator[Check]:
     with tempfile.TemporaryDirectory(dir=work) as place:
         sync = fsync(Path(place))
         with running(Path(place) / "yard") as server:
-            yards = [RemoteYard(server.url, token=server.token) for _ in range(_WRITERS)]
+            yards = [RemoteYard.at(server.url, token=server.token) for _ in range(_WRITERS)]
             alone, crowd = _measured([_committer(y, Path(place), i) for i, y in enumerate(yards)])
             for yard in yards:
                 yard.close()
