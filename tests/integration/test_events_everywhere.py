@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.catalog.queries import audit
-from modelyard.core.events import Event
 from modelyard.registry import create, open_yard
 from modelyard.registry.events import events, follow, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import sqlalchemy as sa
 
+    from modelyard.core.events import Event
     from modelyard.registry.local import LocalYard
 
 pytestmark = pytest.mark.slow
@@ -27,12 +28,12 @@ _ROUNDS = 25
 
 
 @pytest.fixture(params=["sqlite", "postgres_url", "mariadb_url"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> LocalYard:
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalYard]:
     """A yard whose catalog is one of each kind."""
     url = None if request.param == "sqlite" else request.getfixturevalue(request.param)
     yard = create(tmp_path / "yard", catalog=url)
-    request.addfinalizer(yard.close)
-    return yard
+    yield yard
+    yard.close()
 
 
 def _undo(yard: LocalYard) -> None:

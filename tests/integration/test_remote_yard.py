@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.server.forking import Nursery
 
 from modelyard.client.remote import RemoteYard
 from modelyard.testing import YardTests
-from tests.server.forking import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -99,9 +99,7 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(
     assert status(answer) in (0, 400, 413, 415, 501)
 
 
-@pytest.mark.parametrize(
-    "first", ["GET /health\r\n folded", "\x00", "GET", "PRI *"]
-)
+@pytest.mark.parametrize("first", ["GET /health\r\n folded", "\x00", "GET", "PRI *"])
 def test_what_is_no_request_is_refused(server: Running, first: str) -> None:
     assert status(exchange(server.url, head(server.url, first), timeout=5)) in (0, 400, 404, 405)
 

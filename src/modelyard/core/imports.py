@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - read from JSON too
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["Imported", "ImportedModel", "LeftOut"]

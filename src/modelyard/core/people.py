@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence  # noqa: TC003 - types are looked at while decoding
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from modelyard.core.access import Role  # noqa: TC001
+from modelyard.core.access import Role
 
 __all__ = [
     "ALL_LINES", "AccountInfo", "AuditFilter", "AuditLine", "AuditPage", "ChainHead", "Given",

@@ -122,7 +122,7 @@ class Provider:
 
     def begin(self, back: str, go_to: str) -> tuple[str, str]:
         """Where the browser is to go, and what its cookie holds. Unavailable: `no-provider`."""
-        from authlib.oauth2.rfc7636 import (  # type: ignore[import-untyped]
+        from authlib.oauth2.rfc7636 import (
             create_s256_code_challenge,
         )
 
@@ -170,7 +170,7 @@ class Provider:
 
     def _claims(self, token: str, nonce: str) -> dict[str, Any]:
         """What the provider says, if it is said to us, now, and in answer to what we asked."""
-        from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
+        from authlib.oidc.core import CodeIDToken
         from joserfc import errors, jwt
 
         try:
@@ -235,7 +235,7 @@ class Provider:
         with self._lock:
             age = time.monotonic() - self._keys_read
             if self._keys is None or age > _FRESH_SECONDS or (again and age > _BETWEEN_SECONDS):
-                self._keys = KeySet.import_key_set(self._json("GET", place))  # type: ignore[arg-type]
+                self._keys = KeySet.import_key_set(self._json("GET", place))
                 self._keys_read = time.monotonic()
             return self._keys
 

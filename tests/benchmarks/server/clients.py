@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.client.remote import RemoteYard
-
 from modelyard.errors import ModelyardError, NotFound, Unavailable
 from modelyard.testing.models import layers, safetensors_bytes
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from modelyard.client.remote import RemoteYard
 from tests.benchmarks.store import venvs
 from tests.benchmarks.store.checks import Check
 from tests.server.running import running
+
+from modelyard.client.remote import RemoteYard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
