@@ -159,7 +159,7 @@ def test_a_part_may_be_sent_twice(sender):
 def test_a_wrong_name_keeps_nothing_of_the_part(sender):
     right, wrong = cut(random_file(2 << 20))
     lie = wrong._replace(content=b"x" * len(wrong.content))
-    assert kind_of(sender.post_part(body_of([right, lie]))) == (422, "bad-chunk")
+    assert kind_of(sender.post_part(body_of([right, lie]))) == (422, "wrong-chunk")
     assert all(sender.wanted([right, wrong]))
 
 
@@ -197,7 +197,7 @@ def test_paths_that_lead_elsewhere_are_refused(sender, path):
 def test_a_chunk_has_the_size_that_it_has(sender):
     [frame] = cut(random_file(2000))
     given = GivenFile(path="w.bin", chunks=[(frame.name, 1 << 40)])
-    assert kind_of(sender.post_commit(Header(files=[given]), [frame])) == (422, "bad-chunk")
+    assert kind_of(sender.post_commit(Header(files=[given]), [frame])) == (422, "wrong-chunk")
 
 
 def test_a_file_is_not_made_of_crumbs(sender):

@@ -153,8 +153,8 @@ def variables():
 
 
 def is_variable(value):
-    if value == "AUTOCOMMIT":
-        return False  # an isolation level, beside a password that is looked for
+    if value in ("AUTOCOMMIT", "PYTHON", "URL"):
+        return False  # an isolation level, what a list holds, an argument's name
     return isinstance(value, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)*", value) is not None
 
 

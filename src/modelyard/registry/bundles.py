@@ -62,7 +62,7 @@ def read_bundle(
         source = open_house(root, house.author)
     except ModelyardError as error:
         if isinstance(error, Corrupt) or error.kind in ("no-key", "not-sealed"):
-            raise InvalidInput("bad-bundle", f"this is no bundle: {error.message}") from None
+            raise InvalidInput("no-bundle", f"this is no bundle: {error.message}") from None
         raise
     try:
         with source.catalog.read() as connection:

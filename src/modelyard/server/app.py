@@ -85,9 +85,11 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     for one in error.errors()[:3]:
         where = ".".join(str(part) for part in one["loc"] if part != "body")[:100]
         told.append(f"{where}: {one['msg']}" if where else str(one["msg"]))
-    unreadable = any(one["type"] == "json_invalid" for one in error.errors()[:3])
-    kind = "unreadable-body" if unreadable else "invalid-request"
-    problem = InvalidInput(kind, "; ".join(told)[:500] or "the request can't be used")
+    words = "; ".join(told)[:500] or "the request can't be used"
+    if any(one["type"] == "json_invalid" for one in error.errors()[:3]):
+        problem = InvalidInput("unreadable-body", words)
+    else:
+        problem = InvalidInput("invalid-request", words)
     return answer_to(problem, request.scope.get("request_id"))
 
 

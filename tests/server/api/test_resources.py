@@ -296,7 +296,7 @@ def test_a_bundle_brings_a_model_as_it_was(api: httpx2.Client, base: str) -> Non
     assert api.get(f"{base}/refs").json() == before["/refs"]
     assert api.get(f"{base}/labels").json() == before["/labels"]
     cut = api.post("/api/v1/bundles", content=bundle[:-1], headers=headers)
-    assert kind(cut) == (422, "bad-bundle")
+    assert kind(cut) == (422, "no-bundle")
 
 
 def test_a_bundle_moves_no_guarded_ref(server: Running, api: httpx2.Client, base: str) -> None:

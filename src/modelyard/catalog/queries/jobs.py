@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from modelyard.catalog.schema import job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["JobRow", "add", "drop_old", "get", "lose", "newest", "update"]
 

@@ -148,7 +148,7 @@ class Cut(_Received):
         self._chunks = [(ChunkId(name), size) for name, size in chunks]
         total = sum(size for _, size in chunks)
         if any(size <= 0 or len(name) != 32 for name, size in chunks):
-            raise InvalidInput("bad-chunk", f"a chunk of {path} has no size, or no name")
+            raise InvalidInput("wrong-chunk", f"a chunk of {path} has no size, or no name")
         if len(chunks) > _FEW and total < _SMALLEST * len(chunks):
             raise InvalidInput("too-many-chunks", f"the chunks of {path} are too small")
         super().__init__(path, mode, total)
@@ -187,7 +187,7 @@ class Cut(_Received):
         for name, size in self._chunks:
             there = len(room.content[name]) if name in room.riding else rows[name].size
             if there != size:
-                raise InvalidInput("bad-chunk", f"a chunk of {self.path} has another size")
+                raise InvalidInput("wrong-chunk", f"a chunk of {self.path} has another size")
         return ReceivedBytes(room.house.reader, self._chunks, room.content, rows), rows
 
     def _digest(self, received: ReceivedBytes) -> Digest:

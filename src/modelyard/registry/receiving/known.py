@@ -49,7 +49,7 @@ def checked(frames: Sequence[Frame]) -> Sequence[Frame]:
     for frame in frames:
         if chunk_id(Kind.CONTENT, frame.content) != frame.name:
             raise InvalidInput(
-                "bad-chunk", f"a chunk that was sent is not {frame.name.hex()[:16]}",
+                "wrong-chunk", f"a chunk that was sent is not {frame.name.hex()[:16]}",
                 hint="it changed on the way, or the file while it was read: try again",
             )  # fmt: skip
     return frames

@@ -13,7 +13,7 @@ from hypothesis import given
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.testing.models import read_tree, write_tree
 from modelyard.testing.strategies import few, folder_trees
-from modelyard.testing.yard.case import Desk, YardCase, refused
+from modelyard.testing.yard.case import Desk, YardCase, attempt, refused
 
 if TYPE_CHECKING:
     from modelyard.core.yard import Yard
@@ -25,8 +25,11 @@ class TreeTests(YardCase):
     @few(15)
     @given(tree=folder_trees())
     def test_any_tree_comes_back_as_it_was(self, desk: Desk, tree: dict[str, bytes]) -> None:
-        done = desk.commit(tree)
-        assert desk.read(done.number) == tree
+        done = attempt(InvalidInput, desk.commit, tree)
+        if isinstance(done, InvalidInput):  # a file that begins as a model's, and is none
+            assert any(path in done.message for path in tree)
+        else:
+            assert desk.read(done.number) == tree
 
     def test_empty_files_are_files(self, desk: Desk) -> None:
         desk.commit({"empty": b"", "sub/empty.bin": b""})
