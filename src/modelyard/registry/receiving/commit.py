@@ -45,7 +45,7 @@ def receive_commit(
 
     Raises:
         Conflict: `chunks-missing`, and what a commit of local files raises.
-        InvalidInput: `unreadable-body`, `bad-frames`, `bad-chunk`, `bad-path`.
+        InvalidInput: `unreadable-body`, `bad-frames`, `wrong-chunk`, `bad-path`.
     """
     header, rest = decode_commit(body)
     frames = checked(list(parse_frames(rest)))

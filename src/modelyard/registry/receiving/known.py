@@ -45,7 +45,7 @@ def ingest_for(house: House, session: Session, known: Container[bytes]) -> Inges
 
 
 def checked(frames: Sequence[Frame]) -> Sequence[Frame]:
-    """Frames, each of which has the name of its content. InvalidInput: `bad-chunk`."""
+    """Frames, each of which has the name of its content. InvalidInput: `wrong-chunk`."""
     for frame in frames:
         if chunk_id(Kind.CONTENT, frame.content) != frame.name:
             raise InvalidInput(

@@ -49,7 +49,7 @@ def receive_part(
     """Store the chunks of one part.
 
     Raises:
-        InvalidInput: `bad-frames`, `bad-chunk`, `bad-session`.
+        InvalidInput: `bad-frames`, `wrong-chunk`, `bad-session`.
         NotFound: `no-session` if it is somebody else's.
     """
     frames = checked(list(parse_frames(body)))
