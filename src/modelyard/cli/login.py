@@ -78,7 +78,7 @@ def logout_command(session: Session, url: str | None) -> None:
 @click.argument("url", metavar="URL", required=False, help="Default: the yard that is used here.")
 @pass_session
 def whoami_command(session: Session, url: str | None) -> None:
-    """Show as whom you are signed in, and what you may do."""
+    """Show as whom you are signed in."""
     from modelyard.client.credentials import token_for
     from modelyard.core.people import Self
 

@@ -235,7 +235,8 @@ class Provider:
         with self._lock:
             age = time.monotonic() - self._keys_read
             if self._keys is None or age > _FRESH_SECONDS or (again and age > _BETWEEN_SECONDS):
-                self._keys = KeySet.import_key_set(self._json("GET", place))
+                keys: Any = self._json("GET", place)
+                self._keys = KeySet.import_key_set(keys)
                 self._keys_read = time.monotonic()
             return self._keys
 
@@ -267,7 +268,7 @@ class OidcPart:
 
     def __init__(self, settings: OidcSettings) -> None:
         try:
-            import authlib.oidc.core  # type: ignore[import-untyped] # noqa: F401
+            import authlib.oidc.core  # noqa: F401
         except ImportError as error:
             raise Unsupported(
                 "no-extra", "OpenID Connect is not installed", hint="pip install 'modelyard[oidc]'"
