@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.client.remote import RemoteYard
-from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.errors import Conflict, ModelyardError, NotFound, Unavailable
 from modelyard.testing.models import layers, safetensors_bytes
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Client:
                 time.sleep(0.05)
         except NotFound as error:
             if self._numbers:
+                self._complain(work.__name__, error)
+        except Conflict as error:  # it was killed between the change and the answer, and says so
+            if not self._patient or error.kind != "outcome-unknown":
                 self._complain(work.__name__, error)
         except ModelyardError as error:
             self._complain(work.__name__, error)
