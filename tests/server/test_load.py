@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.benchmarks.server.kills import kill_often
 from tests.benchmarks.server.load import load
 
