@@ -62,7 +62,7 @@ def read_bundle(
         source = open_house(root, house.author)
     except ModelyardError as error:
         if isinstance(error, Corrupt) or error.kind in ("no-key", "not-sealed"):
-            raise InvalidInput("no-bundle", f"this is no bundle: {error.message}") from None
+            raise _no_bundle(error) from None
         raise
     try:
         with source.catalog.read() as connection:
@@ -74,12 +74,17 @@ def read_bundle(
         for name in names:
             check(name)
         done = [
-            copy(source, house, name, None, whole=True, dry_run=dry_run, report=_silent)
+            copy(
+                source, house, name, None,
+                whole=True, dry_run=dry_run, report=_silent, is_strange=True,
+            )
             for name in names
-        ]
+        ]  # fmt: skip
         chunks, size = sum(d.chunks for d in done), sum(d.bytes for d in done)
         if not sees_all(house.caller):  # what others have here already is not told
             chunks, size = _all_of(source)
+    except Corrupt as error:
+        raise _no_bundle(error) from None
     finally:
         source.close()
     return Copied(
@@ -88,6 +93,10 @@ def read_bundle(
         versions=sum(d.versions for d in done), chunks=chunks, bytes=size,
         seconds=round(time.monotonic() - started, 3), dry_run=dry_run,
     )  # fmt: skip
+
+
+def _no_bundle(error: ModelyardError) -> InvalidInput:
+    return InvalidInput("no-bundle", f"this is no bundle: {error.message}")
 
 
 def _all_of(source: House) -> tuple[int, int]:

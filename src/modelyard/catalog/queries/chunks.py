@@ -23,6 +23,7 @@ __all__ = [
     "has_delta",
     "ids_of",
     "insert",
+    "largest",
     "lease_count",
     "live_count",
     "open_packs",
@@ -91,6 +92,7 @@ _ELSEWHERE = sa.select(chunk.c.id).where(
     chunk.c.hash.in_(sa.bindparam("hashes", expanding=True)),
     chunk.c.pack_id.not_in(sa.bindparam("keys", expanding=True)),
 )
+_LARGEST = sa.select(sa.func.coalesce(sa.func.max(chunk.c.size), 0))
 _BATCH = 500
 
 
@@ -133,6 +135,11 @@ def has_delta(connection: sa.Connection, ids: Iterable[int]) -> bool:
 def live_count(connection: sa.Connection, ids: Iterable[int]) -> int:
     """How many of these chunks are still there and in no condemned pack."""
     return sum(connection.execute(_LIVE, {"ids": batch}).scalar_one() for batch in batches(ids))
+
+
+def largest(connection: sa.Connection) -> int:
+    """Bytes of the largest chunk, decoded."""
+    return int(connection.execute(_LARGEST).scalar_one())
 
 
 def contents(connection: sa.Connection, name: str) -> list[tuple[object, ...]]:

@@ -95,7 +95,8 @@ def _request(house: House, model: str, header: Header) -> Request:
     return Request(
         model=ModelName.parse(model), source=None, message=header.message, branch=header.branch,
         parent=header.parent, manifest=manifest, labels=checked_labels(header.labels),
-        author=header.author or house.author, kind=header.kind, scan=header.scan,
+        author=header.author or house.author, kind=header.kind,
+        scan=True,  # what is found is kept of the bytes, for all who will ever commit the same
         keep=_kept(header.keep),
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from modelyard.registry.transfer.objects import SourceObjects
 from modelyard.registry.transfer.plan import Plan, find_plan, groups, numbers_for, renames
 from modelyard.registry.transfer.schedule import dump_if_due
 from modelyard.registry.transfer.sending import Cargo, Sent, find_cargo, send
+from modelyard.registry.transfer.strangers import check_possession, inspected
 from modelyard.store.ingest import Ingest
 
 if TYPE_CHECKING:
@@ -46,13 +47,20 @@ def copy(
     whole: bool,
     dry_run: bool,
     report: Callable[[Progress], None],
+    is_strange: bool = False,
 ) -> Copied:
-    """Bring one version and its ancestors, or a whole model, into another yard."""
+    """Bring one version and its ancestors, or a whole model, into another yard.
+
+    Args:
+        is_strange: Whether somebody made the source who may lie to get at the files of others.
+    """
     _refuse_same(source, target)
     started, sent = time.monotonic(), Sent(report=report)
     with told_of(source):
         plan = find_plan(source, model, revision, whole=whole)
-        done = _ModelCopy(source, target, plan, sent, plan.model.name).run(dry_run=dry_run)
+        done = _ModelCopy(source, target, plan, sent, plan.model.name, is_strange=is_strange).run(
+            dry_run=dry_run
+        )
     dump_if_due(target)
     return _told(source, target, [done], sent, started, dry_run=dry_run)
 
@@ -116,6 +124,7 @@ class _ModelCopy:
     name: str
     """In the target."""
     renamed_from: str | None = None
+    is_strange: bool = False
     came: dict[int, int] = field(default_factory=dict)
     """The target's numbers of what came, by the source's."""
 
@@ -167,10 +176,16 @@ class _ModelCopy:
             session = self.target.session()
             try:
                 rows, kept = self._blobs(group)
+                paths = self._seen(group, objects) if self.is_strange else {}
+                if self.is_strange:
+                    rows = [row._replace(inspection_id=None) for row in rows]
                 cargo = find_cargo(self.source, self.target, rows)
                 self.sent.expected = max(self.sent.expected, self.sent.bytes + cargo.bytes)
                 send(self.source, self.target, session, cargo, self.sent)
-                check_blobs(self.source, self.target, session, rows)
+                if self.is_strange:
+                    cargo = inspected(self.source, self.target, session, cargo, paths)
+                else:
+                    check_blobs(self.source, self.target, session, rows)
                 session.prepare()
                 arrive = partial(self._arrive, session, cargo, kept, objects, group)
                 self.came |= self.target.catalog.write(arrive)
@@ -214,6 +229,16 @@ class _ModelCopy:
         with self.target.catalog.read() as connection:
             kept = set(blobs.by_digest(connection, found))
         return [row for digest, row in found.items() if digest not in kept], kept
+
+    def _seen(self, group: Sequence[VersionRow], objects: SourceObjects) -> dict[bytes, str]:
+        """A path of each file of a stranger's versions, once it is known that all are there."""
+        with self.source.catalog.read() as connection:
+            ids: set[int] = set()
+            for row in group:
+                ids |= set(versions.files_of(connection, row.id).values()) - {0}
+            found = list(blobs.by_id(connection, ids).values())
+        living = [row.commit_id for row in group if not row.deleted]
+        return check_possession(self.source, self.target, found, living, objects)
 
     def _follow(self) -> Wishes:
         """Refs, labels and reports, in one transaction if there is anything to do."""

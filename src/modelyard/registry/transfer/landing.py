@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import blobs, chunks, models, transfer
 from modelyard.catalog.queries.search_documents import index_model
+from modelyard.core.access import NOBODY
 from modelyard.history.bundles import encode_bundle
 from modelyard.registry.journal import ContentGone, Journal
 from modelyard.registry.telling import tell_untold
@@ -155,13 +156,18 @@ class Landing:
         if is_new:
             detail |= {
                 "kind": plan.model.kind, "created": plan.model.created,
-                "names": list(plan.old_names),
+                "names": [name for name in plan.old_names if self._may_lead(name)],
             }  # fmt: skip
         if is_new and plan.is_whole:
             detail["next"] = plan.model.next_number
         if is_new or any(v.number == plan.model.next_number - 1 for v in part):
             detail["description"] = plan.model.description
         return detail
+
+    def _may_lead(self, name: str) -> bool:
+        """Whether whoever copies might have made a model of this name: else it leads nowhere."""
+        caller = self.target.caller
+        return caller is NOBODY or caller.may(name, "writer")
 
     def _check(self) -> None:
         """Everything that the versions need is there and stays; gc may have been here."""

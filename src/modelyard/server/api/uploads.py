@@ -47,7 +47,10 @@ FORM: dict[str, Any] = {
                         "metrics": {"type": "string", "description": "JSON: numbers by name."},
                         "params": {"type": "string", "description": "JSON: values by name."},
                         "labels": {"type": "string", "description": "JSON: texts by name."},
-                        "scan": {"type": "string", "enum": ["true", "false"]},
+                        "scan": {
+                            "type": "string", "enum": ["true", "false"],
+                            "description": "Nothing: what others may get is always scanned.",
+                        },
                     },
                 },
                 "encoding": {"files": {"contentType": "application/octet-stream"}},
@@ -71,7 +74,6 @@ class Upload:
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    scan: bool = True
 
 
 @contextmanager
@@ -106,7 +108,6 @@ def _upload(folder: Path, fields: Mapping[str, str]) -> Upload:
         folder, fields.get("message", ""), fields.get("branch") or None,
         fields.get("parent") or None, cast("Any", kind), _json(fields, "metrics", dict[str, float]),
         _json(fields, "params", dict[str, Any]), _json(fields, "labels", dict[str, str]),
-        scan == "true",
     )  # fmt: skip
 
 

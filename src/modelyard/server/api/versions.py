@@ -102,7 +102,6 @@ def upload_version(ask: Ask, model: ModelName) -> Committed:
         return ask.yard.commit(
             model, form.folder, message=form.message, branch=form.branch, parent=form.parent,
             kind=form.kind, metrics=form.metrics, params=form.params, labels=form.labels,
-            scan=form.scan,
         )  # fmt: skip
 
 
