@@ -29,13 +29,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "d
 _LIBRARIES = (
     "unit/frameworks/", "unit/runtimes/", "unit/formats/test_tables", "integration/test_e",
     "cli/test_evaluate", "core/test_metrics", "core/test_mixing", "core/test_significance",
-    "registry/test_mixing", "typing/",
+    "registry/test_mixing", "typing/", "tests/server/", "test_remote_", "test_import_",
 )  # fmt: skip
 _QUICK = ("test_pickling.py", "test_python.py", "test_torch_plan.py", "test_wire.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of libraries, services and statistics are slow together: `make test` runs them."""
+    """Tests of libraries, services, servers and statistics are slow together: `make test` runs them."""
     for item in items:
         path = item.path.as_posix()
         library = any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK)
