@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +89,35 @@ class Intake:
         if not self.complete and spent > self._patience + self.size / _SLOWEST:
             return self._too_slow()
         return message
+
+    def read_rest(self, lent: socket.socket, room: memoryview) -> bool:
+        """In a thread: the rest of the body, straight from its socket. False if it did not come."""
+        waiting = select.poll()
+        waiting.register(lent, select.POLLIN)
+        began, done = time.monotonic(), 0
+        while done < len(room):
+            try:
+                count = lent.recv_into(room[done:])
+            except BlockingIOError:
+                spent = time.monotonic() - began
+                if spent > self._patience + done / _SLOWEST or not waiting.poll(
+                    self._patience * 1000
+                ):
+                    self._too_slow()
+                    return False
+                continue
+            except OSError:
+                return False
+            if not count:
+                return False
+            done += count
+            self.size += count
+        return True
+
+    def ended(self) -> None:
+        """All of the body is there, by `read_rest`."""
+        self.complete = True
+        self.done_at = asyncio.get_running_loop().time()
 
     def _too_large(self) -> Any:
         self.refused = InvalidInput(

@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from modelyard.server.wire import Wire
+
 __all__ = ["bounded"]
 
 
@@ -52,11 +54,17 @@ class _Bounded(HttpToolsProtocol):
         self._in_time()
         self._head = -1
         super().on_headers_complete()
+        if self.scheme == "http":
+            self.scope["wire"] = Wire(self)  # type: ignore[typeddict-unknown-key]
 
     def on_message_complete(self) -> None:
         if self._head > self.largest_head:
             return
         super().on_message_complete()
+        self._head = 0
+
+    def begin_head(self) -> None:
+        """Somebody else read the body to its end."""
         self._head = 0
 
     def _wait(self) -> None:
