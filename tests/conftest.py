@@ -35,7 +35,7 @@ _QUICK = ("test_pickling.py", "test_python.py", "test_torch_plan.py", "test_wire
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of libraries, services, servers and statistics are slow together: `make test` runs them."""
+    """Tests of libraries, services, servers and statistics are slow: `make test` runs them."""
     for item in items:
         path = item.path.as_posix()
         library = any(place in path for place in _LIBRARIES) and not path.endswith(_QUICK)
