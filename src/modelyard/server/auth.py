@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import TYPE_CHECKING
 
 from modelyard.core.access import EVERYONE, Account, Caller, Grant, at_least
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from modelyard.server.routing import Needs
     from modelyard.server.state import Server
 
-__all__ = ["caller_of", "let_in", "signed_in_with"]
+__all__ = ["again", "caller_of", "let_in", "signed_in_with"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_FRESH_SECONDS = 0.5
+"""So long it is believed who somebody was and what they might."""
 
 
 def let_in(request: Request, needs: Needs, model: str | None) -> tuple[Ask, str | None]:
@@ -33,9 +36,21 @@ def let_in(request: Request, needs: Needs, model: str | None) -> tuple[Ask, str 
     request.scope["caller"] = caller
     server.rates.check(caller)
     ask = Ask(server, caller, request)
+    request.scope["asked"] = (time.monotonic(), needs, model)
     if caller.account is None and not any(at_least(g.role, "reader") for g in caller.grants):
         raise _unknown()
     return ask, _allowed(ask, needs, model)
+
+
+def again(ask: Ask) -> Ask:
+    """The request with its caller as of now, once a body is there that may have taken hours.
+
+    Raises what `let_in` does: a role or a token may have been taken meanwhile.
+    """
+    when, needs, model = ask.request.scope["asked"]
+    if time.monotonic() - when < _FRESH_SECONDS:
+        return ask
+    return let_in(ask.request, needs, model)[0]
 
 
 def caller_of(request: Request) -> Caller:
@@ -83,7 +98,10 @@ def _allowed(ask: Ask, needs: Needs, model: str | None) -> str | None:
         if not caller.may("*", needs.role):
             if ask.request.method not in _SAFE:
                 _note(ask, f"{ask.request.method} *")
-            raise Denied("not-allowed", f"this takes the role {needs.role} for '*'")
+            raise Denied(
+                "not-allowed", f"this takes the role {needs.role} for '*', the whole yard",
+                hint="an admin of the yard gives roles: yard role give",
+            )  # fmt: skip
     return model
 
 

@@ -156,11 +156,14 @@ class Jobs:
         return Answer(self.show(job.id, ask.caller), 202, {"location": where})
 
     def show(self, key: str, caller: Caller) -> Job:
-        """A job of the caller's, or any for an admin. NotFound: `no-job`."""
+        """A job of the caller's, about what they may read now, or any for an admin.
+
+        NotFound: `no-job`.
+        """
         with self._house.catalog.fresh() as connection:
             row = rows.get(connection, key)
             now = self._house.catalog.now(connection)
-        if row is None or not (row.account_id == caller.id or caller.may("*", "admin")):
+        if row is None or not _may_see(row, caller):
             raise NotFound("no-job", "there is no such job", hint="jobs are kept for 7 days")
         return _job(row, now)
 
@@ -169,7 +172,8 @@ class Jobs:
         account = None if caller.may("*", "admin") else caller.id
         with self._house.catalog.fresh() as connection:
             now = self._house.catalog.now(connection)
-            return [_job(row, now) for row in rows.newest(connection, account, limit)]
+            found = rows.newest(connection, account, limit)
+        return [_job(row, now) for row in found if _may_see(row, caller)]
 
     def events(self, key: str, caller: Caller) -> Iterator[list[Event] | None]:
         """A source for `event_stream`: progress, and at the end `done` or `failed`."""
@@ -254,6 +258,14 @@ class Jobs:
             rows.lose(connection, now - _DEAD, now)
 
         self._house.catalog.write(work)
+
+
+def _may_see(row: JobRow, caller: Caller) -> bool:
+    """Results tell of models, of which a role, or the token that is shown, may be no more."""
+    if caller.may("*", "admin"):
+        return True
+    own = row.account_id == caller.id
+    return own and all(caller.may(model, "reader") for model in row.models.split())
 
 
 def _patience(ask: Ask) -> float:

@@ -7,7 +7,16 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelyard.catalog.queries import guards, refs
-from modelyard.core.access import NOBODY, ROLES, Caller, Role, check_pattern, fits, parse_role
+from modelyard.core.access import (
+    NOBODY,
+    ROLES,
+    Caller,
+    Role,
+    check_pattern,
+    fits,
+    lower,
+    parse_role,
+)
 from modelyard.core.people import Guard
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
 from modelyard.registry.access.notes import write_note
@@ -143,6 +152,8 @@ def all_guards(house: House) -> list[Guard]:
 def add_guard(house: House, pattern: str, ref: str, *, role: Role, approvals: int) -> Guard:
     """Guard refs of models; who does has the role maintainer for all of them, and this one.
 
+    Only an admin puts one that asks for less in the place of one that asks for approvals.
+
     Raises:
         Denied: `not-allowed`.
         InvalidInput: `bad-pattern`, `bad-role`, `bad-guard`.
@@ -162,7 +173,8 @@ def add_guard(house: House, pattern: str, ref: str, *, role: Role, approvals: in
     def work(connection: sa.Connection) -> Guard:
         old = guards.get(connection, pattern, ref)
         if old is not None:
-            need(house, pattern, parse_role(old.role))
+            less = approvals < old.approvals or lower(role, parse_role(old.role)) != old.role
+            need(house, pattern, "admin" if old.approvals and less else parse_role(old.role))
             guards.remove(connection, old.id)
         guards.create(
             connection, pattern=pattern, ref=ref, role=role, approvals=approvals,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import models, proposals, refs, versions
+from modelyard.catalog.queries import accounts, models, proposals, refs, versions
 from modelyard.core.access import Role, lower
 from modelyard.core.lineage import is_ancestor
 from modelyard.core.names import RefName
@@ -13,7 +13,7 @@ from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
 from modelyard.registry.access.door import known_name, readable
 from modelyard.registry.access.guards import Rule, rule_for
 from modelyard.registry.access.notes import write_note
-from modelyard.registry.access.rights import OWNER, acting
+from modelyard.registry.access.rights import OWNER, acting, caller_for
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_model, find_version, moment
 from modelyard.registry.refs import move_ref
@@ -106,7 +106,9 @@ def approve(house: House, key: int) -> Proposal:
         proposals.approve(connection, key, who, journal.now)
         told = {"proposal": key, "ref": found.ref, "old": found.old, "new": found.new}
         write_note(house, connection, "approve", told, model=row.id)
-        if len(approved) + 1 >= rule.approvals:
+        needed = _needed(rule)
+        counted = [name for name in approved if _may_still(connection, name, row.name, needed)]
+        if len(counted) + 1 >= rule.approvals:
             kind = "alias" if there is None else there.kind
             move_ref(house, journal, row, found.ref, kind, found.old, found.new, "alias"
                      if kind == "alias" else kind)  # fmt: skip
@@ -166,11 +168,29 @@ def _visible(house: House, connection: sa.Connection, key: int) -> tuple[Proposa
 def _may_approve(house: House, model: ModelRow, found: ProposalRow, rule: Rule, who: str) -> None:
     if found.state != "open":
         raise _closed(found)
-    needed: Role = rule.role if lower(rule.role, "maintainer") == "maintainer" else "maintainer"
+    needed = _needed(rule)
     if not acting(house).may(model.name, needed):
-        raise Denied("not-allowed", f"this takes the role {needed} for {model.name}")
+        raise Denied(
+            "not-allowed", f"this takes the role {needed} for {model.name}",
+            hint="ask somebody who has it: yard approve",
+        )  # fmt: skip
     if found.who == who:
         raise Denied("own-proposal", "nobody approves what they proposed", hint="ask somebody else")
+
+
+def _needed(rule: Rule) -> Role:
+    """The role of those whose approvals count."""
+    return rule.role if lower(rule.role, "maintainer") == "maintainer" else "maintainer"
+
+
+def _may_still(connection: sa.Connection, name: str, model: str, needed: Role) -> bool:
+    """Whether somebody who approved has that role today."""
+    if name == OWNER:
+        return True
+    row = accounts.by_name(connection, name)
+    if row is None or row.disabled:
+        return False
+    return caller_for(connection, row).may(model, needed)
 
 
 def _check(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["audit_page", "every_line"]
 
 _MOST = 1000
+_NAMES = ("from", "to")
+"""Details that name another model, or where something came from."""
 
 
 def audit_page(house: House, wanted: AuditFilter, *, limit: int, after: str | None) -> AuditPage:
@@ -39,7 +41,7 @@ def audit_page(house: House, wanted: AuditFilter, *, limit: int, after: str | No
     if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
         raise InvalidInput("bad-page", "after is what `next` of the page before said")
     rows = _rows(house, wanted, int(after) if after is not None else None, limit + 1)
-    items = tuple(_line(row) for row in rows[:limit])
+    items = tuple(_line(row, acting(house)) for row in rows[:limit])
     more = len(rows) > limit
     return AuditPage(items=items, next=str(items[-1].id) if more else None)
 
@@ -49,7 +51,7 @@ def every_line(house: House, wanted: AuditFilter) -> Iterator[AuditLine]:
     before: int | None = None
     while True:
         rows = _rows(house, wanted, before, _MOST)
-        yield from map(_line, rows)
+        yield from (_line(row, acting(house)) for row in rows)
         if len(rows) < _MOST:
             return
         before = rows[-1].id
@@ -92,8 +94,12 @@ def _may_see(caller: Caller, row: LineRow, patterns: list[str] | None) -> bool:
     return patterns is None or (row.model is not None and caller.may(row.model, "maintainer"))
 
 
-def _line(row: LineRow) -> AuditLine:
+def _line(row: LineRow, caller: Caller) -> AuditLine:
     detail = json.loads(row.detail) if row.detail else {}
+    if isinstance(detail, dict) and not caller.may("*", "admin"):
+        # a model that was called otherwise is shown, and the namespace that it came from is not
+        hidden = [key for key in _NAMES if not caller.may(str(detail.get(key, "")), "reader")]
+        detail = {key: value for key, value in detail.items() if key not in hidden}
     return AuditLine(
         id=row.id, time=moment(row.time), action=row.action, model=row.model, who=row.who,
         account=row.account, address=row.address, request=row.request, ref=row.ref,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import labels, models, refs, transfer, versions
+from modelyard.core.access import NOBODY
 from modelyard.registry.lookup import find_model, find_version
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ def find_plan(house: House, model: str, revision: str | int | None, *, whole: bo
             row, [rows[number] for number in sorted(wanted)],
             _refs(refs.of_models(connection, [row.id]), wanted, tip), marks,
             {key: report for key, report in found.items() if report.number in wanted},
-            transfer.old_names(connection, row.id),
+            [
+                name
+                for name in transfer.old_names(connection, row.id)
+                if house.caller is NOBODY or house.caller.may(name, "reader")
+            ],
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import InvalidInput, Unavailable
+from modelyard.server.auth import again
 from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ LARGEST = 1 << 40
 def received(ask: Ask, *types: str) -> Iterator[Path]:
     """The body in a file, in a folder of its own, both of which go afterwards.
 
-    InvalidInput: `wrong-media-type` if it is none of these, `empty-body`.
+    InvalidInput: `wrong-media-type` if it is none of these, `empty-body`. What `auth.again` raises:
+    whoever began to send may not any more.
     """
     given = ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in types:
@@ -40,4 +42,5 @@ def received(ask: Ask, *types: str) -> Iterator[Path]:
             raise Unavailable(kind, f"the server can't take the body: {error.strerror}") from error
         if not size:
             raise InvalidInput("empty-body", "the request has no body")
+        again(ask)
         yield file

@@ -19,6 +19,7 @@ from modelyard.registry.bundles import bundle, read_bundle
 from modelyard.registry.transfer.archive import Archive
 from modelyard.server.api.bodies import LARGEST, received
 from modelyard.server.api.inputs import ModelName, RevisionQuery
+from modelyard.server.auth import again
 from modelyard.server.ranges import BYTES, send_file
 from modelyard.server.routing import Routes, on_model, on_yard
 from modelyard.server.state import Ask
@@ -74,6 +75,7 @@ def upload_bundle(ask: Ask, *, model: ModelQuery = None, dry_run: bool = False) 
         model: Only this one.
     """
     with received(ask, _BYTES) as file:
+        ask = again(ask)
         done = read_bundle(
             ask.house, file, model, dry_run=dry_run,
             check=lambda name: known_name(ask.house, ask.caller, name, "writer"),
@@ -92,6 +94,7 @@ def import_version(ask: Ask, *, model: ModelQuery = None) -> Committed:
         model: Its name; as in the file if none is given.
     """
     with received(ask, _TAR) as file:
+        ask = again(ask)
         if model is None:
             with file.open("rb") as opened:
                 model = Archive(opened, file).told().model

@@ -29,6 +29,7 @@ from modelyard.registry.layout import Layouts
 from modelyard.registry.lookup import find_model, find_version, refs_of
 from modelyard.registry.receiving import Receiving, missing, receive_commit, receive_part
 from modelyard.server.api.inputs import revision_in
+from modelyard.server.auth import again
 from modelyard.server.routing import Answer, Routes, on_model
 from modelyard.server.state import Ask, Server
 from modelyard.server.streams import Pieces, body_of
@@ -158,6 +159,7 @@ def _version(ask: Ask, model: str, revision: str) -> int:
 def find_missing_chunks(ask: Ask, model: str) -> Response:
     """Which chunks the server wants to be sent before a commit names them."""
     asked = decode_packed(body_of(ask.request, _QUESTION), Question)
+    ask = again(ask)
     return _packed(missing(ask.house, _of(ask.server).receiving, model, asked))
 
 
@@ -175,6 +177,7 @@ def send_chunks(
 ) -> Response:
     """Store one part of an upload; its chunks are durable when the answer comes."""
     body = body_of(ask.request, PART_LIMIT + _SLACK)
+    ask = again(ask)
     receiving = _of(ask.server).receiving
     stored = receive_part(
         ask.house, receiving, model, session, body, part=part, branch=branch, parent=parent
@@ -189,5 +192,6 @@ def send_chunks(
 def commit_chunks(ask: Ask, model: str) -> Answer:
     """The next version of a model, of small files that ride along and of chunks that were sent."""
     body = body_of(ask.request, PART_LIMIT + _SLACK)
+    ask = again(ask)
     done = receive_commit(ask.house, _of(ask.server).receiving, model, body)
     return Answer(done, 201 if done.created else 200)

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from modelyard.errors import InvalidInput, ModelyardError
-from modelyard.server.auth import let_in
+from modelyard.server.auth import again, let_in
 from modelyard.server.intake import Bounds
 from modelyard.server.problems import answer_to, status_of
 from modelyard.server.routing import plain
@@ -76,6 +76,7 @@ def git_route(
         try:
             ask, name = await run_in_threadpool(let_in, request, needs, model)
             taken = await _taken(request, body, ask.server.house.root)
+            ask = await run_in_threadpool(again, ask)
             answer: Response = await run_in_threadpool(handler, ask, name or model, taken)
             return answer
         except ClientDisconnect:
@@ -133,7 +134,7 @@ def _problem(request: Request, error: Exception) -> Response:
     status, headers = answer.status_code, {"cache-control": "no-store"}
     if isinstance(error, ModelyardError):
         status = 410 if error.kind == "purged" else status_of(error)
-        message = f"{error.message} ({error.hint})" if error.hint else error.message
+        message = f"{error.message}: {error.hint}" if error.hint else error.message
     for name in ("retry-after",):
         if name in answer.headers:
             headers[name] = answer.headers[name]
