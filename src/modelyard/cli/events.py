@@ -50,6 +50,7 @@ def events_command(
     --follow and --json each event is one line of JSON; --follow --after goes on where another call
     ended.
     """
+    from modelyard.cli.failures import INTERRUPTED
     from modelyard.cli.output import encode
     from modelyard.cli.views.events import EventsView, EventView
     from modelyard.core.events import wanted
@@ -58,12 +59,15 @@ def events_command(
     if not follow:
         session.out.show(EventsView(hearing.events(after=after, wanted=asked, limit=limit)))
         return
-    for event in hearing.follow(after=after, wanted=asked):
-        if session.out.mode == "json":
-            session.out.write(encode(event, pretty=False))
-            session.out.flush()
-        else:
-            session.out.show(EventView(event))
+    try:
+        for event in hearing.follow(after=after, wanted=asked):
+            if session.out.mode == "json":
+                session.out.write(encode(event, pretty=False))
+                session.out.flush()
+            else:
+                session.out.show(EventView(event))
+    except KeyboardInterrupt:  # how this ends, and no failure: nothing is left undone
+        raise SystemExit(INTERRUPTED) from None
 
 
 @command(
@@ -75,7 +79,7 @@ def events_command(
     ],
     see=["events", "server"],
 )
-@click.argument("action", type=click.Choice(_ACTIONS), default="list", help="What to do.")
+@click.argument("action", type=click.Choice(_ACTIONS), default="list", help="Default: list.")
 @click.argument("given", metavar="[URL|ID] [DELIVERY]", nargs=-1,
                 help="A new one's URL; else the id of a webhook, and of a delivery.")  # fmt: skip
 @click.option("--model", "pattern", metavar="PATTERN", default="*",
@@ -120,6 +124,8 @@ def webhook_command(
     elif action == "test":
         tried = hearing.test_hook(keys[0])
         out.show(views.TriedView(tried))
+        if tried.status is None and "webhooks may" in tried.error:  # refused before it was sent
+            out.hint("yard server --private-hooks lets them go to private networks and any port")
         if not tried.is_good:
             raise SystemExit(1)
     elif action == "deliveries":

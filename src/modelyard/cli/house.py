@@ -43,6 +43,8 @@ def init_command(
     """
     from modelyard import registry
 
+    if "://" in str(path) or ":/" in str(path):
+        raise click.UsageError(f"a yard is made in a folder, and {path} is none")
     place = (session.cwd / path.expanduser()).resolve()
     made = registry.create(place, author=session.author(), store=store, catalog=catalog, key=key)
     models, commit = 0, "yard commit MODEL PATH -m MSG"

@@ -103,6 +103,10 @@ def import_command(
 
 
 def _file(session: Session, file: Path, model: str | None) -> int:
+    if (session.cwd / file.expanduser()).is_dir():
+        raise click.UsageError(
+            f"{file} is a folder: say of which system, yard import git {file}, or commit it"
+        )
     done = session.yard_to_fill().import_version(session.cwd / file.expanduser(), model=model)
     session.out.show(CommittedView(done))
     return 0

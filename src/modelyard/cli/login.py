@@ -22,26 +22,26 @@ __all__ = ["login_command", "logout_command", "whoami_command"]
     "login",
     examples=[
         "yard login https://yard.example.org",
+        "yard login                      # to the server of $YARD",
         "yard login http://127.0.0.1:8300 --token-stdin < token.txt",
     ],
     see=["logout", "whoami", "token"],
 )
-@click.argument("url", metavar="URL", help="The server's address.")
+@click.argument("url", metavar="[URL]", required=False, help="Default: the yard that is used here.")
 @click.option("--token-stdin", is_flag=True, help="Read the token from stdin, and ask nothing.")
 @pass_session
-def login_command(session: Session, url: str, token_stdin: bool) -> None:
+def login_command(session: Session, url: str | None, token_stdin: bool) -> None:
     """Keep a token of a server.
 
     'yard up' shows one at its first run, 'yard token' makes more, and so does the server's page.
     It is tried first, and then kept in ~/.config/modelyard, readable by you only, for this server
     and no other. $YARD_TOKEN wins over it.
     """
-    from modelyard.client.addresses import Address
     from modelyard.client.credentials import Credentials, check_token
     from modelyard.core.people import Self
     from modelyard.errors import Denied
 
-    address = Address.parse(url)
+    address = _address(session, url)
     token = check_token(_token(address, from_stdin=token_stdin))
     connection = _connection(address, token)
     try:
@@ -54,11 +54,14 @@ def login_command(session: Session, url: str, token_stdin: bool) -> None:
     session.out.show(SignedInView(address.url, who))
     if not address.is_private:
         session.out.hint("the token travels in the open here: put the server behind https")
-    session.out.hint(f"export YARD={address}, then yard list")
+    if _is_used(session, address):
+        session.out.hint("yard list")
+    else:
+        session.out.hint(f"export YARD={address}, then yard list")
 
 
 @command("logout", examples=["yard logout", "yard logout https://yard.example.org"], see=["login"])
-@click.argument("url", metavar="URL", required=False, help="Default: the yard that is used here.")
+@click.argument("url", metavar="[URL]", required=False, help="Default: the yard that is used here.")
 @pass_session
 def logout_command(session: Session, url: str | None) -> None:
     """Forget the token of a server.
@@ -75,7 +78,7 @@ def logout_command(session: Session, url: str | None) -> None:
 
 
 @command("whoami", examples=["yard whoami", "yard whoami --json"], see=["login"])
-@click.argument("url", metavar="URL", required=False, help="Default: the yard that is used here.")
+@click.argument("url", metavar="[URL]", required=False, help="Default: the yard that is used here.")
 @pass_session
 def whoami_command(session: Session, url: str | None) -> None:
     """Show as whom you are signed in."""
@@ -89,6 +92,11 @@ def whoami_command(session: Session, url: str | None) -> None:
     finally:
         connection.close()
     session.out.show(WhoView(address.url, who))
+
+
+def _is_used(session: Session, address: Address) -> bool:
+    """Whether other commands go to this server already."""
+    return session.yard_url().rstrip("/") == address.url
 
 
 def _connection(address: Address, token: str | None) -> Connection:

@@ -172,7 +172,12 @@ def _folder(session: Session) -> Path:
 
     choice = choose_yard(session.yard_option, environment=session.environment, cwd=session.cwd)
     if "://" in choice.url:
-        raise Unsupported("only-local", "a server serves a yard's folder", hint="yard init FOLDER")
+        whence = "$YARD" if choice.source == "environment" else "--yard"
+        raise Unsupported(
+            "only-local",
+            f"a server serves a yard's folder, and {whence} is {choice.url[:120]}",
+            hint="name the folder: yard --yard FOLDER up; your own is served if YARD is not set",
+        )
     folder = Path(choice.url)
     if choice.source != "folder" and LocalYard.can_begin(folder):
         registry.create(folder, author=session.author()).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -75,6 +76,11 @@ def failed_to_reach(address: Address, error: Exception, *, reached: bool) -> Una
     """No answer, or only the beginning of one."""
     text = f"{error} {error.__cause__ or ''}".lower()
     if isinstance(error, ssl.SSLError) or "certificate" in text or "ssl" in text:
+        if "wrong_version" in text or "record layer" in text:
+            return Unavailable(
+                "unreachable", f"{address} does not speak https there",
+                hint=f"is it http://{address.url.removeprefix('https://')}?",
+            )  # fmt: skip
         return Unavailable(
             "unreachable", f"{address}: a safe connection can't be made: {_plain(error)}",
             hint="for a certificate of your own, SSL_CERT_FILE names the file of whom to believe",
@@ -89,9 +95,12 @@ def failed_to_reach(address: Address, error: Exception, *, reached: bool) -> Una
         words = "the connection broke"
     return Unavailable(
         "unreachable", f"{address} can't be reached: {words}",
-        hint="is the server running, and the URL right? run it again: what was sent is kept",
+        hint="run it again: what was sent is kept" if reached else
+        "is the server running (yard up), and the URL right?",
     )  # fmt: skip
 
 
 def _plain(error: Exception) -> str:
-    return str(error)[:200] or type(error).__name__
+    """In words, without the number that the system has for it."""
+    words = re.sub(r"^\[Errno -?\d+\] ", "", str(error)[:200])
+    return words[:1].lower() + words[1:] if words else type(error).__name__

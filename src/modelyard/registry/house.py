@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import fcntl
 import os
+import re
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
@@ -47,6 +49,16 @@ _CHECKED_SECONDS = 60.0
 """How long a process believes that the store is still its own."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a process saw, and when: the same for all on whose behalf a house works."""
+
+    dump: float = float("-inf")
+    checked: float = float("-inf")
+    is_sealed: bool = False
+    checking: threading.Lock = field(default_factory=threading.Lock)
+
+
 class House:
     """What every use case of a local yard works with."""
 
@@ -72,12 +84,8 @@ class House:
         self.reader = Reader(backend, self.index, vault)
         self.objects = ObjectCache()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "yard")
-        self.dump_looked = float("-inf")
-        """When this process looked last whether the catalog is to be dumped (monotonic)."""
+        self._seen = _Seen()
         self.presence = Presence(catalog.engine)
-        self._is_sealed = False
-        self._checking = threading.Lock()
-        self._checked = float("-inf")
         self._lock = _lock(root)
 
     def on_behalf_of(self, caller: Caller) -> House:
@@ -85,6 +93,15 @@ class House:
         other = copy.copy(self)
         other.caller, other.author = caller, caller.author
         return other
+
+    @property
+    def dump_looked(self) -> float:
+        """When this process looked last whether the catalog is to be dumped (monotonic)."""
+        return self._seen.dump
+
+    @dump_looked.setter
+    def dump_looked(self, when: float) -> None:
+        self._seen.dump = when
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Take another catalog, made from the same store."""
@@ -148,9 +165,9 @@ class House:
         """
         with self.catalog.fresh() as connection:
             check_key(connection, self.vault)
-            if self.vault is not None and not self._is_sealed:
+            if self.vault is not None and not self._seen.is_sealed:
                 check_all_sealed(connection)
-                self._is_sealed = True
+                self._seen.is_sealed = True
 
     @property
     def _is_own_folder(self) -> bool:
@@ -186,11 +203,11 @@ class House:
     def _check_in(self) -> None:
         """Now and then: this is still the catalog of the store, and nobody is alone with it."""
         now = time.monotonic()
-        with self._checking:
-            if now - self._checked > _CHECKED_SECONDS:
+        with self._seen.checking:
+            if now - self._seen.checked > _CHECKED_SECONDS:
                 self.presence.renew()
                 self.check_pair()
-                self._checked = now
+                self._seen.checked = now
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -278,7 +295,13 @@ def open_house(root: Path, author: str) -> House:
     """Open a yard's folder."""
     config = root / CONFIG
     if not config.is_file():
-        raise NotFound("no-yard", f"{root} is no yard", hint=f"yard init {root} makes one")
+        server = re.fullmatch(r"[\w.-]+:\d{2,5}", root.name)
+        way = (
+            f"a server's URL begins with http://: http://{root.name}"
+            if server
+            else (f"yard init {root} makes one")
+        )
+        raise NotFound("no-yard", f"{root} is no yard", hint=way)
     settings = Settings.read(config)
     check_urls(settings)
     return _house(root, settings, author)

@@ -108,7 +108,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     number = request.scope.get("request_id")
     if error.status_code == 404:
-        return answer_to(NotFound("no-route", "there is no such path here"), number)
+        return answer_to(
+            NotFound(
+                "no-route",
+                "there is no such path here",
+                hint="a yard's URL ends where its paths begin: without /login, /api or a model",
+            ),
+            number,
+        )
     if error.status_code == 405:
         allowed = _methods(request)
         refused = InvalidInput("wrong-method", f"this path takes {allowed}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from modelyard.core.wire import Problem, encode, problem_of
-from modelyard.errors import ModelyardError
+from modelyard.errors import InvalidInput, ModelyardError
 
 __all__ = ["MEDIA_TYPE", "PROBLEMS", "answer_to", "status_of"]
 
@@ -53,6 +54,8 @@ def answer_to(error: BaseException, request_id: str | None, status: int | None =
     Args:
         status: In place of the one that the error's kind has.
     """
+    if isinstance(error, ClientDisconnect):  # nobody is there to read it
+        error = InvalidInput("bad-request", "the body is cut")
     if isinstance(error, ModelyardError):
         problem = problem_of(error, request_id)
     else:

@@ -129,12 +129,13 @@ class StatsView:
         yield words.fact("models", f"{stats.models:,}")
         yield words.fact("versions", f"{stats.versions:,}")
         yield words.fact("as copies", human_size(stats.logical))
-        yield words.fact("distinct", human_size(stats.unique))
-        yield words.fact(
-            "stored", f"{human_size(stats.stored)} in {words.count(stats.packs, 'pack')}"
-        )
-        yield words.fact("catalog", human_size(stats.catalog))
-        if stats.logical:
+        if stats.catalog:  # a server tells of its own bytes only who may read everything
+            yield words.fact("distinct", human_size(stats.unique))
+            yield words.fact(
+                "stored", f"{human_size(stats.stored)} in {words.count(stats.packs, 'pack')}"
+            )
+            yield words.fact("catalog", human_size(stats.catalog))
+        if stats.logical and stats.catalog:
             saved = 1 - stats.ratio
             share = f"{saved * 100:.1f} % of what plain copies would take"
             yield words.fact(

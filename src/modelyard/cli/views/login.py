@@ -31,7 +31,9 @@ class WhoView:
         yield [Span(who.account or "nobody", "bold"), f" at {self.url}"]
         if who.author != who.account:
             yield f"commits as {who.author}"
-        for pattern, role in who.roles or (("*", who.role),):
+        if not who.roles and who.role == "none":
+            yield "no roles yet: an admin gives them, yard role give"
+        for pattern, role in who.roles or ((("*", who.role),) if who.role != "none" else ()):
             yield f"{role} of {'all models' if pattern == '*' else pattern}"
         if who.ceiling != "admin":
             yield f"the token lets you be {who.ceiling} at most"

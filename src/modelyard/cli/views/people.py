@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from modelyard.cli.views import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from modelyard.core.people import (
         AccountInfo,
@@ -80,7 +82,7 @@ class TokensView:
         elif not self.tokens:
             yield "no tokens"
         else:
-            titles = ("id", "account", "name", "role", "models", "expires", "last used")
+            titles = ("id", "account", "name", "at most", "models", "expires", "last used")
             columns = [Column(t, right=t == "id", flexible=t in ("name", "models")) for t in titles]
             yield Table(columns, [self._row(token) for token in self.tokens])
 
@@ -90,11 +92,16 @@ class TokensView:
             ends = Span("revoked", "bad")
         return [
             str(token.id), token.account, token.name, token.role, " ".join(token.models) or "all",
-            ends, words.minute(token.used) if token.used else "-",
+            ends, _day(token.used) if token.used else "-",
         ]  # fmt: skip
 
     def ids(self) -> Iterator[str]:
         return (str(token.id) for token in self.tokens)
+
+
+def _day(time: datetime) -> str:
+    """Uses are noted by the hour: no minute is shown that nobody knows."""
+    return words.minute(time)[:10]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +249,22 @@ def _what(line: AuditLine) -> str:
     if line.ref is not None:
         old, new = ("-" if number is None else str(number) for number in (line.old, line.new))
         return f"{line.kind} {line.ref} {old} -> {new}"
-    return ", ".join(f"{name} {value}" for name, value in line.detail.items() if value)
+    told = ", ".join(
+        f"{name} {_short(value)}"
+        for name, value in line.detail.items()
+        if value and name != "time" and not (name == "from" and "/yard-body-" in str(value))
+    )
+    return told or "-"
+
+
+def _short(value: object) -> str:
+    """Lists and labels without brackets, and the beginning of a digest."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name}={word}" for name, word in value.items())
+    text = str(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ class Desk:
             account=OWNER if local else caller.name,
             kind=caller.account.kind if caller.account else None,
             author=self._house.author if local else caller.author, role=caller.role("*"),
-            roles=tuple((grant.pattern, grant.role) for grant in caller.grants),
+            # what is taken away goes unsaid: a hidden namespace has no name here either
+            roles=tuple((g.pattern, g.role) for g in caller.grants if g.role != "none"),
             ceiling=caller.ceiling, models=caller.only, token=caller.token,
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ _LARGEST = (1 << 62) - 1
 Key = Annotated[int, Path(ge=1, le=_LARGEST)]
 Kind = Annotated[str, Field(max_length=40)]
 Url = Annotated[
-    str, Field(min_length=8, max_length=2000, examples=["https://ci.example.org/hooks/models"])
+    str, Field(min_length=1, max_length=2000, examples=["https://ci.example.org/hooks/models"])
 ]
 Kinds = Annotated[list[Kind], Field(max_length=32, examples=[["version-committed", "ref-moved"]])]
 
