@@ -104,7 +104,7 @@ def test_whoever_lost_its_place_in_a_restart_takes_it_again_before_it_writes(
             )
         )
     other = open_yard(tmp_path / "yard")
-    yard.house._checked = float("-inf")
+    yard.house._seen.checked = float("-inf")
     with other.house.presence.alone(), pytest.raises(Conflict) as caught:
         commit(yard, tmp_path, 1)
     assert caught.value.kind == "yard-in-use"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Self, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 
 from modelyard.catalog.databases import Lost, Retry, database_of
 from modelyard.catalog.queries import audit
+from modelyard.catalog.turns import Turn, Turns
 from modelyard.catalog.urls import parse_url
 from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from modelyard.catalog.databases import Mode
 
@@ -28,6 +29,9 @@ T = TypeVar("T")
 _ATTEMPTS = 8
 _PATIENCE = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between questions whether a transaction landed: a database restarts in this time."""
+_LATER = "yard_before_commit"
+_AT_ONCE = 8
+"""Files that are made durable side by side."""
 
 
 class Catalog:
@@ -38,8 +42,8 @@ class Catalog:
         self._database = database_of(engine.url)
         self._active = threading.local()
         # SQLite has one writer and lets others poll: those of this process wait here, in order
-        alone = engine.dialect.name == "sqlite"
-        self._turn: AbstractContextManager[object] = threading.RLock() if alone else nullcontext()
+        self._turns = Turns(self._in_turn) if engine.dialect.name == "sqlite" else None
+        self._pool: ThreadPoolExecutor | None = None
         self._reached = False
 
     @classmethod
@@ -104,7 +108,7 @@ class Catalog:
         It waits for them shortly, and holds up new ones meanwhile: once in a while is fine.
         """
         try:
-            self._once(lambda _: None, "outlast")
+            self._in_order(lambda _: None, "outlast")
         except Retry:
             return False
         return True
@@ -113,11 +117,25 @@ class Catalog:
         """`write` for statements that make tables: where these can't be undone they go on."""
         return self._patiently(work, "migrate")
 
+    def before_commit(self, connection: sa.Connection, call: Callable[[], None]) -> None:
+        """Do something that a transaction of `write` relies on before it takes effect.
+
+        SQLite writes nothing before COMMIT that anybody else sees, so it is done last there,
+        together with what other transactions wait for. Else it is done now, before locks are taken
+        that others race for. If it fails, nothing of the transaction happened.
+        """
+        if self._turns is None:
+            call()
+        else:
+            connection.info.setdefault(_LATER, []).append(call)
+
     def now(self, connection: sa.Connection) -> int:
         """Microseconds since 1970 by the database's clock; the local one for SQLite."""
         return self._database.now(connection)
 
     def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
         self.engine.dispose()
 
     # -- transactions ----------------------------------------------------------------------------
@@ -125,12 +143,18 @@ class Catalog:
     def _patiently(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
         for attempt in range(_ATTEMPTS):
             try:
-                return self._once(work, mode)
+                return self._in_order(work, mode)
             except (Retry, Lost) as error:
                 if attempt == _ATTEMPTS - 1 or (isinstance(error, Lost) and not self._reached):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError
+
+    def _in_order(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
+        if self._turns is None:
+            return self._once(work, mode)
+        result: T = self._turns.take(Turn(work, mode))
+        return result
 
     def _once(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
         lines: list[audit.Line] | None = None
@@ -138,13 +162,68 @@ class Catalog:
         try:
             with self._translated(), self._begun(mode) as connection, self._as_active(connection):
                 audit.watch(connection)
+                connection.info[_LATER] = []
                 result = work(connection)
                 lines = audit.watched(connection)
+                for call in connection.info.pop(_LATER):
+                    call()
         except Lost:
             if lines and self._landed(lines[-1]):
                 return result
             raise
         return result
+
+    # -- several in one --------------------------------------------------------------------------
+
+    def _in_turn(self, group: Sequence[Turn]) -> None:
+        """Do what waits: in one transaction if all goes well, else each in its own."""
+        if len(group) > 1:
+            try:
+                self._together(group)
+                return
+            except Exception:  # each of them is told by itself what is wrong
+                pass
+        for turn in group:
+            turn.end(lambda turn=turn: self._once(turn.work, turn.mode))  # type: ignore[misc]
+
+    def _together(self, group: Sequence[Turn]) -> None:
+        mode: Mode = "write" if any(turn.mode == "write" for turn in group) else "soft"
+        ends: list[tuple[Turn, Callable[[], Any]]] = []
+        calls: list[Callable[[], None]] = []
+        with self._translated(), self._begun(mode) as connection, self._as_active(connection):
+            for turn in group:
+                audit.watch(connection)
+                connection.info[_LATER] = []
+                point = connection.begin_nested()
+                try:
+                    result = turn.work(connection)
+                except sa.exc.SQLAlchemyError:  # nobody knows what is left of the transaction
+                    raise
+                except Exception as error:
+                    point.rollback()
+                    ends.append((turn, _raises(error)))
+                else:
+                    point.commit()
+                    ends.append((turn, _gives(result)))
+                    calls += connection.info[_LATER]
+            audit.watched(connection)
+            connection.info.pop(_LATER)
+            self._all(calls)
+        for turn, end in ends:
+            turn.end(end)
+
+    def _all(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Call all, side by side, and wait for all; raises what the first raised that did."""
+        if len(calls) < 2:
+            for call in calls:
+                call()
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_AT_ONCE, "durable")
+        begun = [self._pool.submit(call) for call in calls]
+        errors = [error for each in begun if (error := each.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     def _landed(self, line: audit.Line) -> bool:
         """Whether a transaction took effect whose COMMIT got no answer."""
@@ -165,8 +244,7 @@ class Catalog:
 
     @contextmanager
     def _begun(self, mode: Mode) -> Iterator[sa.Connection]:
-        turn = nullcontext() if mode == "read" else self._turn
-        with turn, self.engine.connect() as connection:
+        with self.engine.connect() as connection:
             self._reached = True
             with connection.begin():
                 self._database.begin(connection, mode)
@@ -191,3 +269,14 @@ class Catalog:
             if failure is None:
                 raise
             raise failure from None
+
+
+def _gives(result: Any) -> Callable[[], Any]:
+    return lambda: result
+
+
+def _raises(error: Exception) -> Callable[[], Any]:
+    def call() -> Any:
+        raise error
+
+    return call

@@ -147,10 +147,14 @@ class Journal:
         Raises `ContentGone` if a lease ran out on what the session wrote before.
         """
         session = self._ingest.session
-        if chunks.lease_count(self.connection, session.id, self.now) < len(session.grown):
+        grown = len(session.grown)
+        if grown and chunks.lease_count(self.connection, session.id, self.now) < grown:
             raise ContentGone
-        register(self.connection, session.sync(), self.now)
-        chunks.close_session(self.connection, session.id)
+        growth = session.write()
+        self._house.catalog.before_commit(self.connection, session.harden)
+        register(self.connection, growth, self.now)
+        if grown:
+            chunks.close_session(self.connection, session.id)
 
 
 def audit_row(op: str, time: int, who: str, model: int, detail: dict[str, Any]) -> audit.AuditRow:

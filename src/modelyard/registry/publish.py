@@ -117,9 +117,8 @@ class _Publication:
         )  # fmt: skip
         first = self._parent(model, tip)
         parents = [p for p in (first, *draft.merged) if p is not None]
-        commit, bundle_base = self._commit_object(model, root, parents)
+        commit, known, bundle_base = self._commit_object(model, root, parents, objects)
         number = models.take_number(connection, model, self.journal.now)
-        known = blobs.bundles(connection, model.id, [o.sha for o in objects])
         fresh = [o for o in objects if o.sha not in known] + [commit]
         new_bytes = self.ingest.session.new_bytes
         old = None if tip is None else tip.number
@@ -184,8 +183,9 @@ class _Publication:
         return tip.number
 
     def _commit_object(
-        self, model: ModelRow, root: bytes, parents: Sequence[int]
-    ) -> tuple[GitObject, ChunkId | None]:
+        self, model: ModelRow, root: bytes, parents: Sequence[int], objects: Sequence[GitObject]
+    ) -> tuple[GitObject, Mapping[bytes, int], ChunkId | None]:
+        """The commit; which objects are there already; and the record of its first parent."""
         rows = [versions.by_number(self.connection, model.id, number) for number in parents]
         if any(row is None for row in rows):
             raise Corrupt("parent-lost", f"a parent version of {model.name} is not in the catalog")
@@ -196,15 +196,14 @@ class _Publication:
                 tree=root, parents=shas, author=self.draft.author, time=time,
                 message=self.draft.message,
             )  # fmt: skip
-            if not blobs.bundles(self.connection, model.id, [commit.sha]):
+            asked = [commit.sha, *shas[:1], *(each.sha for each in objects)]
+            known = blobs.bundles(self.connection, model.id, asked)
+            if commit.sha not in known:
                 break
             time += 1_000_000  # the same content twice in a second: git would call it one commit
-        return commit, self._bundle_base(model, shas)
-
-    def _bundle_base(self, model: ModelRow, shas: Sequence[bytes]) -> ChunkId | None:
-        found = blobs.bundles(self.connection, model.id, shas[:1])
-        rows = chunks.by_id(self.connection, found.values())
-        return rows[0][1] if rows else None  # type: ignore[return-value]
+        below = [known[sha] for sha in shas[:1] if sha in known]
+        bases = chunks.by_id(self.connection, below)
+        return commit, known, bases[0][1] if bases else None  # type: ignore[return-value]
 
     def _told(self, number: int, old: int | None, new_bytes: int) -> dict[str, Any]:
         """What the journal says of this commit beside its git objects."""

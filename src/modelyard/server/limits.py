@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.strategies import MovingWindowRateLimiter
 
 from modelyard.core.access import Caller
 from modelyard.errors import Denied, Unavailable
@@ -37,15 +38,36 @@ class TooMany(Unavailable):
         )
 
 
+class _Minute:
+    """Counts what happens in each minute. `limits` would start a thread for every request."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+        self._end = 0.0
+
+    def count(self, who: str) -> int:
+        """Once more; how often it was in this minute."""
+        with self._lock:
+            if time.monotonic() >= self._end:
+                self._counts.clear()
+                self._end = time.monotonic() + 60
+            found = self._counts[who] = self._counts.get(who, 0) + 1
+            return found
+
+    def left(self) -> float:
+        """Seconds until a new minute begins."""
+        return self._end - time.monotonic()
+
+
 class Rates:
     """Counts requests of accounts and strangers, and guesses."""
 
     def __init__(self, settings: Settings) -> None:
-        storage = MemoryStorage()
-        self._requests = FixedWindowRateLimiter(storage)
-        self._guesses = MovingWindowRateLimiter(storage)
-        self._account = RateLimitItemPerMinute(settings.requests_per_minute)
-        self._stranger = RateLimitItemPerMinute(settings.strangers_per_minute)
+        self._requests = _Minute()
+        self._guesses = MovingWindowRateLimiter(MemoryStorage())
+        self._account = settings.requests_per_minute
+        self._stranger = settings.strangers_per_minute
 
     def check(self, caller: Caller) -> None:
         """Count a request. Unavailable: `too-many-requests`."""
@@ -53,9 +75,8 @@ class Rates:
             limit, who = self._account, f"account:{caller.account.id}"
         else:
             limit, who = self._stranger, f"address:{caller.address}"
-        if not self._requests.hit(limit, who):
-            reset = self._requests.get_window_stats(limit, who).reset_time
-            raise TooMany("too many requests", reset - time.time())
+        if self._requests.count(who) > limit:
+            raise TooMany("too many requests", self._requests.left())
 
     @contextmanager
     def guessing(self, authorization: str, address: str | None) -> Iterator[None]:

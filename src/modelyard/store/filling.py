@@ -45,6 +45,8 @@ class Appending:
         self._lock = threading.Lock()
         self._idle: list[GrowingPack] = []
         self._all: list[GrowingPack] = []
+        self._soft: list[GrowingPack] = []
+        """Written to, and not durable yet."""
         self._is_last = False
 
     def append(
@@ -71,12 +73,21 @@ class Appending:
             self._idle.append(pack)
         self._is_last = True
 
-    def sync(self) -> list[PackGrowth]:
+    def write(self) -> list[PackGrowth]:
         with self._lock:
             packs, self._idle = self._idle, []
-        growths = [growth for pack in packs if (growth := pack.sync()) is not None]
+        growths = []
+        for pack in packs:
+            if (growth := pack.write()) is not None:
+                self._soft.append(pack)
+                growths.append(growth)
         self._idle = [pack for pack in packs if not pack.complete]
         return growths
+
+    def harden(self) -> None:
+        while self._soft:
+            self._soft[-1].harden()
+            self._soft.pop()
 
     def close(self) -> None:
         for pack in self._all:
@@ -167,12 +178,15 @@ class Putting:
             self._pack = None
         self._send(full)
 
-    def sync(self) -> list[PackGrowth]:
+    def write(self) -> list[PackGrowth]:
         if self._pack is None:
             return []
         growth = self._pack.put()
         self._pack = None
         return [growth]
+
+    def harden(self) -> None:
+        """What was put is durable."""
 
     def close(self) -> None:
         self._pack = None

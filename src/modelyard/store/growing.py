@@ -73,25 +73,33 @@ class GrowingPack:
             NewChunk(name, laid.start, laid.length, size, encoded.codec, kind, base)
         )
 
-    def sync(self) -> PackGrowth | None:
-        """Make durable what came since the last time; None if nothing did."""
+    def write(self) -> PackGrowth | None:
+        """Write what came since the last time; None if nothing did. Durable after `harden`."""
         if not self._chunks:
             return None
-        return self.finish() if self.is_full else self._flushed()
+        return self._ended() if self.is_full else self._written()
+
+    def harden(self) -> None:
+        """Make durable what was written."""
+        self._appender.sync()
 
     def finish(self) -> PackGrowth:
-        """Write the trailer: nothing comes after."""
-        self.complete = True
-        before = self._index.contents(self.key)
-        self._parts.append(encode_trailer([*before, *self._chunks], self.size, self._lock))
-        return self._flushed()
+        """Write the trailer, and make all durable: nothing comes after."""
+        growth = self._ended()
+        self.harden()
+        return growth
 
     def close(self) -> None:
         self._appender.close()
 
-    def _flushed(self) -> PackGrowth:
+    def _ended(self) -> PackGrowth:
+        self.complete = True
+        before = self._index.contents(self.key)
+        self._parts.append(encode_trailer([*before, *self._chunks], self.size, self._lock))
+        return self._written()
+
+    def _written(self) -> PackGrowth:
         self._flush()
-        self._appender.sync()
         chunks, self._chunks = tuple(self._chunks), []
         seal = self._lock.seal if self._lock else None
         return PackGrowth(self.key, self.size, self.complete, chunks, seal)

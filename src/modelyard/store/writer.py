@@ -54,7 +54,7 @@ class Session:
             self._packs = Appending(backend, index, vault, self._behind)
         else:
             self._packs = Putting(backend, self.id, vault, self._behind)
-        self._durable: list[PackGrowth] = []
+        self._written: list[PackGrowth] = []
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._is_last = False
@@ -101,19 +101,33 @@ class Session:
 
     def sync(self) -> tuple[PackGrowth, ...]:
         """Make all durable; what the index has still to learn, until `registered` says it did."""
+        growth = self.write()
+        self.harden()
+        return growth
+
+    def write(self) -> tuple[PackGrowth, ...]:
+        """`sync` without its end: nothing may rely on these bytes before `harden`."""
         self._join()
-        self._durable += self._packs.sync()
-        return tuple(self._durable)
+        self._written += self._packs.write()
+        return tuple(self._written)
+
+    def harden(self) -> None:
+        """Make durable what was written. If that fails once, the session is of no use any more."""
+        try:
+            self._packs.harden()
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def flush(self) -> None:
         """Make all durable and known now: sending it again after a crash finds it there."""
         for growth in self.sync():
             self._grow(growth)
-        self._durable.clear()
+        self._written.clear()
 
     def registered(self) -> None:
         """The index has learned everything that `sync` gave, and ended the session's leases."""
-        self._durable.clear()
+        self._written.clear()
         self.grown.clear()
 
     def join(self, upload: str) -> None:
@@ -150,7 +164,7 @@ class Session:
                 growth = finish()
                 if self._is_last:
                     with self._lock:
-                        self._durable.append(growth)
+                        self._written.append(growth)
                 else:
                     self._grow(growth)
             except BaseException as error:  # handed to whoever calls next

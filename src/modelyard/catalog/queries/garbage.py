@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _PAGE = 20_000
+_STATE = sa.select(pack.c.id, pack.c.state).where(pack.c.name == sa.bindparam("n"))
 
 
 class PackUse(NamedTuple):
@@ -246,8 +247,7 @@ def take_pack(connection: sa.Connection, name: str) -> int | None:
 
     Unavailable: `store-changed`, gc took the object for one that nobody would register any more.
     """
-    statement = sa.select(pack.c.id, pack.c.state).where(pack.c.name == sa.bindparam("n"))
-    row = connection.execute(statement, {"n": name}).first()
+    row = connection.execute(_STATE, {"n": name}).first()
     if row is None and facts.get(connection, tombstone(name)) is None:
         return None
     if row is None or row.state in ("condemned", "dropping"):

@@ -26,7 +26,9 @@ class RoleRow(NamedTuple):
 
 
 _SELECT = sa.select(*(role.c[name] for name in RoleRow._fields))
-_OF = _SELECT.where(role.c.account_id.in_(sa.bindparam("ids", expanding=True)))
+_OF = _SELECT.where(role.c.account_id.in_(sa.bindparam("ids", expanding=True))).order_by(
+    role.c.pattern
+)
 _THIS = sa.and_(role.c.account_id == sa.bindparam("key"), role.c.pattern == sa.bindparam("p"))
 _ADMINS = (
     sa.select(sa.func.count())
@@ -37,7 +39,7 @@ _ADMINS = (
 
 def of(connection: sa.Connection, accounts: Sequence[int]) -> list[RoleRow]:
     """All grants of these accounts, by pattern."""
-    rows = connection.execute(_OF.order_by(role.c.pattern), {"ids": list(accounts)})
+    rows = connection.execute(_OF, {"ids": list(accounts)})
     return [RoleRow._make(row) for row in rows]
 
 

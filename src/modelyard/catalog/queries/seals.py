@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["every", "has_plain", "newest", "replace"]
 
+_NEWEST = sa.select(pack.c.seal).order_by(pack.c.id.desc()).limit(1)
 _REPLACE = (
     sa.update(pack).where(pack.c.id == sa.bindparam("k")).values(seal=sa.bindparam("to_seal"))
 )
@@ -26,8 +27,7 @@ def every(connection: sa.Connection) -> dict[int, bytes]:
 
 def newest(connection: sa.Connection) -> bytes | None:
     """The seal of the pack that was begun last; None if it is plain, or there is none."""
-    statement = sa.select(pack.c.seal).order_by(pack.c.id.desc()).limit(1)
-    seal = connection.execute(statement).scalar_one_or_none()
+    seal = connection.execute(_NEWEST).scalar_one_or_none()
     return None if seal is None else bytes(seal)
 
 

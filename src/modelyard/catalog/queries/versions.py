@@ -161,6 +161,8 @@ def metrics_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[
 
 # -- files -------------------------------------------------------------------------------------
 
+_FILES_OF = sa.select(file.c.path, file.c.blob_id).where(file.c.version_id == sa.bindparam("key"))
+
 
 def insert_files(connection: sa.Connection, key: int, files: Mapping[str, int]) -> None:
     """Paths and blob rows; 0 for a file that git holds itself."""
@@ -170,10 +172,7 @@ def insert_files(connection: sa.Connection, key: int, files: Mapping[str, int]) 
 
 
 def files_of(connection: sa.Connection, key: int) -> dict[str, int]:
-    statement = sa.select(file.c.path, file.c.blob_id).where(
-        file.c.version_id == sa.bindparam("key")
-    )
-    return {row.path: row.blob_id for row in connection.execute(statement, {"key": key})}
+    return {row.path: row.blob_id for row in connection.execute(_FILES_OF, {"key": key})}
 
 
 def drop_files(connection: sa.Connection, key: int) -> None:
