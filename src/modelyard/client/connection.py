@@ -20,6 +20,7 @@ from modelyard import __version__
 from modelyard.client.addresses import Address, path_of
 from modelyard.client.credentials import check_token
 from modelyard.client.failures import failed_to_reach, refusal, strange, unsigned
+from modelyard.client.ranges import Ranges
 from modelyard.core.wire import decode, encode
 from modelyard.errors import Unavailable
 
@@ -68,6 +69,8 @@ class Connection:
         headers = {"user-agent": f"modelyard/{__version__}", "accept-encoding": "identity"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
+        self._headers = headers
+        self._ranges = Ranges(address, httpx2.create_ssl_context)
         self._client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(60.0, connect=10.0, read=120.0),
@@ -84,6 +87,7 @@ class Connection:
 
     def close(self) -> None:
         self._closed.set()
+        self._ranges.close()
         self._client.close()
 
     # -- values ----------------------------------------------------------------------------------
@@ -131,12 +135,13 @@ class Connection:
             content: Bytes to send instead; or pieces of them, with their `content-length` among the
                 headers, which are gone through again if the request is repeated.
             limit: Bytes that the answer may have.
-            key: The `Idempotency-Key` of a write; one of its own if None.
+            key: The `Idempotency-Key` of a write; one of its own if None, none at all if empty:
+                for writes of which the second changes nothing.
         """
         sent = dict(headers or {})
         if body is not None:
             content, sent["content-type"] = encode(body), "application/json"
-        if method not in ("GET", "HEAD"):
+        if method not in ("GET", "HEAD") and key != "":
             sent["idempotency-key"] = key or uuid.uuid4().hex
         for left in reversed(range(_BROKEN)):
             with self._answered(method, path, query, content, sent) as response:
@@ -148,6 +153,14 @@ class Connection:
                     continue
                 return Reply(response.status_code, response.headers, content_of)
         raise AssertionError
+
+    def read_into(
+        self, path: Sequence[str | int], headers: Mapping[str, str], room: memoryview
+    ) -> bool:
+        """Fill memory with a range. False if that failed: `request` tells why, or does it."""
+        return self._ranges.read(
+            self.address.prefix + BASE + path_of(path), {**self._headers, **headers}, room
+        )
 
     @contextmanager
     def stream(

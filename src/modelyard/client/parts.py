@@ -21,7 +21,7 @@ from modelyard.core.transferring import (
 from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from modelyard.client.connection import Reply
@@ -35,10 +35,31 @@ __all__ = ["Parts"]
 T = TypeVar("T")
 
 _PART = 16 << 20
+_PIECE = 512 << 10
 _SENDERS = 3
 _WAITING = 5
 """Parts that are in memory at once."""
 _SENT_TYPE = "application/octet-stream"
+
+
+class _Body:
+    """Frames in pieces of a size that sockets like, as often as they are asked for."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        self.size = sum(len(part) for frame in frames for part in encode_frame(frame))
+
+    def __iter__(self) -> Iterator[bytes]:
+        waiting: list[bytes | memoryview] = []
+        size = 0
+        for frame in self._frames:
+            waiting += encode_frame(frame)
+            size += len(frame.content)
+            if size >= _PIECE:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+        if waiting:
+            yield b"".join(waiting)
 
 
 class Parts:
@@ -104,7 +125,7 @@ class Parts:
         )
         reply = self._desk.connection.request(
             "POST", (*self._path, "missing"),
-            content=encode_packed(question), headers={"content-type": PACKED_TYPE},
+            content=encode_packed(question), headers={"content-type": PACKED_TYPE}, key="",
         )  # fmt: skip
         return self._packed(reply, Missing).wanted
 
@@ -127,14 +148,14 @@ class Parts:
 
     def _send(self, number: int, frames: Sequence[Frame]) -> None:
         try:
-            body = b"".join(part for frame in frames for part in encode_frame(frame))
+            body = _Body(frames)
             query = {
                 "session": self._upload.session, "part": number,
                 "branch": self._request.branch, "parent": self._request.parent,
             }  # fmt: skip
             reply = self._desk.connection.request(
                 "POST", self._path, query=query, content=body,
-                headers={"content-type": _SENT_TYPE},
+                headers={"content-type": _SENT_TYPE, "content-length": str(body.size)}, key="",
             )  # fmt: skip
             stored = self._packed(reply, Stored)
             names = b"".join(frame.name for frame in frames)

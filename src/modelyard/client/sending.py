@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from modelyard.client.parts import Parts
 from modelyard.client.uploads import Upload
 from modelyard.core.chunks import Kind
@@ -25,6 +23,7 @@ from modelyard.registry.commit import wanted_files
 from modelyard.registry.given import OnDisk
 from modelyard.registry.saving import is_card
 from modelyard.store.pack import chunk_id
+from modelyard.store.rooms import Rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +81,7 @@ class _Sending:
         self._external: dict[str, Sequence[TensorInfo]] = {}
         self._base: RemoteContents | None = None
         self._is_base_known = False
+        self._rooms = Rooms(_WINDOW // _RUN)
 
     def run(self) -> Committed:
         inline, large = self._split()
@@ -236,7 +236,7 @@ class _Sending:
         window = _Window()
         try:
             for run in _runs(plan.segments()):
-                window.futures.append(self.desk.pool.submit(_named, number, run))
+                window.futures.append(self.desk.pool.submit(_named, number, run, self._rooms))
                 window.size += run[-1].end - run[0].start
                 if window.size >= _WINDOW:
                     if waiting is not None:
@@ -277,10 +277,10 @@ def _runs(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
         yield run
 
 
-def _named(number: int, run: Sequence[Segment]) -> list[Frame]:
+def _named(number: int, run: Sequence[Segment], rooms: Rooms) -> list[Frame]:
     """Read a stretch of a file, and name its chunks."""
     start, end = run[0].start, run[-1].end
-    room = np.empty(end - start, np.uint8)
+    room = rooms.take(end - start)
     view, at = room.data, start
     while view:
         count = os.preadv(number, [view], at)

@@ -18,6 +18,7 @@ from modelyard.errors import ModelyardError, NotFound
 from modelyard.store.interface import Facts
 from modelyard.store.pack import chunk_id
 from modelyard.store.reader import Reader
+from modelyard.store.rooms import Rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ __all__ = ["Placed", "RemoteBackend", "RemoteIndex", "RemoteReader"]
 _ROWS = 1_000_000
 """Chunks whose places are remembered; layouts that were not used for the longest time go first."""
 _PARALLEL = 6
+_LARGE = 1 << 20
 _LONGEST = 1 << 62
 _LARGEST_CHUNK = 1 << 30
 
@@ -194,12 +196,13 @@ class RemoteBackend:
         self._connection = connection
         self._index = index
         self._cache = cache
+        self._rooms = Rooms(_PARALLEL + 2)
 
     @property
     def facts(self) -> Facts:
         return Facts(None, is_local=False, max_parallel=_PARALLEL)
 
-    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes | memoryview:
         """NotFound `no-object` if the stream is not the same any more."""
         placed = self._index.by_key(key)
         if placed is None or end is None:
@@ -211,6 +214,10 @@ class RemoteBackend:
             return kept
         path = ("models", placed.model, "versions", placed.number, "encoded")
         headers = {"range": f"bytes={start}-{end - 1}", "if-match": f'"{placed.etag}"'}
+        if self._cache is None and end - start >= _LARGE:
+            room = self._rooms.take(end - start).data
+            if self._connection.read_into(path, headers, room):
+                return room
         try:
             reply = self._connection.request("GET", path, headers=headers, limit=end - start)
         except ModelyardError as error:

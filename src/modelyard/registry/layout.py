@@ -10,13 +10,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import blake3
-import numpy as np
 
 from modelyard.catalog.queries import blobs, versions
 from modelyard.core.transferring import Layout, LayoutBlob, LayoutChunk
 from modelyard.errors import Conflict, Corrupt, InvalidInput
 from modelyard.store.codecs import workspace
 from modelyard.store.ingest import decode_recipe
+from modelyard.store.rooms import Rooms
 from modelyard.store.sealing import BOX_EXTRA
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Laid", "Layouts", "lay_out", "read_encoded"]
 
 _PIECE = 2 << 20
+_ROOMS = Rooms(8)
 _KEPT = 400_000
 """Chunks of the layouts that one process remembers."""
 
@@ -202,7 +203,7 @@ def read_encoded(house: House, laid: Laid, start: int, end: int) -> Iterator[mem
                 size += laid.layout.chunks[at + count].length
                 count += 1
             begin = laid.layout.chunks[at].start
-            piece = np.empty(size, np.uint8)
+            piece = _ROOMS.take(size)
             for i in range(at, at + count):
                 chunk, row = laid.layout.chunks[i], laid.rows[i]
                 out = piece[chunk.start - begin : chunk.start - begin + chunk.length]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Begun", "listen", "run_worker", "serve"]
 
+_SWITCH = 0.0005
+"""Seconds for which a thread that computes keeps those waiting that hash, encode and send."""
 Link = Literal["never", "first", "always"]
 
 
@@ -162,6 +164,7 @@ def _run(
             yield
 
     begin(settings.logs)
+    sys.setswitchinterval(_SWITCH)
     app = make_app(yard, settings)
     config = uvicorn.Config(
         app, http=bounded(settings.largest_head, settings.patience), ws="none", lifespan="on",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, Any
 
 from anyio import from_thread, to_thread
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from modelyard.errors import InvalidInput
 from modelyard.server.wire import send_now, wire_of
+from modelyard.store.rooms import Rooms
 
 if TYPE_CHECKING:
     import socket
@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Pieces", "body_of"]
 
 _OWN = 1 << 20
+_ROOMS = Rooms(4)
 
 
 def body_of(request: Request, limit: int) -> memoryview:
     """The whole body of a request, for a handler in its thread. InvalidInput: `too-large`."""
+    small: bytes | None = getattr(request, "_body", None)
+    if small is not None:
+        if len(small) > limit:
+            raise _too_large(limit)
+        return memoryview(small)
     body, size, lent = from_thread.run(_read, request, limit)
     if lent is not None:
-        with lent, memoryview(body) as room:
-            if not request.scope["intake"].read_rest(lent, room[size:]):
+        with lent:
+            if not request.scope["intake"].read_rest(lent, memoryview(body)[size:]):
                 raise ClientDisconnect
         from_thread.run_sync(_ended, request)
         size = len(body)
@@ -37,15 +43,15 @@ def body_of(request: Request, limit: int) -> memoryview:
 
 async def _read(
     request: Request, limit: int
-) -> tuple[mmap.mmap | bytearray, int, socket.socket | None]:
+) -> tuple[memoryview | bytearray, int, socket.socket | None]:
     """A body, or its beginning and the socket that the rest comes from."""
     told = request.headers.get("content-length", "")
     expected = int(told) if told.isdigit() and len(told) < 12 else 0
     if expected > limit:
         raise _too_large(limit)
-    # memory of its own goes back to the system afterwards, and is not touched before bytes come
-    body: mmap.mmap | bytearray = (
-        mmap.mmap(-1, expected) if expected > _OWN else bytearray(expected)
+    # large memory is not touched before bytes come
+    body: memoryview | bytearray = (
+        _ROOMS.take(expected).data if expected > _OWN else bytearray(expected)
     )
     at = 0
     while True:

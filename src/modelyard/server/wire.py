@@ -83,7 +83,7 @@ class Wire:
             self._cycle.transport.abort()
 
     def _is_gone(self) -> bool:
-        return self._cycle.disconnected or self._cycle.transport.is_closing()
+        return bool(self._cycle.disconnected or self._cycle.transport.is_closing())
 
     def _socket(self) -> socket.socket:
         """One of our own, of the same connection: closing it ends nothing."""

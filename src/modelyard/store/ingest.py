@@ -196,27 +196,31 @@ class Ingest:
         self.report(size)
         return self.blob(digest, size, chunks, recipe_base)
 
-    def chunks(self, segments: Sequence[Segment], pieces: Sequence[Bytes]) -> list[ChunkId]:
-        """Store chunks that were cut elsewhere, on all cores, and give their names.
+    def chunks(
+        self, segments: Sequence[Segment], pieces: Sequence[Bytes], names: Sequence[ChunkId]
+    ) -> None:
+        """Store chunks that were cut and named elsewhere, on all cores.
 
         Args:
             segments: How each is encoded, its base included; where it begins and ends says nothing
                 but how long it is.
+            names: Theirs: somebody looked that they are.
         """
-        runs: list[tuple[list[Segment], list[Bytes]]] = []
+        runs: list[tuple[list[Segment], list[Bytes], list[ChunkId]]] = []
         size = _RUN
-        for segment, piece in zip(segments, pieces, strict=True):
+        for segment, piece, name in zip(segments, pieces, names, strict=True):
             if size + len(piece) > _RUN or len(runs[-1][0]) == _RUN_SEGMENTS:
-                runs.append(([], []))
+                runs.append(([], [], []))
                 size = 0
-            runs[-1][0].append(segment)
-            runs[-1][1].append(piece)
+            for each, one in zip(runs[-1], (segment, piece, name), strict=True):
+                each.append(one)  # type: ignore[attr-defined]
             size += len(piece)
-        if len(runs) < 2:
-            return [name for run in runs for name, _ in self._store(*run)]
-        waiting = [self._pool.submit(self._store, *run) for run in runs]
+        waiting = [self._pool.submit(self._store_named, *run) for run in runs[1:]]
         try:
-            return [name for future in waiting for name, _ in future.result()]
+            for run in runs[:1]:
+                self._store_named(*run)
+            for future in waiting:
+                future.result()
         finally:
             wait(waiting)
 
@@ -327,6 +331,12 @@ class Ingest:
 
     def _store(self, run: Sequence[Segment], pieces: Sequence[Bytes]) -> list[tuple[ChunkId, int]]:
         names = [chunk_id(Kind.CONTENT, piece.data) for piece in pieces]
+        self._store_named(run, pieces, names)
+        return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]
+
+    def _store_named(
+        self, run: Sequence[Segment], pieces: Sequence[Bytes], names: Sequence[ChunkId]
+    ) -> None:
         rows = self._index.find({*names, *(s.base for s in run if s.base)})
         self.session.reuse(rows[name] for name in names if name in rows)
         fresh = [
@@ -344,7 +354,6 @@ class Ingest:
         with self._reader.ahead(wanted, {}) as ahead:
             for base, (s, name, piece) in zip(bases, fresh, strict=True):
                 self._write(Kind.CONTENT, name, piece, s.width, s.is_float, base, ahead)
-        return [(name, len(piece)) for name, piece in zip(names, pieces, strict=True)]
 
     def _write(
         self,

@@ -175,7 +175,8 @@ class Cut(_Received):
         file = cast("BinaryIO", io.BufferedReader(received, 1 << 17))
         inspection = inspect(file, self.path, scan=scan)
         frames = list({n: room.riding[n] for n, _ in self._chunks if n in room.riding}.values())
-        ingest.chunks(segments_of(frames, room.bases), [room.content[f.name] for f in frames])
+        pieces = [room.content[f.name] for f in frames]
+        ingest.chunks(segments_of(frames, room.bases), pieces, [f.name for f in frames])
         ingest.session.reuse(rows.values())
         like = parent.like(self.path)
         stored = ingest.blob(digest, self.size, self._chunks, parent.recipe_of(like))

@@ -62,7 +62,7 @@ def receive_part(
         session.join(session_id)
         ingest = ingest_for(house, session, bases)
         pieces = [np.frombuffer(frame.content, np.uint8) for frame in frames]
-        ingest.chunks(segments_of(frames, bases), pieces)
+        ingest.chunks(segments_of(frames, bases), pieces, [frame.name for frame in frames])
         receiving.hashing(session_id).add(part, frames)
         session.flush()
         sessions.count(house, session_id, session.new_bytes)

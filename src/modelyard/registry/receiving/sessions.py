@@ -47,7 +47,7 @@ def look(house: House, session: str, model: str) -> UploadRow | None:
 def count(house: House, session: str, new_bytes: int) -> None:
     """So many encoded bytes came."""
     catalog = house.catalog
-    catalog.write(lambda c: uploads.add(c, session, new_bytes, catalog.now(c)))
+    catalog.write_soft(lambda c: uploads.add(c, session, new_bytes, catalog.now(c)))
 
 
 def finish(house: House, session: str) -> None:
