@@ -114,12 +114,14 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
     "--patience", type=float, default=15.0, help="Seconds for a head, or a part of a body."
 )
 @click.option("--seconds", type=float, default=60.0, help="In which a request is answered.")
+@click.option("--no-direct", is_flag=True, help="Give no URLs to read from the store itself.")
 @click.option("--private-hooks", is_flag=True, help="Webhooks may go to private addresses.")
 @pass_session
 def server_command(
     session: Session,
     /,
     no_accounts: bool,
+    no_direct: bool,
     allow_host: tuple[str, ...],
     trust_proxy: tuple[str, ...],
     **options: Any,
@@ -130,7 +132,10 @@ def server_command(
     requests and jobs end. Several servers may serve one yard, if its catalog and store are
     services. The first time, a token of the account 'admin' is shown, once.
     """
-    told = _settings(accounts=not no_accounts, hosts=allow_host, proxies=trust_proxy, **options)
+    told = _settings(
+        accounts=not no_accounts, direct=not no_direct, hosts=allow_host, proxies=trust_proxy,
+        **options,
+    )  # fmt: skip
     _serve(session, _folder(session), told, lambda begun: session.out.show(_view(begun)))
 
 

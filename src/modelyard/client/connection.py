@@ -19,6 +19,7 @@ import httpx2
 from modelyard import __version__
 from modelyard.client.addresses import Address, path_of
 from modelyard.client.credentials import check_token
+from modelyard.client.direct import Store
 from modelyard.client.failures import failed_to_reach, refusal, strange, unsigned
 from modelyard.client.ranges import Ranges
 from modelyard.core.wire import decode, encode
@@ -71,6 +72,8 @@ class Connection:
             headers["authorization"] = f"Bearer {self._token}"
         self._headers = headers
         self._ranges = Ranges(address, httpx2.create_ssl_context)
+        self.store = Store()
+        """What the server's store is read with, where it signed URLs for that."""
         self._client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(60.0, connect=10.0, read=120.0),
@@ -88,6 +91,7 @@ class Connection:
     def close(self) -> None:
         self._closed.set()
         self._ranges.close()
+        self.store.close()
         self._client.close()
 
     # -- values ----------------------------------------------------------------------------------

@@ -7,10 +7,13 @@ neither the server nor the cache need be believed.
 from __future__ import annotations
 
 import threading
+import time
+from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from modelyard.client.direct import is_taken
 from modelyard.client.failures import strange
 from modelyard.core.chunks import ChunkRow, Kind
 from modelyard.core.digest import ChunkId
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from modelyard.client.cache import RangeCache
     from modelyard.client.connection import Connection
-    from modelyard.core.transferring import Layout
+    from modelyard.core.transferring import Layout, LayoutChunk
     from modelyard.store.fetch import Ahead
 
 __all__ = ["Placed", "RemoteBackend", "RemoteIndex", "RemoteReader"]
@@ -58,6 +61,15 @@ class Placed:
     """By SHA-256: row of the content, whether that is a recipe, row of the inspection, format."""
     is_stale: bool = False
     """Whether the server said that its stream is another one now."""
+    direct: list[_Direct] = field(default_factory=list)
+    """Objects of the store that may be read themselves: their chunks' rows name those."""
+
+
+class _Direct(NamedTuple):
+    url: str
+    until: float
+    chunks: list[tuple[int, int, int]]
+    """Where each begins in the object, where in the stream, and how long it is."""
 
 
 class RemoteIndex:
@@ -81,7 +93,8 @@ class RemoteIndex:
 
     def by_key(self, key: str) -> Placed | None:
         with self._lock:
-            return next((p for p in self._placed.values() if p.key == key), None)
+            whole = "/".join(key.split("/")[:2])
+            return next((p for p in self._placed.values() if p.key == whole), None)
 
     def add(self, model: str, number: int, commit: str, layout: Layout) -> Placed:
         """Remember where a version's chunks lie. Unavailable: `strange-answer`."""
@@ -143,6 +156,7 @@ def _placed(
     model, number, commit = version
     key = f"v/{first}"
     rows: list[ChunkRow] = []
+    direct, there = _direct(connection, layout)
     for i, chunk in enumerate(layout.chunks):
         sane = (
             len(chunk.name) == 32
@@ -157,12 +171,13 @@ def _placed(
         base = None if chunk.base < 0 else first + chunk.base
         rows.append(
             ChunkRow(
-                first + i, ChunkId(chunk.name), key, chunk.start, chunk.length, chunk.size,
-                chunk.codec, Kind.CONTENT, base,
+                first + i, ChunkId(chunk.name), *_place(key, chunk, there.get(i)), chunk.length,
+                chunk.size, chunk.codec, Kind.CONTENT, base,
             )
         )  # fmt: skip
     placed = Placed(
-        key, model, number, commit, layout.etag, first, rows, {r.hash: r for r in rows}
+        key, model, number, commit, layout.etag, first, rows, {r.hash: r for r in rows},
+        direct=direct,
     )  # fmt: skip
 
     def record(kind: Kind, content: bytes) -> ChunkRow:
@@ -187,6 +202,30 @@ def _placed(
     return placed
 
 
+def _direct(
+    connection: Connection, layout: Layout
+) -> tuple[list[_Direct], dict[int, tuple[int, int]]]:
+    """Objects that may be read themselves; for chunks, which of them and where in it."""
+    found: list[_Direct] = []
+    there: dict[int, tuple[int, int]] = {}
+    for each in layout.direct:
+        if not is_taken(connection.address, each.url):
+            continue
+        chunks = []
+        for i, offset in each.chunks:
+            if not 0 <= i < len(layout.chunks) or not 0 <= offset < _LONGEST or i in there:
+                raise strange(connection.address, "a layout makes no sense")
+            there[i] = (len(found), offset)
+            chunks.append((offset, layout.chunks[i].start, layout.chunks[i].length))
+        until = time.monotonic() + min(max(each.seconds, 0), 86_400)
+        found.append(_Direct(each.url, until, sorted(chunks)))
+    return found, there
+
+
+def _place(key: str, chunk: LayoutChunk, there: tuple[int, int] | None) -> tuple[str, int]:
+    return (key, chunk.start) if there is None else (f"{key}/{there[0]}", there[1])
+
+
 class RemoteBackend:
     """`store.interface.Backend`, as far as reading needs it: encoded streams by ranges."""
 
@@ -209,6 +248,35 @@ class RemoteBackend:
             raise NotFound("no-object", f"{key} is not known any more")
         if start == end:
             return b""
+        if key != placed.key:
+            return self._direct(placed, placed.direct[int(key.rpartition("/")[2])], start, end)
+        return self._stream(placed, start, end)
+
+    def _direct(self, placed: Placed, at: _Direct, start: int, end: int) -> bytes | memoryview:
+        """A range of an object, from the store; if that fails, its chunks from the server."""
+        name = f"direct {at.url.partition('?')[0]}"
+        if self._cache is not None and (kept := self._cache.get(name, start, end)) is not None:
+            return kept
+        room = self._rooms.take(end - start).data
+        if time.monotonic() < at.until and self._connection.store.read(at.url, start, end, room):
+            if self._cache is not None:
+                self._cache.put(name, start, end, bytes(room))
+            return room
+        wanted = at.chunks[bisect_left(at.chunks, (start, 0, 0)) : bisect_left(
+            at.chunks, (end, 0, 0)
+        )]  # fmt: skip
+        for near in _neighbours(wanted):
+            begin = near[0][1]
+            got = memoryview(self._stream(placed, begin, near[-1][1] + near[-1][2]))
+            for offset, place, length in near:
+                length = min(length, end - offset)
+                room[offset - start : offset - start + length] = got[
+                    place - begin : place - begin + length
+                ]
+        return room
+
+    def _stream(self, placed: Placed, start: int, end: int) -> bytes | memoryview:
+        """A range of the encoded stream, from the server."""
         name = f"{self._connection.address.url} {placed.etag}"
         if self._cache is not None and (kept := self._cache.get(name, start, end)) is not None:
             return kept
@@ -222,6 +290,7 @@ class RemoteBackend:
             reply = self._connection.request("GET", path, headers=headers, limit=end - start)
         except ModelyardError as error:
             if error.kind == "stale":
+                placed.is_stale = True
                 raise NotFound(
                     "no-object", f"{placed.model}@{placed.number} lies elsewhere now"
                 ) from None
@@ -231,6 +300,16 @@ class RemoteBackend:
         if self._cache is not None:
             self._cache.put(name, start, end, reply.content)
         return reply.content
+
+
+def _neighbours(chunks: Iterable[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
+    """Chunks of an object, those together that follow each other in the stream."""
+    runs: list[list[tuple[int, int, int]]] = []
+    for chunk in sorted(chunks, key=lambda each: each[1]):
+        if not runs or runs[-1][-1][1] + runs[-1][-1][2] != chunk[1]:
+            runs.append([])
+        runs[-1].append(chunk)
+    return runs
 
 
 class RemoteReader(Reader):

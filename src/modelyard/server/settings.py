@@ -51,6 +51,8 @@ class Settings:
     """Long jobs at once in one process; more wait."""
     logs: Literal["json", "warnings"] = "json"
     """One line of JSON for each request, or only what went wrong; to stderr."""
+    direct: bool = True
+    """Whether who may read every model reads from the store itself, if it can sign URLs."""
     private_hooks: bool = False
     """Whether webhooks may go to private addresses."""
     oidc: OidcSettings | None = None

@@ -115,6 +115,14 @@ class SupportsReadInto(Protocol):
 
 
 @runtime_checkable
+class SupportsSigning(Protocol):
+    """A backend whose objects others may read for a while, by a URL that needs no credentials."""
+
+    def signed(self, keys: Sequence[str], seconds: int) -> Sequence[str]:
+        """URLs to GET; none if the service has none. Nothing is asked of it."""
+
+
+@runtime_checkable
 class SupportsLeftovers(Protocol):
     """A backend where a `put` that dies leaves bytes behind, which nobody sees."""
 

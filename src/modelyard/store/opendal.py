@@ -31,7 +31,7 @@ from modelyard.store.opendal_errors import (
 from modelyard.store.retries import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from modelyard.store.opening import Place
 
@@ -148,6 +148,23 @@ class OpenDalBackend:
         if not self.place.scheme.bucket and self.stat(key) is None:
             return  # WebDAV would delete a folder with all that is in it
         self._call(key, lambda: self._operator().delete(key))
+
+    def signed(self, keys: Sequence[str], seconds: int) -> Sequence[str]:
+        """See `SupportsSigning`."""
+        if not self._plain.capability().presign_read:
+            return ()
+        operator = self._plain.to_async_operator()
+
+        async def sign() -> list[str]:
+            found = [await operator.presign_read(check_key(key), seconds) for key in keys]
+            return [each.url for each in found if each.method == "GET"]
+
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                urls = pool.submit(lambda: asyncio.run(sign())).result()
+            except Exception as error:
+                raise translated(error, self.place, "") from None
+        return urls if len(urls) == len(keys) else ()
 
     def close(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import math
 import re
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Query
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ from modelyard.core.transferring import (
 )
 from modelyard.core.version import Committed
 from modelyard.errors import InvalidInput
+from modelyard.registry.direct import direct
 from modelyard.registry.files import contents as contents_of
 from modelyard.registry.layout import Layouts
 from modelyard.registry.lookup import find_model, find_version, refs_of
@@ -114,7 +116,10 @@ def get_layout(ask: Ask, model: str, revision: str) -> Response:
     house = ask.house
     version = _version(ask, model, revision)
     laid = _of(ask.server).layouts.get(house, version, plain=not sees_all(ask.caller))
-    answer = _packed(laid.layout)
+    told = laid.layout
+    if ask.server.settings.direct:
+        told = msgspec.structs.replace(told, direct=direct(house, laid))
+    answer = _packed(told)
     answer.headers["etag"] = f'"{laid.layout.etag}"'
     return answer
 
