@@ -32,14 +32,15 @@ def let_in(request: Request, needs: Needs, model: str | None) -> tuple[Ask, str 
     server: Server = request.app.state.server
     if needs.what == "public":
         return Ask(server, Caller(account=None, address=_address(request)), request), model
-    caller = caller_of(request)
-    request.scope["caller"] = caller
-    server.rates.check(caller)
-    ask = Ask(server, caller, request)
-    request.scope["asked"] = (time.monotonic(), needs, model)
-    if caller.account is None and not any(at_least(g.role, "reader") for g in caller.grants):
-        raise _unknown()
-    return ask, _allowed(ask, needs, model)
+    with server.house.catalog.read():  # one view for all the small questions
+        caller = caller_of(request)
+        request.scope["caller"] = caller
+        server.rates.check(caller)
+        ask = Ask(server, caller, request)
+        request.scope["asked"] = (time.monotonic(), needs, model)
+        if caller.account is None and not any(at_least(g.role, "reader") for g in caller.grants):
+            raise _unknown()
+        return ask, _allowed(ask, needs, model)
 
 
 def again(ask: Ask) -> Ask:

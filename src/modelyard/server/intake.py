@@ -16,6 +16,7 @@ __all__ = ["Bounds", "Intake"]
 
 Receive = Callable[[], Awaitable[Any]]
 
+_SMALL = 1 << 16
 _SLOWEST = 1024.0
 """Bytes in a second; slower bodies only hold a place."""
 
@@ -56,6 +57,11 @@ class Intake:
     def is_large(self) -> bool:
         """Whether it may be worth to look who sends it before it is read."""
         return self._claimed is None or self._claimed > 1 << 20
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is read in one go: no thread has to wait for it."""
+        return 0 < (self._claimed or 0) <= _SMALL
 
     def take(self, route: str, bounds: Bounds) -> None:
         """What the route says that was found."""

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from modelyard.core.access import Role
 from modelyard.core.wire import encode
@@ -171,7 +172,9 @@ class _Route(APIRoute):
                     request.scope["let_in"] = await run_in_threadpool(
                         let_in, request, endpoint.needs, plain(model) if model else None
                     )
-            except ModelyardError as error:
+                if intake.is_small and not parsed:
+                    await request.body()
+            except (ModelyardError, ClientDisconnect) as error:
                 return answer_to(error, request.scope.get("request_id"))
             return await answer(request)
 

@@ -93,7 +93,7 @@ def test_works_that_wait_go_together(catalog: Catalog, commits: list[str]) -> No
 
 def test_one_that_fails_fails_alone(catalog: Catalog) -> None:
     ends = behind_one_another(catalog, [put("a"), put("b", fails), put("c")])
-    assert ends[0] == "a" and ends[2] == "c"
+    assert (ends[0], ends[2]) == ("a", "c")
     assert isinstance(ends[1], Conflict)
     assert there(catalog, "a", "b", "c") == ["a", "c"]
 
@@ -103,7 +103,7 @@ def test_an_error_of_the_database_is_told_to_the_one_who_made_it(catalog: Catalo
         connection.execute(sa.text("INSERT INTO nowhere VALUES (1)"))
 
     ends = behind_one_another(catalog, [put("a"), put("b", bad), put("c")])
-    assert ends[0] == "a" and ends[2] == "c"
+    assert (ends[0], ends[2]) == ("a", "c")
     assert isinstance(ends[1], sa.exc.OperationalError)
     assert there(catalog, "a", "b", "c") == ["a", "c"]
 
@@ -127,7 +127,7 @@ def test_what_can_not_be_made_durable_is_undone_and_the_others_are_not(catalog: 
         catalog.before_commit(connection, broken)
 
     ends = behind_one_another(catalog, [put("a"), put("b", rely), put("c")])
-    assert ends[0] == "a" and ends[2] == "c"
+    assert (ends[0], ends[2]) == ("a", "c")
     assert isinstance(ends[1], Unavailable)
     assert there(catalog, "a", "b", "c") == ["a", "c"]
 

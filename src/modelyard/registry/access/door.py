@@ -60,7 +60,7 @@ def signed_in_by(
     elif COOKIE in cookies:
         caller = _by_cookie(house, cookies[COOKIE])
     else:
-        with house.catalog.fresh() as connection:
+        with house.catalog.read() as connection:
             caller = Caller(account=None, grants=grants_of(connection, None), ceiling="reader")
     return _from(caller, address, request)
 
@@ -69,7 +69,7 @@ def caller_of(
     house: House, name: str, *, address: str | None = None, request: str | None = None
 ) -> Caller:
     """An account with all that it may. Denied: `bad-token` if it is disabled or not there."""
-    with house.catalog.fresh() as connection:
+    with house.catalog.read() as connection:
         row = accounts.by_name(connection, name)
         if row is None or row.disabled:
             raise _bad_token()
@@ -88,7 +88,7 @@ def _by_token(house: House, text: str) -> Caller:
     if parsed is None:
         raise _bad_token()
     key, secret = parsed
-    with house.catalog.fresh() as connection:
+    with house.catalog.read() as connection:
         now = house.catalog.now(connection)
         row = tokens.by_id(connection, key)
         if row is None or not hmac.compare_digest(row.hash, digest_of(secret)):
@@ -124,7 +124,7 @@ def _by_basic(house: House, text: str, address: str | None, request: str | None)
 
 
 def _by_cookie(house: House, cookie: str) -> Caller:
-    with house.catalog.fresh() as connection:
+    with house.catalog.read() as connection:
         key = cookie_account(connection, cookie, house.catalog.now(connection))
         row = None if key is None else accounts.by_id(connection, key)
         if row is None or row.disabled:
@@ -161,7 +161,7 @@ def known_name(house: House, caller: Caller, model: str, role: Role) -> str:
     name = ModelName.parse(model).text
     if caller is NOBODY:
         caller = acting(house)
-    with house.catalog.fresh() as connection:
+    with house.catalog.read() as connection:
         row = models.by_name(connection, name)
     if row is None and caller.may(name, role) and caller.may(name, "writer"):
         return name
