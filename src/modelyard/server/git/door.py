@@ -29,6 +29,8 @@ __all__ = ["LFS", "Body", "git_route"]
 LFS = "application/vnd.git-lfs+json"
 _IN_MEMORY = 4 << 20
 _STEP = 1 << 20
+_INFLATED = 256 << 20
+"""The most that a compressed body may become; git compresses what it asks, git-lfs nothing."""
 
 Handler = "Callable[[Ask, str, Body], Response]"
 
@@ -97,7 +99,9 @@ async def _taken(request: Request, limit: int, folder: Any) -> Body:
     """The body, inflated if it is gzip. InvalidInput: `too-large`, `bad-request`."""
     body = Body(folder)
     encoding = request.headers.get("content-encoding", "identity")
-    if encoding not in ("identity", "gzip", "x-gzip"):
+    if encoding not in ("identity", "gzip", "x-gzip") or (
+        encoding != "identity" and limit > _INFLATED  # a small body would fill the disk
+    ):
         raise InvalidInput("wrong-media-type", "a body is plain or gzip")
     inflater = None if encoding == "identity" else zlib.decompressobj(31)
     waiting = bytearray()
