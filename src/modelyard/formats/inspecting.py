@@ -29,8 +29,11 @@ _MODULES = {
 _READERS = {"npy": "npy", "npz": "npy", "hdf5": "hdf5", "keras": "hdf5", "xgboost": "xgboost"}
 _HEAD = 4096
 _SMALL = 1 << 18
-_OLD_STARTS = frozenset(bytes((code,)) for code in b"(])}cldNKMJGXTUPIFLSV")
-"""First bytes of pickles of protocol 0 and 1."""
+_OLD_STARTS = frozenset(
+    bytes((code,))
+    for code in b"(])}cldNKMJGXTUPIFLSVBC\x82\x83\x84\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96"
+)
+"""First bytes of pickles that do not tell their protocol: what can stand on an empty stack."""
 
 
 def inspect(
@@ -53,7 +56,7 @@ def inspect(
     file.seek(0)
     head = file.read(_HEAD)
     kind = detect(head, path, size)
-    if kind == "text" and _is_old_pickle(file, head):
+    if kind in ("text", "unknown") and _is_old_pickle(file, head):
         kind = "pickle"
     if kind in ("text", "unknown"):
         found = Inspection(kind)
@@ -86,7 +89,10 @@ def _claims_pickle(path: str) -> bool:
 
 
 def _is_old_pickle(file: BinaryIO, head: bytes) -> bool:
-    """A pickle of protocol 0 is text; it is told apart by walking it, if it may be one."""
+    """A pickle need not tell its protocol; it is told apart by walking it, if it may be one.
+
+    Under whatever name it comes: what is found of bytes is kept for all names they will have.
+    """
     if head[:1] not in _OLD_STARTS:
         return False
     from modelyard.formats.pickled import is_old_pickle

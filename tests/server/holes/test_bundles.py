@@ -148,3 +148,26 @@ def test_a_catalog_that_lies_is_refused(
         got = tenants.bob.get(versions_of("bob/odd", "/-/files/w.bin"))
         assert got.content == (tmp_path / "files" / "w.bin").read_bytes()
         tenants.bob.delete("/api/v1/models/bob%2Fodd")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.bin", "a", "weights.dat", "a.safetensors"])
+@pytest.mark.parametrize("start", [b"", b"\x880", b"K\x010", b"\x8c\x01a0", b"C\x01a0"])
+def test_another_name_first_hides_nothing_from_the_scan(
+    tenants: Tenants, name: str, start: bytes
+) -> None:
+    """Findings are kept of bytes: they must not depend on what the bytes were called first."""
+    evil = start + EVIL + os.urandom(9)
+    tenants.commit(tenants.bob, "bob/names", {name: evil})
+    made = tenants.commit(tenants.bob, "bob/renamed", {"m.pkl": evil})
+    assert made.status_code == 201, made.text
+    assert "danger" in findings(tenants.bob, "bob/renamed")
+
+
+def test_git_lfs_which_tells_no_name_hides_nothing_from_the_scan(tenants: Tenants) -> None:
+    evil = EVIL + os.urandom(9)
+    oid = hashlib.sha256(evil).hexdigest()
+    assert tenants.commit(tenants.bob, "bob/lfs", {"a.txt": b"a"}).status_code == 201
+    place = f"/bob/lfs.git/info/lfs/objects/{oid}"
+    assert tenants.bob.put(place, content=evil).status_code == 200
+    assert tenants.commit(tenants.bob, "bob/lfs", {"m.pkl": evil}).status_code == 201
+    assert "danger" in findings(tenants.bob, "bob/lfs")
