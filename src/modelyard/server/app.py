@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.server import login, status
-from modelyard.server.api import ROUTES
+from modelyard.server.api import ROUTES, transfer
 from modelyard.server.document import document
 from modelyard.server.hooks import Deliverer
 from modelyard.server.middleware import Front
@@ -54,9 +54,12 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
 
         app.state.server.parts["oidc"] = oidc.OidcPart(settings.oidc)
         more = [oidc.routes]
-    for routes in (status.routes, status.version_routes, login.routes, *more, *ROUTES):
+    served = (status.routes, status.version_routes, login.routes, *more, *ROUTES)
+    for routes in served:
         check(routes.router.routes)
         endpoints += routes.router.routes
+    # they are looked through in order: first what is asked the most
+    for routes in sorted(served, key=lambda routes: routes is not transfer.routes):
         app.include_router(routes.router)
     app.state.endpoints = endpoints
     return Front(RawPath(app), app.state.server)

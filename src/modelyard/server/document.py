@@ -66,6 +66,8 @@ def document(app: FastAPI, endpoints: Sequence[Any]) -> bytes:
         ),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )  # fmt: skip
+    order = list(dict.fromkeys(route.path_format for route in endpoints))
+    told["paths"] = dict(sorted(told["paths"].items(), key=lambda item: order.index(item[0])))
     parts = told.setdefault("components", {})
     parts["schemas"] = {**STRUCTS, **parts.get("schemas", {}), "Problem": PROBLEM}
     parts["securitySchemes"] = _SCHEMES
