@@ -53,7 +53,8 @@ def _describe(error: BaseException) -> Failure:
     if isinstance(error, click.ClickException):
         return _usage(error)
     if isinstance(error, NeedsYes):
-        return Failure("needs-yes", f"not done without asking: {error}", "add --yes", USAGE)
+        asked = f"{error}"[:1].lower() + f"{error}"[1:].rstrip(".")
+        return Failure("needs-yes", f"not done without asking: {asked}", "add --yes", USAGE)
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return Failure(
             "interrupted", "interrupted; what was not finished is not there", None, INTERRUPTED

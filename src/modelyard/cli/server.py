@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from modelyard.server.run import Begun
 
 __all__ = ["server_command", "up_command"]
+
+
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
         session.out.show(view)
         if begun.token:
             session.out.hint(f"keep the token: it is not shown again; yard login {begun.url}")
+        if host not in _THIS_MACHINE:
+            session.out.hint(
+                f"others reach it as http://{platform.node()}:{begun.url.rpartition(':')[2]}, "
+                "and all can read along: a proxy with https belongs in front"
+            )
         if terminal and not no_browser and _has_browser(session):
             import webbrowser
 

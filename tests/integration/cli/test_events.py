@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -106,3 +107,22 @@ def test_a_server_is_asked_in_the_same_words(shell, monkeypatch):
             process.wait(20)
         monkeypatch.setenv("YARD_TOKEN", "wrong")
         assert shell.error("events", code=4)["kind"] == "not-signed-in"
+
+
+def test_ctrl_c_ends_following_without_an_error(lived):
+    command = [sys.executable, "-m", "modelyard", "events", "--follow", "--after", "0", "--json"]
+    following = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert json.loads(following.stdout.readline())["kind"] == "version-committed"
+    following.send_signal(signal.SIGINT)
+    _, said = following.communicate(timeout=20)
+    assert (following.returncode, said) == (130, "")
+
+
+def test_a_webhook_to_where_none_may_go_says_what_lets_it(lived):
+    lived.run("webhook", "add", "http://127.0.0.1:9/x")
+    tried = lived.run("webhook", "test", "1", code=1)
+    assert "--private-hooks" in tried.stderr
+    assert lived.error("webhook", "add", "ftp://x")["kind"] == "bad-hook-url"

@@ -15,6 +15,7 @@ from modelyard.cli.views.diffs import DiffView
 from modelyard.cli.views.files import FileView, TextView
 from modelyard.cli.views.house import GcView, StatsView, VerifyView
 from modelyard.cli.views.models import LabelsView, ModelsView, RefsView, RefView
+from modelyard.cli.views.people import AuditView, TokensView
 from modelyard.cli.views.versions import (
     CheckedOutView,
     CommittedView,
@@ -23,6 +24,7 @@ from modelyard.cli.views.versions import (
     PageView,
 )
 from modelyard.core.diff import Diff, FileChange, TensorChange, ValueChange
+from modelyard.core.people import AuditLine, AuditPage, Token
 from modelyard.core.stats import Damage, GcReport, ModelStats, VerifyReport, YardStats
 from modelyard.core.version import (
     CheckedOut,
@@ -366,3 +368,35 @@ def test_binary_files_are_kept_off_the_terminal(capsys):
 )
 def test_percent(ratio, shown):
     assert words.percent(ratio) == shown
+
+
+def test_audit_lines_are_told_without_brackets_paths_and_microseconds(capsys):
+    def line(number, action, **detail):
+        return AuditLine(
+            id=number, time=NOON, action=action, model="ns/m", who="ann", account="ann",
+            address=None, request=None, ref=None, kind=None, old=None, new=None, detail=detail,
+        )  # fmt: skip
+
+    lines = [
+        line(4, "copy", **{"from": "/tmp/yard-body-x/restored", "versions": [1, 2]}),
+        line(3, "delete-model", time=1795326104069940),
+        line(2, "label", add={"a": "b"}),
+        line(1, "report", digest="60" * 32),
+    ]
+    Output().show(AuditView(AuditPage(items=tuple(lines), next=None)))
+    shown = capsys.readouterr().out
+    assert "versions 1 2" in shown
+    assert "add a=b" in shown
+    assert "digest 606060606060 " in shown
+    assert not any(word in shown for word in ("yard-body", "1795326104069940", "{", "["))
+
+
+def test_a_tokens_last_use_is_a_day(capsys):
+    token = Token(
+        id=1, account="ann", name="laptop", role="admin", models=(), created=NOON, expires=None,
+        used=NOON, revoked=None,
+    )  # fmt: skip
+    Output().show(TokensView([token]))
+    heads, row = capsys.readouterr().out.splitlines()
+    assert "at most" in heads
+    assert row.endswith(f"never    {NOON:%Y-%m-%d}")
