@@ -28,6 +28,7 @@ _THIS = sa.and_(
 )
 _GET = sa.select(*[repeat.c[name] for name in RepeatRow._fields]).where(_THIS)
 _BEGIN = sa.insert(repeat)
+_BEGIN_ONCE = _BEGIN.prefix_with("OR IGNORE")
 _ANSWER = (
     sa.update(repeat)
     .where(_THIS)
@@ -40,12 +41,12 @@ _ANSWER = (
 
 def begin(connection: sa.Connection, row: RepeatRow) -> RepeatRow | None:
     """Note that a request is under way; the one that has its key, if there is one."""
+    if connection.dialect.name == "sqlite":  # nobody else writes now
+        made = connection.execute(_BEGIN_ONCE, row._asdict()).rowcount
+        return None if made else _get(connection, row)
     found = _get(connection, row)
     if found is not None:
         return found
-    if connection.dialect.name == "sqlite":  # nobody else writes now
-        connection.execute(_BEGIN, row._asdict())
-        return None
     try:
         with connection.begin_nested():
             connection.execute(_BEGIN, row._asdict())
