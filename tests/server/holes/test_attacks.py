@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from tests.server.gitting import Git
 from tests.server.holes.bundling import bundle_of, own_yard, send_bundle
 from tests.server.holes.tenants import Tenants, kind_of, tenants, versions_of
 from tests.server.raw import connect, head, status
@@ -156,7 +157,31 @@ def _export(client: httpx2.Client, room: Path) -> httpx2.Response:
     return client.post("/api/v1/imports", content=(room / "e.tar").read_bytes(), headers=said)
 
 
+def _choose(client: httpx2.Client, _: Path) -> httpx2.Response:
+    place = "/api/v1/models/bob%2Fguarded"
+    for number, value in ((1, 0.9), (2, 0.5)):
+        kept = {"kind": "evaluation", "revision": number, "data": {"name": "d", "digest": "a" * 64},
+                "content": {"measures": [{"name": "accuracy", "value": value}]}}  # fmt: skip
+        assert client.post(f"{place}/reports", json=kept).status_code == 201
+    return client.post(f"{place}/best", json={"metric": "accuracy", "alias": "champion"})
+
+
+def _git(client: httpx2.Client, room: Path) -> httpx2.Response:
+    git = Git(room)
+    url = f"{str(client.base_url).rstrip('/')}/bob/guarded.git".replace(
+        "://", f"://bill:{client.headers['authorization'].split()[1]}@"
+    )
+    work = git.clone(url, "work")
+    work.write("a.txt", "by git")
+    work.commit()
+    for ref in ("HEAD:main", "HEAD:refs/tags/release/9", "HEAD:champion", ":champion"):
+        assert work.try_("push", url, ref).code != 0, ref
+    return client.get("/health")
+
+
 BYPASSES = {
+    "choose": _choose,
+    "git": _git,
     "form": _form,
     "chunks": _chunks,
     "bundle": _bundle,

@@ -24,7 +24,7 @@ CANARY = "quetzalcanary"
 BODIES: dict[str, Any] = {
     "/restore": {"revision": 1}, "/labels": {"add": {"a": "b"}}, "/revert": {"revision": 1},
     "/merge": {"source": 1, "into": "main"}, "/mix": {"sources": [1], "method": "average"},
-    "/compare": {"revisions": [1, 2]}, "/choose": {"metric": "accuracy"},
+    "/compare": {"revisions": [1, 2]}, "/best": {"metric": "accuracy"},
     "/proposals": {"ref": "champion", "revision": "1"}, "{model}": {"name": "bob/taken"},
     "/refs/{ref}": {"revision": 1}, "/rollback": {"to": 1},
     "/reports": {"kind": "profile", "content": {}},
