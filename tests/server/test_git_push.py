@@ -276,6 +276,16 @@ def test_who_may_not_read_sees_no_model_and_who_may_not_write_is_told(git, url, 
     assert "could not read Username" in git.try_("ls-remote", f"{server.url}/{name}.git").err
 
 
+def test_who_may_only_read_is_told_what_a_new_model_takes(git, url, name, server, api):
+    clone = first(git, url, name)
+    people = Keys(api)
+    reader = people.token("rosa", "t/*", "reader")
+    people.token("rosa", "t/hidden", "none")
+    there = f"{server.url.replace('://', f'://rosa:{reader}@')}/t"
+    assert "takes the role writer" in pushed(clone, f"{there}/not-there-yet.git", "main")
+    assert "no model named t/hidden" in pushed(clone, f"{there}/hidden.git", "main")
+
+
 def test_a_header_signs_in_as_well(git, server, url, name):
     first(git, url, name)
     header = f"http.extraHeader=Authorization: Bearer {server.token}"

@@ -112,22 +112,32 @@ def commit_command(
 
 
 def _from_path(session: Session, model: str, path: Path, wish: Wish) -> tuple[Yard, Committed]:
+    from modelyard.errors import NotFound
+
     yard = session.yard_to_fill()
     with session.out.progress() as progress:
-        return yard, yard.commit(
-            model,
-            session.cwd / path,
-            message=wish.message,
-            branch=wish.branch,
-            parent=wish.parent,
-            only=wish.only,
-            metrics=wish.metrics,
-            params=wish.params,
-            labels=wish.labels,
-            data=_roles(wish.data),
-            kind=wish.kind,
-            progress=progress,
-        )
+        try:
+            return yard, yard.commit(
+                model,
+                session.cwd / path,
+                message=wish.message,
+                branch=wish.branch,
+                parent=wish.parent,
+                only=wish.only,
+                metrics=wish.metrics,
+                params=wish.params,
+                labels=wish.labels,
+                data=_roles(wish.data),
+                kind=wish.kind,
+                progress=progress,
+            )
+        except NotFound as error:
+            if error.message != f"no model named {model}":
+                raise
+            raise NotFound(
+                "no-model", error.message,
+                hint="a commit makes it if you have the role writer there: yard whoami",
+            ) from None  # fmt: skip
 
 
 def _roles(data: tuple[str, ...]) -> object:

@@ -122,3 +122,15 @@ def test_no_yard_is_made_or_served_at_a_url(shell, monkeypatch):
 def test_a_folder_that_is_imported_is_asked_for_its_system(yard):
     (yard.home / "repository").mkdir()
     assert "yard import git" in yard.error("import", "repository", code=2)["message"]
+
+
+def test_a_commit_where_one_may_not_write_tells_what_it_takes(shell, server, monkeypatch):
+    monkeypatch.setenv("YARD", server.url)
+    monkeypatch.setenv("YARD_TOKEN", server.token)
+    shell.weights("mine")
+    shell.run("account", "add", "kim")
+    token = shell.out("token", "make", "--account", "kim", "-q").strip()
+    monkeypatch.setenv("YARD_TOKEN", token)
+    refused = shell.error("commit", "hidden/m", "mine", "-m", "first")
+    assert refused["kind"] == "no-model"
+    assert "role writer" in refused["hint"]

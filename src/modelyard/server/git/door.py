@@ -17,7 +17,7 @@ from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.server.auth import again, let_in
 from modelyard.server.intake import Bounds
 from modelyard.server.problems import answer_to, status_of
-from modelyard.server.routing import plain
+from modelyard.server.routing import on_model, plain
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -76,7 +76,9 @@ def git_route(
         model = "/".join(plain(part) for part in parts if part is not None)
         taken: Body | None = None
         try:
-            ask, name = await run_in_threadpool(let_in, request, needs, model)
+            pushes = request.query_params.get("service") == "git-receive-pack"
+            role = on_model("writer") if pushes and path == "/info/refs" else needs
+            ask, name = await run_in_threadpool(let_in, request, role, model)
             taken = await _taken(request, body, ask.server.house.root)
             ask = await run_in_threadpool(again, ask)
             answer: Response = await run_in_threadpool(handler, ask, name or model, taken)
