@@ -17,7 +17,7 @@ from modelyard.core.names import MAIN
 from modelyard.core.transferring import COMMIT_TYPE, Frame, GivenFile, Header, encode_commit
 from modelyard.core.version import Committed, Progress
 from modelyard.errors import Conflict, Denied, NotFound, Unavailable
-from modelyard.formats import external_tensors, inspect, inspect_folder
+from modelyard.formats import external_tensors, inspect
 from modelyard.registry.blobs import ParentFiles, Plan
 from modelyard.registry.commit import wanted_files
 from modelyard.registry.given import OnDisk
@@ -54,9 +54,6 @@ def send_commit(
     """Files of this machine become the next version of a model on the server."""
     started = time.monotonic()
     files = wanted_files(request)
-    source = request.source
-    if request.scan and source is not None and source.is_dir() and len(files) > 1:
-        inspect_folder(source, [file.path for file in files])
     done = _Sending(desk, request, files, report).run()
     return replace(done, seconds=round(time.monotonic() - started, 3))
 

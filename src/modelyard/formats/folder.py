@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modelyard.core.version import Finding
@@ -16,11 +17,14 @@ from modelyard.formats.interface import Budget
 from modelyard.formats.reading import Json, Region, parse_json, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
-__all__ = ["inspect_folder"]
+__all__ = ["SHARDS", "between", "inspect_folder", "shards_of"]
 
+SHARDS = ".index.json"
+"""How the name of an index of a sharded model ends."""
 _INDEX = 16_000_000
 _FINDINGS = 100
 
@@ -32,36 +36,70 @@ def inspect_folder(root: Path, paths: Sequence[str]) -> tuple[Finding, ...]:
         root: the folder as it is on disk.
         paths: the relative paths of the files that will be committed.
     """
-    known = set(paths)
-    found: list[Finding] = []
+    named: dict[str, Sequence[str]] = {}
     for path in paths:
+        if path.endswith(".onnx"):
+            named[path] = _external_of(root / path)
+        elif path.endswith(SHARDS):
+            with suppress(OSError), (root / path).open("rb") as file:
+                named[path] = shards_of(file)
+    steps = {step for path in _targets(named) for step in _steps(path)}
+    return between(paths, [step for step in steps if _is_link(root / step)], named)
+
+
+def between(
+    paths: Iterable[str], links: Iterable[str], named: Mapping[str, Iterable[str]]
+) -> tuple[Finding, ...]:
+    """As `inspect_folder`, of files that lie anywhere.
+
+    Args:
+        paths: All files of a version.
+        links: Those that are symbolic links.
+        named: The names of other files that ONNX files and shard indexes hold, as they hold them.
+    """
+    known, linked = set(paths), set(links)
+    found: list[Finding] = []
+    for path in sorted(known):
         if len(found) >= _FINDINGS:
             break
-        if path.endswith(".onnx"):
-            found += _check(root, path, known, _external_of(root / path), "external-data")
-        elif path.endswith(".index.json"):
-            found += _check(root, path, known, _shards_of(root / path), "shard-index")
+        if path in named:
+            kind = "shard-index" if path.endswith(SHARDS) else "external-data"
+            found += _check(path, known, linked, named[path], kind)
         elif path.rpartition("/")[2] == "saved_model.pb":
             found += _variables(path, known)
     return tuple(found[:_FINDINGS])
 
 
 def _check(
-    root: Path, path: str, known: set[str], names: Iterable[str], kind: str
+    path: str, known: set[str], linked: set[str], names: Iterable[str], kind: str
 ) -> list[Finding]:
     """One finding for each name that is not a committed file below the folder of its mention."""
     found = []
     for name in sorted(set(names)):
         text = printable(name)
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        target = _target(path, name)
         if _leaves(name) or not name:
             found.append(Finding(kind, "danger", f"{text} leaves the folder", path))
-            continue
-        if _is_linked(root, target):
+        elif not linked.isdisjoint(_steps(target)):
             found.append(Finding(kind, "danger", f"{text} goes through a symbolic link", path))
         elif target not in known:
             found.append(Finding(kind, "warning", f"{text} is not among the files", path))
     return found
+
+
+def _target(path: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+
+
+def _targets(named: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    for path, names in named.items():
+        yield from (_target(path, name) for name in names if not _leaves(name))
+
+
+def _steps(target: str) -> list[str]:
+    """A path, and the folders on the way to it."""
+    parts = target.split("/")
+    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def _leaves(name: str) -> bool:
@@ -70,17 +108,11 @@ def _leaves(name: str) -> bool:
     return rooted or ".." in slashed.split("/")
 
 
-def _is_linked(root: Path, target: str) -> bool:
-    """Whether the file, or a folder on the way to it, is a symbolic link."""
-    step = root
-    for part in target.split("/"):
-        step = step / part
-        try:
-            if stat.S_ISLNK(step.lstat().st_mode):
-                return True
-        except (OSError, ValueError):
-            return False
-    return False
+def _is_link(place: Path) -> bool:
+    try:
+        return stat.S_ISLNK(place.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _external_of(path: Path) -> list[str]:
@@ -91,18 +123,17 @@ def _external_of(path: Path) -> list[str]:
             external = inspect(file, path.name).metadata.get("external", {})
     except (OSError, InvalidInput):
         return []
-    return [location for location, _offset, _length in external.values()]
+    return [location for location, *_ in external.values()]
 
 
-def _shards_of(path: Path) -> list[str]:
+def shards_of(file: BinaryIO) -> list[str]:
     """The files that the index of a sharded model names."""
     try:
-        with path.open("rb") as file:
-            region = Region(file, kind="bad-index")
-            if region.size > _INDEX:
-                return []
-            index: Json = parse_json(region.read(0, region.size), "bad-index", Budget().begun())
-    except (OSError, InvalidInput):
+        region = Region(file, kind="bad-index")
+        if region.size > _INDEX:
+            return []
+        index: Json = parse_json(region.read(0, region.size), "bad-index", Budget().begun())
+    except InvalidInput:
         return []
     weights = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weights, dict):

@@ -16,7 +16,8 @@ from modelyard.core.merge import REGULAR, SYMLINK, Entry, is_hidden
 from modelyard.core.names import MAIN, ModelName, RefName, parse_label
 from modelyard.core.version import Committed, Progress
 from modelyard.errors import Conflict, InvalidInput, Unavailable
-from modelyard.formats import external_tensors, inspect, inspect_folder
+from modelyard.formats import external_tensors, inspect
+from modelyard.formats.folder import SHARDS, between, shards_of
 from modelyard.history.trees import is_inline
 from modelyard.registry.base import Base, find_base
 from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of
@@ -185,6 +186,8 @@ class _Commit:
         self.formats: set[str] = set()
         self.frameworks: set[str] = set()
         self.dangers: list[str] = []
+        self.named: dict[str, Sequence[str]] = {}
+        """Other files that are named in files of ours."""
         self.not_of_base = 0
         """Bytes of large files that the version below does not have."""
         self._report = report
@@ -201,8 +204,8 @@ class _Commit:
         request = self.request
         branch = RefName.parse(MAIN if request.branch is None else request.branch)
         base = find_base(self.house, request.model, branch, request.parent)
-        self._look_around()
         tree = self._kept(base) | self._entries(base)
+        self._look_around(tree)
         if base.version is not None and base.branch_exists and self._unchanged(base, tree):
             self._remember_places()
             return _nothing_new(request, branch, base.version)
@@ -245,11 +248,15 @@ class _Commit:
             if not is_hidden(path) and (keep is None or keep(path))
         }
 
-    def _look_around(self) -> None:
-        """Checks across files, such as ONNX data outside of the folder."""
-        source = self.request.source
-        if self.request.scan and source is not None and source.is_dir() and len(self.files) > 1:
-            inspect_folder(source, [file.path for file in self.files])
+    def _look_around(self, tree: Tree) -> None:
+        """Dangers across files, such as shards that lie behind a link; `describe` tells all."""
+        if not self.request.scan or not self.named:
+            return
+        links = [path for path, entry in tree.items() if entry.mode == SYMLINK]
+        for found in between(tree, links, self.named):
+            told = f"{found.where}: {found.message}"
+            if found.severity == "danger" and told not in self.dangers:
+                self.dangers.append(told)
 
     def _entries(self, base: Base) -> dict[str, Entry]:
         parent = ParentFiles(self.house, base.blobs)
@@ -280,6 +287,8 @@ class _Commit:
         found = inspect(io.BytesIO(content), path, scan=self.request.scan)
         self.formats.add(found.format)
         self.dangers += dangers_of(found)
+        if path.endswith(SHARDS):
+            self.named[path] = shards_of(io.BytesIO(content))
         if found.framework:
             self.frameworks.add(found.framework)
 
@@ -318,6 +327,8 @@ class _Commit:
             tensors = external_tensors(inspection_of(self.house, stored))
         else:
             return
+        if stored.format == "onnx" and tensors:
+            self.named[file.path] = list(tensors)
         folder = file.path.rpartition("/")[0]
         for path, infos in tensors.items():
             self.external[f"{folder}/{path}" if folder else path] = infos

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from modelyard.catalog.queries import labels, models, versions
 from modelyard.catalog.queries.readable import readable
 from modelyard.core.lineage import LineageEdge, ancestors
+from modelyard.core.merge import SYMLINK
 from modelyard.core.version import FileInfo, Finding, ModelInfo, TensorEntry, VersionDetail
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats import Inspection, inspect
+from modelyard.formats.folder import SHARDS, between, shards_of
 from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import Contents, contents, open_file
 from modelyard.registry.inspections import inspection_of
@@ -120,7 +122,7 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
         ),
         params=manifest.params,
         metadata={path: i.metadata for path, i in inspections.items() if i.metadata},
-        findings=tuple(_placed(path, f) for path, i in inspections.items() for f in i.findings),
+        findings=_findings(house, found, inspections),
         signature=signature,
         card=(card.inline or b"").decode("utf-8", "replace") if card else "",
         saved=manifest.saved or {},
@@ -140,6 +142,22 @@ def _inspection(house: House, found: Contents, path: str) -> Inspection:
             return inspect(file, path)
         except InvalidInput as error:  # committed by others, or before this check was made
             return Inspection("unknown", findings=(Finding(error.kind, "warning", str(error)),))
+
+
+def _findings(
+    house: House, found: Contents, inspections: Mapping[str, Inspection]
+) -> tuple[Finding, ...]:
+    """What each file tells of itself, and what they tell of each other."""
+    each = [_placed(path, f) for path, i in inspections.items() for f in i.findings]
+    named: dict[str, Sequence[str]] = {}
+    for path, inspection in inspections.items():
+        if path.endswith(SHARDS):
+            with suppress(ModelyardError), open_file(house, found, path) as file:
+                named[path] = shards_of(file)
+        elif inspection.format == "onnx" and (external := inspection.metadata.get("external")):
+            named[path] = [location for location, *_ in external.values()]
+    links = [path for path, entry in found.tree.items() if entry.mode == SYMLINK]
+    return tuple(dict.fromkeys([*each, *between(found.tree, links, named)]))
 
 
 def _lineage(edges: Iterable[Mapping[str, str]]) -> tuple[LineageEdge, ...]:
