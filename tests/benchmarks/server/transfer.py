@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,7 @@ def transfer(work: Path, size: int = _BYTES) -> Iterator[Check]:
                     far.append(_measured(yard, source, root / "out"))
             shutil.rmtree(root / f"yard-{number}")
     for i, what in enumerate(("commit", "checkout")):
-        local, remote = min(each[i] for each in here), min(each[i] for each in far)
+        local, remote = median(each[i] for each in here), median(each[i] for each in far)
         yield Check("transfer", f"{what} of {size >> 20} MiB, here", local, None, "s")
         yield Check("transfer", f"{what}, through the server", remote, None, "s")
         yield Check("transfer", f"{what}, share of local speed", 100 * local / remote, 60, "%",
