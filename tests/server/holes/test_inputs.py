@@ -156,6 +156,7 @@ def test_no_url_that_somebody_gives_is_opened(tenants: Tenants, canary: Path) ->
 # -- model files -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_hostile_file_runs_or_breaks_anything(
     tenants: Tenants, canary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +398,7 @@ def _pack(*objects: tuple[int, int, bytes]) -> bytes:
     return body + hashlib.sha1(body).digest()
 
 
+@pytest.mark.slow
 def test_no_push_takes_the_memory_or_the_disk(tenants: Tenants, canary: Path) -> None:
     """Bombs in git's packs and in git-lfs."""
     zeros = zlib.compress(b"\0" * (300 << 20), 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import httpx2
 import pytest
 from tests.server.holes.routes import every_route, filled
 from tests.server.holes.tenants import Tenants, kind_of, tenants
-from tests.server.raw import exchange, head, status
+from tests.server.raw import connect, exchange, head, status
 from tests.server.running import running
 
 if TYPE_CHECKING:
@@ -153,3 +154,27 @@ def test_no_site_is_let_to_read_and_no_other_name_is_answered(tenants: Tenants) 
         "Sec-WebSocket-Version: 13", "Origin: https://evil.example",
     )  # fmt: skip
     assert status(exchange(tenants.server.url, upgrade, timeout=5)) in (0, 400, 401, 403, 404, 426)
+
+
+def test_what_follows_a_large_body_is_a_request_of_its_own(tenants: Tenants) -> None:
+    """Request smuggling: a body ends where its length says, and whoever sends more is looked at."""
+    place, size = "/api/v1/models/bob%2Fsmuggled/chunks?session=" + "c" * 32, 3 << 20
+    for rest, expected in (("", b""), (f"Authorization: Bearer {tenants.tokens['eve']}", b'"eve"')):
+        second = head(tenants.server.url, "GET /api/v1/whoami", *filter(None, [rest]))
+        first = head(
+            tenants.server.url, f"POST {place}", f"Content-Length: {size}",
+            f"Authorization: Bearer {tenants.tokens['bob']}",
+        )  # fmt: skip
+        with connect(tenants.server.url, 10) as connection:
+            connection.sendall(first + b"\xff" * size + second)
+            got = b""
+            with contextlib.suppress(OSError):
+                connection.settimeout(2)
+                while piece := connection.recv(65536):
+                    got += piece
+        answers = got.split(b"HTTP/1.1 ")[1:]
+        assert answers[0].startswith(b"422"), answers
+        assert b'"bob"' not in b"".join(answers[1:]), "the second request is not bob's"
+        for answer in answers[1:]:
+            assert answer.startswith(b"200" if expected else b"401"), answer
+            assert expected in answer
