@@ -44,6 +44,8 @@ class Catalog:
         # SQLite has one writer and lets others poll: those of this process wait here, in order
         self._turns = Turns(self._in_turn) if engine.dialect.name == "sqlite" else None
         self._pool: ThreadPoolExecutor | None = None
+        self._floor = 0
+        """Journal numbers below were given to transactions that were undone in a group."""
         self._reached = False
 
     @classmethod
@@ -161,7 +163,7 @@ class Catalog:
         result: T
         try:
             with self._translated(), self._begun(mode) as connection, self._as_active(connection):
-                audit.watch(connection)
+                audit.watch(connection, self._floor)
                 connection.info[_LATER] = []
                 result = work(connection)
                 lines = audit.watched(connection)
@@ -190,9 +192,27 @@ class Catalog:
         mode: Mode = "write" if any(turn.mode == "write" for turn in group) else "soft"
         ends: list[tuple[Turn, Callable[[], Any]]] = []
         calls: list[Callable[[], None]] = []
+        lines: list[audit.Line] = []
+        try:
+            self._work(group, mode, lines, ends, calls)
+        except BaseException:
+            self._avoid(lines)
+            raise
+        for turn, end in ends:
+            turn.end(end)
+
+    def _work(
+        self,
+        group: Sequence[Turn],
+        mode: Mode,
+        lines: list[audit.Line],
+        ends: list[tuple[Turn, Callable[[], Any]]],
+        calls: list[Callable[[], None]],
+    ) -> None:
+        """All of one group; what it wrote and how each ended, when it is over."""
         with self._translated(), self._begun(mode) as connection, self._as_active(connection):
             for turn in group:
-                audit.watch(connection)
+                written = audit.watch(connection, self._floor)
                 connection.info[_LATER] = []
                 point = connection.begin_nested()
                 try:
@@ -201,16 +221,24 @@ class Catalog:
                     raise
                 except Exception as error:
                     point.rollback()
+                    self._avoid(written)
                     ends.append((turn, _raises(error)))
                 else:
                     point.commit()
                     ends.append((turn, _gives(result)))
                     calls += connection.info[_LATER]
+                finally:
+                    lines += written
             audit.watched(connection)
             connection.info.pop(_LATER)
             self._all(calls)
-        for turn, end in ends:
-            turn.end(end)
+
+    def _avoid(self, lines: Sequence[audit.Line]) -> None:
+        """Never use the numbers of these again: their entries may be in packs of their own.
+
+        So rebuild can tell them from those that took effect, as it does on the servers.
+        """
+        self._floor = max([self._floor, *(number + 1 for number, _ in lines)])
 
     def _all(self, calls: Sequence[Callable[[], None]]) -> None:
         """Call all, side by side, and wait for all; raises what the first raised that did."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from modelyard.catalog.engine import Catalog
 from modelyard.catalog.migrate import migrate
-from modelyard.catalog.queries import facts
+from modelyard.catalog.queries import audit, facts
 from modelyard.catalog.urls import sqlite_url
 from modelyard.errors import Conflict, Unavailable
 
@@ -141,6 +141,29 @@ def test_what_one_that_failed_wanted_durable_is_left(catalog: Catalog) -> None:
 
     behind_one_another(catalog, [put("a"), put("b", rely)])
     assert asked == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_numbers_of_what_was_undone_are_not_used_again(catalog: Catalog, late: bool) -> None:
+    """An entry with this number may be in a pack: rebuild must not take it for another one."""
+    given: list[int] = []
+
+    def broken() -> None:
+        raise Unavailable("store-io", "the disk broke")
+
+    def noted(connection: sa.Connection) -> int:
+        given.append(audit.add(connection, audit.AuditRow(1, "x", 1, "ann")))
+        return given[-1]
+
+    def undone(connection: sa.Connection) -> None:
+        noted(connection)
+        if not late:
+            fails(connection)
+        catalog.before_commit(connection, broken)
+
+    ends = behind_one_another(catalog, [undone, noted, noted])
+    assert [ends[1], ends[2]] == given[-2:]
+    assert min(given[3 if late else 1 :]) > max(given[: 3 if late else 1])
 
 
 def test_an_exclusive_one_goes_alone_and_in_order(catalog: Catalog) -> None:

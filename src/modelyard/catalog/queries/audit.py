@@ -57,6 +57,7 @@ Mark = tuple[int, int]
 """The number of the newest line, and how many lines there are."""
 
 _WATCHED = "yard_audit_lines"
+_FLOOR = "yard_audit_floor"
 _INSERT = sa.insert(audit)
 _OF = sa.select(audit.c.time, audit.c.action, audit.c.model_id).where(
     audit.c.id == sa.bindparam("key")
@@ -83,7 +84,10 @@ _BEFORE = _LAST.where(audit.c.model_id == sa.bindparam("m"))
 
 def add(connection: sa.Connection, row: AuditRow) -> int:
     """Write a line; its number orders all that ever happened in this yard."""
-    key = connection.execute(_INSERT, row._asdict()).inserted_primary_key
+    values = row._asdict()
+    if floor := connection.info.get(_FLOOR):
+        values["id"] = max(last(connection) + 1, floor)
+    key = connection.execute(_INSERT, values).inserted_primary_key
     number = int(key[0]) if key else 0
     connection.info.setdefault(_WATCHED, []).append((number, row))
     return number
@@ -118,9 +122,17 @@ def before(connection: sa.Connection, model: int) -> int:
 # -- lost replies ------------------------------------------------------------------------------
 
 
-def watch(connection: sa.Connection) -> None:
-    """From now on, remember which lines are written."""
-    connection.info[_WATCHED] = []
+def watch(connection: sa.Connection, floor: int = 0) -> list[Line]:
+    """From now on, remember which lines are written, in the list that this gives.
+
+    Args:
+        floor: Numbers below are not given to lines: they are in the store, in entries of others
+            that were undone.
+    """
+    connection.info[_FLOOR] = floor
+    lines: list[Line] = []
+    connection.info[_WATCHED] = lines
+    return lines
 
 
 def watched(connection: sa.Connection) -> list[Line]:
