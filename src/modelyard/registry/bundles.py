@@ -60,6 +60,7 @@ def read_bundle(
     try:
         restore_backup(file, root, Settings(), house.author, _silent)
         source = open_house(root, house.author)
+        source.told_as = "a bundle"
     except ModelyardError as error:
         if isinstance(error, Corrupt) or error.kind in ("no-key", "not-sealed"):
             raise _no_bundle(error) from None

@@ -72,6 +72,8 @@ class House:
         vault: Vault | None = None,
     ) -> None:
         self.root = root
+        self.told_as = str(root)
+        """What a copy from here says of where it came from."""
         self.catalog = catalog
         self.backend = backend
         self.settings = settings

@@ -150,7 +150,7 @@ class Landing:
         ]  # fmt: skip
         marks = {known[v.number]: dict(plan.labels[v.number]) for v in part
                  if v.number in plan.labels}  # fmt: skip
-        detail: dict[str, Any] = {"from": str(self.source.root), "versions": arriving}
+        detail: dict[str, Any] = {"from": self.source.told_as, "versions": arriving}
         if marks:
             detail["labels"] = marks
         if is_new:
