@@ -92,6 +92,8 @@ class House:
 
     def on_behalf_of(self, caller: Caller) -> House:
         """The same yard, working for somebody else; it is closed by whoever opened it first."""
+        if caller is NOBODY:
+            raise AssertionError("nobody is whoever has the folder, and no caller of a server")
         other = copy.copy(self)
         other.caller, other.author = caller, caller.author
         return other
