@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.errors import Denied, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Credentials:
         except OSError as error:
             raise Denied("no-permission", f"{self.path}: {error.strerror}") from None
         try:
-            return msgspec.json.decode(content, type=dict[str, _Entry])
+            return decode_json(content, dict[str, _Entry])
         except msgspec.MsgspecError:
             raise InvalidInput(
                 "bad-credentials", f"{self.path} can't be read", hint="delete it, then yard login"

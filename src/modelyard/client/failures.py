@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.core.wire import Problem, error_of
 from modelyard.errors import Denied, ModelyardError, Unavailable
 
@@ -42,7 +43,7 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
         )  # fmt: skip
         return Answer(status, error, is_problem=False)
     try:
-        msgspec.json.decode(content, type=Problem)
+        decode_json(content, Problem)
     except msgspec.MsgspecError:
         return Answer(status, error_of(content, status), is_problem=False)
     return Answer(status, error_of(content, status), is_problem=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from modelyard.client.failures import strange
+from modelyard.core.decoding import converted, decode_json
 from modelyard.core.version import Progress
 from modelyard.core.wire import Problem, decode, error_of
 from modelyard.errors import ModelyardError, Unavailable
@@ -75,7 +76,7 @@ def _look(connection: Connection, job: str | int, cls: type[T]) -> tuple[bool, T
     """How a job is, if its events have ended before it did."""
     found = connection.get(("jobs", job), _Job)
     if found.state == "done":
-        return True, msgspec.convert(found.result, cls)
+        return True, converted(found.result, cls)
     if found.problem is not None:
         raise _error(found.problem)
     if found.state in ("failed", "cancelled", "lost"):
@@ -90,7 +91,7 @@ def _error(problem: object) -> ModelyardError:
 
 def _status(data: bytes) -> int:
     try:
-        return msgspec.json.decode(data, type=Problem).status
+        return decode_json(data, Problem).status
     except msgspec.MsgspecError:
         return 500
 

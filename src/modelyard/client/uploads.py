@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import blake3
 import msgspec
 
+from modelyard.core.decoding import decode_packed
 from modelyard.core.transferring import Receipt
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _read(place: Path) -> tuple[str | None, list[Receipt]]:
         os.truncate(place, at)  # what comes now is to follow the last whole part
     try:
         session = uuid.UUID(hex=parts[0].decode("ascii")).hex
-        return session, [msgspec.msgpack.decode(part, type=Receipt) for part in parts[1:]]
+        return session, [decode_packed(part, Receipt) for part in parts[1:]]
     except (IndexError, ValueError, msgspec.MsgspecError):
         return None, []
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
+from modelyard.core.decoding import converted
 from modelyard.errors import Corrupt
 
 __all__ = ["Dependence", "Explanation", "Importance"]
@@ -67,7 +68,7 @@ class Explanation:
     def decode(cls, content: Mapping[str, Any]) -> Self:
         """From what a report keeps: the fields as JSON has them. Corrupt: `bad-report-row`."""
         try:
-            return msgspec.convert(content, cls)
+            return converted(content, cls)
         except msgspec.ValidationError as error:
             raise Corrupt(
                 "bad-report-row", f"an explanation can't be read: {error}"

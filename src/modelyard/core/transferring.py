@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import msgspec
 
+from modelyard.core.decoding import packed_decoder
 from modelyard.core.digest import ChunkId
 from modelyard.errors import InvalidInput
 
@@ -277,7 +278,6 @@ class Contents:
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
 
 
 def encode_packed(value: object) -> bytes:
@@ -286,9 +286,8 @@ def encode_packed(value: object) -> bytes:
 
 def decode_packed(data: bytes | memoryview, cls: type[T]) -> T:
     """A value of this class. InvalidInput: `unreadable-body`."""
-    decoder = _decoders.setdefault(cls, msgspec.msgpack.Decoder(cls))
     try:
-        return decoder.decode(data)  # type: ignore[return-value]
+        return packed_decoder(cls).decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput("unreadable-body", f"what was sent can't be read: {error}") from None
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from modelyard import errors
+from modelyard.core.decoding import decode_json
 from modelyard.errors import ModelyardError, Unavailable
 
 __all__ = ["Problem", "builtins", "decode", "encode", "error_of", "problem_of"]
@@ -56,7 +57,7 @@ def problem_of(error: ModelyardError, instance: str | None = None) -> Problem:
 def error_of(data: bytes, status: int) -> ModelyardError:
     """The error that a server told; of an answer that is no problem, one that says so."""
     try:
-        problem = msgspec.json.decode(data, type=Problem)
+        problem = decode_json(data, Problem)
         return _CLASSES[problem.title](problem.kind, problem.detail, hint=problem.hint)
     except (msgspec.MsgspecError, KeyError):
         return Unavailable(
@@ -73,7 +74,7 @@ def encode(value: object) -> bytes:
 def decode(data: bytes, cls: type[T]) -> T:
     """A value of this class; `Unavailable` `strange-answer` if the JSON is not one's."""
     try:
-        return msgspec.json.decode(data, type=cls)
+        return decode_json(data, cls)
     except msgspec.MsgspecError as error:
         raise Unavailable(
             "strange-answer", f"the server's answer can't be read: {error}",

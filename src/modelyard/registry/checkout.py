@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.core.globs import matches
 from modelyard.core.names import MAIN
 from modelyard.core.version import CheckedOut, Committed
@@ -120,7 +121,7 @@ def open_checkout(folder: Path) -> Checkout:
         place = root / _FOLDER / _MARKER
         if place.is_file():
             try:
-                marker = msgspec.json.decode(place.read_bytes(), type=_Marker)
+                marker = decode_json(place.read_bytes(), _Marker)
             except (msgspec.MsgspecError, OSError) as error:
                 raise InvalidInput(
                     "bad-checkout", f"{place} can't be read: {error}", hint="check out again"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from modelyard.core.decoding import packed_decoder
 from modelyard.core.tensor import TensorInfo
 from modelyard.core.version import Finding
 from modelyard.errors import Corrupt
@@ -27,7 +28,7 @@ class _Stored(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
-_decoder = msgspec.msgpack.Decoder(_Stored)
+_decoder = packed_decoder(_Stored)
 
 
 def encode_inspection(inspection: Inspection) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 from modelyard.catalog.index import register
 from modelyard.catalog.queries import audit, chunks, models
 from modelyard.core.chunks import Kind
+from modelyard.core.decoding import packed_decoder
 from modelyard.errors import Corrupt
 from modelyard.registry.lookup import find_model
 from modelyard.registry.objects import join_bundle
@@ -56,7 +57,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Entry)
+_decoder = packed_decoder(Entry)
 
 
 def encode_entry(entry: Entry) -> bytes:

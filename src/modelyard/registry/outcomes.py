@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import zstandard
 
+from modelyard.core.decoding import decode_packed
 from modelyard.core.zstd import decompressed
 from modelyard.errors import Corrupt
 
@@ -44,9 +45,7 @@ def decode_outcomes(content: bytes) -> dict[str, np.ndarray]:
         plain = decompressed(content, _LARGEST)
         end = 4 + int.from_bytes(plain[:4], "little")
         at, found = end, {}
-        head: list[tuple[str, str, int]] = msgspec.msgpack.decode(
-            plain[4:end], type=list[tuple[str, str, int]]
-        )
+        head: list[tuple[str, str, int]] = decode_packed(plain[4:end], list[tuple[str, str, int]])
         for name, dtype, rows in head:
             kind: np.dtype[Any] = np.dtype(dtype)
             found[name] = np.frombuffer(plain, kind, rows, at)

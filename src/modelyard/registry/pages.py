@@ -11,6 +11,7 @@ import msgspec
 
 from modelyard.catalog.queries import models, reports, versions
 from modelyard.catalog.queries.readable import readable
+from modelyard.core.decoding import decode_json
 from modelyard.core.listed import Listed
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.registry.lookup import find_model, find_version, version_infos
@@ -155,9 +156,7 @@ def read_token(text: str, cls: type[T]) -> T:
     """What `token` made. InvalidInput: `bad-page-token`."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        value = msgspec.json.decode(
-            base64.b64decode(padded, altchars=b"-_", validate=True), type=cls
-        )
+        value = decode_json(base64.b64decode(padded, altchars=b"-_", validate=True), cls)
     except (ValueError, RecursionError, binascii.Error):
         raise _bad_token() from None
     numbers = value if isinstance(value, list | tuple) else [value]

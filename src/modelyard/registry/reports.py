@@ -11,6 +11,7 @@ import msgspec
 import zstandard
 
 from modelyard.catalog.queries import reports, versions
+from modelyard.core.decoding import converted, decode_json
 from modelyard.core.evaluation import Evaluation, Measure, Report, ReportKind
 from modelyard.core.explanation import Explanation
 from modelyard.core.zstd import decompressed
@@ -191,7 +192,7 @@ def evaluation_of(report: Report) -> Evaluation:
 
 def _evaluation(fields: Mapping[str, Any]) -> Evaluation:
     known = {"target": "", "rows": 0, "seed": 0} | dict(fields)
-    return msgspec.convert(known, Evaluation, builtin_types=(datetime,))
+    return converted(known, Evaluation, builtin_types=(datetime,))
 
 
 def _refuse_unreadable(kind: str, content: Mapping[str, Any]) -> None:
@@ -216,7 +217,7 @@ def metrics_in(packed: bytes) -> dict[str, float]:
     measures = _unpacked(packed).get("measures")
     for measure in measures if isinstance(measures, list) else []:
         with suppress(msgspec.ValidationError):
-            each = msgspec.convert(measure, Measure)
+            each = converted(measure, Measure)
             if math.isfinite(each.value):
                 found[each.name[:200]] = each.value
     return found
@@ -262,7 +263,7 @@ def _refuse_infinite(value: object) -> None:
 def _unpacked(packed: bytes) -> dict[str, Any]:
     try:
         plain = decompressed(packed, _LARGEST)
-        return msgspec.json.decode(plain, type=dict[str, Any])
+        return decode_json(plain, dict[str, Any])
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise Corrupt("bad-report-row", f"a report can't be read: {error}") from None
 

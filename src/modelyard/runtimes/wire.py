@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from modelyard.core.decoding import decode_packed
 from modelyard.errors import Corrupt, InvalidInput
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def decode(head: bytes, body: memoryview, *, limit: int) -> Frame:
     try:
         if len(head) > _largest_head(limit):
             raise ValueError("head")
-        found = msgspec.msgpack.decode(head, type=_Head)
+        found = decode_packed(head, _Head)
         if sum(spec.size for spec in found.arrays) != len(body):
             raise ValueError("lengths of arrays")
         if sum(map(_unpacks_to, found.arrays)) > limit:
@@ -260,7 +261,7 @@ def _array(spec: _Spec, data: memoryview) -> Array:
     if spec.form == _VALUES:
         if _elements(data) != count:
             raise ValueError("length")
-        values = msgspec.msgpack.decode(data, type=list[bool | int | float | str | None])
+        values = decode_packed(data, list[bool | int | float | str | None])
         return _filled(values, count, spec.shape)
     if not _RAW.fullmatch(spec.form):
         raise ValueError("dtype")

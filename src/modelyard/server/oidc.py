@@ -21,6 +21,7 @@ import msgspec
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import RedirectResponse, Response
 
+from modelyard.core.decoding import decode_json
 from modelyard.errors import Denied, ModelyardError, Unavailable, Unsupported
 from modelyard.registry.access.external import GroupRole, Outsider, sign_in_outsider
 from modelyard.server.login import open_session, own_path
@@ -252,7 +253,7 @@ class Provider:
                     raise _refused("the provider does not take the code")
                 if answer.status_code != 200:
                     raise _no_provider(url)
-            return msgspec.json.decode(body, type=dict[str, Any])
+            return decode_json(body, dict[str, Any])
         except (httpx2.HTTPError, msgspec.MsgspecError):
             raise _no_provider(url) from None
 

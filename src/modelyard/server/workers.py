@@ -16,6 +16,7 @@ from types import FrameType
 
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.errors import Unavailable
 from modelyard.server.settings import Settings
 
@@ -104,7 +105,7 @@ class _Worker:
 def _main() -> None:
     from modelyard.server.run import run_worker
 
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Order)
+    order = decode_json(sys.stdin.buffer.readline(), _Order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     listener = socket.socket(fileno=order.descriptor)
     run_worker(Path(order.folder), order.settings, order.author, listener)

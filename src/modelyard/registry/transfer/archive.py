@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.core.digest import Digest
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import EXECUTABLE, REGULAR, SYMLINK, Entry
@@ -74,7 +75,7 @@ class Archive:
         if info.name != TOLD or info.size > _LARGEST_TOLD:
             self._refuse(f"it does not begin with {TOLD}")
         try:
-            told = msgspec.json.decode(self._read(info.size), type=Told)
+            told = decode_json(self._read(info.size), Told)
             if told.format != 1:
                 self._refuse("it is of a newer modelyard")
             if len(bytes.fromhex(told.commit)) != 20 or told.kind not in ("model", "dataset"):

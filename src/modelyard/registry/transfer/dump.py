@@ -17,6 +17,7 @@ from modelyard.catalog.migrate import HEAD, REVISIONS
 from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
 from modelyard.catalog.schema import fact, file, label, metadata, model, pack, version
+from modelyard.core.decoding import decode_packed, packed_decoder
 from modelyard.core.merge import is_hidden
 from modelyard.errors import Corrupt, Unsupported
 
@@ -44,8 +45,8 @@ _ODD = (
 _encoder = msgspec.msgpack.Encoder()
 _Rows = Annotated[list[Any], msgspec.Meta(max_length=_ROWS)]
 _Cells = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=64)]
-_decoder = msgspec.msgpack.Decoder(list[str | _Rows])
-_large = msgspec.msgpack.Decoder(
+_decoder = packed_decoder(list[str | _Rows])
+_large = packed_decoder(
     list[str | Annotated[list[_Cells], msgspec.Meta(max_length=_ROWS)]]
 )  # of which no cell is looked into
 
@@ -120,7 +121,7 @@ def read_dump(data: bytes) -> tuple[Head, Iterator[tuple[str, list[str], list[li
         raise _bad("it does not begin as one")
     messages = _messages(data)
     try:
-        head = msgspec.msgpack.decode(next(messages), type=Head)
+        head = decode_packed(next(messages), Head)
     except (msgspec.MsgspecError, StopIteration, RecursionError):
         raise _bad("its head can't be read") from None
     if head.revision not in REVISIONS:

@@ -11,6 +11,7 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
+from modelyard.core.decoding import decode_json, decode_packed
 from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
 from modelyard.core.listed import Listed
 from modelyard.errors import Corrupt, InvalidInput
@@ -171,9 +172,9 @@ def _kept(ask: Ask) -> Keeping:
     kind = ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json":
-            return msgspec.json.decode(content, type=Keeping)
+            return decode_json(content, Keeping)
         if kind == "application/msgpack":
-            return msgspec.msgpack.decode(content, type=Keeping)
+            return decode_packed(content, Keeping)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidInput("bad-report", f"the report can't be read: {error}") from None
     raise InvalidInput("wrong-media-type", "the body is to be JSON or msgpack")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import msgspec
 
+from modelyard.core.decoding import decode_json
 from modelyard.errors import InvalidInput
 from modelyard.history.paths import check_path
 from modelyard.server.api.bodies import received
@@ -113,7 +114,7 @@ def _upload(folder: Path, fields: Mapping[str, str]) -> Upload:
 
 def _json(fields: Mapping[str, str], name: str, cls: type[T]) -> T:
     try:
-        return msgspec.json.decode(fields.get(name) or "{}", type=cls)
+        return decode_json(fields.get(name) or "{}", cls)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise InvalidInput("bad-form", f"{name} is no JSON object of the right sort: {error}",
                            hint='such as {"accuracy": 0.93}') from None  # fmt: skip

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
+from modelyard.core.decoding import decode_json
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.access import known_name
 from modelyard.registry.blobs import open_blob
@@ -166,7 +167,7 @@ def _locks(ask: Ask, model: str, body: Body) -> Response:
 
 def _read(body: Body, kind: type[Any]) -> Any:
     try:
-        return msgspec.json.decode(body.read(), type=kind)
+        return decode_json(body.read(), kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput("invalid-request", str(error)[:200]) from None
 
