@@ -101,6 +101,11 @@ def _run(arguments, cwd, environ, streams):
         os.dup2(stream, number)
         if stream > 2:
             os.close(stream)
+    # new ones: those of this process remember where the old streams stood
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, buffering=1 if number == 2 else -1, encoding="utf-8", closefd=False)  # noqa: SIM115
+        for number, mode in enumerate(("r", "w", "w"))
+    )
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environ)

@@ -137,7 +137,7 @@ def test_observers_see_every_row_once_and_in_order(opened, place):
         seen.append((batch.names, len(batch), len(prediction.outputs["label"]), truth.tolist()))
 
     how = Measurement(target="y", slices=["region", "y"], seed=3)
-    found = evaluate(opened.house, "spam", 2, place / "sliced.csv", how, observers=[observe])
+    found = evaluate(opened.desk, "spam", 2, place / "sliced.csv", how, observers=[observe])
     assert "region not given to the model: text" in found.notes
     (names, rows, answers, truth) = seen[0]
     assert (names, rows, answers, len(seen)) == (COLUMNS, 600, 600, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -81,8 +82,14 @@ def test_a_host_that_was_allowed_is_answered(proxied: Running) -> None:
 
 
 def _addresses(server: Running, number: str) -> list[str]:
-    lines = [json.loads(line) for line in server.log_text().splitlines() if line[:1] == "{"]
-    return [line["address"] for line in lines if line.get("id") == number]
+    """Of a request, as the log has it; the line follows the answer."""
+    found: list[str] = []
+    limit = time.monotonic() + 5
+    while not found and time.monotonic() < limit:
+        lines = [json.loads(line) for line in server.log_text().splitlines() if line[-1:] == "}"]
+        found = [line["address"] for line in lines if line.get("id") == number]
+        time.sleep(0.01)
+    return found
 
 
 def test_nobody_but_a_named_proxy_says_where_a_request_comes_from(
