@@ -16,7 +16,7 @@ from modelyard.core.merge import SYMLINK, is_hidden
 from modelyard.core.names import MAIN
 from modelyard.core.transferring import COMMIT_TYPE, Frame, GivenFile, Header, encode_commit
 from modelyard.core.version import Committed, Progress
-from modelyard.errors import Conflict, Denied, NotFound, Unavailable
+from modelyard.errors import Conflict, NotFound
 from modelyard.formats import external_tensors, inspect
 from modelyard.registry.blobs import ParentFiles, Plan
 from modelyard.registry.commit import wanted_files
@@ -200,13 +200,7 @@ class _Sending:
         return given
 
     def _send_file(self, file: LocalFile, parent: ParentFiles, parts: Parts) -> GivenFile:
-        try:
-            opened = open(file.place, "rb")  # noqa: SIM115 - closed below, the errors here are ours
-        except PermissionError:
-            raise Denied("no-permission", f"{file.place} can't be read") from None
-        except OSError as error:
-            raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
-        with opened:
+        with file.opened() as opened:
             number = opened.fileno()
             before = os.fstat(number)
             plan = Plan(

@@ -15,7 +15,7 @@ from modelyard.catalog.queries.blobs import BlobRow, PlaceRow
 from modelyard.core.chunks import Kind
 from modelyard.core.digest import ChunkId, Digest
 from modelyard.core.tensor import ITEMSIZE, TensorInfo, is_float
-from modelyard.errors import Corrupt, Denied, Unavailable
+from modelyard.errors import Corrupt
 from modelyard.formats import Inspection, external_tensors, inspect
 from modelyard.registry.inspections import encode_inspection, inspection_of
 from modelyard.store.chunking import SMALLEST_TENSOR, Segment, Span, cut, whole
@@ -220,13 +220,7 @@ def store_file(
             known[:] = blobs.by_digest(connection, [digest.raw]).values()
         return bool(known)
 
-    try:
-        opened = open(file.place, "rb")  # noqa: SIM115 - closed below, the errors here are ours
-    except PermissionError:
-        raise Denied("no-permission", f"{file.place} can't be read") from None
-    except OSError as error:
-        raise Unavailable("source-io", f"{file.place}: {error.strerror}") from error
-    with opened:
+    with file.opened() as opened:
         size = os.fstat(opened.fileno()).st_size
         number = opened.fileno()
         plan = Plan(

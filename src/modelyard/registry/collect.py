@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import Denied, InvalidInput, NotFound, Unavailable
 
@@ -31,6 +31,15 @@ class LocalFile:
     mode: int
     """As git knows it: 0o100644, 0o100755, 0o120000."""
     status: os.stat_result
+
+    def opened(self) -> BinaryIO:
+        """To be read. Denied: `no-permission`. Unavailable: `source-io`."""
+        try:
+            return open(self.place, "rb")
+        except PermissionError:
+            raise Denied("no-permission", f"{self.place} can't be read") from None
+        except OSError as error:
+            raise Unavailable("source-io", f"{self.place}: {error.strerror}") from error
 
 
 def collect(source: Path) -> list[LocalFile]:

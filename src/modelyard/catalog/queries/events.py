@@ -11,7 +11,7 @@ from modelyard.catalog.schema import audit, model, version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EventRow", "has_model", "newest", "one", "page", "unbroken"]
+__all__ = ["EventRow", "newest", "one", "page", "unbroken"]
 
 
 class EventRow(NamedTuple):
@@ -57,7 +57,6 @@ _PAGE = (
     .limit(sa.bindparam("n"))
 )
 _ONE = _SELECT.where(audit.c.id == sa.bindparam("key"))
-_HAS_MODEL = sa.select(model.c.id).where(model.c.name == sa.bindparam("name")).limit(1)
 _SINCE = sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0), sa.func.count(audit.c.id)).where(
     audit.c.id > sa.bindparam("after")
 )
@@ -82,11 +81,6 @@ def page(
 def one(connection: sa.Connection, key: int) -> EventRow | None:
     row = connection.execute(_ONE, {"key": key}).first()
     return None if row is None else EventRow._make(row)
-
-
-def has_model(connection: sa.Connection, name: str) -> bool:
-    """Whether a model has this name, or had it when it was deleted."""
-    return connection.execute(_HAS_MODEL, {"name": name}).first() is not None
 
 
 def newest(connection: sa.Connection, after: int | None = None) -> tuple[int, bool]:

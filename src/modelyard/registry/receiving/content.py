@@ -87,11 +87,6 @@ class ReceivedBytes(io.RawIOBase):
     def tell(self) -> int:
         return self._at
 
-    def read_range(self, start: int, end: int) -> bytes:
-        """The bytes of a range."""
-        self.seek(start)
-        return self.read(end - start) or b""
-
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         filled = 0
         view = memoryview(buffer).cast("B")
