@@ -6,7 +6,7 @@ UV := .venv/bin/uv
 RUN := $(UV) run --frozen --no-sync
 SERVICES := .venv/bin/python scripts/services
 
-.PHONY: help setup heavy services demo test lint check bench docs
+.PHONY: help setup heavy services demo test lint check bench words vendor docs
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -49,6 +49,12 @@ check: lint  ## lint, types, layers and the fast tests: under a minute
 
 bench: setup  ## measure against the peers; SUITE=store
 	$(RUN) python -m tests.benchmarks.$(SUITE) $(ARGS)
+
+words: setup  ## collect the sentences of pages for translation, and compile the translations
+	$(RUN) python scripts/words.py
+
+vendor: setup  ## fetch the scripts that pages use again, and check them against their hashes
+	$(RUN) python scripts/vendor.py
 
 docs: setup  ## regenerate the reference pages from the code
 	$(RUN) python scripts/reference.py

@@ -22,6 +22,8 @@ from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
 from modelyard.server.state import Server
+from modelyard.server.web import pages, static_files
+from modelyard.server.web.twins import problem_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,7 +56,10 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
 
         app.state.server.parts["oidc"] = oidc.OidcPart(settings.oidc)
         more = [oidc.routes]
-    served = (status.routes, status.version_routes, login.routes, *more, *ROUTES)
+    served = (
+        status.routes, status.version_routes, login.routes, *more, *ROUTES,
+        static_files.routes, *pages.ROUTES,
+    )  # fmt: skip
     for routes in served:
         check(routes.router.routes)
         endpoints += routes.router.routes
@@ -111,14 +116,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     number = request.scope.get("request_id")
     if error.status_code == 404:
-        return answer_to(
-            NotFound(
-                "no-route",
-                "there is no such path here",
-                hint="a yard's URL ends where its paths begin: without /login, /api or a model",
-            ),
-            number,
-        )
+        unknown = NotFound(
+            "no-route", "there is no such path here",
+            hint="a yard's URL ends where its paths begin: without /login, /api or a model",
+        )  # fmt: skip
+        if "text/html" in request.headers.get("accept", ""):
+            return await run_in_threadpool(problem_page, request, unknown)
+        return answer_to(unknown, number)
     if error.status_code == 405:
         allowed = _methods(request)
         refused = InvalidInput("wrong-method", f"this path takes {allowed}")

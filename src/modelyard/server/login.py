@@ -1,4 +1,4 @@
-"""Signing in with a browser: a page, a one-time link, a cookie; and a first page."""
+"""Signing in with a browser: a page, a one-time link, a cookie."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelyard.errors import Denied, InvalidInput, ModelyardError
 from modelyard.server.addresses import COOKIE
 from modelyard.server.auth import signed_in_with
 from modelyard.server.limits import TooMany
-from modelyard.server.pages import account_page, link_page, login_page
+from modelyard.server.pages import link_page, login_page
 from modelyard.server.problems import status_of
 from modelyard.server.routing import PUBLIC, Routes, on_yard
 from modelyard.server.state import Ask
@@ -65,12 +65,6 @@ def sign_out(ask: Ask) -> Response:
     answer = RedirectResponse(f"{ask.server.settings.prefix}/login", 303)
     answer.delete_cookie(COOKIE, path=_path(ask), httponly=True, samesite="strict")
     return answer
-
-
-@routes.get("/", needs=on_yard("none"), hidden=True, page=True)
-def first_page(ask: Ask) -> Response:
-    """Who is signed in, and where to go on."""
-    return account_page(ask.server.settings.prefix, ask.caller.name or "nobody")
 
 
 def open_session(ask: Ask, account: Account, go_to: str = "/") -> Response:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-__all__ = ["account_page", "link_page", "login_page", "onward_page"]
+__all__ = ["link_page", "login_page", "onward_page"]
 
 _STYLE = """\
 :root { color-scheme: light dark }
@@ -64,12 +64,6 @@ _LINK = """\
 <button autofocus>Sign in</button>
 </form>
 """
-_ACCOUNT = """\
-<p>Signed in as <b>{name}</b>.</p>
-<p>This yard has an <a href="{prefix}/openapi.json">API</a>; the command line signs in with
-<code>yard login</code>.</p>
-<form method="post" action="{prefix}/logout"><button>Sign out</button></form>
-"""
 
 
 def login_page(
@@ -98,11 +92,6 @@ def onward_page(prefix: str, go_to: str) -> Response:
 def link_page(prefix: str, code: str) -> Response:
     """A link is used up by a click, and not by whatever looks at it before."""
     return _page("Sign in", _LINK.format(prefix=escape(prefix), code=escape(code)))
-
-
-def account_page(prefix: str, name: str) -> Response:
-    """Where a browser is until there is more to see."""
-    return _page("modelyard", _ACCOUNT.format(prefix=escape(prefix), name=escape(name)))
 
 
 def _page(title: str, body: str, status: int = 200) -> Response:

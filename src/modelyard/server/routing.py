@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from modelyard.core.access import Role
 from modelyard.core.wire import encode
-from modelyard.errors import Denied, InvalidInput, ModelyardError
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.server.auth import let_in
 from modelyard.server.intake import Bounds
 from modelyard.server.problems import PROBLEMS, answer_to
@@ -34,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 Handler = Callable[..., Any]
+Refusal = Callable[[Request, Exception], Response]
 
 STRUCTS: dict[str, Any] = {}
 """Schemas of our structs, for the OpenAPI document."""
@@ -106,7 +107,7 @@ class Routes:
         answers: object = None,
         status: int = 200,
         hidden: bool = False,
-        page: bool = False,
+        refuse: Refusal | None = None,
         secret: bool = False,
         largest_body: int | None = None,
         seconds: float | None = None,
@@ -118,7 +119,7 @@ class Routes:
         Args:
             answers: The type of what it gives: a value, an `Answer` or a ready `Response`.
             largest_body: Bytes; the settings' 64 MiB else, and 8 MiB of JSON.
-            page: A browser that is not signed in is sent to sign in first.
+            refuse: How an error becomes an answer; a problem as JSON if None.
             secret: The answer has something that is shown once, and kept nowhere.
             seconds: In which the answer must begin, once the body is read; `math.inf` for streams.
             extra: Parts of the operation in the OpenAPI document, such as examples.
@@ -133,7 +134,7 @@ class Routes:
             told.update(responses or {})
             if answers is not None:
                 told[status] = {**_model(answers), **told.get(status, {})}
-            endpoint = _endpoint(handler, needs, status, page, secret)
+            endpoint = _endpoint(handler, needs, status, refuse, secret)
             endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
                 path, endpoint, methods=[method],
@@ -204,7 +205,9 @@ def _kept(segment: str) -> str:
     return unquote(segment, errors="replace").replace("%", "%25").replace("/", "%2F")
 
 
-def _endpoint(handler: Handler, needs: Needs, status: int, page: bool, secret: bool) -> Handler:
+def _endpoint(
+    handler: Handler, needs: Needs, status: int, refuse: Refusal | None, secret: bool
+) -> Handler:
     """What FastAPI calls in a thread: look who asks, then answer."""
     parameters = list(inspect.signature(handler).parameters.values())
     names = [p.name for p in parameters[1:]]
@@ -221,8 +224,8 @@ def _endpoint(handler: Handler, needs: Needs, status: int, page: bool, secret: b
                 given["model"] = model
             return repeated(ask, lambda: _response(handler(ask, **given), status), secret)
         except Exception as error:  # the door: every error becomes an answer here
-            if page and isinstance(error, Denied) and error.kind in ("not-signed-in", "bad-token"):
-                return _to_login(request)
+            if refuse is not None:
+                return refuse(request, error)
             return answer_to(error, request.scope.get("request_id"))
 
     hints = {k: v for k, v in inspect.get_annotations(handler, eval_str=True).items() if k in names}
@@ -235,13 +238,6 @@ def _endpoint(handler: Handler, needs: Needs, status: int, page: bool, secret: b
     endpoint.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
     endpoint.needs = needs  # type: ignore[attr-defined]
     return endpoint
-
-
-def _to_login(request: Request) -> Response:
-    """By a path of this server, after which the browser comes back."""
-    prefix = request.app.state.server.settings.prefix
-    came_for = quote(request.scope["path"], safe="")
-    return Response(status_code=303, headers={"location": f"{prefix}/login?next={came_for}"})
 
 
 def _response(given: Any, status: int) -> Response:

@@ -19,13 +19,17 @@ __all__ = ["Sqlite"]
 
 _BUSY_SECONDS = 60.0
 _SYNCHRONOUS = "yard_synchronous"
+_CACHED_KIB = 8_000
+"""Of each connection, and a server keeps five: what is not here is in the system's memory."""
 
 
 class Sqlite:
     """A file, or memory. Every write transaction is alone."""
 
     def engine(self, url: sa.URL) -> sa.Engine:
-        engine = sa.create_engine(url)
+        # the connection that was used last has its pages at hand; the others are for rushes
+        in_file = {"pool_use_lifo": True} if url.database not in (None, "", ":memory:") else {}
+        engine = sa.create_engine(url, **in_file)
         sa.event.listen(engine, "connect", _prepare)
         return engine
 
@@ -85,7 +89,7 @@ def _prepare(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=OFF",
-        "cache_size=-32000",
+        f"cache_size=-{_CACHED_KIB}",
         "temp_store=MEMORY",
         "journal_size_limit=16777216",
     ):

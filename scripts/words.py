@@ -1,0 +1,103 @@
+"""Sentences for translators: collected from code and templates, merged, compiled.
+
+python scripts/words.py            after sentences or translations changed
+python scripts/words.py --from F   and take translations from JSON {sentence: translation}
+python scripts/words.py --check    fails if that was not done, or something is not translated
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
+CATALOGUE = SOURCE / "locales" / "zh" / "LC_MESSAGES" / "modelyard.po"
+KEYWORDS = {
+    "_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_many": (1, 2),
+}  # fmt: skip
+_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+"""The same sentences give the same file, on whatever day."""
+METHODS = [
+    ("server/web/templates/**.html", "jinja2"),
+    ("server/**.py", "python"),
+]
+OPTIONS = {"server/web/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--from", dest="source", type=Path)
+    given = parser.parse_args()
+    with Path(__file__).open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return _run(given)
+
+
+def _run(given: argparse.Namespace) -> int:
+    more = json.loads(given.source.read_text()) if given.source else {}
+    catalogue = merged(more)
+    untold = [m.id for m in catalogue if m.id and (m.fuzzy or not all(_strings(m)))]
+    text, compiled = _written(write_po, catalogue), _written(write_mo, catalogue)
+    for message in untold:
+        print(f"not translated: {message!r}", file=sys.stderr)
+    target = CATALOGUE.with_suffix(".mo")
+    if given.check:
+        same = CATALOGUE.read_bytes() == text and target.read_bytes() == compiled
+        if not same:
+            print("run: make words", file=sys.stderr)
+        return 0 if same and not untold else 1
+    CATALOGUE.write_bytes(text)
+    target.write_bytes(compiled)
+    return 0
+
+
+def merged(more: dict[str, str | list[str]]) -> Catalog:
+    """All sentences there are, with the translations there are; those that went are dropped."""
+    fresh = Catalog(locale="zh")
+    found = extract_from_dir(SOURCE, METHODS, OPTIONS, KEYWORDS, comment_tags=["words:"])
+    for file, _, message, comments, context in found:
+        fresh.add(message, locations=[(file, 0)], auto_comments=comments, context=context)
+    known = read_po(io.BytesIO(CATALOGUE.read_bytes())) if CATALOGUE.exists() else Catalog("zh")
+    made = Catalog(
+        project="modelyard", locale="zh", charset="utf-8", fuzzy=False, creation_date=_DAY,
+        revision_date=_DAY, last_translator="modelyard", language_team="modelyard",
+        msgid_bugs_address="", copyright_holder="modelyard",
+        header_comment="# Chinese sentences of modelyard; written by scripts/words.py.",
+    )  # fmt: skip
+    for message in sorted((m for m in fresh if m.id), key=lambda m: (m.locations, str(m.id))):
+        name = message.id[0] if isinstance(message.id, tuple) else message.id
+        told = known.get(message.id, message.context)
+        if name in more:
+            given = more[name]
+            message.string = (given,) if message.pluralizable and isinstance(given, str) else given
+        elif told is not None and not told.fuzzy:
+            message.string = told.string
+        made[message.id] = message
+    return made
+
+
+def _strings(message: object) -> tuple[str, ...]:
+    string = message.string  # type: ignore[attr-defined]
+    return string if isinstance(string, tuple | list) else (string,)
+
+
+def _written(write: object, catalogue: Catalog) -> bytes:
+    out = io.BytesIO()
+    options = {"width": 100, "include_lineno": False} if write is write_po else {}
+    write(out, catalogue, **options)  # type: ignore[operator]
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""The pages: one file per subject, with the pages and their acts. All of them stand here."""
+
+from __future__ import annotations
+
+from modelyard.server.web.pages import choices, models
+
+__all__ = ["ROUTES"]
+
+ROUTES = (
+    choices.acts,
+    models.pages,
+)

@@ -1,0 +1,38 @@
+// @ts-check
+// What pages can do beyond links and forms. Nothing here is needed to read one.
+
+/** Buttons that copy the text beside them. */
+function offerCopying(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = !navigator.clipboard;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element ? event.target.closest("button[data-copy]") : null;
+  if (!button) return;
+  const text = button.parentElement?.querySelector("code")?.textContent ?? "";
+  await navigator.clipboard.writeText(text);
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), 1500);
+});
+
+/** "/" goes to the search field, Escape closes an open menu. */
+document.addEventListener("keydown", (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  const writes = target.matches("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !writes && !event.ctrlKey && !event.metaKey) {
+    const field = /** @type {HTMLElement | null} */ (document.querySelector("[data-key='/']"));
+    if (field) { event.preventDefault(); field.focus(); }
+  }
+  if (event.key === "Escape") {
+    for (const open of document.querySelectorAll("details.menu[open]")) open.removeAttribute("open");
+  }
+});
+
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.menu[open]")) {
+    if (event.target instanceof Node && !open.contains(event.target)) open.removeAttribute("open");
+  }
+});
+
+document.addEventListener("htmx:after:swap", () => offerCopying(document));
+offerCopying(document);
