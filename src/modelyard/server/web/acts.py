@@ -64,8 +64,12 @@ class Acts(Routes):
     def __init__(self, subject: str) -> None:
         super().__init__(subject, prefix="/do")
 
-    def act(self, path: str, *, needs: Needs) -> Callable[[Handler], Handler]:
-        """Serve a function of `(ask, form, **path)` that gives a `Done` or a ready `Response`."""
+    def act(self, path: str, *, needs: Needs, secret: bool = False) -> Callable[[Handler], Handler]:
+        """Serve a function of `(ask, form, **path)` that gives a `Done` or a ready `Response`.
+
+        Args:
+            secret: The response shows something once, and is kept nowhere.
+        """
 
         def decorate(handler: Handler) -> Handler:
             @functools.wraps(handler)
@@ -74,9 +78,10 @@ class Acts(Routes):
                 return done if isinstance(done, Response) else _sent_on(ask, done)
 
             _drop_form(act)
-            self.post(path, needs=needs, hidden=True, largest_body=_LARGEST, refuse=problem_page)(
-                act
-            )
+            self.post(
+                path, needs=needs, hidden=True, largest_body=_LARGEST, refuse=problem_page,
+                secret=secret,
+            )(act)  # fmt: skip
             return handler
 
         return decorate

@@ -52,12 +52,18 @@ def environment(code: str) -> Environment:
     return made
 
 
-def here_of(ask: Ask, caller: Caller | None = None) -> Here:
-    """The surroundings of the page that is asked for."""
+def here_of(ask: Ask, caller: Caller | None = None, *, at: str = "/") -> Here:
+    """The surroundings of the page that is asked for.
+
+    Args:
+        at: Where the page belongs that answers an act: an act's own address can't be gone to.
+    """
     request, settings = ask.request, ask.server.settings
+    is_act = request.method == "POST"
     theme = request.cookies.get("yard_theme", "auto")
     return Here(
-        prefix=settings.prefix, path=request.scope["path"], query=request.url.query,
+        prefix=settings.prefix, path=at if is_act else request.scope["path"],
+        query="" if is_act else request.url.query,
         language=language_of(request), theme=theme if theme in ("light", "dark") else "auto",
         caller=caller or ask.caller, base=ask.base, said=said_in(request),
         accounts=settings.accounts,
@@ -72,9 +78,14 @@ def html(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     secret: bool = False,
+    at: str = "/",
 ) -> Response:
-    """A page as HTML, packed if the browser takes that and nothing on it is secret."""
-    here = here_of(ask)
+    """A page as HTML, packed if the browser takes that and nothing on it is secret.
+
+    Args:
+        at: Where the page belongs that answers an act.
+    """
+    here = here_of(ask, at=at)
     text = environment(here.language.code).get_template(template).render(page=page, here=here)
     body = text.encode()
     told = {"vary": "accept-encoding, accept-language, cookie, hx-request", **(headers or {})}
@@ -119,11 +130,12 @@ def _json(value: object) -> str:
 
 
 def _when(time: datetime | None, language: Language) -> Markup:
-    """`3 hours ago`, with the exact time behind it."""
+    """`3 hours ago` or `in 3 hours`, with the exact time behind it."""
     if time is None:
         return Markup("-")
     exact = time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    told = _ago((datetime.now(UTC) - time).total_seconds(), time, language)
+    seconds = (datetime.now(UTC) - time).total_seconds()
+    told = _ago(seconds, time, language) if seconds > -1 else _ahead(-seconds, time, language)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         time.astimezone(UTC).isoformat(timespec="seconds"), exact, escape(told)
     )
@@ -139,4 +151,15 @@ def _ago(seconds: float, time: datetime, language: Language) -> str:
         return many("%(number)s hour ago", "%(number)s hours ago", int(seconds // 3600))
     if seconds < 30 * 86_400:
         return many("%(number)s day ago", "%(number)s days ago", int(seconds // 86_400))
+    return time.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def _ahead(seconds: float, time: datetime, language: Language) -> str:
+    many = language.say_many
+    if seconds < 3600:
+        return many("in %(number)s minute", "in %(number)s minutes", round(seconds / 60) or 1)
+    if seconds < 2 * 86_400:
+        return many("in %(number)s hour", "in %(number)s hours", round(seconds / 3600))
+    if seconds < 1000 * 86_400:
+        return many("in %(number)s day", "in %(number)s days", round(seconds / 86_400))
     return time.astimezone(UTC).strftime("%Y-%m-%d")
