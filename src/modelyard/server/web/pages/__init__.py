@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from modelyard.server.web.pages import choices, models
+from modelyard.server.web.pages import choices, deleting, labelling, models, moves
 
 __all__ = ["ROUTES"]
 
 ROUTES = (
     choices.acts,
+    deleting.acts,
+    labelling.acts,
     models.pages,
+    moves.acts,
 )
