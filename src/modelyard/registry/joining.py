@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import refs, versions
 from modelyard.core.lineage import is_ancestor, merge_bases
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
-from modelyard.core.merge import is_hidden, merge_trees
+from modelyard.core.merge import change_tree, is_hidden, merge_trees
 from modelyard.core.names import MAIN, ModelName, RefName
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, NotFound
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.blobs import BlobRow
     from modelyard.catalog.queries.models import ModelRow
     from modelyard.catalog.queries.versions import VersionRow
+    from modelyard.core.diff import FileChange
     from modelyard.core.digest import Digest
-    from modelyard.core.merge import Tree
+    from modelyard.core.merge import MergeConflict, Merged, Tree
     from modelyard.registry.files import Contents
     from modelyard.registry.house import House
 
-__all__ = ["merge", "revert"]
+__all__ = ["MergePlan", "merge", "plan_merge", "revert"]
 
 
 def revert(house: House, model: str, revision: str | int | None, branch: str | None) -> Committed:
@@ -68,26 +69,18 @@ def revert(house: House, model: str, revision: str | int | None, branch: str | N
 def merge(house: House, model: str, source: str | int | None, into: str, message: str) -> Committed:
     """Three-way merge of files; what both sides changed is a conflict that names the files."""
     started = time.monotonic()
-    name = RefName.parse(into)
-    with house.catalog.read() as connection:
-        row = find_model(connection, model, house.caller)
-        theirs = find_version(connection, row, source)
-        ours = _tip(connection, row, name)
-        rows = {v.number: v for v in versions.all_of(connection, row.id)}
-    parents = {number: version.parent_numbers for number, version in rows.items()}
-    if is_ancestor(theirs.number, ours.number, parents.__getitem__):
+    sides = _sides(house, model, source, into)
+    row, name, ours, theirs = sides.model, sides.into, sides.ours, sides.theirs
+    if sides.is_done:
         return _already(row, name, ours)
-    bases = merge_bases(ours.number, theirs.number, parents.__getitem__)
-    base = contents_of(house, row, rows[bases[0]]) if bases else None
-    sides = [contents_of(house, row, version) for version in (ours, theirs)]
-    merged = merge_trees(base.all_files if base else None, sides[0].all_files, sides[1].all_files)
+    found, merged = _merged(house, sides)
     if merged.conflicts:
         shown = ", ".join(f"{c.path} ({c.kind})" for c in merged.conflicts)
         raise Conflict(
             "merge-conflict", f"both sides changed {shown}",
             hint=f"check {into} out, put in what you want, and commit it",
         )  # fmt: skip
-    manifest = _manifest(sides[0].all_files, sides[1].all_files, merged.tree)
+    manifest = _manifest(found[0].all_files, found[1].all_files, merged.tree)
     tree = {path: entry for path, entry in merged.tree.items() if path != MANIFEST_PATH}
     tree |= manifest_entry(manifest)
     card = card_of(tree)
@@ -96,10 +89,77 @@ def merge(house: House, model: str, source: str | int | None, into: str, message
         model=ModelName(row.name), branch=name, tree=tree, manifest=manifest,
         message=message or f"Merge {source} into {into}",
         author=house.author, base=ours.number, fixed=True, merged=(theirs.number,),
-        blobs=_blobs(tree, sides), card=card, labels=card.labels if card else {},
+        blobs=_blobs(tree, found), card=card, labels=card.labels if card else {},
         formats=tuple(formats), framework=manifest.framework or ours.framework or theirs.framework,
     )  # fmt: skip
     return _publish(house, draft, started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePlan:
+    """What a merge would do."""
+
+    source: int
+    """The version that is merged."""
+    into: str
+    """The branch that gets it."""
+    tip: int
+    """Where the branch is."""
+    is_done: bool
+    """Whether the branch has all of it already."""
+    changes: tuple[FileChange, ...] = ()
+    """What the branch's files become; where there are conflicts, what goes without them."""
+    conflicts: tuple[MergeConflict, ...] = ()
+    """What both sides changed: such a merge is refused."""
+
+
+def plan_merge(house: House, model: str, source: str | int | None, into: str) -> MergePlan:
+    """Look what `merge` would do; nothing is changed."""
+    sides = _sides(house, model, source, into)
+    told = MergePlan(
+        source=sides.theirs.number, into=sides.into.text, tip=sides.ours.number,
+        is_done=sides.is_done,
+    )  # fmt: skip
+    if told.is_done:
+        return told
+    found, merged = _merged(house, sides)
+    changes = change_tree(found[0].all_files, merged.tree)
+    return replace(told, changes=changes, conflicts=merged.conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The two versions of a merge, and what they have in common."""
+
+    model: ModelRow
+    into: RefName
+    ours: VersionRow
+    theirs: VersionRow
+    is_done: bool
+    """Whether ours has theirs already."""
+    base: VersionRow | None = None
+    """The newest common ancestor."""
+
+
+def _sides(house: House, model: str, source: str | int | None, into: str) -> _Sides:
+    name = RefName.parse(into)
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        theirs = find_version(connection, row, source)
+        ours = _tip(connection, row, name)
+        rows = {v.number: v for v in versions.all_of(connection, row.id)}
+    parents = {number: version.parent_numbers for number, version in rows.items()}
+    if is_ancestor(theirs.number, ours.number, parents.__getitem__):
+        return _Sides(row, name, ours, theirs, True)
+    bases = merge_bases(ours.number, theirs.number, parents.__getitem__)
+    return _Sides(row, name, ours, theirs, False, rows[bases[0]] if bases else None)
+
+
+def _merged(house: House, sides: _Sides) -> tuple[list[Contents], Merged]:
+    """The files of ours and theirs, and both together."""
+    found = [contents_of(house, sides.model, version) for version in (sides.ours, sides.theirs)]
+    base = contents_of(house, sides.model, sides.base).all_files if sides.base else None
+    return found, merge_trees(base, found[0].all_files, found[1].all_files)
 
 
 def _manifest(ours: Tree, theirs: Tree, merged: Tree) -> Manifest:

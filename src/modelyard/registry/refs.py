@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYWHERE", "SOMEWHERE", "Expected", "all_refs", "create", "delete", "move_alias", "move_ref",
-    "one", "reflog", "reflog_page", "rollback",
+    "one", "place_before", "reflog", "reflog_page", "rollback",
 ]  # fmt: skip
 
 
@@ -118,11 +118,7 @@ def rollback(
         row = journal.model(model)
         there = refs.get(connection, row.id, ref.text)
         if there is None or there.kind != "alias":
-            raise NotFound(
-                "no-alias",
-                f"{row.name} has no alias {ref}",
-                hint=f"yard alias {row.name} {ref} REV",
-            )
+            raise _no_alias(row, ref)
         _check_expected(row, ref, there, expected)
         if to is not None:
             target = find_version(connection, row, to).number
@@ -133,6 +129,20 @@ def rollback(
 
     info: RefInfo = in_journal(house, work)
     return info
+
+
+def place_before(house: House, model: str, name: str) -> tuple[RefInfo, int]:
+    """An alias, and where `rollback` would point it. NotFound: `no-alias`.
+
+    Conflict: `nothing-before`.
+    """
+    ref = RefName.parse(name)
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        there = refs.get(connection, row.id, ref.text)
+        if there is None or there.kind != "alias":
+            raise _no_alias(row, ref)
+        return ref_info(connection, row, [there])[0], _before(connection, row, there)
 
 
 def _before(connection: sa.Connection, model: ModelRow, alias: refs.RefRow) -> int:
@@ -252,6 +262,12 @@ def _check_expected(
 
 def _no_ref(model: ModelRow, ref: RefName) -> NotFound:
     return NotFound("no-ref", f"{model.name} has no branch, tag or alias {ref}")
+
+
+def _no_alias(model: ModelRow, ref: RefName) -> NotFound:
+    return NotFound(
+        "no-alias", f"{model.name} has no alias {ref}", hint=f"yard alias {model.name} {ref} REV"
+    )
 
 
 def _exists(model: ModelRow, there: refs.RefRow) -> Conflict:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from modelyard.server.web.pages import choices, deleting, labelling, models, moves
+from modelyard.server.web.pages import (
+    choices,
+    deleting,
+    history,
+    joining,
+    labelling,
+    models,
+    moves,
+    rollback,
+)
 
 __all__ = ["ROUTES"]
 
 ROUTES = (
     choices.acts,
     deleting.acts,
+    history.pages,
+    joining.acts,
+    joining.pages,
     labelling.acts,
     models.pages,
     moves.acts,
+    rollback.pages,
 )
