@@ -133,13 +133,19 @@ class GraphRow:
     """How many columns this row and the lines below it need."""
 
 
-def graph_lanes(rows: Iterable[tuple[int, Sequence[int]]]) -> Iterator[GraphRow]:
+def graph_lanes(
+    rows: Iterable[tuple[int, Sequence[int]]], lanes: list[int | None] | None = None
+) -> Iterator[GraphRow]:
     """Lay out `(node, parents)` in log order: each awaited node has a lane until it comes.
 
     A lane never moves. The first parent inherits its child's lane unless it has one already, and a
     freed lane is used again.
+
+    Args:
+        lanes: Which nodes are awaited where after the rows before these. The list is changed as
+            rows are drawn, and in the end says how the next rows go on.
     """
-    lanes: list[int | None] = []
+    lanes = [] if lanes is None else lanes
     for node, node_parents in rows:
         column = _lane_of(node, lanes)
         lanes[column] = None
