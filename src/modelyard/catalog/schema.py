@@ -139,6 +139,20 @@ file = sa.Table(
     sqlite_with_rowid=False,
 )
 
+edge = sa.Table(  # lineage as manifests tell it, so that it can be asked for from both ends
+    "edge",
+    metadata,
+    sa.Column("version_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("kind", Name(16), nullable=False),
+    # of a model, with the number of its version; or a digest with 0; or empty
+    sa.Column("name", Name(200), nullable=False),
+    sa.Column("number", sa.BigInteger(), nullable=False),
+    sa.Column("source", Words(), nullable=False),  # as it was written
+    sa.Index("edge_source", "name", "number"),
+    sqlite_with_rowid=False,
+)
+
 report = sa.Table(  # what was found out about a version: evaluations, explanations, profiles
     "report",
     metadata,

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from modelyard.catalog.queries import blobs, chunks, labels, models, refs, versions
+from modelyard.catalog.queries import blobs, chunks, edges, labels, models, refs, versions
 from modelyard.catalog.queries.search_documents import index_model, index_version
 from modelyard.core.manifest import MANIFEST_PATH, Manifest
 from modelyard.core.merge import is_hidden
+from modelyard.core.sources import sources_of
 from modelyard.core.version import Committed
 from modelyard.errors import Conflict, Corrupt
 from modelyard.history.bundles import encode_bundle
@@ -310,7 +311,7 @@ def insert_details(
     manifest: Manifest,
     blob_ids: Mapping[Digest, int],
 ) -> None:
-    """The rows that make a version's metrics, parameters and files findable."""
+    """The rows that make a version's metrics, parameters, files and lineage findable."""
     versions.insert_metrics(connection, key, manifest.metrics)
     params = [
         (name, json.dumps(value, ensure_ascii=False, sort_keys=True), _number(value))
@@ -323,6 +324,7 @@ def insert_details(
         if path != MANIFEST_PATH
     }
     versions.insert_files(connection, key, files)
+    edges.insert(connection, key, sources_of(manifest))
 
 
 def manifest_of(tree: Tree) -> Manifest:

@@ -12,6 +12,7 @@ from modelyard.catalog.queries.search_documents import unindex_model, unindex_ve
 from modelyard.catalog.schema import (
     blob,
     chunk,
+    edge,
     file,
     git_object,
     label,
@@ -365,7 +366,8 @@ def drop_models(connection: sa.Connection, models: Iterable[int]) -> None:
         unindex_model(connection, key)
     rows = versions_of_models(connection, keys)
     for table, column in ((file, file.c.version_id), (metric, metric.c.version_id),
-                          (param, param.c.version_id), (report, report.c.version_id),
+                          (param, param.c.version_id), (edge, edge.c.version_id),
+                          (report, report.c.version_id),
                           (version, version.c.id)):  # fmt: skip
         _delete(connection, table, column, rows)
     for table, column in ((ref, ref.c.model_id),
