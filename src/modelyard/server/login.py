@@ -12,7 +12,6 @@ from modelyard.server.addresses import COOKIE
 from modelyard.server.auth import signed_in_with
 from modelyard.server.limits import TooMany
 from modelyard.server.pages import link_page, login_page
-from modelyard.server.problems import status_of
 from modelyard.server.routing import PUBLIC, Routes, on_yard
 from modelyard.server.state import Ask
 
@@ -34,10 +33,8 @@ def show_login(ask: Ask, *, code: str = "", next: str = "/") -> Response:
     if code and headers.get("sec-fetch-site") == "none" and headers.get("sec-fetch-user") == "?1":
         return _with_code(ask, code)
     if code:
-        return link_page(ask.server.settings.prefix, code)
-    oidc = ask.server.settings.oidc
-    title = oidc.title if oidc else None
-    return login_page(ask.server.settings.prefix, go_to=own_path(next), elsewhere=title)
+        return link_page(ask, code)
+    return login_page(ask, go_to=own_path(next))
 
 
 @routes.post("/login", needs=PUBLIC, hidden=True, largest_body=_LARGEST)
@@ -46,12 +43,12 @@ def sign_in(ask: Ask) -> Response:
     told = _form(ask)
     if code := told.get("code"):
         return _with_code(ask, code)
-    prefix, go_to = ask.server.settings.prefix, own_path(told.get("next", "/"))
+    go_to = own_path(told.get("next", "/"))
     name, password = told.get("name", ""), told.get("password", "")
     try:
         account = signed_in_with(ask.request, name, password)
     except (Denied, TooMany) as error:
-        return login_page(prefix, go_to=go_to, problem=error.message, status=status_of(error))
+        return login_page(ask, go_to=go_to, problem=error)
     return open_session(ask, account, go_to)
 
 
@@ -83,7 +80,6 @@ def open_session(ask: Ask, account: Account, go_to: str = "/") -> Response:
 def _with_code(ask: Ask, code: str) -> Response:
     from modelyard.registry.access import use_link
 
-    prefix = ask.server.settings.prefix
     address = ask.caller.address
     try:
         ask.server.rates.check_guesses("", address)
@@ -96,7 +92,7 @@ def _with_code(ask: Ask, code: str) -> Response:
             problem = too_many
     except TooMany as error:
         problem = error
-    return login_page(prefix, go_to="/", problem=problem.message, status=status_of(problem))
+    return login_page(ask, go_to="/", problem=problem)
 
 
 def _form(ask: Ask) -> dict[str, str]:

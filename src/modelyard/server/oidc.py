@@ -27,7 +27,6 @@ from modelyard.registry.access.external import GroupRole, Outsider, sign_in_outs
 from modelyard.server.login import open_session, own_path
 from modelyard.server.oidc_settings import OidcSettings
 from modelyard.server.pages import login_page, onward_page
-from modelyard.server.problems import status_of
 from modelyard.server.routing import PUBLIC, Routes
 from modelyard.server.state import Ask
 
@@ -92,9 +91,8 @@ def end_oidc(
         return _failed(ask, denied)
     except ModelyardError as unavailable:
         return _failed(ask, unavailable)
-    prefix = ask.server.settings.prefix
     signed_in = open_session(ask, account)
-    answer = onward_page(prefix, given.go_to)  # by a redirect the strict cookie would not be sent
+    answer = onward_page(ask, given.go_to)  # by a redirect the strict cookie would not be sent
     answer.raw_headers += [pair for pair in signed_in.raw_headers if pair[0] == b"set-cookie"]
     answer.delete_cookie(COOKIE, path=_path(ask), httponly=True, samesite="lax")
     return answer
@@ -284,8 +282,7 @@ class OidcPart:
 
 
 def _failed(ask: Ask, error: ModelyardError) -> Response:
-    prefix = ask.server.settings.prefix
-    answer = login_page(prefix, go_to="/", problem=error.message, status=status_of(error))
+    answer = login_page(ask, go_to="/", problem=error)
     answer.delete_cookie(COOKIE, path=_path(ask), httponly=True, samesite="lax")
     return answer
 
