@@ -43,7 +43,7 @@ def test_the_first_link_signs_a_browser_in_once(up: Running) -> None:
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert "yard_session" in browser.cookies
-        assert "Signed in as <b>admin</b>" in browser.get("/").text
+        assert '<span class="name">admin</span>' in browser.get("/").text
         assert browser.get("/api/v1/models").status_code == 200
     again = httpx2.get(f"{up.url}/login", params={"code": _code(up.link)}, headers=BY_HAND)
     assert again.status_code == 403
@@ -82,6 +82,25 @@ def test_what_is_typed_is_shown_as_text(up: Running) -> None:
     assert "<script" not in text
     text = httpx2.get(f"{up.url}/login", params={"code": '"><script>alert(1)</script>'}).text
     assert "<script" not in text
+
+
+def test_the_page_speaks_chinese_and_runs_no_script(up: Running) -> None:
+    page = httpx2.get(f"{up.url}/login", headers={"accept-language": "zh-CN,zh;q=0.9"})
+    assert '<html lang="zh"' in page.text
+    assert "密码或令牌" in page.text
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "content-encoding" not in page.headers, "what a stranger sent is not packed with it"
+
+
+def test_the_theme_can_be_chosen_before_one_is_signed_in(up: Running) -> None:
+    with httpx2.Client(base_url=up.url, headers={"sec-fetch-site": "same-origin"}) as browser:
+        told = {"choice": "dark", "back": "/login?next=/x"}
+        answer = browser.post("/do/theme", data=told)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/x")
+        page = browser.get("/login", params={"next": "/x"}).text
+    assert 'data-theme="dark"' in page
+    assert '<input type="hidden" name="next" value="/x">' in page
 
 
 def test_a_wrong_password_is_answered_as_an_unknown_name(up: Running) -> None:
