@@ -132,9 +132,18 @@ class Jobs:
         return len(self._running)
 
     def run(
-        self, ask: Ask, kind: str, models: Sequence[str], work: Callable[[Report], Any]
+        self,
+        ask: Ask,
+        kind: str,
+        models: Sequence[str],
+        work: Callable[[Report], Any],
+        *,
+        seconds: float | None = None,
     ) -> Answer:
         """What the work gives if it is done in time, else 202 with a job.
+
+        Args:
+            seconds: So long it is waited for; if None, as long as the request wishes.
 
         Raises what the work raises in that time. Unavailable: `not-ready` while the server stops.
         """
@@ -147,7 +156,7 @@ class Jobs:
             self._running[job.id] = job
         job.future = self._pool.submit(self._work, job, work)
         try:
-            return _answer(job.future.result(_patience(ask)))
+            return _answer(job.future.result(_patience(ask) if seconds is None else seconds))
         except NotYet:
             if job.future.done():
                 return _answer(job.future.result())

@@ -16,6 +16,7 @@ from modelyard.registry.local import LocalYard
 if TYPE_CHECKING:
     from modelyard.core.access import Caller
     from modelyard.registry.house import House
+    from modelyard.server.comparisons import Comparisons
     from modelyard.server.jobs import Jobs
     from modelyard.server.limits import Rates
     from modelyard.server.metrics import Metrics
@@ -53,6 +54,13 @@ class Server:
         from modelyard.server.jobs import Jobs
 
         return Jobs(self.house, self.settings.jobs, self.settings.stop_seconds)
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """What was found when two versions were compared lately."""
+        from modelyard.server.comparisons import Comparisons
+
+        return Comparisons(self.jobs)
 
     @cached_property
     def rates(self) -> Rates:

@@ -96,6 +96,36 @@ class BlobReader:
         with self._found(chunks) as found:
             self._fill(found, chunks, at, start, out)
 
+    def read_beside(
+        self, start: int, out: Bytes, other: BlobReader, other_start: int, other_out: Bytes
+    ) -> None:
+        """`read_into` of two blobs; what chunks at the same place share is decoded once."""
+        own, others = self._covered(start, out), other._covered(other_start, other_out)
+        sizes = [size for _, size in own]
+        near = self._reader.backend.facts.is_local and self._reader is other._reader
+        if not near or not own or sizes != [size for _, size in others]:
+            self.read_into(start, out)
+            other.read_into(other_start, other_out)
+            return
+        work = workspace()
+        rows = self._reader.rows([name for name, _ in (*own, *others)])
+        bases = self._reader.bases(rows.values())
+        at = 0
+        for (old, size), (new, _) in zip(own, others, strict=True):
+            a, b = out[at : at + size], other_out[at : at + size]
+            self._reader.two_into(rows[old], rows[new], a, b, work, bases)
+            at += size
+
+    def _covered(self, start: int, out: Bytes) -> Sequence[tuple[ChunkId, int]]:
+        """The chunks that make up just this range; none if they are cut elsewhere."""
+        end = start + len(out)
+        if start < 0 or end > self.size or not len(out):
+            return ()
+        first, last = bisect_right(self._ends, start), bisect_right(self._ends, end - 1)
+        begin = self._ends[first - 1] if first else 0
+        fits = begin == start and self._ends[last] == end
+        return self.chunks[first : last + 1] if fits else ()
+
     def read_all(self, pool: ThreadPoolExecutor) -> Bytes:
         """All bytes, decoded by all threads of the pool."""
         out = np.empty(self.size, np.uint8)

@@ -133,6 +133,47 @@ class Reader:
                 self.into(base, np.empty(base.size, np.uint8), work, {})  # the damage may be there
             raise _damaged(row)
 
+    def two_into(
+        self,
+        old: ChunkRow,
+        new: ChunkRow,
+        a: Bytes,
+        b: Bytes,
+        work: Workspace,
+        bases: Mapping[int, ChunkRow],
+    ) -> None:
+        """`into` of two chunks of one size, and what both are made of is decoded once."""
+        shared = bases.get(old.base_id or 0)
+        try:
+            if shared is not None and shared.size >= _SMALL_BASE and old.base_id == new.base_id:
+                base = work.bytes("shared", shared.size)
+                self._decode(shared, base, work, None)
+                self._made_of(old, a, work, base)
+                self._made_of(new, b, work, base)
+                return
+            if new.base_id == old.id and needs_base(new.codec):
+                self.into(old, a, work, bases)
+                self._made_of(new, b, work, a)
+                return
+        except Corrupt:  # the long way finds what gc moved, and tells where the damage is
+            pass
+        self.into(old, a, work, bases)
+        if new.hash == old.hash:
+            b[:] = a
+        else:
+            self.into(new, b, work, bases)
+
+    def _made_of(self, row: ChunkRow, out: Bytes, work: Workspace, base: Bytes) -> None:
+        """Decode a chunk whose base is known, and check its name."""
+        if row.size != len(out):
+            raise Corrupt("bad-recipe", f"chunk {row.hash.hex()[:16]} has not the size it should")
+        try:
+            decode(row.codec, self.payload(row, work), base, out, work)
+        except NotFound:
+            raise Corrupt("pack-lost", f"pack {row.pack} is not in the store") from None
+        if chunk_id(row.kind, out.data) != row.hash:
+            raise _damaged(row)
+
     @contextmanager
     def side_by_side(self) -> Iterator[None]:
         """While versions are read together, the chunks that their deltas share are decoded once."""

@@ -159,6 +159,18 @@ def metrics_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[
     return found
 
 
+def params_of(
+    connection: sa.Connection, ids: Sequence[int]
+) -> dict[int, dict[str, tuple[str, float | None]]]:
+    """Parameters by version and name: the beginning of their JSON, and the number if it is one."""
+    statement = sa.select(param).where(param.c.version_id.in_(sa.bindparam("ids", expanding=True)))
+    found: dict[int, dict[str, tuple[str, float | None]]] = {}
+    for batch in batches(ids):
+        for row in connection.execute(statement, {"ids": batch}):
+            found.setdefault(row.version_id, {})[row.name] = row.value, row.number
+    return found
+
+
 # -- files -------------------------------------------------------------------------------------
 
 _FILES_OF = sa.select(file.c.path, file.c.blob_id).where(file.c.version_id == sa.bindparam("key"))
