@@ -24,6 +24,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 CATALOGUE = SOURCE / "locales" / "zh" / "LC_MESSAGES" / "modelyard.po"
 KEYWORDS = {
     "_": None, "gettext": None, "ngettext": (1, 2), "say": None, "say_many": (1, 2),
+    "many": (1, 2),
 }  # fmt: skip
 _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 """The same sentences give the same file, on whatever day."""
