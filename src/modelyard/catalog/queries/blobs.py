@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries.among import Among
 from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.queries.dialects import insert_new, put
 from modelyard.catalog.schema import blob, git_object, place
@@ -48,14 +49,16 @@ class PlaceRow(NamedTuple):
 
 
 _SELECT = sa.select(*(blob.c[name] for name in BlobRow._fields))
-_BY_DIGEST = _SELECT.where(blob.c.sha256.in_(sa.bindparam("digests", expanding=True)))
-_BY_ID = _SELECT.where(blob.c.id.in_(sa.bindparam("ids", expanding=True)))
+_BY_DIGEST = Among(_SELECT.where, blob.c.sha256)
+_BY_ID = Among(_SELECT.where, blob.c.id)
 _PLACE = _SELECT.join(place, place.c.blob_id == blob.c.id).where(
     *(place.c[name] == sa.bindparam(name) for name in PlaceRow._fields)
 )
-_BUNDLES = sa.select(git_object.c.sha, git_object.c.bundle_id).where(
-    git_object.c.model_id == sa.bindparam("m"),
-    git_object.c.sha.in_(sa.bindparam("shas", expanding=True)),
+_BUNDLES = Among(
+    sa.select(git_object.c.sha, git_object.c.bundle_id)
+    .where(git_object.c.model_id == sa.bindparam("m"))
+    .where,
+    git_object.c.sha,
 )
 
 
@@ -63,7 +66,7 @@ def by_digest(connection: sa.Connection, digests: Iterable[bytes]) -> dict[bytes
     return {
         row.sha256: BlobRow._make(row)
         for batch in batches(digests)
-        for row in connection.execute(_BY_DIGEST, {"digests": batch})
+        for row in _BY_DIGEST.run(connection, batch)
     }
 
 
@@ -71,7 +74,7 @@ def by_id(connection: sa.Connection, ids: Iterable[int]) -> dict[int, BlobRow]:
     return {
         row.id: BlobRow._make(row)
         for batch in batches(ids)
-        for row in connection.execute(_BY_ID, {"ids": batch})
+        for row in _BY_ID.run(connection, batch)
     }
 
 
@@ -119,7 +122,7 @@ def bundles(connection: sa.Connection, model: int, shas: Iterable[bytes]) -> dic
     return {
         row.sha: row.bundle_id
         for batch in batches(shas)
-        for row in connection.execute(_BUNDLES, {"m": model, "shas": batch})
+        for row in _BUNDLES.run(connection, batch, m=model)
     }
 
 

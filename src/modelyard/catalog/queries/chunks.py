@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from modelyard.catalog.queries.among import Among
 from modelyard.catalog.queries.dialects import insert_new, put
 from modelyard.catalog.schema import chunk, lease, pack
 
@@ -41,21 +42,17 @@ _COLUMNS = (
     chunk.c.codec, chunk.c.kind, chunk.c.base_id, pack.c.seal,
 )  # fmt: skip
 _JOINED = sa.select(*_COLUMNS).join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
-_BY_HASH = _JOINED.where(
-    chunk.c.hash.in_(sa.bindparam("hashes", expanding=True)), pack.c.state != "condemned"
-)
-_BY_ID = _JOINED.where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)))
-_IDS_OF = sa.select(chunk.c.hash, chunk.c.id).where(
-    chunk.c.hash.in_(sa.bindparam("hashes", expanding=True))
-)
-_LIVE = (
+_BY_HASH = Among(lambda those: _JOINED.where(those, pack.c.state != "condemned"), chunk.c.hash)
+_BY_ID = Among(_JOINED.where, chunk.c.id)
+_IDS_OF = Among(sa.select(chunk.c.hash, chunk.c.id).where, chunk.c.hash)
+_LIVE = Among(
     sa.select(sa.func.count())
     .join_from(chunk, pack, chunk.c.pack_id == pack.c.id)
-    .where(chunk.c.id.in_(sa.bindparam("ids", expanding=True)), pack.c.state != "condemned")
+    .where(pack.c.state != "condemned")
+    .where,
+    chunk.c.id,
 )
-_IS_DELTA = sa.select(chunk.c.id).where(
-    chunk.c.id.in_(sa.bindparam("ids", expanding=True)), chunk.c.base_id.is_not(None)
-)
+_IS_DELTA = Among(sa.select(chunk.c.id).where(chunk.c.base_id.is_not(None)).where, chunk.c.id)
 _DELTAS = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(chunk.c.length), 0)).where(
     chunk.c.base_id == sa.bindparam("base")
 )
@@ -104,37 +101,25 @@ def batches(values: Iterable[object]) -> Iterable[list[object]]:
 
 def by_hash(connection: sa.Connection, hashes: Iterable[bytes]) -> list[Row]:
     """Chunks that are known and in no condemned pack."""
-    return [
-        tuple(row)
-        for batch in batches(hashes)
-        for row in connection.execute(_BY_HASH, {"hashes": batch})
-    ]
+    return [tuple(row) for batch in batches(hashes) for row in _BY_HASH.run(connection, batch)]
 
 
 def by_id(connection: sa.Connection, ids: Iterable[int]) -> list[Row]:
-    return [
-        tuple(row) for batch in batches(ids) for row in connection.execute(_BY_ID, {"ids": batch})
-    ]
+    return [tuple(row) for batch in batches(ids) for row in _BY_ID.run(connection, batch)]
 
 
 def ids_of(connection: sa.Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
-    return {
-        row.hash: row.id
-        for batch in batches(hashes)
-        for row in connection.execute(_IDS_OF, {"hashes": batch})
-    }
+    return {row.hash: row.id for batch in batches(hashes) for row in _IDS_OF.run(connection, batch)}
 
 
 def has_delta(connection: sa.Connection, ids: Iterable[int]) -> bool:
     """Whether one of these chunks is a delta itself, and so can't be a base."""
-    return any(
-        connection.execute(_IS_DELTA, {"ids": batch}).first() is not None for batch in batches(ids)
-    )
+    return any(_IS_DELTA.run(connection, batch).first() is not None for batch in batches(ids))
 
 
 def live_count(connection: sa.Connection, ids: Iterable[int]) -> int:
     """How many of these chunks are still there and in no condemned pack."""
-    return sum(connection.execute(_LIVE, {"ids": batch}).scalar_one() for batch in batches(ids))
+    return sum(_LIVE.run(connection, batch).scalar_one() for batch in batches(ids))
 
 
 def largest(connection: sa.Connection) -> int:

@@ -153,7 +153,7 @@ def _follow(
             had = wanted.get(each.pattern, "none")
             wanted[each.pattern] = max(had, each.role, key=ROLES.index)
     now = house.catalog.now(connection)
-    there = {given.pattern: given for given in roles.of(connection, [row.id])}
+    there = {given.pattern: given for given in roles.of(connection, row.id)}
     for pattern, role in wanted.items():
         given = there.get(pattern)
         if given is None or (given.who == BY_GROUP and given.role != role):

@@ -25,7 +25,7 @@ _OWNER = Caller(account=None, grants=(Grant("*", "admin"),))
 def grants_of(connection: sa.Connection, account: int | None) -> tuple[Grant, ...]:
     """Of an account, with what everybody has; of somebody who is not signed in without one."""
     keys = [ANYBODY] if account is None else [ANYBODY, EVERYONE, account]
-    rows = roles.of(connection, keys)
+    rows = roles.of(connection, *keys)
     return tuple(Grant(row.pattern, cast("Role", row.role), row.account_id <= 0) for row in rows)
 
 
