@@ -24,6 +24,8 @@ from modelyard.registry.access.rights import OWNER, need
 from modelyard.registry.lookup import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.guards import GuardRow
@@ -39,6 +41,7 @@ __all__ = [
     "check_move",
     "remove_guard",
     "rule_for",
+    "rule_in",
 ]
 
 _REF_GLOB = re.compile(r"[^\x00-\x20\x7f~^:\\@{}]{1,200}\Z")
@@ -54,11 +57,12 @@ class Rule(NamedTuple):
 
 def rule_for(connection: sa.Connection, model: str, ref: str) -> Rule | None:
     """None if the ref is not guarded."""
-    found = [
-        row
-        for row in guards.listed(connection)
-        if fits(row.pattern, model) and fnmatchcase(ref, row.ref)
-    ]
+    return rule_in(guards.listed(connection), model, ref)
+
+
+def rule_in(rows: Iterable[GuardRow], model: str, ref: str) -> Rule | None:
+    """As `rule_for`, where all guards are at hand."""
+    found = [row for row in rows if fits(row.pattern, model) and fnmatchcase(ref, row.ref)]
     if not found:
         return None
     role = max((parse_role(row.role) for row in found), key=ROLES.index)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import accounts, models, proposals, refs, versions
+from modelyard.catalog.queries import accounts, guards, models, proposals, refs, versions
 from modelyard.core.access import Role, lower
 from modelyard.core.lineage import is_ancestor
 from modelyard.core.names import RefName
 from modelyard.core.people import Proposal
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
 from modelyard.registry.access.door import known_name, readable
-from modelyard.registry.access.guards import Rule, rule_for
+from modelyard.registry.access.guards import Rule, rule_for, rule_in
 from modelyard.registry.access.notes import write_note
 from modelyard.registry.access.rights import OWNER, acting, caller_for
 from modelyard.registry.journal import Journal, in_journal
@@ -19,6 +19,8 @@ from modelyard.registry.lookup import find_model, find_version, moment
 from modelyard.registry.refs import move_ref
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.models import ModelRow
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     from modelyard.catalog.queries.refs import RefRow
     from modelyard.registry.house import House
 
-__all__ = ["all_proposals", "approve", "propose", "withdraw"]
+__all__ = ["all_proposals", "approvable", "approve", "propose", "withdraw"]
 
 _LONGEST = 2000
 _MOST = 1000
 _STATES = ("open", "done", "withdrawn")
+_NO_RULE = Rule("maintainer", 1)
+"""For what was guarded when it was proposed, and is not now."""
 
 
 def propose(house: House, model: str, ref: str, revision: str | int, *, message: str) -> Proposal:
@@ -90,7 +94,7 @@ def approve(house: House, key: int) -> Proposal:
         found, model = _visible(house, connection, key)
         row = journal.hold(model.id)
         found = _get(connection, key)
-        rule = rule_for(connection, row.name, found.ref) or Rule("maintainer", 1)
+        rule = rule_for(connection, row.name, found.ref) or _NO_RULE
         _may_approve(house, row, found, rule, who)
         approved = proposals.approvers(connection, [key]).get(key, [])
         if who in approved:
@@ -147,11 +151,25 @@ def all_proposals(house: House, model: str | None, *, state: str | None) -> list
         )
         names = models.names_of(connection, {each.model_id for each in found})
         approved = proposals.approvers(connection, [each.id for each in found])
-        return [
-            _value(connection, each, names[each.model_id], approved.get(each.id, []))
-            for each in found
-            if each.model_id in names and may(names[each.model_id])
-        ]
+        rows = guards.listed(connection)
+    return [
+        _told(each, name, approved.get(each.id, []), rule_in(rows, name, each.ref))
+        for each in found
+        if (name := names.get(each.model_id)) is not None and may(name)
+    ]
+
+
+def approvable(house: House, found: Sequence[Proposal]) -> frozenset[int]:
+    """Ids of those that whoever asks may approve now."""
+    caller, who = acting(house), _who(house)
+    with house.catalog.read() as connection:
+        rows = guards.listed(connection)
+    return frozenset(
+        each.id
+        for each in found
+        if each.state == "open" and who != each.who and who not in each.approved
+        and caller.may(each.model, _needed(rule_in(rows, each.model, each.ref) or _NO_RULE))
+    )  # fmt: skip
 
 
 def _visible(house: House, connection: sa.Connection, key: int) -> tuple[ProposalRow, ModelRow]:
@@ -225,12 +243,12 @@ def _get(connection: sa.Connection, key: int) -> ProposalRow:
     return found
 
 
-def _value(
-    connection: sa.Connection, row: ProposalRow, model: str, approved: list[str] | None = None
-) -> Proposal:
-    rule = rule_for(connection, model, row.ref)
-    if approved is None:
-        approved = proposals.approvers(connection, [row.id]).get(row.id, [])
+def _value(connection: sa.Connection, row: ProposalRow, model: str) -> Proposal:
+    approved = proposals.approvers(connection, [row.id]).get(row.id, [])
+    return _told(row, model, approved, rule_for(connection, model, row.ref))
+
+
+def _told(row: ProposalRow, model: str, approved: Sequence[str], rule: Rule | None) -> Proposal:
     return Proposal(
         id=row.id, model=model, ref=row.ref, old=row.old, new=row.new, message=row.message,
         state=row.state, who=row.who, approved=tuple(approved),

@@ -21,7 +21,7 @@ from modelyard.server.state import Ask
 from modelyard.server.web.here import SAID, Said, Undo, pack
 from modelyard.server.web.twins import problem_page
 
-__all__ = ["Acts", "Done", "Form", "read_form"]
+__all__ = ["Acts", "Done", "Form", "read_form", "sent_on"]
 
 Handler = Callable[..., Any]
 _LARGEST = 1 << 20
@@ -56,6 +56,8 @@ class Done:
     text: str
     """A sentence; none if empty."""
     undo: Undo | None = None
+    is_problem: bool = False
+    """Whether the sentence tells that something is wrong."""
 
 
 class Acts(Routes):
@@ -75,7 +77,7 @@ class Acts(Routes):
             @functools.wraps(handler)
             def act(ask: Ask, **given: Any) -> Response:
                 done = handler(ask, read_form(ask), **given)
-                return done if isinstance(done, Response) else _sent_on(ask, done)
+                return done if isinstance(done, Response) else sent_on(ask, done)
 
             _drop_form(act)
             self.post(
@@ -97,13 +99,14 @@ def _drop_form(act: Any) -> None:
     act.__annotations__ = {k: v for k, v in act.__annotations__.items() if k != "form"}
 
 
-def _sent_on(ask: Ask, done: Done) -> Response:
+def sent_on(ask: Ask, done: Done) -> Response:
+    """Send the browser on, and tell there what was done."""
     prefix = ask.server.settings.prefix
     answer = RedirectResponse(f"{prefix}{own_path(done.go_to)}", 303)
     if done.text:
         answer.set_cookie(
-            SAID, pack(Said(done.text, undo=done.undo)), max_age=_SECONDS, path=prefix or "/",
-            httponly=True, samesite="strict", secure=ask.request.scope["scheme"] == "https",
+            SAID, pack(Said(done.text, done.is_problem, done.undo)), max_age=_SECONDS,
+            path=prefix or "/", httponly=True, samesite="strict", secure=ask.request.scope["scheme"] == "https",
         )  # fmt: skip
     return answer
 

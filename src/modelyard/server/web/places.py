@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelyard.server.web.acts import Form
 
-__all__ = ["back_or", "model_page", "version_page"]
+__all__ = ["back_or", "member_page", "model_page", "version_page"]
 
 
 def model_page(model: str, kind: str = "models") -> str:
@@ -19,6 +19,12 @@ def model_page(model: str, kind: str = "models") -> str:
 def version_page(model: str, revision: str | int) -> str:
     """The page of a version."""
     path = f"/versions/{model}@{revision}"
+    return f"{path}.html" if path.endswith((".json", ".html")) else path
+
+
+def member_page(account: str) -> str:
+    """The page of an account."""
+    path = f"/settings/members/{account}"
     return f"{path}.html" if path.endswith((".json", ".html")) else path
 
 
