@@ -106,7 +106,8 @@ def sent_on(ask: Ask, done: Done) -> Response:
     if done.text:
         answer.set_cookie(
             SAID, pack(Said(done.text, done.is_problem, done.undo)), max_age=_SECONDS,
-            path=prefix or "/", httponly=True, samesite="strict", secure=ask.request.scope["scheme"] == "https",
+            path=prefix or "/", httponly=True, samesite="strict",
+            secure=ask.request.scope["scheme"] == "https",
         )  # fmt: skip
     return answer
 
