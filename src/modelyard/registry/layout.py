@@ -31,8 +31,10 @@ __all__ = ["Laid", "Layouts", "lay_out", "read_encoded"]
 
 _PIECE = 2 << 20
 _ROOMS = Rooms(8)
-_KEPT = 400_000
-"""Chunks of the layouts that one process remembers."""
+_KEPT = 40_000
+"""Chunks of the layouts that one process remembers: some 25 MB. The last one is, of any size."""
+_OF_EACH = 20
+"""What a layout takes beside its chunks, as so many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Layouts:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[int, bool], Laid] = OrderedDict()
+        self._cost = 0
         self._lock = threading.Lock()
 
     def get(self, house: House, version: int, *, plain: bool) -> Laid:
@@ -64,16 +67,24 @@ class Layouts:
                 return found
         laid = lay_out(house, version, plain=plain)
         with self._lock:
+            self._drop((version, plain))
             self._kept[version, plain] = laid
-            while sum(len(each.rows) for each in self._kept.values()) > _KEPT:
-                self._kept.popitem(last=False)
+            self._cost += _OF_EACH + len(laid.rows)
+            while self._cost > _KEPT and len(self._kept) > 1:
+                self._drop(next(iter(self._kept)))
         return laid
 
     def forget(self, version: int) -> None:
         """Look it up anew: gc may have moved what it names."""
         with self._lock:
-            self._kept.pop((version, False), None)
-            self._kept.pop((version, True), None)
+            self._drop((version, False))
+            self._drop((version, True))
+
+    def _drop(self, key: tuple[int, bool]) -> None:
+        """Under the lock."""
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._cost -= _OF_EACH + len(gone.rows)
 
     def read(
         self, house: House, version: int, etag: str, start: int, end: int, *, plain: bool

@@ -120,20 +120,19 @@ def versions_at(
     connection: sa.Connection, wanted: Collection[tuple[int, int]]
 ) -> dict[tuple[int, int], int]:
     """Ids of the versions with these models and numbers, deleted ones too."""
-    found: dict[tuple[int, int], int] = {}
     by_model: dict[int, list[int]] = {}
     for model_id, number in wanted:
         by_model.setdefault(model_id, []).append(number)
-    for batch in batches(by_model):
-        which = sa.or_(
-            *(sa.and_(version.c.model_id == key, version.c.number.in_(by_model[key]))
-              for key in batch)
-        )  # fmt: skip
-        rows = connection.execute(
-            sa.select(version.c.id, version.c.model_id, version.c.number).where(which)
-        )
-        found |= {(row.model_id, row.number): row.id for row in rows}
-    return found
+    if not by_model:
+        return {}
+    which = sa.or_(
+        *(sa.and_(version.c.model_id == key, version.c.number.in_(numbers))
+          for key, numbers in by_model.items())
+    )  # fmt: skip
+    rows = connection.execute(
+        sa.select(version.c.id, version.c.model_id, version.c.number).where(which)
+    )
+    return {(row.model_id, row.number): row.id for row in rows}
 
 
 def names_of(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[str]]:
