@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelyard.server.multipart import Part
     from modelyard.server.state import Ask
 
-__all__ = ["FORM", "Upload", "uploaded"]
+__all__ = ["FORM", "Upload", "uploaded", "write_file"]
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ def uploaded(ask: Ask) -> Iterator[Upload]:
                     hint=f"files, {', '.join(_FIELDS)}",
                 )  # fmt: skip
             for part in files:
-                _write(folder, part)
+                write_file(folder, part.filename or "", part)
         body.unlink()
         yield _upload(folder, fields)
 
@@ -120,8 +120,8 @@ def _json(fields: Mapping[str, str], name: str, cls: type[T]) -> T:
                            hint='such as {"accuracy": 0.93}') from None  # fmt: skip
 
 
-def _write(folder: Path, part: Part) -> None:
-    path = part.filename or ""
+def write_file(folder: Path, path: str, part: Part) -> None:
+    """Put a file of a form at its path. InvalidInput: `bad-path`."""
     check_path(path)
     place = folder / path
     try:

@@ -11,6 +11,8 @@ from modelyard.server.web.pages import (
     models,
     moves,
     rollback,
+    settings,
+    upload,
 )
 
 __all__ = ["ROUTES"]
@@ -25,4 +27,7 @@ ROUTES = (
     models.pages,
     moves.acts,
     rollback.pages,
+    settings.pages,
+    upload.acts,
+    upload.pages,
 )
