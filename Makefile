@@ -36,7 +36,7 @@ demo: setup  ## the main job on real models, told step by step
 test: heavy  ## everything CI runs
 	$(SERVICES) install
 	$(MAKE) --no-print-directory lint
-	$(RUN) pytest -n 2; status=$$?; $(SERVICES) stop --unused; exit $$status
+	$(RUN) pytest -n 2 --durations=40; status=$$?; $(SERVICES) stop --unused; exit $$status
 
 lint: setup
 	$(RUN) ruff check -q src tests scripts scripts/services
