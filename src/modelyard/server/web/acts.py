@@ -100,7 +100,6 @@ def _drop_form(act: Any) -> None:
 
 
 def sent_on(ask: Ask, done: Done) -> Response:
-    """The browser on its way to the page where it is told what was done."""
     """Send the browser on, and tell there what was done."""
     prefix = ask.server.settings.prefix
     answer = RedirectResponse(f"{prefix}{own_path(done.go_to)}", 303)
