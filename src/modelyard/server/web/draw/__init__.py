@@ -5,7 +5,13 @@ Every function gives a `Markup`; what comes from people is escaped by `svg.tag`.
 
 from __future__ import annotations
 
+from modelyard.server.web.draw.dag import Box, dag
 from modelyard.server.web.draw.graph import graph_row
+from modelyard.server.web.draw.heatmap import heatmap, legend
+from modelyard.server.web.draw.histogram import histogram, small_histogram
+from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.sparkline import sparkline
 
-__all__ = ["graph_row", "sparkline"]
+__all__ = [
+    "Box", "calibration", "confusion", "dag", "graph_row", "heatmap", "histogram", "interval", "legend", "small_histogram", "sparkline",
+]  # fmt: skip

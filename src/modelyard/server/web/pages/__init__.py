@@ -20,6 +20,7 @@ from modelyard.server.web.pages import (
     roles,
     rollback,
     settings,
+    tensors,
     tokens,
     upload,
 )
@@ -51,6 +52,7 @@ ROUTES = (
     roles.pages,
     rollback.pages,
     settings.pages,
+    tensors.pages,
     tokens.acts,
     tokens.pages,
     upload.acts,
