@@ -34,5 +34,11 @@ document.addEventListener("click", (event) => {
   }
 });
 
+/** What is chosen among tabs that are wider than the window is to be seen. */
+for (const tab of document.querySelectorAll(".tabs [aria-current], .top nav [aria-current]")) {
+  const row = /** @type {HTMLElement} */ (tab.parentElement);
+  if (row.scrollWidth > row.clientWidth) row.scrollLeft = /** @type {HTMLElement} */ (tab).offsetLeft - row.offsetLeft - 16;
+}
+
 document.addEventListener("htmx:after:swap", () => offerCopying(document));
 offerCopying(document);
