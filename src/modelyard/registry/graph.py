@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import versions
+from modelyard.catalog.queries import neighbours, versions
 from modelyard.core.lineage import GraphRow, graph_lanes
 from modelyard.core.metrics.names import direction
 from modelyard.errors import InvalidInput
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import RefInfo, VersionInfo
     from modelyard.registry.house import House
 
-__all__ = ["History", "HistoryRow", "history_page"]
+__all__ = ["Head", "History", "HistoryRow", "head_of", "history_page"]
 
 LARGEST = 500
 _WINDOW = 256
@@ -70,6 +70,34 @@ class History:
     """All of the model."""
     next: str | None
     """Where the next page goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A version among the others of its model: what the head of its pages shows."""
+
+    version: VersionInfo
+    """Itself."""
+    refs: tuple[RefInfo, ...]
+    """Branches, tags and aliases that point here."""
+    all_refs: tuple[RefInfo, ...]
+    """All of the model."""
+    before: int | None
+    """Number of the nearest older version that lives."""
+    after: int | None
+    """Number of the nearest newer version that lives."""
+
+
+def head_of(house: House, model: str, revision: str | int | None) -> Head:
+    """A version with its refs and neighbours. NotFound: `no-version`, `version-deleted`."""
+    with house.catalog.read() as connection:
+        row = find_model(connection, model, house.caller)
+        version = find_version(connection, row, revision)
+        pointing = refs_of(connection, [row.id]).get(row.id, ())
+        near = neighbours.of_version(connection, row.id, version.number)
+        info = version_infos(connection, [version])[0]
+    here = tuple(ref for ref in pointing if ref.number == version.number)
+    return Head(info, here, pointing, near.before, near.after)
 
 
 def history_page(

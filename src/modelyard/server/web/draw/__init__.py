@@ -13,5 +13,15 @@ from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.sparkline import sparkline
 
 __all__ = [
-    "Box", "calibration", "confusion", "dag", "graph_row", "heatmap", "histogram", "interval", "legend", "small_histogram", "sparkline",
-]  # fmt: skip
+    "Box",
+    "calibration",
+    "confusion",
+    "dag",
+    "graph_row",
+    "heatmap",
+    "histogram",
+    "interval",
+    "legend",
+    "small_histogram",
+    "sparkline",
+]

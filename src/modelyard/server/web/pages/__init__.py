@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.server.web.pages import (
+    card,
     choices,
     compare,
     deleting,
@@ -28,6 +29,8 @@ from modelyard.server.web.pages import (
 __all__ = ["ROUTES"]
 
 ROUTES = (
+    card.acts,
+    card.pages,
     choices.acts,
     compare.pages,
     deleting.acts,

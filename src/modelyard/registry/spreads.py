@@ -1,0 +1,151 @@
+"""How the values of one stored tensor are spread: by range reads, kept by content."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from modelyard.core.spread import Spread, spread_of, stretches
+from modelyard.core.tensor import ITEMSIZE, numpy_dtype
+from modelyard.core.version import TensorEntry
+from modelyard.errors import NotFound, Unsupported
+from modelyard.formats import inspect, read_tensor
+from modelyard.formats.values import decoded
+from modelyard.registry.blobs import open_blob
+from modelyard.registry.files import contents, open_file
+from modelyard.registry.inspections import inspection_of
+
+if TYPE_CHECKING:
+    from modelyard.core.tensor import TensorInfo
+    from modelyard.formats import Inspection
+    from modelyard.registry.files import Contents
+    from modelyard.registry.house import House
+
+__all__ = ["TensorLook", "look_at_tensor"]
+
+_KEPT = 4000
+_LARGEST = 64 << 20
+"""Bytes of a tensor that can only be read as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorLook:
+    """A tensor, and how its values are spread."""
+
+    model: str
+    """Name of its model."""
+    number: int
+    """Of the version."""
+    tensor: TensorEntry
+    """What its file says of it."""
+    spread: Spread | None
+    """None for values that can't be read by themselves, such as quantized blocks."""
+
+
+def look_at_tensor(
+    house: House, model: str, revision: str | int | None, file: str, name: str
+) -> TensorLook:
+    """Look at a tensor's values. NotFound: `no-file`, `no-tensor`."""
+    found = contents(house, model, revision)
+    entry = found.tree.get(file)
+    if entry is None:
+        raise NotFound(
+            "no-file", f"{found.title} has no file {file[:400]}", hint="yard show lists them"
+        )
+    inspection = _inspection(house, found, file)
+    info = next((info for info in inspection.tensors if info.name == name), None)
+    if info is None:
+        raise NotFound(
+            "no-tensor", f"{found.title} has no tensor {name[:400]} in {file[:400]}",
+            hint="yard show lists them",
+        )  # fmt: skip
+    key = (entry.digest.raw, name)
+    if key in _seen:
+        spread = _seen[key]
+    else:
+        spread = _seen[key] = _spread(house, found, file, inspection, info)
+    return TensorLook(found.model.name, found.version.number, TensorEntry.of(file, info), spread)
+
+
+def _inspection(house: House, found: Contents, file: str) -> Inspection:
+    entry = found.tree[file]
+    if entry.inline is None:
+        return inspection_of(house, found.blob(entry))
+    with open_file(house, found, file) as opened:
+        return inspect(opened, file)
+
+
+def _spread(
+    house: House, found: Contents, file: str, inspection: Inspection, info: TensorInfo
+) -> Spread | None:
+    try:
+        values = _values(house, found, file, inspection, info)
+    except Unsupported:
+        return None
+    return None if values is None else spread_of(values, info.elements)
+
+
+def _values(
+    house: House, found: Contents, file: str, inspection: Inspection, info: TensorInfo
+) -> np.ndarray[Any, Any] | None:
+    """Those values that are looked at, flat; None if they can't be read at a fair price."""
+    parts = stretches(info.elements)
+    entry = found.tree[file]
+    width = ITEMSIZE.get(info.dtype)
+    raw = info.start is not None and info.end is not None and width is not None
+    if raw and entry.inline is None and info.end - info.start == width * info.elements:  # type: ignore[operator]
+        blob = open_blob(house, found.blob(entry))
+        begin = cast("int", info.start)
+        size = cast("int", width)
+        pieces = [
+            decoded(
+                blob.read(begin + a * size, begin + b * size).tobytes(), info.dtype,
+                numpy_dtype(info.dtype),
+            )
+            for a, b in parts
+        ]  # fmt: skip
+        known = [piece for piece in pieces if piece is not None]
+        if len(known) < len(pieces):
+            return None
+        return np.concatenate(known) if known else np.empty(0)
+    if (info.nbytes or 0) > _LARGEST or width is None:
+        return None
+    with open_file(house, found, file) as opened:
+        plain = io.BytesIO(opened.read()) if entry.inline is not None else opened
+        whole = read_tensor(plain, file, inspection, info).reshape(-1)
+    if whole.dtype.kind not in "biufc":
+        return None
+    return np.concatenate([whole[a:b] for a, b in parts]) if parts else whole
+
+
+class _Seen:
+    """What was looked at last, by the SHA-256 of the file and the tensor's name."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[bytes, str], Spread | None] = OrderedDict()
+
+    def __contains__(self, key: tuple[bytes, str]) -> bool:
+        return key in self._kept
+
+    def __getitem__(self, key: tuple[bytes, str]) -> Spread | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def __setitem__(self, key: tuple[bytes, str], spread: Spread | None) -> None:
+        with self._lock:
+            self._kept[key] = spread
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._room:
+                self._kept.popitem(last=False)
+
+
+_seen = _Seen(_KEPT)
