@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from modelyard.core.access import Role
 from modelyard.core.people import AccountInfo, Self
 from modelyard.errors import Denied, InvalidInput
 from modelyard.registry.access.desk import Desk
@@ -30,6 +31,8 @@ class ProfilePage:
     who: Self
     account: AccountInfo | None
     """None on a server without accounts."""
+    roles: tuple[tuple[str, Role], ...]
+    """By pattern, all entries taken together; only those that differ from that for all models."""
 
 
 @pages.page("/settings/profile", "profile.html", needs=SIGNED_IN)
@@ -39,7 +42,10 @@ def show_profile(ask: Ask) -> ProfilePage:
     own = None
     if ask.server.settings.accounts:
         own = next((one for one in desk.accounts() if one.name == ask.caller.name), None)
-    return ProfilePage(desk.whoami(), own)
+    who = desk.whoami()
+    there = [(pattern, ask.caller.role(pattern)) for pattern in dict(who.roles)]
+    roles = [each for each in there if each[0] == "*" or each[1] != who.role]
+    return ProfilePage(who, own, tuple(roles))
 
 
 @acts.act("/profile/password", needs=SIGNED_IN)
