@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.yard import Yard
 
-__all__ = ["EVIL", "HOSTILE", "Evil", "fill", "network"]
+__all__ = ["EVIL", "HOSTILE", "LONG", "Evil", "fill", "network"]
 
 EVIL = "<img src=x onerror=window.__fired=1>"
 """Sets a mark in the page if it ever becomes an element."""
@@ -39,6 +39,8 @@ class Evil:
 
 
 HOSTILE = Evil()
+_PART = "a-model-name-that-somebody-made-as-long-as-it-may-be-" + "x" * 42
+LONG = f"{_PART[:60]}/{_PART[:95]}"
 _CARD = f"""---
 license: "<script>window.__fired=9</script>"
 tags: ["{HOSTILE.value}"]
@@ -52,7 +54,8 @@ tags: ["{HOSTILE.value}"]
 <form action="https://evil.example/"><button>Sign in</button></form>
 <style>body {{ display: none }}</style><div style="position:fixed;inset:0">over</div>
 <svg><a xlink:href="javascript:window.__fired=14"><text>t</text></a></svg>
-<math><mtext><table><mglyph><style><img src=x onerror=window.__fired=15></style></mglyph></table></mtext></math>
+<math><mtext><table><mglyph><style><img src=x onerror=window.__fired=15></style></mglyph>
+</table></mtext></math>
 <button hx-get="/models" hx-on:click="window.__fired=16" data-hx-trigger="load">go</button>
 <p id="main" class="said">looks like ours</p>
 """  # fmt: skip
@@ -200,7 +203,8 @@ def _sentiment(yard: Yard, place: Path) -> None:
             folder(model__safetensors=safetensors_bytes(network(number, blocks=2, width=8)),
                    README__md=_CHINESE_CARD.encode()),
             message=("首个基线版本", "学习率降到 1e-4，训练更久", "修正标注错误后重新训练")[number],
-            author="陈伟", metrics={"f1": 0.81 + number / 30}, labels={"任务": "情感分析", "语言": "中文"},
+            author="陈伟", metrics={"f1": 0.81 + number / 30},
+            labels={"任务": "情感分析", "语言": "中文"},
         )  # fmt: skip
     yard.alias("nlp/sentiment-zh", "生产", 3)
 
@@ -229,10 +233,8 @@ def _pickle(yard: Yard, place: Path) -> None:
 
 def _long(yard: Yard, place: Path) -> None:
     """Names as long as they may be."""
-    part = "a-model-name-that-somebody-made-as-long-as-it-may-be-" + "x" * 42
-    name = f"{part[:60]}/{part[:95]}"
     yard.commit(
-        name, _folders(place)(model__bin=b"1"), message="a long message " * 30,
+        LONG, _folders(place)(model__bin=b"1"), message="a long message " * 30,
         branch="feature/" + "long-" * 18 + "end",
         params={"a.parameter.with.a.very.long.name." * 2: "and a long value " * 10},
         labels={"a-long-label": "with-a-long-value-" * 3}, metrics={"m" * 60: 1e-12},
