@@ -151,7 +151,7 @@ def _closeness(old: StoredTensor, new: StoredTensor) -> tuple[Closeness | None, 
         close.add(x, y)
         return close, bool(np.array_equal(x, y, equal_nan=True))
     equal = True
-    for a, b in _raw_blocks(old, new):
+    for _, a, b in _raw_blocks(old, new):
         equal = equal and len(a) == len(b) and bool(np.array_equal(a, b))
         x, y = as_floats(a, old.info.dtype), as_floats(b, new.info.dtype)
         if x is None or y is None:
@@ -160,21 +160,26 @@ def _closeness(old: StoredTensor, new: StoredTensor) -> tuple[Closeness | None, 
     return close, equal
 
 
-def blocks_of(old: StoredTensor, new: StoredTensor) -> Iterator[tuple[Floats, Floats]]:
-    """The values of two tensors of one shape, in the order of the new one, a few MiB at a time.
+def blocks_of(
+    old: StoredTensor, new: StoredTensor, *, every: int = 1
+) -> Iterator[tuple[int, Floats, Floats]]:
+    """The values of two tensors of one shape: where a block begins, and both sides of it.
 
-    A block may lie where the next one will. Nothing for opaque dtypes.
+    They lie in this thread's workspace until the next block does. Nothing for opaque dtypes.
+
+    Args:
+        every: Read only one block of so many.
     """
     if not _are_raw(old, new):
         x, y = _values_of(old), _values_of(new)
         if x is not None and y is not None:
-            yield x, y
+            yield 0, x, y
         return
-    for a, b in _raw_blocks(old, new):
+    for at, a, b in _raw_blocks(old, new, every):
         x, y = as_floats(a, old.info.dtype), as_floats(b, new.info.dtype)
         if x is None or y is None:
             return
-        yield x, y
+        yield at, x, y
 
 
 def _are_raw(old: StoredTensor, new: StoredTensor) -> bool:
@@ -182,20 +187,22 @@ def _are_raw(old: StoredTensor, new: StoredTensor) -> bool:
     return known and old.info.order == new.info.order
 
 
-def _raw_blocks(old: StoredTensor, new: StoredTensor) -> Iterator[tuple[Bytes, Bytes]]:
+def _raw_blocks(
+    old: StoredTensor, new: StoredTensor, every: int = 1
+) -> Iterator[tuple[int, Bytes, Bytes]]:
     """Bytes of the same elements; they lie in this thread's workspace until the next ones do."""
     sizes = ITEMSIZE[old.info.dtype], ITEMSIZE[new.info.dtype]
     step = _BLOCK // max(sizes)
     work = workspace()
     elements = old.info.elements
-    for at in range(0, max(elements, 1), step):
+    for at in range(0, max(elements, 1), step * every):
         count = min(step, elements - at)
         rooms = [work.bytes(name, count * size) for name, size in zip(_ROOMS, sizes, strict=True)]
         starts = [
             (t.info.start or 0) + at * size for t, size in zip((old, new), sizes, strict=True)
         ]
         old.reader.read_beside(starts[0], rooms[0], new.reader, starts[1], rooms[1])
-        yield rooms[0], rooms[1]
+        yield at, rooms[0], rooms[1]
 
 
 def _values_of(tensor: StoredTensor) -> Floats | None:

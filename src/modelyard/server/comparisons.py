@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.core.decoding import converted
 from modelyard.registry.compare import Compared, compared
+from modelyard.registry.tensor_difference import TensorDifference, difference_of
 from modelyard.server.jobs import Job
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Comparisons:
         self._jobs = jobs
         self._found: OrderedDict[Pair, Compared] = OrderedDict()
         self._running: OrderedDict[tuple[Pair, int | None], str] = OrderedDict()
+        self._tensors: OrderedDict[tuple[str, str, str, str], TensorDifference] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(
@@ -62,6 +64,21 @@ class Comparisons:
             if told is not None:
                 return told
         return self._begin(ask, old, new)
+
+    def tensor(
+        self, ask: Ask, old: VersionInfo, new: VersionInfo, name: str, file: str
+    ) -> TensorDifference:
+        """One tensor of both. NotFound: `no-tensor`."""
+        key = old.commit, new.commit, name, file
+        with self._lock:
+            found = self._tensors.get(key)
+        if found is None:
+            found = difference_of(ask.house, old.title, new.title, name, file)
+            with self._lock:
+                self._tensors[key] = found
+                while len(self._tensors) > _KEPT:
+                    self._tensors.popitem(last=False)
+        return found
 
     def _told(self, ask: Ask, key: str, pair: Pair) -> Compared | Job | None:
         """What became of a job; None if it is not one of this pair, or came to nothing."""

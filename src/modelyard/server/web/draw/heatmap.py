@@ -29,7 +29,7 @@ def heatmap(grid: Grid, language: Language, label: str, tensor: str, table: str)
         table: Where one of several tensors goes; `&find=` can be added.
     """
     titles = [_column(name, language) for name in grid.columns]
-    wide = 64 if len(titles) <= 6 else 44 if len(titles) <= 12 else 26
+    wide = min(max(26, 760 // max(len(titles), 1)), 88)
     high = 24 if len(grid.rows) <= 14 else 19 if len(grid.rows) <= 40 else 15
     left = min(max(map(len, grid.rows), default=0), _LONGEST) * _LETTER + 14
     top = min(max(map(len, titles), default=0), _LONGEST) * _LETTER * 0.62 + 16

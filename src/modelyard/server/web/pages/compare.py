@@ -279,6 +279,8 @@ def _tensors(told: Compared, sort: Sort, find: str, everything: bool, start: int
         rows.sort(key=lambda row: 2.0 if row.cosine is None else row.cosine)
     elif sort == "largest":
         rows.sort(key=lambda row: -(row.max_abs or 0.0))
+    else:  # a new shape has no number, and is more than one
+        rows.sort(key=lambda row: row.relative_change is not None or row.change == "unchanged")
     moved = [c for c in changes if c.relative_change is not None]
     most = max(moved, key=lambda c: c.relative_change or 0.0) if moved else None
     counts = {kind: sum(c.change == kind for c in changes) for kind in ("added", "removed")}
