@@ -11,7 +11,7 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CARD_PATH", "Card", "read_card"]
+__all__ = ["CARD_PATH", "Card", "read_card", "split_card"]
 
 CARD_PATH = "README.md"
 _LONGEST_HEAD = 20_000
@@ -32,7 +32,7 @@ def read_card(text: str) -> Card:
     `tags` and other lists become bare labels and `key=first`, nested values are left to readers of
     the card. A head that is no YAML is no error: people write cards by hand.
     """
-    head, body = _split(text)
+    head, body = split_card(text)
     content = _parse(head) if head else {}
     labels: dict[str, str] = {}
     for key, value in content.items():
@@ -49,7 +49,8 @@ def read_card(text: str) -> Card:
     return Card(labels, " ".join(description.split())[:_LONGEST_DESCRIPTION])
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_card(text: str) -> tuple[str, str]:
+    """The YAML head of a card, empty if it has none, and the rest."""
     if not text.startswith("---\n"):
         return "", text
     end = text.find("\n---", 4)

@@ -16,6 +16,7 @@ from modelyard.core.version import human_size
 from modelyard.i18n import Language
 from modelyard.server.web import draw
 from modelyard.server.web.here import SAID, Here, language_of, said_in
+from modelyard.server.web.markdown import card_html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ def environment(code: str) -> Environment:
         "metric": _metric,
         "percent": _percent,
         "json": _json,
+        "card": card_html,
         "when": lambda time: _when(time, language),
     }
     made.filters |= filters

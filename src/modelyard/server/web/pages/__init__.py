@@ -8,6 +8,7 @@ from modelyard.server.web.pages import (
     compare,
     compare_tensor,
     deleting,
+    evaluations,
     files,
     guards,
     history,
@@ -28,6 +29,7 @@ from modelyard.server.web.pages import (
     tensors,
     tokens,
     upload,
+    versions,
 )
 
 __all__ = ["ROUTES"]
@@ -39,6 +41,7 @@ ROUTES = (
     compare.pages,
     compare_tensor.pages,
     deleting.acts,
+    evaluations.pages,
     files.pages,
     guards.acts,
     guards.pages,
@@ -69,4 +72,5 @@ ROUTES = (
     tokens.pages,
     upload.acts,
     upload.pages,
+    versions.pages,
 )
