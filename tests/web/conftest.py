@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import missing
+from tests.web.acting import ann, people
 from tests.web.showing import LOOKS, Look, Shown, Visit, axe_source, chromium, shown, visiting
+
+from modelyard.testing.models import layers, safetensors_bytes, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
 
-__all__ = ["shown"]
+__all__ = ["ann", "people", "shown"]
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +58,24 @@ def visit(browser: Browser, shown: Shown, axe: str, look: Look) -> Iterator[Visi
     yield opened
     opened.check()
     opened.context.close()
+
+
+@pytest.fixture
+def own(shown: Shown, look: Look, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A model with three versions that this journey alone changes."""
+    journey = request.node.originalname.removeprefix("test_")[:40].strip("_")
+    name = f"journeys/{journey}-{look}"
+    with shown.yard() as yard:
+        for number in range(3):
+            tensors = layers(number, count=2, width=8)
+            tree = {"model.safetensors": safetensors_bytes(tensors), "README.md": b"# Card\n\nOld."}
+            yard.commit(
+                name, write_tree(tmp_path / str(number), tree), message=f"version {number + 1}",
+                metrics={"accuracy": 0.8 + number / 20}, labels={"round": str(number)},
+            )  # fmt: skip
+        yard.alias(name, "champion", 1)
+        yard.alias(name, "champion", 2)
+    return name
 
 
 @pytest.fixture

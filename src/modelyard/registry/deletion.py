@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import models, refs, reports, versions
+from modelyard.catalog.queries import audit, models, refs, reports, versions
 from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
@@ -125,17 +125,26 @@ def restore(house: House, model: str, revision: str | int | None) -> ModelInfo:
 def _bring_branch_back(
     house: House, journal: Journal, model: ModelRow, version: VersionRow
 ) -> None:
-    """The branch ends at the restored version again, if nothing was committed since."""
+    """Branches end at the restored version again, if nothing was committed since."""
+    connection = journal.connection
     back = _living_ancestor(journal, model, version)
-    ref = refs.get(journal.connection, model.id, version.branch)
-    if ref is None and back is None:
-        check_in(journal.connection, house.caller, model.name, version.branch, version.number)
-        move_ref(house, journal, model, version.branch, "branch", None, version.number, "restore")
-    elif ref is not None and ref.kind == "branch" and ref.number == back:
-        check_in(journal.connection, house.caller, model.name, version.branch, version.number)
-        move_ref(
-            house, journal, model, version.branch, "branch", ref.number, version.number, "restore"
-        )
+    ref = refs.get(connection, model.id, version.branch)
+    names = [version.branch] if ref is None and back is None else []
+    names += [
+        each.name
+        for each in refs.of_models(connection, [model.id])
+        if each.kind == "branch" and each.number == back
+        and (each.name == version.branch or _was_sent_back(journal, model, each.name, version))
+    ]  # fmt: skip
+    for name in names:
+        check_in(connection, house.caller, model.name, name, version.number)
+        move_ref(house, journal, model, name, "branch", back, version.number, "restore")
+
+
+def _was_sent_back(journal: Journal, model: ModelRow, branch: str, version: VersionRow) -> bool:
+    """Whether a branch is where it is because this version was deleted."""
+    last = audit.moves_page(journal.connection, model.id, branch, before=None, limit=1)
+    return bool(last) and (last[0][1].action, last[0][1].old) == ("delete", version.number)
 
 
 def _restore_model(house: House, journal: Journal, name: str) -> ModelInfo:
