@@ -37,7 +37,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         "/tensors/vision/mini-net@8", f"/tensors/{_EVIL}@2",
     ),
     "/tensor/{model:path}@{revision:path}": (
-        "/tensor/vision/mini-net@8?name=head.weight", f"/tensor/{_EVIL}@2?name={_TENSOR}",
+        "/tensor/vision/mini-net@8?file=model.safetensors&name=head.weight", f"/tensor/{_EVIL}@2?file=model.safetensors&name={_TENSOR}",
     ),
     "/histogram/{model:path}@{revision:path}": (),
     "/compare": (

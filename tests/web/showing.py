@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from tests.server.running import running
 from tests.services.stores import NPM
 from tests.web.shown_models import fill
 
+from modelyard.client.remote import RemoteYard
+from modelyard.i18n import Language
 from modelyard.registry import create
 
 if TYPE_CHECKING:
@@ -33,7 +36,12 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
 });
 """
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+_AXE_OPTIONS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
+    "resultTypes": ["violations"],
+    # not for pictures, where long names are cut on purpose and told whole to who listens
+    "rules": {"label-content-name-mismatch": {"enabled": False}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,10 @@ class Shown:
             base_url=f"{self.url}/api/v1", headers={"authorization": f"Bearer {self.token}"},
             timeout=60,
         )  # fmt: skip
+
+    def yard(self) -> RemoteYard:
+        """The yard through its server, as the admin."""
+        return RemoteYard.at(self.url, token=self.token)
 
     def cookie_of(self, name: str, secret: str) -> str:
         """A browser's session of somebody else."""
@@ -109,6 +121,7 @@ class Visit:
     context: BrowserContext
     url: str
     axe: str
+    look_like: Look
     wrong: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     """Parts of messages that are meant to come, as of a page that is not there."""
@@ -120,20 +133,42 @@ class Visit:
         self.page.goto(self.url + path)
         return self.look()
 
+    def open(self, path: str) -> Visit:
+        """Open a page of the server; for pages that are looked at elsewhere."""
+        self.page.goto(self.url + path)
+        return self.check()
+
+    def press(self, words: str, **values: object) -> Visit:
+        """Click the button or link that says this, in the language of the page."""
+        told = self.say(words, **values)
+        buttons = self.page.get_by_role("button", name=told, exact=True)
+        links = self.page.get_by_role("link", name=told, exact=True)
+        buttons.or_(links).first.click()
+        return self
+
+    def fill(self, words: str, text: str) -> Visit:
+        """Write into the field with this label."""
+        self.page.locator("main").get_by_label(self.say(words)).first.fill(text)
+        return self
+
+    def said(self) -> str:
+        """What an act tells on the page after it."""
+        self.page.wait_for_selector(".said")
+        return self.page.inner_text(".said")
+
     def look(self) -> Visit:
         """Check the page that is there now: rules of access, scripts, policy."""
         self.page.wait_for_load_state("load")
-        found = self.page.evaluate(
-            "(rules) => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", _RULES
-        ) if self._with_axe() else {"violations": []}  # fmt: skip
+        self.page.evaluate(self.axe)
+        found = self.page.evaluate(f"axe.run(document, {json.dumps(_AXE_OPTIONS)})")
         for rule in found["violations"]:
             places = [f"{node['target']}: {node['html'][:160]}" for node in rule["nodes"][:3]]
             self.wrong.append(f"axe {rule['id']} at {self.here}: {rule['help']} {places}")
         return self.check()
 
-    def _with_axe(self) -> bool:
-        self.page.evaluate(self.axe)
-        return True
+    def say(self, sentence: str, **values: object) -> str:
+        """A sentence as it stands on the page in this language."""
+        return Language.of(self.look_like.language).say(sentence, **values)
 
     @property
     def here(self) -> str:
@@ -175,7 +210,7 @@ def visiting(
         context.add_cookies([{"name": "yard_session", "value": told, "url": shown.url}])
     context.add_init_script(_WATCH)
     page = context.new_page()
-    visit = Visit(page, context, shown.url, axe)
+    visit = Visit(page, context, shown.url, axe, look)
     page.on("console", lambda m: _console(visit, m))
     page.on("pageerror", lambda error: visit.wrong.append(f"script at {visit.here}: {error}"))
     page.on("request", lambda request: _asked(visit, request.url))
