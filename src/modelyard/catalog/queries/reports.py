@@ -80,6 +80,22 @@ def of_model(
     return [ReportRow._make(row) for row in rows]
 
 
+def newest_of(connection: sa.Connection, keys: Iterable[int], kind: str) -> list[ReportRow]:
+    """The newest report of a kind of each of these versions, by their rows."""
+    newest = (
+        sa.select(sa.func.max(report.c.id))
+        .where(report.c.version_id.in_(sa.bindparam("keys", expanding=True)), _OF_KIND)
+        .group_by(report.c.version_id)
+    )
+    return [
+        ReportRow._make(row)
+        for batch in batches(keys)
+        for row in connection.execute(
+            _SELECT.where(report.c.id.in_(newest)), {"keys": batch, "kind": kind}
+        )
+    ]
+
+
 def outcomes_of(connection: sa.Connection, ids: Iterable[int]) -> dict[int, bytes]:
     """Outcomes by report, of those that have any."""
     statement = sa.select(report.c.id, report.c.outcomes).where(

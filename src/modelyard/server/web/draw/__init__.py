@@ -14,6 +14,8 @@ from modelyard.server.web.draw.histogram import histogram, small_histogram
 from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.metric_line import metric_line
 from modelyard.server.web.draw.overlay import block_map, overlaid
+from modelyard.server.web.draw.parallel import parallel
+from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.draw.sparkline import sparkline
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "legend",
     "metric_line",
     "overlaid",
+    "parallel",
+    "scatter",
     "small_histogram",
     "sparkline",
 ]

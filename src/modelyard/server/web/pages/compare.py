@@ -221,16 +221,13 @@ def _number(text: str) -> tuple[str, int]:
 def _choose(
     ask: Ask, a: str, b: str, model: str, after: str | None, *, too_few: bool
 ) -> ComparePage:
-    name, versions, following = "", (), None
     if model:
         name = known_name(ask.house, ask.caller, model, "reader")
         page = versions_page(ask.house, name, limit=_ROWS, after=after)
-        versions, following = tuple(page.items), page.next
-        models, next_models = (), None
+        choice = Choice((), None, name, tuple(page.items), page.next, too_few)
     else:
         listed = models_page(ask.house, limit=_ROWS, after=after)
-        models, next_models = tuple(listed.items), listed.next
-    choice = Choice(models, next_models, name, versions, following, too_few)
+        choice = Choice(tuple(listed.items), listed.next, "", (), None, too_few)
     return ComparePage(a, b, None, None, None, None, choice)
 
 
