@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ _ENOUGH = 100
 _ROUNDS = 8
 _RECENT = 24
 """Versions in a sparkline."""
+_LINKS = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)(\s]{0,300}\)")
+_MARKS = re.compile(r"(?:\*\*|__|`)([^*_`]{1,200})(?:\*\*|__|`)")
 _LIKED = ("accuracy", "f1", "roc_auc", "auc", "r2", "map", "bleu", "loss", "log_loss", "rmse")
 
 
@@ -48,6 +51,7 @@ class Glance:
     description: str
     updated: datetime
     labels: Mapping[str, str]
+    """Of the model, then of the version."""
     aliases: tuple[RefInfo, ...]
     """By name; their commits are left out."""
     version: VersionInfo | None
@@ -91,14 +95,18 @@ def browse(house: House, query: Query, *, limit: int = 50, after: str | None = N
         items = _glances(connection, query, page)
         sure = [key for _, key in found[:MOST] if key is not None]
         traits = overviews.traits_of(connection, sure)
-        own = labels.of_models(connection, {each.model_id for each in traits}, [0])
+        told = overviews.labels_of(connection, sure)
+        for (key, _), own in labels.of_models(
+            connection, {t.model_id for t in traits}, [0]
+        ).items():
+            told.setdefault(key, {}).update(own)
     usual = Counter(name for each in items if each.version for name in each.version.metrics)
     return Browsed(
         items=tuple(items),
         next=token(start + limit) if beyond else None,
         count=min(len(found), MOST),
         is_more=is_more,
-        facets=facets_of(query, traits, {key: told for (key, _), told in own.items()}, is_more),
+        facets=facets_of(query, traits, told, is_more),
         metrics=tuple(name for name, _ in usual.most_common(5)),
     )
 
@@ -181,11 +189,11 @@ def _glances(
     recent = overviews.recent_values(connection, chosen, _RECENT)
     return [
         Glance(
-            name=row.name, kind=row.kind, description=row.description,
-            updated=moment(row.updated), labels=own.get((key, 0), {}),
+            name=row.name, kind=row.kind, description=_plain_text(row.description),
+            updated=moment(row.updated), labels=_joined(own.get((key, 0)), infos.get(at or 0)),
             aliases=tuple(RefInfo(ref.name, ref.kind, ref.number, "")
                           for ref in aliases.get(key, ())),
-            version=infos.get(at) if at is not None else None,
+            version=infos.get(at or 0),
             metric=chosen.get(key),
             better=direction(chosen[key]) if key in chosen else None,
             recent=tuple(value for value in recent.get(key, ()) if abs(value) < 1e300),
@@ -193,6 +201,15 @@ def _glances(
         for key, at in pairs
         if (row := models.get(key)) is not None
     ]  # fmt: skip
+
+
+def _joined(own: Mapping[str, str] | None, version: VersionInfo | None) -> dict[str, str]:
+    return {**(own or {}), **(version.labels if version else {})}
+
+
+def _plain_text(text: str) -> str:
+    """Without the marks of Markdown that would only be in the way."""
+    return _MARKS.sub(r"\1", _LINKS.sub(r"\1", text))
 
 
 def _asked_metric(query: Query) -> str | None:

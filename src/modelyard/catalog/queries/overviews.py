@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.queries.models import ModelRow
 from modelyard.catalog.queries.refs import RefRow
-from modelyard.catalog.schema import metric, model, ref, version
+from modelyard.catalog.schema import label, metric, model, ref, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Truth = sa.ColumnElement[bool]
 
 __all__ = [
-    "Measured", "Trait", "aliases_of", "in_order", "metric_names", "metric_of", "models_by_ids",
-    "models_of", "recent_values", "refs_in_part", "size_of", "traits_of",
+    "Measured", "Trait", "aliases_of", "in_order", "labels_of", "metric_names", "metric_of",
+    "models_by_ids", "models_of", "recent_values", "refs_in_part", "size_of", "traits_of",
 ]  # fmt: skip
 
 _MODEL = [model.c[name] for name in ModelRow._fields]
@@ -103,6 +103,26 @@ def traits_of(connection: sa.Connection, versions: Iterable[int]) -> list[Trait]
         for batch in batches(versions)
         for row in connection.execute(_TRAITS, {"ids": batch})
     ]
+
+
+_LABELS = (
+    sa.select(version.c.model_id, label.c.name, label.c.value)
+    .join_from(
+        version,
+        label,
+        sa.and_(label.c.model_id == version.c.model_id, label.c.number == version.c.number),
+    )
+    .where(version.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
+
+
+def labels_of(connection: sa.Connection, versions: Iterable[int]) -> dict[int, dict[str, str]]:
+    """The labels of these versions, one of each model, by the model's id."""
+    found: dict[int, dict[str, str]] = {}
+    for batch in batches(versions):
+        for key, name, value in connection.execute(_LABELS, {"ids": batch}):
+            found.setdefault(key, {})[name] = value
+    return found
 
 
 _BY_IDS = sa.select(*_MODEL).where(model.c.id.in_(sa.bindparam("ids", expanding=True)))
