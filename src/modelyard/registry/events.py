@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from modelyard.core.access import Caller
     from modelyard.registry.house import House
 
-__all__ = ["event_by_id", "event_page", "events", "follow", "seen_by", "settled", "sight"]
+__all__ = [
+    "event_by_id", "event_of", "event_page", "events", "follow", "seen_by", "settled", "sight",
+]  # fmt: skip
 
 _PAGE = 500
 _WINDOW = 1000
@@ -201,18 +203,19 @@ def event_by_id(house: House, key: int) -> Event | None:
     """One event; None if it is none, or its model is gone for good."""
     with house.catalog.fresh() as connection:
         row = queries.one(connection, key)
-    return None if row is None else _event(row)
+    return None if row is None else event_of(row)
 
 
 def _page(house: House, after: int, last: int) -> tuple[int, int, list[Event]]:
     """How many lines there were, the number of the last of them, and the events among them."""
     with house.catalog.fresh() as connection:
         rows = queries.page(connection, after, last, list(KIND_OF), _PAGE)
-    found = [event for event in map(_event, rows) if event is not None]
+    found = [event for event in map(event_of, rows) if event is not None]
     return len(rows), rows[-1].id if rows else last, found
 
 
-def _event(row: EventRow) -> Event | None:
+def event_of(row: EventRow) -> Event | None:
+    """What a line of the audit log tells; None if that is no event."""
     kind = kind_of(row.action, moves=row.kind is not None, old=row.old, new=row.new)
     if kind is None or (row.model is None and kind != "model-forgotten"):
         return None

@@ -11,7 +11,7 @@ from modelyard.catalog.schema import audit, model, version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EventRow", "newest", "one", "page", "unbroken"]
+__all__ = ["EventRow", "latest", "newest", "one", "page", "unbroken"]
 
 
 class EventRow(NamedTuple):
@@ -76,6 +76,56 @@ def page(
     """Lines of these actions, and moves of refs: numbers above `after`, not above `upto`."""
     given = {"after": after, "upto": upto, "actions": list(actions), "n": limit}
     return [EventRow._make(row) for row in connection.execute(_PAGE, given)]
+
+
+def latest(
+    connection: sa.Connection,
+    *,
+    actions: Sequence[str],
+    limit: int,
+    before: int | None = None,
+    after: int | None = None,
+    of: Sequence[int] | None = None,
+    account: str | None = None,
+    kind: str | None = None,
+    action: str | None = None,
+    where: sa.ColumnElement[bool] | None = None,
+) -> list[EventRow]:
+    """Lines of these actions, and moves of refs, the newest first.
+
+    Args:
+        before: Numbers below this one.
+        after: Numbers above this one.
+        of: Of these models, by id.
+        kind: Only moves: `created`, `moved`, `deleted`.
+        action: Only of this action, and no moves.
+        where: Of models that meet a condition.
+    """
+    moves = sa.and_(audit.c.kind.is_not(None), audit.c.action != "commit")
+    wanted = [sa.or_(audit.c.ref.is_not(None), audit.c.action.in_(actions))]
+    if before is not None:
+        wanted.append(audit.c.id < before)
+    if after is not None:
+        wanted.append(audit.c.id > after)
+    if of is not None:
+        wanted.append(audit.c.model_id.in_(of))
+    if account is not None:
+        wanted.append(audit.c.account == account)
+    if kind is not None:
+        wanted += [moves, *_MOVED[kind]]
+    if action is not None:
+        wanted += [audit.c.action == action, sa.not_(moves)]
+    if where is not None:
+        wanted.append(where)
+    statement = _SELECT.where(*wanted).order_by(audit.c.id.desc()).limit(limit)
+    return [EventRow._make(row) for row in connection.execute(statement)]
+
+
+_MOVED = {
+    "created": (audit.c.old.is_(None), audit.c.new.is_not(None)),
+    "moved": (audit.c.old.is_not(None), audit.c.new.is_not(None)),
+    "deleted": (audit.c.new.is_(None),),
+}
 
 
 def one(connection: sa.Connection, key: int) -> EventRow | None:

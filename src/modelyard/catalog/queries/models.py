@@ -19,6 +19,7 @@ __all__ = [
     "by_id",
     "by_name",
     "create",
+    "ids_named",
     "listed",
     "lock",
     "names_of",
@@ -96,6 +97,13 @@ def deleted_by_name(connection: sa.Connection, name: str) -> ModelRow | None:
     """The model of this name that was deleted last."""
     row = connection.execute(_DELETED, {"name": name}).first()
     return None if row is None else ModelRow._make(row)
+
+
+def ids_named(connection: sa.Connection, name: str) -> list[int]:
+    """Ids of the models that have this name or had it once, deleted ones too."""
+    own = sa.select(model.c.id).where(model.c.name == sa.bindparam("n"))
+    old = sa.select(redirect.c.model_id).where(redirect.c.name == sa.bindparam("n"))
+    return list(connection.execute(own.union(old), {"n": name}).scalars())
 
 
 def by_id(connection: sa.Connection, key: int) -> ModelRow | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from modelyard.server.web.pages import (
+    activity,
+    audit,
     card,
     choices,
     compare,
@@ -14,6 +16,7 @@ from modelyard.server.web.pages import (
     guards,
     history,
     hooks,
+    jobs,
     joining,
     labelling,
     lineage,
@@ -36,6 +39,9 @@ from modelyard.server.web.pages import (
 __all__ = ["ROUTES"]
 
 ROUTES = (
+    activity.pages,
+    audit.acts,
+    audit.pages,
     card.acts,
     card.pages,
     choices.acts,
@@ -50,6 +56,7 @@ ROUTES = (
     history.pages,
     hooks.acts,
     hooks.pages,
+    jobs.pages,
     joining.acts,
     joining.pages,
     labelling.acts,
