@@ -11,11 +11,16 @@ from tests.services.kinds import SERVICES
 from tests.services.state import locked
 from tests.services.stores import NPM
 
-__all__ = ["install"]
+__all__ = ["chinese_font", "install"]
 
 _LISTS = Path(__file__).parent / "npm"
 _DEBIAN = {"postgres": "postgresql", "mariadb": "mariadb-server"}
-_TOOLS = {"strace": "strace", "svn": "subversion", "git-lfs": "git-lfs", "curl": "curl"}
+_TOOLS = {
+    "strace": "strace", "svn": "subversion", "git-lfs": "git-lfs", "curl": "curl",
+    "chromium": "chromium",
+}  # fmt: skip
+_FONT = "fonts-noto-cjk"
+"""Chinese pages are looked at in pictures too."""
 _NODE = ("s3rver", "azurite")
 
 
@@ -28,12 +33,18 @@ def install(names: list[str]) -> None:
     with locked("install"):
         packages = [_DEBIAN[name] for name in names if name in _DEBIAN and not _found(name)]
         packages += [package for tool, package in _TOOLS.items() if not shutil.which(tool)]
+        packages += [] if chinese_font() else [_FONT]
         if any(name in _NODE for name in names):
             packages += [tool for tool in ("nodejs", "npm") if not shutil.which(_command(tool))]
         if packages:
             _apt(packages)
         if any(name in _NODE for name in names) and shutil.which("npm"):
             _npm()
+
+
+def chinese_font() -> Path | None:
+    """A font that has Chinese characters."""
+    return next(Path("/usr/share/fonts").rglob("NotoSansCJK*"), None)
 
 
 def _found(name: str) -> bool:

@@ -12,6 +12,7 @@ __all__ = ["ADDRESSES", "ALL", "routes"]
 
 _EVIL = HOSTILE.model
 _TENSOR, _FILE = quote(HOSTILE.tensor, safe=""), quote(HOSTILE.file, safe="")
+_WEIGHTS = "file=model.safetensors"
 _MANY = "&".join(f"v=vision/mini-net@{number}" for number in range(1, 9))
 
 ADDRESSES: dict[str, tuple[str, ...]] = {
@@ -37,7 +38,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         "/tensors/vision/mini-net@8", f"/tensors/{_EVIL}@2",
     ),
     "/tensor/{model:path}@{revision:path}": (
-        "/tensor/vision/mini-net@8?file=model.safetensors&name=head.weight", f"/tensor/{_EVIL}@2?file=model.safetensors&name={_TENSOR}",
+        f"/tensor/vision/mini-net@8?{_WEIGHTS}&name=head.weight",
+        f"/tensor/{_EVIL}@2?{_WEIGHTS}&name={_TENSOR}",
     ),
     "/histogram/{model:path}@{revision:path}": (),
     "/compare": (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conftest import missing
 from tests.web.acting import ann, people
+from tests.services.installing import chinese_font
 from tests.web.showing import LOOKS, Look, Shown, Visit, axe_source, chromium, shown, visiting
 
 from modelyard.testing.models import layers, safetensors_bytes, write_tree
@@ -26,6 +27,8 @@ def browser() -> Iterator[Browser]:
     place = chromium()
     if place is None:
         missing("chromium")
+    if chinese_font() is None:
+        missing("fonts-noto-cjk")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

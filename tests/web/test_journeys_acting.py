@@ -56,8 +56,9 @@ def test_a_card_is_written_with_a_preview_and_committed(visit, shown, own):
     visit.page.locator("main textarea").fill("# Card\n\nNew **words** 新内容.")
     visit.press("Preview")
     expect(visit.page.locator("main strong", has_text="words").first).to_be_visible()
-    visit.press("Commit the card")
-    visit.page.wait_for_url("**/models/**")
+    visit.press("Save on %(branch)s", branch="main")
+    visit.said()
+    visit.check().open(f"/models/{own}")
     assert "New words 新内容" in visit.text()
     with shown.yard() as yard:
         assert yard.resolve(own, "main").number == 4
@@ -170,7 +171,7 @@ def test_somebody_is_added_and_gets_a_role(visit, shown, look):
     visit.look()
     with shown.client() as client:
         found = client.get("/roles").json()
-    assert any(role["account"] == name and role["role"] == "reader" for role in found["items"])
+    assert any(role["account"] == name and role["role"] == "reader" for role in found)
 
 
 def test_a_guarded_alias_moves_when_somebody_else_approves(browser, shown, axe, visit, look, own):
@@ -197,7 +198,8 @@ def test_a_guarded_alias_moves_when_somebody_else_approves(browser, shown, axe, 
     asks.said()
     asks.look().context.close()
     assert where(shown, own) == 2
-    visit.open(f"/proposals?model={own}").press("Approve")
+    visit.open(f"/proposals?model={own}")
+    visit.page.locator('form[action$="/do/proposals/approve"] button').click()
     visit.said()
     assert where(shown, own) == 3
     visit.look()
