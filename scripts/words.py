@@ -32,7 +32,12 @@ METHODS = [
     ("server/web/templates/**.html", "jinja2"),
     ("server/**.py", "python"),
 ]
-OPTIONS = {"server/web/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
+OPTIONS = {
+    "server/web/templates/**.html": {
+        "trimmed": "true", "newstyle_gettext": "true", "extensions": "jinja2.ext.do",
+        "silent": "false",  # a template that can't be read would lose its sentences
+    },
+}  # fmt: skip
 
 
 def main() -> int:
