@@ -3,14 +3,20 @@
 
 /** Buttons that copy the text beside them. */
 function offerCopying(root) {
-  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = !navigator.clipboard;
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = false;
 }
 
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element ? event.target.closest("button[data-copy]") : null;
   if (!button) return;
-  const text = button.parentElement?.querySelector("code")?.textContent ?? "";
-  await navigator.clipboard.writeText(text);
+  const code = button.parentElement?.querySelector("code");
+  if (!code) return;
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(code.textContent ?? "");
+  } else { // over plain http, browsers have the old way alone
+    getSelection()?.selectAllChildren(code);
+    document.execCommand("copy");
+  }
   button.classList.add("done");
   setTimeout(() => button.classList.remove("done"), 1500);
 });
