@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from modelyard.core.diff import TensorChange
     from modelyard.core.version import TensorEntry
 
-__all__ = ["SCALE", "STATISTICS", "Cell", "Grid", "grid_of", "layer_of", "level"]
+__all__ = ["SCALE", "STATISTICS", "Cell", "Grid", "grid_of", "layer_of", "level", "natural"]
 
 SCALE = (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 """Relative changes at which the next of the eight colours begins."""
@@ -165,7 +165,7 @@ def _columns(often: Counter[str]) -> list[str]:
     """Kinds of tensor as the first layer has them; those of few layers last."""
     order = {part: i for i, part in enumerate(often)}
     most = max(often.values())
-    return sorted(often, key=lambda part: (often[part] * 2 < most, order[part] * 0, _natural(part)))
+    return sorted(often, key=lambda part: (often[part] * 2 < most, order[part] * 0, natural(part)))
 
 
 def _rows(weights: dict[str, tuple[int, float]], most: int) -> tuple[list[str], int]:
@@ -173,14 +173,14 @@ def _rows(weights: dict[str, tuple[int, float]], most: int) -> tuple[list[str], 
     kept = list(weights)
     if len(kept) > most:
         kept = sorted(kept, key=lambda row: weights[row], reverse=True)[:most]
-    return sorted(kept, key=_natural), len(weights) - len(kept)
+    return sorted(kept, key=natural), len(weights) - len(kept)
 
 
 def _places(names: Iterable[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
+def natural(text: str) -> list[tuple[int, int, str]]:
     """`layers.10` after `layers.9`."""
     return [
         (0, int(part), "") if part.isdecimal() and part.isascii() and len(part) < 16

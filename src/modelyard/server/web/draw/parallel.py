@@ -71,7 +71,7 @@ def _axis(axis: Axis, x: int, high: int, number: int, language: Language) -> Mar
         tag("title", axis.name),
         tag("rect", x=x - 14, y=_TOP - 6, width=28, height=high + 12, class_="catch"),
         tag("path", d=f"M{x} {_TOP}V{bottom}", class_="rule"),
-        tag("text", _cut(axis.name, 16), x=x, y=_TOP - 32, class_="name"),
+        tag("text", _named(axis.name), x=x, y=_TOP - 32, class_="name"),
     ]
     if axis.way is not None:
         hint = (
@@ -92,6 +92,11 @@ def _axis(axis: Axis, x: int, high: int, number: int, language: Language) -> Mar
         parts.append(tag("text", bottom_text, x=x, y=bottom + 17, class_="tick"))
     parts.append(tag("rect", x=x - 7, y=_TOP, width=14, height=0, class_="brush"))
     return tag("g", *parts, class_="stand", data_axis=number, aria_label=axis.name)
+
+
+def _named(name: str) -> str:
+    """The end of a name tells more than its beginning."""
+    return name if len(name) <= 17 else "…" + name[-16:]
 
 
 def _short(value: object) -> str:

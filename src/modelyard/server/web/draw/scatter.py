@@ -61,8 +61,8 @@ def scatter(trade: TradeOff, label: str, across: str, links: Mapping[str, str]) 
         shapes = [tag("title", words)]
         if p.low is not None and p.high is not None:
             words = f"{words} ({p.low:.4g} – {p.high:.4g})"
-            shapes = [tag("title", words),
-                      tag("path", d=f"M{x:.1f} {at_y(p.low):.1f}V{at_y(p.high):.1f}", class_="sure")]  # fmt: skip
+            sure = f"M{x:.1f} {at_y(p.low):.1f}V{at_y(p.high):.1f}"
+            shapes = [tag("title", words), tag("path", d=sure, class_="sure")]
         kind = "front" if p.front else "behind"
         shapes.append(tag("circle", cx=x, cy=y, r=5, class_=f"{kind}{' tied' if p.tied else ''}"))
         parts.append(tag("a", *shapes, href=links[p.title]))

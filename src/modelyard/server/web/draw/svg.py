@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from markupsafe import Markup, escape
 
 __all__ = ["drawing", "near", "tag"]
@@ -12,15 +14,16 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 
     Children that are no `Markup` are text, and are escaped.
     """
-    told = Markup("").join(
-        Markup(' {}="{}"').format(Markup(_spelled(key)), near(value))
-        for key, value in attributes.items()
-        if value is not None
+    told = "".join(
+        [
+            f' {_spelled(key)}="{escape(near(value))}"'
+            for key, value in attributes.items()
+            if value is not None
+        ]
     )
-    inside = Markup("").join(escape(child) for child in children)
-    if not inside:
-        return Markup("<{}{}/>").format(Markup(name), told)
-    return Markup("<{}{}>{}</{}>").format(Markup(name), told, inside, Markup(name))
+    inside = "".join([escape(child) for child in children])
+    # plain strings, of which every part is escaped above: pictures have thousands of elements
+    return Markup(f"<{name}{told}>{inside}</{name}>" if inside else f"<{name}{told}/>")
 
 
 def drawing(
@@ -41,6 +44,7 @@ def near(value: object) -> object:
     return value
 
 
+@cache
 def _spelled(key: str) -> str:
     if key in ("viewBox", "preserveAspectRatio", "textLength"):
         return key

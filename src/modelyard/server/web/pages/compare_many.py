@@ -17,6 +17,7 @@ from modelyard.registry.access import known_name
 from modelyard.registry.side_by_side import MOST, Beside, chosen_versions, found_versions
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
+from modelyard.server.web.layers import natural
 from modelyard.server.web.twins import Pages
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class TradeOff:
     points: tuple[Point, ...]
 
 
+Reason = Literal["", "too-many", "not-alike", "no-direction", "several-models"]
+
+
 @dataclass(frozen=True, slots=True)
 class ManyPage:
     """Versions side by side."""
@@ -117,7 +121,7 @@ class ManyPage:
     has_latency: bool
     verdict: Comparison | None
     """The tests, where all were evaluated on the same data."""
-    no_verdict: Literal["", "too-many", "not-alike", "no-direction", "several-models"]
+    no_verdict: Reason
     """Why there is none."""
 
 
@@ -205,7 +209,7 @@ def _axis(name: str, kind: Literal["param", "metric"], values: Sequence[Any]) ->
     if len(numbers) == len(there):
         low, high = min(numbers), max(numbers)
         return Axis(name, kind, low, high, (), kind == "param" and low > 0 and high / low > 50, way)
-    words = sorted({str(value) for value in there})
+    words = sorted({str(value) for value in there}, key=natural)
     if len(words) > _KINDS:
         return None
     return Axis(name, kind, 0.0, float(len(words) - 1), tuple(words), False, way)
@@ -284,11 +288,7 @@ def _trade_off(
     return TradeOff(chosen, metric, way, tuple(sorted(made, key=lambda p: (p.x, sign * p.y))))
 
 
-def _verdict(
-    ask: Ask, beside: Sequence[Beside], metric: str
-) -> tuple[
-    Comparison | None, Literal["", "too-many", "not-alike", "no-direction", "several-models"]
-]:
+def _verdict(ask: Ask, beside: Sequence[Beside], metric: str) -> tuple[Comparison | None, Reason]:
     models = {each.version.model for each in beside}
     if len(models) != 1:
         return None, "several-models" if models else ""
