@@ -31,8 +31,8 @@ __all__ = ["Laid", "Layouts", "lay_out", "read_encoded"]
 
 _PIECE = 2 << 20
 _ROOMS = Rooms(8)
-_KEPT = 40_000
-"""Chunks of the layouts that one process remembers: some 25 MB. The last one is, of any size."""
+_KEPT = 20_000
+"""Chunks of the layouts that one process remembers: some 12 MB. The last one is, of any size."""
 _OF_EACH = 20
 """What a layout takes beside its chunks, as so many of them."""
 

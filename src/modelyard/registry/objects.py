@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelObjects", "ObjectCache", "join_bundle", "split_bundle"]
 
-_KEPT = 32 << 20
+_KEPT = 16 << 20
+_OF_EACH = 450
+"""Bytes that an object takes beside its body."""
 """Bytes of git objects that are kept decoded."""
 
 
@@ -52,10 +54,10 @@ class ObjectCache:
                 key = (model_id, item.sha)
                 if key not in self._objects:
                     self._objects[key] = (item.kind, item.body)
-                    self._size += len(item.body) + 200
+                    self._size += len(item.body) + _OF_EACH
             while self._size > _KEPT:
                 _, (_, body) = self._objects.popitem(last=False)
-                self._size -= len(body) + 200
+                self._size -= len(body) + _OF_EACH
 
     def clear(self) -> None:
         with self._lock:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-_CACHE_BYTES = 32 << 20
+_CACHE_BYTES = 16 << 20
 _CACHE_LARGEST = 2 << 20
 _SMALL_BASE = _CACHE_LARGEST // 16
 """Smaller bases are kept decoded as records are."""

@@ -19,7 +19,7 @@ __all__ = ["Sqlite"]
 
 _BUSY_SECONDS = 60.0
 _SYNCHRONOUS = "yard_synchronous"
-_CACHED_KIB = 8_000
+_CACHED_KIB = 4_000
 """Of each connection, and a server keeps five: what is not here is in the system's memory."""
 
 
