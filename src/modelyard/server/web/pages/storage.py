@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from modelyard.core.stats import YardStats
+from modelyard.core.stats import GcReport, YardStats
+from modelyard.core.version import human_size
 from modelyard.registry.volumes import Grown, Volume, volumes_of
 from modelyard.server.jobs import Job
 from modelyard.server.routing import on_yard
@@ -71,9 +72,12 @@ def forecast(ask: Ask, form: Form) -> Done:
     del form
     yard, say = ask.yard, language_of(ask.request).say
     answer = ask.server.jobs.run(ask, "gc", [], lambda _: yard.gc(dry_run=True), seconds=0.0)
-    if isinstance(answer.value, Job):
-        return Done(f"/jobs/{answer.value.id}", "")
-    return Done("/storage", say("Nothing is in the way of what is stored here."))
+    told = answer.value
+    if isinstance(told, GcReport):  # it was done at once
+        size = human_size(told.freed)
+        return Done("/storage", say("gc would free %(size)s at once.", size=size))
+    assert isinstance(told, Job)
+    return Done(f"/jobs/{told.id}", "")
 
 
 def _full(item: Volume) -> int:
