@@ -130,7 +130,8 @@ def history_page(
             lanes, only = [most], True
         else:
             most, lanes, only = None, [], False
-        walk = _walk(connection, row.id, most, {n for n in lanes if n} if only else None)
+        waiting = {n for n in lanes if n} if only else None
+        walk = _walk(connection, row.id, most, waiting, _WINDOW if only else limit + 1)
         found = list(islice(walk, limit))
         following = next(walk, None)
         infos = version_infos(connection, found)
@@ -143,11 +144,11 @@ def history_page(
 
 
 def _walk(
-    connection: sa.Connection, model: int, most: int | None, waiting: set[int] | None
+    connection: sa.Connection, model: int, most: int | None, waiting: set[int] | None, window: int
 ) -> Iterator[VersionRow]:
     """Versions downwards; with `waiting`, only those that are waited for, and their parents."""
     while True:
-        rows = versions.page_of(connection, model, most=most, limit=_WINDOW, with_deleted=True)
+        rows = versions.page_of(connection, model, most=most, limit=window, with_deleted=True)
         for row in rows:
             if waiting is not None:
                 if row.number not in waiting:
@@ -155,7 +156,7 @@ def _walk(
                 waiting.remove(row.number)
                 waiting.update(parent for parent in row.parent_numbers if parent < row.number)
             yield row
-        if len(rows) < _WINDOW or waiting == set():
+        if len(rows) < window or waiting == set():
             return
         most = rows[-1].number - 1
         if waiting is not None:

@@ -13,7 +13,7 @@ from modelyard.server.web.draw.svg import drawing, tag
 __all__ = ["calibration", "confusion", "interval"]
 
 _CELL, _SHADES = 34, 8
-_SIDE, _EDGE = 260, 34
+_SIDE, _EDGE = 260, 46
 
 
 def interval(value: float, low: float, high: float, bounds: tuple[float, float]) -> Markup:
@@ -28,11 +28,11 @@ def interval(value: float, low: float, high: float, bounds: tuple[float, float])
     return tag(
         "svg",
         tag("path", d=f"M{edge} {middle}H{width - edge}", class_="axis"),
-        tag("rect", x=x(low), y=middle - 3, width=max(x(high) - x(low), 2.0), height=6, rx=3,
+        tag("rect", x=x(low), y=middle - 5, width=max(x(high) - x(low), 2.0), height=10, rx=3,
             class_="span"),
-        tag("circle", cx=x(value), cy=middle, r=4, class_="dot"),
-        xmlns="http://www.w3.org/2000/svg", width=width, height=height, aria_hidden="true",
-        class_="interval",
+        tag("circle", cx=x(value), cy=middle, r=2.5, class_="dot"),
+        xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width} {height}", width=width,
+        height=height, aria_hidden="true", class_="interval",
     )  # fmt: skip
 
 
@@ -105,13 +105,13 @@ def calibration(bins: Sequence[Bin], language: Language) -> Markup:
     words = [
         tag(
             "text",
-            language.say("Sure of"),
+            language.say("Confidence"),
             x=x(0.5),
             y=y(0) + 36,
             text_anchor="middle",
             class_="title",
         ),
-        tag("text", language.say("Right"), x=x(0) + 8, y=y(1) + 16, class_="title"),
+        tag("text", language.say("Accuracy"), x=x(0) + 8, y=y(1) + 16, class_="title"),
     ]  # fmt: skip
     return drawing(
         frame, *grid, same, line, *dots, *ticks, *words, width=_SIDE + _EDGE + 22,
