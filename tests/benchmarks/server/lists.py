@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.engine import Catalog
 
-__all__ = ["lists"]
+__all__ = ["LONG", "lists", "long_model", "reader_of"]
 
 _VERSIONS, _MODELS, _ONE = 90_000, 1_000, 10_000
 _TIMES = 40
@@ -57,11 +57,11 @@ def lists(work: Path) -> Iterator[Check]:
         with modelyard.create(folder) as yard:
             catalog = yard.house.catalog  # type: ignore[attr-defined]
             populate_catalog(catalog, versions=_VERSIONS, models=_MODELS)
-            _long_model(catalog)
+            long_model(catalog)
         with (
             running(folder) as server,
             server.client() as root,
-            server.client(_reader(root)) as one,
+            server.client(reader_of(root)) as one,
         ):
             for who, client in (("admin", root), ("one namespace", one)):
                 for name, path in LISTS.items():
@@ -86,7 +86,7 @@ def _p95(client: httpx2.Client, path: str) -> float:
     return quantiles(took, n=20)[18] * 1e3
 
 
-def _reader(root: httpx2.Client) -> str:
+def reader_of(root: httpx2.Client) -> str:
     """The token of somebody who may read `team-1/*`."""
     root.post("/api/v1/accounts", json={"name": "reader"}).raise_for_status()
     given = {"account": "reader", "pattern": "team-1/*", "role": "reader"}
@@ -95,7 +95,7 @@ def _reader(root: httpx2.Client) -> str:
     return str(made.json()["secret"])
 
 
-def _long_model(catalog: Catalog) -> None:
+def long_model(catalog: Catalog) -> None:
     """One model with 10,000 versions, each made from the one before."""
     key = _MODELS + 1
 
