@@ -48,6 +48,8 @@ class MirrorModel:
     versions: dict[int, MirrorVersion] = field(default_factory=dict)
     refs: dict[str, tuple[str, int]] = field(default_factory=dict)
     past: dict[str, list[int]] = field(default_factory=dict)
+    sent_back: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Branches that a deletion moved, with the version that was deleted and where they went."""
 
     def live(self) -> list[int]:
         return [number for number, version in self.versions.items() if not version.deleted]
@@ -74,6 +76,7 @@ class MirrorModel:
         number = max(self.versions, default=0) + 1
         self.versions[number] = MirrorVersion(number, content, parents, branch)
         self.refs[branch] = ("branch", number)
+        self.sent_back.pop(branch, None)
         return number
 
     def revert(self, number: int, branch: str) -> int | None:
@@ -92,15 +95,21 @@ class MirrorModel:
                 del self.refs[name]
             else:
                 self.refs[name] = ("branch", back)
+                self.sent_back[name] = (number, back)
 
     def restore(self, number: int) -> None:
-        """Its branch ends here again, if nothing was committed to it since."""
+        """Branches end here again, if nothing was committed to them since."""
         version = self.versions[number]
         self.versions[number] = replace(version, deleted=False)
         back = self._living_ancestor(number)
         expected = None if back is None else ("branch", back)
         if self.refs.get(version.branch) == expected:
             self.refs[version.branch] = ("branch", number)
+            self.sent_back.pop(version.branch, None)
+        for name, sent in list(self.sent_back.items()):
+            if back is not None and sent == (number, back) and self.refs.get(name) == expected:
+                self.refs[name] = ("branch", number)
+                del self.sent_back[name]
 
     def _living_ancestor(self, number: int) -> int | None:
         at = number
@@ -116,6 +125,7 @@ class MirrorModel:
         if name in self.refs:
             raise Disagree("ref-exists")
         self.refs[name] = (kind, number)
+        self.sent_back.pop(name, None)
 
     def alias(self, name: str, number: int) -> None:
         if self.refs.get(name, ("alias", 0))[0] != "alias":
