@@ -6,17 +6,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from modelyard.catalog.queries import labels, overviews, versions
-from modelyard.catalog.queries.readable import readable
+from modelyard.catalog.queries import audit, labels, overviews, versions
+from modelyard.catalog.queries.readable import readable, sees_all
 from modelyard.catalog.queries.search import search
 from modelyard.catalog.schema import model
 from modelyard.core.metrics import Direction, direction
 from modelyard.core.query import HasMetric, Query, Sort
 from modelyard.core.version import RefInfo, VersionInfo
-from modelyard.registry.facets import Facet, facets_of
+from modelyard.registry.facets import Counted, Facet, count, facets_of
 from modelyard.registry.lookup import moment, version_infos
 from modelyard.registry.pages import read_token, token
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from modelyard.catalog.engine import Catalog
     from modelyard.registry.house import House
 
 __all__ = ["MOST", "Browsed", "Glance", "browse", "key_metric"]
@@ -93,20 +95,14 @@ def browse(house: House, query: Query, *, limit: int = 50, after: str | None = N
         else:
             beyond = len(found) > start + limit or (is_more and len(found) == start + limit)
         items = _glances(connection, query, page)
-        sure = [key for _, key in found[:MOST] if key is not None]
-        traits = overviews.traits_of(connection, sure)
-        told = overviews.labels_of(connection, sure)
-        for (key, _), own in labels.of_models(
-            connection, {t.model_id for t in traits}, [0]
-        ).items():
-            told.setdefault(key, {}).update(own)
+        counted = _counted(house, connection, query, found)
     usual = Counter(name for each in items if each.version for name in each.version.metrics)
     return Browsed(
         items=tuple(items),
         next=token(start + limit) if beyond else None,
         count=min(len(found), MOST),
         is_more=is_more,
-        facets=facets_of(query, traits, told, is_more),
+        facets=facets_of(query, counted, is_more),
         metrics=tuple(name for name, _ in usual.most_common(5)),
     )
 
@@ -117,6 +113,38 @@ _Pairs = list[tuple[int, int | None]]
 def _is_plain(query: Query) -> bool:
     """Whether it asks for all models, in an order that models have themselves."""
     return not query.conditions and (query.sort is None or query.sort.metric is None)
+
+
+_Kept = dict[object, tuple[int, Counted]]
+_KEPT: WeakKeyDictionary[Catalog, _Kept] = WeakKeyDictionary()
+"""Of all models that one may read, by what one may: with the last line of the audit log then."""
+_MOST_KEPT = 100
+
+
+def _counted(house: House, connection: sa.Connection, query: Query, found: _Pairs) -> Counted:
+    """Counts for facets; for all models only if anything has changed since."""
+    if not _is_plain(query):
+        return _count(connection, found)
+    caller = house.caller
+    rights = (sees_all(caller), caller.grants, caller.ceiling, caller.only)
+    kept, now = _KEPT.setdefault(house.catalog, {}), audit.last(connection)
+    before, counted = kept.get(rights, (-1, {}))
+    if before != now:
+        counted = _count(connection, found)
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[rights] = (now, counted)
+    return counted
+
+
+def _count(connection: sa.Connection, found: _Pairs) -> Counted:
+    ids = [key for _, key in found[:MOST] if key is not None]
+    traits = overviews.traits_of(connection, ids)
+    told = overviews.labels_of(connection, ids)
+    owners = [each.model_id for each in traits]
+    for (key, _), own in labels.of_models(connection, owners, [0]).items():
+        told.setdefault(key, {}).update(own)
+    return count(traits, told)
 
 
 def _found(

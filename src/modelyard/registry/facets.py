@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.queries.overviews import Trait
 
-__all__ = ["Choice", "Facet", "facets_of"]
+__all__ = ["Choice", "Counted", "Facet", "count", "facets_of"]
 
 _LONGEST = 12
 """Values of a facet."""
+_Told = tuple[str, str]
+Counted = dict[str, "Counter[_Told]"]
+"""How many models have a value, by facet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +46,20 @@ class Facet:
     choices: tuple[Choice, ...]
 
 
-def facets_of(
-    query: Query, traits: Sequence[Trait], labels: Mapping[int, Mapping[str, str]], is_more: bool
-) -> tuple[Facet, ...]:
-    """Facets of one version of each model that was found.
+def facets_of(query: Query, counted: Counted, is_more: bool) -> tuple[Facet, ...]:
+    """Facets of what was counted; what the query asks for is among them in any case.
 
     Args:
-        labels: Those of the models, by id.
-        is_more: Not all that was found is among `traits`.
+        is_more: Not all that was found was counted.
     """
-    counts = {name: _conditions(name, told) for name, told in _counted(traits, labels).items()}
+    counts = {name: _conditions(name, told) for name, told in counted.items()}
     for condition in query.conditions:
         if (name := _facet_of(condition)) is not None and isinstance(condition, _NARROWS):
             counts[name].setdefault(condition, 0)
     return tuple(
         Facet(name, choices)
-        for name, counted in counts.items()
-        if (choices := _choices(query, counted, is_more))
+        for name, counted_here in counts.items()
+        if (choices := _choices(query, counted_here, is_more))
         and (len(choices) > 1 or any(each.is_on for each in choices) or name in _ALWAYS)
     )
 
@@ -68,13 +68,14 @@ _FACETS = ("kind", "framework", "format", "label", "namespace", "author")
 _ALWAYS = ("framework", "format", "label")
 """One value of another facet tells nothing: all models have it."""
 _NARROWS = (HasLabel, HasText, HasValue)
-_Told = tuple[str, str]
 
 
-def _counted(
-    traits: Sequence[Trait], labels: Mapping[int, Mapping[str, str]]
-) -> dict[str, Counter[_Told]]:
-    """Plain pairs, of which a thousand are soon counted."""
+def count(traits: Sequence[Trait], labels: Mapping[int, Mapping[str, str]]) -> Counted:
+    """What one version of each model has, as plain pairs, of which a thousand are soon counted.
+
+    Args:
+        labels: By the model's id.
+    """
     told: dict[str, list[_Told]] = {name: [] for name in _FACETS}
     for trait in traits:
         told["kind"].append((trait.kind, ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.catalog.queries import labels, overviews, versions
 from modelyard.core.metrics import Direction, direction
 from modelyard.core.version import RefInfo, VersionInfo
-from modelyard.errors import Corrupt, NotFound
+from modelyard.errors import Corrupt, NotFound, Unavailable
 from modelyard.registry.browse import key_metric
 from modelyard.registry.card import CARD_PATH
 from modelyard.registry.files import contents_of, open_file
@@ -155,7 +155,7 @@ def _card(house: House, row: ModelRow, tip: VersionRow | None) -> tuple[CardText
             return None, False
         with open_file(house, found, CARD_PATH) as file:
             content = file.read(_LONGEST_CARD + 1)
-    except Corrupt:
+    except (Corrupt, NotFound, Unavailable):  # the rest of the page can be told all the same
         return None, True
     text = content[:_LONGEST_CARD].decode("utf-8", "replace")
     return CardText(text, len(content) > _LONGEST_CARD), False
