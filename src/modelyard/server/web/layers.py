@@ -26,6 +26,9 @@ _FEW = 3
 """So many layers with a tensor of the same kind make a grid of layers."""
 
 Change = Literal["added", "removed", "changed", "renamed", "unchanged"]
+_MANY = 40
+"""Tensors from which on those that differ only by a number share a row."""
+_SERIES = re.compile(r"(?<=[._/])\d+(?=$|[._/])")
 _NUMBERED = re.compile(r"^(\d+|[A-Za-z_]*[A-Za-z]_?\d+)$")
 
 
@@ -131,7 +134,7 @@ def _by_layer(tensors: Sequence[_Tensor], places: Sequence[tuple[str, str]]) -> 
     cells = []
     for (layer, part), found in grouped.items():
         if layer in row_at:
-            top = max(found, key=lambda tensor: tensor.weight)
+            top = _top(found)
             cells.append(
                 Cell(row_at[layer], column_at[part], top.file, top.name, top.change, top.value,
                      level(top.value), len(found))
@@ -142,30 +145,42 @@ def _by_layer(tensors: Sequence[_Tensor], places: Sequence[tuple[str, str]]) -> 
 
 def _by_statistic(tensors: Sequence[_Tensor]) -> Grid:
     files = {tensor.file for tensor in tensors}
-    titles = [t.name if len(files) == 1 else f"{t.file}: {t.name}" for t in tensors]
-    named = dict(zip(titles, tensors, strict=True))
-    rows, left_out = _rows({title: t.weight for title, t in named.items()}, _MOST_ROWS // 2)
+    named: dict[str, list[_Tensor]] = {}
+    for tensor in tensors:
+        name = _SERIES.sub("*", tensor.name) if len(tensors) > _MANY else tensor.name
+        title = name if len(files) == 1 else f"{tensor.file}: {name}"
+        named.setdefault(title, []).append(tensor)
+    weights = {title: max(t.weight for t in found) for title, found in named.items()}
+    rows, left_out = _rows(weights, _MOST_ROWS // 2)
     largest = max((t.max_abs or 0.0 for t in tensors), default=0.0) or 1.0
     cells = []
     for i, title in enumerate(rows):
-        tensor = named[title]
-        lacks = None if tensor.cosine is None else max(0.0, 1.0 - tensor.cosine)
+        found = named[title]
+        top = _top(found)
+        lacks = _most(None if t.cosine is None else max(0.0, 1.0 - t.cosine) for t in found)
         # of a small change, 1 - cosine is at most about half its square
         turned = None if lacks is None else level((2 * lacks) ** 0.5)
-        high = None if tensor.max_abs is None else level(0.3 * tensor.max_abs / largest)
-        told = ((tensor.value, level(tensor.value)), (lacks, turned), (tensor.max_abs, high))
+        furthest = _most(t.max_abs for t in found)
+        high = None if furthest is None else level(0.3 * furthest / largest)
+        told = ((top.value, level(top.value)), (lacks, turned), (furthest, high))
         for column, (value, colour) in enumerate(told):
-            cells.append(
-                Cell(i, column, tensor.file, tensor.name, tensor.change, value, colour)
-            )  # fmt: skip
+            cells.append(Cell(i, column, top.file, top.name, top.change, value, colour, len(found)))
     return Grid("statistics", tuple(rows), STATISTICS, tuple(cells), left_out)
 
 
+def _top(found: Sequence[_Tensor]) -> _Tensor:
+    """The one that stands for several: what changed most, or else what has no number."""
+    return max(found, key=lambda t: (t.value is not None, t.value or 0.0, t.weight))
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 def _columns(often: Counter[str]) -> list[str]:
-    """Kinds of tensor as the first layer has them; those of few layers last."""
-    order = {part: i for i, part in enumerate(often)}
+    """Kinds of tensor by name; those of few layers last."""
     most = max(often.values())
-    return sorted(often, key=lambda part: (often[part] * 2 < most, order[part] * 0, natural(part)))
+    return sorted(often, key=lambda part: (often[part] * 2 < most, natural(part)))
 
 
 def _rows(weights: dict[str, tuple[int, float]], most: int) -> tuple[list[str], int]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["heatmap", "legend", "percent", "told"]
 
-_LETTER = 6.3
+_LETTER = 6.7
 _LONGEST = 34
 _SIGNS = {"added": "+", "removed": "−", "other": "≠"}
 _SLANT = 0.82
@@ -49,7 +49,7 @@ def heatmap(grid: Grid, language: Language, label: str, tensor: str, table: str)
     for at, cell in enumerate(grid.cells):
         link = f"{tensor}&file={quote(cell.file)}&name={quote(cell.name)}"
         if cell.count > 1:
-            link = f"{table}&find={quote(grid.rows[cell.row])}#tensors"
+            link = f"{table}&find={quote(_searched(grid.rows[cell.row]))}#tensors"
         parts.append(_cell(cell, grid, language, link, at, left, top, wide, high))
     return drawing(
         *parts, width=left + len(titles) * wide + slant, height=top + len(grid.rows) * high + 4,
@@ -100,6 +100,8 @@ def told(cell: Cell, grid: Grid, language: Language) -> str:
         shown = percent(cell.value) if cell.column == 0 else f"{cell.value:.3g}"
         what = f"{_column(grid.columns[cell.column], language)} {shown}"
     if cell.count > 1:
+        if grid.kind == "statistics":
+            return f"{grid.rows[cell.row]} ({cell.count}): {what}"
         more = language.say_many(
             "%(number)s tensor, the largest change is", "%(number)s tensors, the largest change is",
             cell.count,
@@ -133,6 +135,11 @@ def _column(name: str, language: Language) -> str:
         "max-abs": language.say("largest difference"),
     }
     return named.get(name, name)
+
+
+def _searched(row: str) -> str:
+    """What the names of a row's tensors have in common: a part without a number."""
+    return max(row.rpartition(": ")[2].split("*"), key=len)
 
 
 def _cut(name: str, *, keep_end: bool = False) -> str:

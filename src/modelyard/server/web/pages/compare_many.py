@@ -12,7 +12,7 @@ from modelyard.core.evaluation import Comparison
 from modelyard.core.metrics.names import direction
 from modelyard.core.names import ModelRevision
 from modelyard.core.version import VersionInfo
-from modelyard.errors import InvalidInput, ModelyardError, NotFound
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.registry.access import known_name
 from modelyard.registry.side_by_side import MOST, Beside, chosen_versions, found_versions
 from modelyard.server.routing import on_yard
@@ -302,5 +302,5 @@ def _verdict(ask: Ask, beside: Sequence[Beside], metric: str) -> tuple[Compariso
         return ask.yard.compare(models.pop(), numbers, metric=metric), ""
     except InvalidInput as error:
         return None, "no-direction" if error.kind == "metric-direction" else "not-alike"
-    except (NotFound, ModelyardError):
+    except ModelyardError:
         return None, "not-alike"
