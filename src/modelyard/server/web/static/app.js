@@ -11,9 +11,9 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const code = button.parentElement?.querySelector("code");
   if (!code) return;
-  if (navigator.clipboard) {
+  try {
     await navigator.clipboard.writeText(code.textContent ?? "");
-  } else { // over plain http, browsers have the old way alone
+  } catch { // over plain http, and where it is forbidden, there is the old way
     getSelection()?.selectAllChildren(code);
     document.execCommand("copy");
   }
