@@ -49,7 +49,8 @@ VALUES = {
 
 
 def _routes(method: str) -> list[Any]:
-    return [r for each in ROUTES for r in each.router.routes if method in r.methods]
+    every: list[Any] = [route for each in ROUTES for route in each.router.routes]
+    return [route for route in every if method in route.methods]
 
 
 def _filled(path: str, **given: str) -> str:
@@ -87,6 +88,8 @@ class Scene:
     reader: httpx2.Client
     roleless: httpx2.Client
     stranger: httpx2.Client
+    owner: httpx2.Client
+    """Of the hidden model."""
     before: dict[str, Any]
 
 
@@ -106,7 +109,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         _fill(root, OPEN, "")
         found = Scene(
             server, root, clients["reader"], clients["roleless"],
-            stack.enter_context(server.client("")), {},
+            stack.enter_context(server.client("")), clients["hushowner"], {},
         )  # fmt: skip
         found.before = _all_twins(found.reader)
         _fill(clients["hushowner"], HIDDEN, "hush")
@@ -310,6 +313,15 @@ def _state(scene: Scene) -> dict[str, Any]:
     return looked
 
 
+def test_what_can_not_be_asked_so_is_told_on_a_page(scene: Scene) -> None:
+    browser = {"accept": "text/html,*/*"}
+    for path, status in (("/settings/hooks/x", 422), ("/do/tokens/make", 405), ("/no/page", 404)):
+        answer = scene.root.get(path, headers=browser)
+        assert answer.status_code == status
+        assert "<h1" in answer.text
+        assert scene.root.get(path).headers["content-type"] == "application/problem+json"
+
+
 # -- nothing of a hidden model ---------------------------------------------------------------------
 
 
@@ -330,6 +342,14 @@ def test_asking_for_a_hidden_model_tells_nothing(scene: Scene, path: str) -> Non
             query = {"a": f"{OPEN}@1", field: form.format(name)}
             answers.append(_same(scene.reader.get(path, params=query), name))
         assert answers[0] == answers[1], field
+
+
+def test_the_walk_would_find_it(scene: Scene) -> None:
+    """Who may read the hidden model finds all its words, on the same pages."""
+    seen = "".join(scene.owner.get(path).text for path in OTHERS)
+    seen += "".join(scene.owner.get(_filled(path, model=HIDDEN)).text for path in ABOUT_MODELS)
+    assert [word for word in WORDS if word not in seen] == []
+    assert sum(isinstance(value, dict) for value in scene.before.values()) > 15
 
 
 @pytest.mark.parametrize("path", OTHERS)
@@ -516,5 +536,6 @@ def test_a_cookie_that_somebody_planted_shows_text_and_sends_nowhere_else(scene:
     for act in ("//evil.example/do/x", "/logout", "https://evil.example", EVIL):
         text = shown({"text": "Press Undo", "undo": {"act": act, "fields": {}}})
         assert "Press Undo" not in text
+    strange: Any
     for strange in ("x", [], {"text": 3}, {"text": "t", "undo": "x"}, None):
         assert "<h1" in shown(strange)

@@ -98,7 +98,14 @@ async def _bad_request(request: Request, error: Exception) -> Response:
         problem = InvalidInput("unreadable-body", words)
     else:
         problem = InvalidInput("invalid-request", words)
+    if _wants_page(request):
+        return await run_in_threadpool(problem_page, request, problem)
     return answer_to(problem, request.scope.get("request_id"))
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether somebody sits in front of a browser."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _methods(request: Request) -> str:
@@ -120,13 +127,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
             "no-route", "there is no such path here",
             hint="a yard's URL ends where its paths begin: without /login, /api or a model",
         )  # fmt: skip
-        if "text/html" in request.headers.get("accept", ""):
+        if _wants_page(request):
             return await run_in_threadpool(problem_page, request, unknown)
         return answer_to(unknown, number)
     if error.status_code == 405:
         allowed = _methods(request)
         refused = InvalidInput("wrong-method", f"this path takes {allowed}")
-        answer = answer_to(refused, number)
+        if _wants_page(request):
+            answer = await run_in_threadpool(problem_page, request, refused)
+        else:
+            answer = answer_to(refused, number)
         answer.headers["allow"] = allowed
         return answer
     refused = InvalidInput("bad-request", str(error.detail)[:200])
