@@ -138,8 +138,8 @@ def graph_lanes(
 ) -> Iterator[GraphRow]:
     """Lay out `(node, parents)` in log order: each awaited node has a lane until it comes.
 
-    A lane never moves. The first parent inherits its child's lane unless it has one already, and a
-    freed lane is used again.
+    A lane never moves. The first parent inherits its child's lane unless it has one further left,
+    and a freed lane is used again.
 
     Args:
         lanes: Which nodes are awaited where after the rows before these. The list is changed as
@@ -154,6 +154,11 @@ def graph_lanes(
         own = []
         for parent in dict.fromkeys(node_parents):
             lane = lanes.index(parent) if parent in lanes else _free_lane(lanes, column)
+            if lane > column and lanes[column] is None and parent == node_parents[0]:
+                # the line that began earlier in the log goes straight on, the other one joins it
+                lanes[lane] = None
+                passing[passing.index((lane, lane))] = (lane, column)
+                lane = column
             lanes[lane] = parent
             own.append((column, lane))
         yield GraphRow(node, column, tuple(sorted(passing + own)), max(width, len(lanes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ WHOLE = 1 << 18
 """So many values are looked at, all of a smaller tensor."""
 _STRETCHES = 32
 _TAIL = 0.001
+_MOST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +86,29 @@ def spread_of(values: np.ndarray[Any, Any], elements: int) -> Spread:
             elements, seen, None, None, None, None, **ratios, start=0.0, end=0.0, outside=0,
             bins=(0,) * BINS,
         )  # fmt: skip
-    low, high = float(finite.min()), float(finite.max())
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = float(finite.mean()), float(finite.std())
-    start, end = _range(finite, low, high)
-    counts, _ = np.histogram(finite, bins=BINS, range=(start, end))
-    inside = int(counts.sum())
+    # in units of the largest value nothing overflows, and nothing is too small to be divided
+    unit = float(np.abs(finite).max()) or 1.0
+    scaled = finite / unit
+    low, high = float(scaled.min()), float(scaled.max())
+    start, end = _range(scaled, low, high)
+    counts, _ = np.histogram(scaled, bins=BINS, range=(start, end))
     return Spread(
-        elements, seen, low, high, _finite(mean), _finite(std), **ratios, start=start, end=end,
-        outside=len(finite) - inside, bins=tuple(counts.tolist()),
+        elements, seen, low * unit, high * unit, float(scaled.mean()) * unit,
+        float(scaled.std()) * unit, **ratios, start=max(start * unit, -_MOST),
+        end=min(end * unit, _MOST), outside=len(finite) - int(counts.sum()),
+        bins=tuple(counts.tolist()),
     )  # fmt: skip
 
 
-def _range(finite: np.ndarray[Any, Any], low: float, high: float) -> tuple[float, float]:
+def _range(scaled: np.ndarray[Any, Any], low: float, high: float) -> tuple[float, float]:
     """All values, unless a thousandth at each end takes most of the room."""
-    inner_low, inner_high = (float(v) for v in np.quantile(finite, (_TAIL, 1 - _TAIL)))
-    if 0 < 3 * (inner_high - inner_low) < high - low:
+    inner_low, inner_high = (float(v) for v in np.quantile(scaled, (_TAIL, 1 - _TAIL)))
+    if 1e-12 < 3 * (inner_high - inner_low) < high - low:
         return inner_low, inner_high
-    span = high - low
-    if not np.isfinite(span):
-        return max(low, -1e300), min(high, 1e300)
-    if span <= abs(low) * 1e-12:  # one value: it stands in the middle
-        half = abs(low) * 0.5 or 0.5
-        return low - half, low + half
+    if high - low <= 1e-12:  # one value: it stands in the middle
+        return low - 0.5, low + 0.5
     return low, high
 
 
 def _ratio(count: int, of: int) -> float:
     return count / of if of else 0.0
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -28,7 +28,7 @@ class Drawn:
 def draw(rows: Iterable[tuple[int, Sequence[int]]]) -> Iterator[Drawn]:
     """Draw `(number, parents)` in log order, one at a time."""
     for row in graph_lanes(rows):
-        passing = {start for start, end in row.edges if start == end != row.column}
+        passing = {start for start, _ in row.edges if start != row.column}
         yield Drawn(
             node=_lanes(row, {**dict.fromkeys(passing, "|"), row.column: "*"}),
             below=_bend(row),

@@ -40,7 +40,7 @@ def graph_row(
         kind: `version`, `merge` or `deleted`.
         lanes: How many the widest row of the page has.
     """
-    middle = ROW / 2
+    middle = ROW // 2
     lines = [
         _line(f"M{_x(lane)} -1V{middle}", lane) for lane in sorted(set(arriving), reverse=True)
     ]

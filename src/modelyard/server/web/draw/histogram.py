@@ -34,13 +34,13 @@ def histogram(spread: Spread, language: Language) -> Markup:
     label = _label(spread, language)
     inner, floor = _WIDTH - 2 * _LEFT, _HEIGHT - _BOTTOM
     step, most = inner / max(len(bins), 1), max([*bins, 1])
-    wide = (end - start) / max(len(bins), 1)
+    edges = [_between(start, end, i / len(bins)) for i in range(len(bins) + 1)]
     bars = []
     for i, count in enumerate(bins):
         high = count / most * (floor - _TOP)
         words = tag("title", language.say_many(
             "%(low)s to %(high)s: %(number)s value", "%(low)s to %(high)s: %(number)s values",
-            count, low=f"{start + i * wide:.4g}", high=f"{start + (i + 1) * wide:.4g}",
+            count, low=f"{edges[i]:.4g}", high=f"{edges[i + 1]:.4g}",
         ))  # fmt: skip
         x = float(_LEFT + i * step)
         bars.append(
@@ -74,14 +74,19 @@ def _ticks(start: float, end: float, floor: int) -> list[Markup]:
     for i in range(5):
         x = _LEFT + i * inner / 4
         anchor = "start" if i == 0 else "end" if i == 4 else "middle"
-        value = start + (end - start) * i / 4
-        if abs(value) < (end - start) * 1e-9:
+        value = _between(start, end, i / 4)
+        if abs(value) < max(abs(start), abs(end)) * 1e-9:
             value = 0.0
         marks += [
             tag("path", d=f"M{near(x)} {floor}v5", class_="axis"),
             tag("text", f"{value:.3g}", x=x, y=_HEIGHT - 6, text_anchor=anchor),
         ]
     return marks
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """A place on the way, also where the way is longer than a number can tell."""
+    return start * (1 - share) + end * share
 
 
 def _bars(bins: Sequence[int], left: float, width: float, floor: float, room: float) -> str:
