@@ -58,10 +58,12 @@ class UploadForm extends HTMLElement {
 
   /** @param {DragEvent} event */
   async dropped(event) {
-    const entries = [...event.dataTransfer?.items ?? []].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-    const alone = entries.length === 1 && entries[0]?.isDirectory;
+    const items = [...event.dataTransfer?.items ?? []].filter((item) => item.kind === "file");
+    const entries = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
+    const alone = entries.length === 1 && !(entries[0] instanceof File) && entries[0]?.isDirectory;
     for (const entry of entries) {
-      for (const [path, file] of await below(entry, alone ? "" : entry?.name ?? "")) this.files.set(path, file);
+      const found = entry instanceof File ? [[entry.name, entry]] : entry ? await below(entry, alone ? "" : entry.name) : [];
+      for (const [path, file] of found) this.files.set(path, file);
     }
     this.show();
   }
