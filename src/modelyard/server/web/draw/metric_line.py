@@ -17,6 +17,7 @@ __all__ = ["metric_line", "ticks"]
 _WIDTH, _HEIGHT = 760.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 18.0, 26.0, 30.0
 _TALL_TICKS, _WIDE_TICKS = 4, 8
+_SMALLEST = 1e-250
 _MANY = 60
 """More points than this get smaller dots."""
 
@@ -139,14 +140,14 @@ def _names(
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from below `low` to above `high`, two at least."""
-    if high <= low:
-        spread = abs(low) * 0.1 or 1.0
+    if high - low <= max(abs(low), abs(high)) * 1e-12 or high - low < _SMALLEST:
+        spread = max(abs(low) * 0.1, 1.0 if abs(low) < _SMALLEST else 0.0)
         low, high = low - spread, high + spread
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough * 0.999)
     start, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(at * step, 12) for at in range(start, max(end, start + 1) + 1)]
+    return [float(f"{at * step:.12g}") for at in range(start, max(end, start + 1) + 1)]
 
 
 def _spelled(value: float, step: float) -> str:
