@@ -92,7 +92,7 @@ def grid_of(changes: Sequence[TensorChange], same: Sequence[TensorEntry]) -> Gri
     layers: dict[str, set[str]] = {}
     for layer, part in places:
         layers.setdefault(part, set()).add(layer)
-    repeated = max(len(found) for found in layers.values())
+    repeated = max((len(found) for part, found in layers.items() if part), default=0)
     if repeated >= _FEW and len(layers) <= _MOST_COLUMNS:
         return _by_layer(tensors, places)
     return _by_statistic(tensors)
