@@ -149,7 +149,7 @@ edge = sa.Table(  # lineage as manifests tell it, so that it can be asked for fr
     sa.Column("name", Name(200), nullable=False),
     sa.Column("number", sa.BigInteger(), nullable=False),
     sa.Column("source", Words(), nullable=False),  # as it was written
-    sa.Index("edge_source", "name", "number"),
+    sa.Index("edge_source", "name", "number", "version_id"),
     sqlite_with_rowid=False,
 )
 

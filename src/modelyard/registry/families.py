@@ -29,8 +29,6 @@ __all__ = ["LONGEST", "family"]
 
 LONGEST = 12
 """Steps in one direction."""
-_FAN = 60
-"""What may come of one step."""
 
 
 def family(
@@ -151,7 +149,7 @@ class _Walk:
 
     def _ahead(self, front: list[str], step: int) -> list[str]:
         found: list[str] = []
-        told = self._made_of(front, _FAN)
+        told = self._made_of(front, self.most + 1)
         rows = self._rows_at({at for _, at, _ in told})
         for source, at, kind in told:
             key = self._put(rows.get(at), step, found, source)
@@ -160,7 +158,7 @@ class _Walk:
         return found
 
     def _made_of(self, keys: list[str], limit: int) -> list[tuple[str, tuple[int, int], str]]:
-        """(source, model and number, kind) of what came of these."""
+        """(source, model and number, kind) of what came of these, up to a number for each."""
         told: list[tuple[str, tuple[int, int], str]] = []
         by_model: dict[int, dict[int, str]] = {}
         for key in keys:
@@ -176,16 +174,14 @@ class _Walk:
         }
         wanted |= {(key, 0): key for key in keys if key.startswith("sha256:")}
         where = readable(self.house.caller)
-        made = edges.made_of(self.connection, wanted, limit + 1, where)
-        self.cut |= limit > 1 and len(made) > limit
-        for each in made[:limit]:
+        made = edges.made_of(self.connection, wanted, limit, where)
+        for each in made:
             source = wanted[each.name, each.source_number]
             told.append((source, (each.model_id, each.number), each.kind))
         named = {(source, at) for source, at, _ in told}
         for model_id, numbers in by_model.items():
-            found = edges.children(self.connection, model_id, numbers, limit + 1)
-            self.cut |= limit > 1 and len(found) > limit
-            for number, parents in found[:limit]:
+            found = edges.children(self.connection, model_id, numbers, self.most + 1)
+            for number, parents in found:
                 for parent in parents:
                     source = numbers.get(parent, "")
                     if source and (source, (model_id, number)) not in named:

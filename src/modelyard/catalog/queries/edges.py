@@ -66,34 +66,37 @@ def sources(connection: sa.Connection, ids: Iterable[int]) -> list[EdgeRow]:
     ]
 
 
+_MADE = (
+    sa.select(version.c.model_id, version.c.number, edge.c.kind, edge.c.name, edge.c.number)
+    .join_from(edge, version, version.c.id == edge.c.version_id)
+    .join(model, model.c.id == version.c.model_id)
+    .where(
+        edge.c.name == sa.bindparam("name"), edge.c.number == sa.bindparam("number"),
+        version.c.deleted == 0, model.c.deleted == 0,
+    )
+    .order_by(edge.c.version_id.desc())
+)  # fmt: skip
+
+
 def made_of(
     connection: sa.Connection,
     wanted: Collection[tuple[str, int]],
     limit: int,
     where: sa.ColumnElement[bool] | None = None,
 ) -> list[Made]:
-    """Living versions that name one of these as what they came from, the newest first.
+    """Living versions that name one of these as what they came from, the newest of each first.
 
     Args:
         wanted: Names and numbers, as edges have them.
+        limit: How many of each.
         where: Only of these models.
     """
-    if not wanted:
-        return []
-    is_wanted = sa.or_(
-        *(sa.and_(edge.c.name == name, edge.c.number == number) for name, number in wanted)
-    )
-    statement = (
-        sa.select(version.c.model_id, version.c.number, edge.c.kind, edge.c.name, edge.c.number)
-        .join_from(edge, version, version.c.id == edge.c.version_id)
-        .join(model, model.c.id == version.c.model_id)
-        .where(is_wanted, version.c.deleted == 0, model.c.deleted == 0)
-        .order_by(version.c.id.desc())
-        .limit(limit)
-    )
-    if where is not None:
-        statement = statement.where(where)
-    return [Made._make(row) for row in connection.execute(statement)]
+    found: list[Made] = []
+    for name, number in wanted:  # one at a time, each reads no more of the index than it gives
+        statement = _MADE.limit(limit) if where is None else _MADE.where(where).limit(limit)
+        rows = connection.execute(statement, {"name": name, "number": number})
+        found += [Made._make(row) for row in rows]
+    return found
 
 
 def children(

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version_id", "place"),
         sqlite_with_rowid=False,
     )
-    op.create_index("edge_source", "edge", ["name", "number"], unique=False)
+    op.create_index("edge_source", "edge", ["name", "number", "version_id"], unique=False)
 
 
 def downgrade() -> None:
