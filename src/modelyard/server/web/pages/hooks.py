@@ -64,7 +64,7 @@ class HookMade:
     secret: str
 
 
-@pages.page("/settings/hooks", "hooks.html", needs=SIGNED_IN)
+@pages.page("/settings/hooks", "hooks.html", needs=SIGNED_IN, secret=True)
 def list_hooks(ask: Ask) -> HooksPage:
     """All webhooks that the caller may change."""
     caller = ask.caller
@@ -73,7 +73,7 @@ def list_hooks(ask: Ask) -> HooksPage:
     return HooksPage(found, _KINDS, may_add)
 
 
-@pages.page("/settings/hooks/{key}", "hook.html", needs=SIGNED_IN)
+@pages.page("/settings/hooks/{key}", "hook.html", needs=SIGNED_IN, secret=True)
 def show_hook(ask: Ask, key: Key, *, before: int = _LAST) -> HookPage:
     """One webhook. NotFound: `no-hook`, also for one that others look after."""
     hook = hooks.find_hook(ask.house, key)
