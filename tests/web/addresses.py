@@ -29,11 +29,21 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         "/versions/vision/mini-net@8", "/versions/flowers/iris@5", "/versions/edge/scaler@1",
         "/versions/imports/found-on-the-web@1", f"/versions/{_EVIL}@2", f"/versions/{LONG}@1",
     ),
-    "/files/{model:path}@{revision:path}": (
-        "/files/vision/mini-net@8", "/files/vision/mini-net@8?path=config.json",
-        f"/files/{_EVIL}@2", f"/files/{_EVIL}@2?path={_FILE}",
-        f"/files/{_EVIL}@2?path=page.html", f"/files/{_EVIL}@2?path=picture.svg",
+    "/files/{model:path}@{revision:path}": ("/files/vision/mini-net@8", f"/files/{_EVIL}@2"),
+    "/file/{model:path}@{revision:path}": (
+        "/file/vision/mini-net@8?name=config.json", f"/file/{_EVIL}@2?name={_FILE}",
+        f"/file/{_EVIL}@2?name=page.html", f"/file/{_EVIL}@2?name=picture.svg",
+        "/file/vision/mini-net@8?name=model.safetensors",
     ),
+    "/picture/{model:path}@{revision:path}": (),
+    "/evaluations/{model:path}@{revision:path}": (
+        "/evaluations/flowers/iris@5", "/evaluations/vision/mini-net@8",
+    ),
+    "/compare/tensor": (
+        "/compare/tensor?a=vision/mini-net@1&b=vision/mini-net@4&name=head.weight",
+        f"/compare/tensor?a={_EVIL}@1&b={_EVIL}@2&name={_TENSOR}",
+    ),
+    "/audit": ("/audit",),
     "/tensors/{model:path}@{revision:path}": (
         "/tensors/vision/mini-net@8", f"/tensors/{_EVIL}@2",
     ),

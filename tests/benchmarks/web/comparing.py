@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx2
 import numpy as np
 from tests.benchmarks.store.checks import Check
-from tests.benchmarks.web.serving import p95
+from tests.benchmarks.web.serving import browsing, p95
 from tests.server.running import running
 
 import modelyard
@@ -19,10 +18,13 @@ from modelyard.testing.models import Tensors, write_safetensors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx2
+
 __all__ = ["compare"]
 
 _TENSORS, _ELEMENTS = 500, (512, 1024)
 _FIRST, _AGAIN = 3.0, 60.0
+_PAIRS = {"a fifth of the tensors tuned": (1, 2), "every weight moved": (1, 3)}
 
 
 def compare(work: Path) -> Iterator[Check]:
@@ -34,29 +36,15 @@ def compare(work: Path) -> Iterator[Check]:
                 path = write_safetensors(folder / str(number) / "model.safetensors", tensors)
                 yard.commit("big/net", path.parent, message=f"{number}")
                 path.unlink()
-        for name, pair in (
-            ("a fifth of the tensors tuned", (1, 2)),
-            ("every weight moved", (1, 3)),
-        ):
-            with running(folder / "yard") as server:
-                cookie = httpx2.post(
-                    f"{server.url}/login", data={"name": "admin", "password": server.token},
-                    follow_redirects=False,
-                ).cookies["yard_session"] if server.token else _without(server.url)  # fmt: skip
-                with httpx2.Client(
-                    base_url=server.url, cookies={"yard_session": cookie}, timeout=60,
-                    headers={"accept-encoding": "gzip"}, follow_redirects=True,
-                ) as client:  # fmt: skip
-                    path = "/compare?a=big/net@{}&b=big/net@{}".format(*pair)
-                    answered, whole, pages = _until_done(client, path)
-                    note = f"{pages} pages of progress" if pages else "at once"
-                    yield Check("compare", f"{name}, first", whole, _FIRST, "s", note=note)
-                    yield Check("compare", f"{name}, first page that is seen", answered, 1.0, "s")
-                    yield Check("compare", f"{name}, again, p95", p95(client, path), _AGAIN, "ms")
-
-
-def _without(url: str) -> str:
-    raise RuntimeError(f"{url} told no token")
+        with running(folder / "yard") as server, browsing(server, server.token) as client:
+            for name, pair in _PAIRS.items():
+                path = "/compare?a=big/net@{}&b=big/net@{}".format(*pair)
+                answered, whole, pages = _until_done(client, path)
+                note = f"{pages} pages of progress" if pages else "at once"
+                yield Check("compare", f"{name}, first", whole, _FIRST, "s", note=note)
+                yield Check("compare", f"{name}, first page that is seen", answered, 1.0, "s")
+                took, note = p95(server, client, path)
+                yield Check("compare", f"{name}, again, p95", took, _AGAIN, "ms", note=note)
 
 
 def _until_done(client: httpx2.Client, path: str) -> tuple[float, float, int]:
