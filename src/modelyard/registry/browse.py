@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import sqlalchemy as sa
-
 from modelyard.catalog.queries import audit, labels, overviews, versions
 from modelyard.catalog.queries.readable import readable, sees_all
 from modelyard.catalog.queries.search import search
-from modelyard.catalog.schema import model
 from modelyard.core.metrics import Direction, direction
 from modelyard.core.query import HasMetric, Query, Sort
 from modelyard.core.version import RefInfo, VersionInfo
@@ -24,6 +21,8 @@ from modelyard.registry.pages import read_token, token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    import sqlalchemy as sa
 
     from modelyard.catalog.engine import Catalog
     from modelyard.registry.house import House
@@ -184,9 +183,9 @@ def _searched(
     may, now = readable(house.caller), house.catalog.now(connection)
     first: dict[int, int] = {}
     for _ in range(_ROUNDS):
-        others = model.c.id.not_in(list(first)) if first else None
-        only = may if others is None else others if may is None else sa.and_(may, others)
-        ids, following = search(connection, query, limit=_ROUND, after=None, now=now, only=only)
+        ids, following = search(
+            connection, query, limit=_ROUND, after=None, now=now, only=may, without=first
+        )
         owners = overviews.models_of(connection, ids)
         for key in ids:
             first.setdefault(owners[key], key)

@@ -37,7 +37,7 @@ from modelyard.catalog.queries.search_seen import Sight
 from modelyard.catalog.schema import metric, model, version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from modelyard.catalog.queries.search_index import AllOf, AnyOf, Truth
     from modelyard.catalog.queries.search_seen import Row
@@ -80,18 +80,20 @@ def search(
     after: str | None,
     now: int,
     only: Truth | None = None,
+    without: Collection[int] = (),
 ) -> tuple[list[int], str | None]:
     """Ids of the versions of one page, and the token for the next, None at the end.
 
     Args:
         only: A condition on models; versions of others are not there.
+        without: Models, by id, whose versions are passed over.
 
     Raises:
         InvalidInput: `bad-page-token`.
     """
     order = order_of(query.sort)
     start = position_of(query, after) if after is not None else None
-    work = _Search(connection, query, now, limit + 1, only)
+    work = _Search(connection, query, now, limit + 1, only, without)
     found = list(islice(work.found(order, start), limit + 1))
     ids = [position.id for position in found[:limit]]
     return ids, token_of(query, found[limit - 1]) if len(found) > limit else None
@@ -115,7 +117,13 @@ class _Search:
     """One query on one connection."""
 
     def __init__(
-        self, connection: sa.Connection, query: Query, now: int, batch: int, only: Truth | None
+        self,
+        connection: sa.Connection,
+        query: Query,
+        now: int,
+        batch: int,
+        only: Truth | None,
+        without: Collection[int],
     ) -> None:
         self._connection = connection
         self._index: TermIndex = term_index(connection)
@@ -125,7 +133,9 @@ class _Search:
         self._clauses: list[Clause] = [clauses.of(condition) for condition in query.conditions]
         if only is not None:
             self._clauses.append(_restricted(connection, only))
+        passed_over = [version.c.model_id.not_in(list(without))] if without else []
         self._where: list[Truth] = [
+            *passed_over,  # first: what it saves is the price of all others
             _ALIVE,
             *(clause.where for clause in self._clauses if clause.where is not None),
         ]
