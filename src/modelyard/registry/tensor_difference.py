@@ -116,7 +116,8 @@ def _pair(old: StoredTensor, new: StoredTensor) -> TensorDifference:
     found = _read(old, new)
     if not len(found.new):
         return _told(old, new, None, found.old, found.new, None, (), 0)
-    gap = found.new - found.old
+    with np.errstate(all="ignore"):  # infinite on both sides
+        gap = found.new - found.old
     blocks = _blocks(found, gap, new)
     return _told(old, new, found.close, found.old, found.new, gap, blocks, len(gap))
 
