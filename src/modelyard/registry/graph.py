@@ -18,7 +18,7 @@ from modelyard.registry.lookup import find_model, find_version, refs_of, version
 from modelyard.registry.pages import read_token, token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -49,7 +49,7 @@ class HistoryRow:
     metric: float | None
     """The value that is shown."""
     change: float | None
-    """By how much it differs from the first parent's, if that is on the page."""
+    """By how much it differs from the first parent's; None if one of them has none."""
     better: bool | None
     """Whether that change is for the better; None if nobody knows, or nothing changed."""
 
@@ -135,8 +135,10 @@ def history_page(
         found = list(islice(walk, limit))
         following = next(walk, None)
         infos = version_infos(connection, found)
-    shown, names = _metrics(infos, metric)
-    items = tuple(_rows(infos, lanes, pointing, shown))
+        shown, names = _metrics(infos, metric)
+        below = {info.parents[0] for info in infos if info.parents} - {i.number for i in infos}
+        before = neighbours.metric_of(connection, row.id, sorted(below), shown)
+    items = tuple(_rows(infos, lanes, pointing, shown, before))
     rest = None
     if following is not None:
         rest = token((following.number, [n or 0 for n in lanes], only))
@@ -168,18 +170,19 @@ def _rows(
     lanes: list[int | None],
     pointing: Sequence[RefInfo],
     metric: str,
+    before: Mapping[int, float],
 ) -> Iterator[HistoryRow]:
     by_number: dict[int, list[RefInfo]] = {}
     for ref in pointing:
         by_number.setdefault(ref.number, []).append(ref)
-    values = {info.number: info.metrics.get(metric) for info in infos}
+    values = {**before, **{info.number: info.metrics.get(metric) for info in infos}}
     way = direction(metric)
     arriving = tuple(lane for lane, awaited in enumerate(lanes) if awaited)
     places = graph_lanes(((info.number, info.parents) for info in infos), lanes)
     for info, place in zip(infos, places, strict=True):
         value = values[info.number]
-        before = values.get(info.parents[0]) if info.parents else None
-        change = None if value is None or before is None else value - before
+        parent = values.get(info.parents[0]) if info.parents else None
+        change = None if value is None or parent is None else value - parent
         better = None if not change or way is None else (change > 0) == (way == "higher")
         yield HistoryRow(
             info, tuple(by_number.get(info.number, ())), place, arriving, value, change, better

@@ -76,6 +76,8 @@ def test_the_metric_of_most_versions_is_shown_with_its_change(house):
     assert by_number[2].better is True
     assert by_number[3].better is False
     assert by_number[6].metric is None
+    alone = history_page(house, "own/net", revision=2, limit=1)
+    assert alone.items[0].change == pytest.approx(0.1), "its parent is on the next page"
     loss = history_page(house, "own/net", metric="loss")
     assert {row.version.number: row.metric for row in loss.items}[3] == 2.0
 
