@@ -150,27 +150,36 @@ def _box(box: Box, x: float, y: float) -> Markup:
     kinds += ["shown"] if box.is_shown else []
     kinds += ["gone"] if box.is_gone else []
     refs = " ".join(box.refs)
-    said = ", ".join(part for part in (box.title, box.under, refs) if part)
-    inside = [
-        tag("title", said),
-        tag("rect", x=x, y=y, width=WIDTH, height=HEIGHT, rx=8),
-        tag("text", _cut(box.title, _FULL), x=x + 12, y=y + 20, class_="title"),
-        tag("text", _cut(box.under, 27), x=x + 12, y=y + 38, class_="under"),
-        tag("text", _cut(refs, 27), x=x + 12, y=y + 55, class_="refs") if refs else Markup(""),
+    lines = [
+        (box.title, _cut(box.title, _FULL), 20, "title"),
+        (box.under, _cut(box.under, 27), 38, "under"),
+        (refs, _cut(refs, 27), 55, "refs"),
     ]
+    is_cut = any(shown != whole for whole, shown, _, _ in lines)
+    inside: list[object] = [
+        tag("title", ", ".join(whole for whole, *_ in lines if whole)) if is_cut else "",
+        tag("rect", x=x, y=y, width=WIDTH, height=HEIGHT, rx=8),
+    ]
+    for _, shown, down, kind in lines:
+        if shown:  # the blank keeps words apart for who hears them
+            inside += [tag("text", shown, x=x + 12, y=y + down, class_=kind), " "]
     if box.more:
         at = x if box.more < 0 else x + WIDTH
         inside.append(tag("circle", cx=at, cy=y + HEIGHT / 2, r=8, class_="more"))
-        inside.append(tag("text", "+", x=at, y=y + HEIGHT / 2 + 4, class_="plus"))
+        inside.append(tag("path", d=_plus(at, y + HEIGHT / 2), class_="plus"))
     group = tag("g", *inside, class_=" ".join(kinds))
     if not box.address:
         return group
     return tag(
-        "a", group, href=box.address, aria_label=said,
+        "a", group, href=box.address,
         aria_current="true" if box.is_shown else None,
         hx_get=box.address, hx_select="#family", hx_target="#family", hx_swap="outerHTML",
         hx_push_url="true",
     )  # fmt: skip
+
+
+def _plus(x: float, y: float) -> str:
+    return f"M{x - 4:.1f} {y:.1f}h8M{x:.1f} {y - 4:.1f}v8"
 
 
 def _cut(text: str, most: int) -> str:
