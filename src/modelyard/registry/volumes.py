@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import weakref
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.catalog.queries import models, volumes
-from modelyard.catalog.queries.readable import readable
+from modelyard.catalog.queries import audit, models, volumes
+from modelyard.catalog.queries.readable import readable, sees_all
 from modelyard.registry.lookup import moment
 from modelyard.registry.stats import stats
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from modelyard.catalog.engine import Catalog
     from modelyard.core.stats import YardStats
     from modelyard.registry.house import House
 
@@ -20,6 +25,11 @@ __all__ = ["Grown", "Volume", "Volumes", "volumes_of"]
 
 _FILES = 50_000
 """Rows of files that are looked through while somebody waits."""
+
+
+_SECONDS = 30.0
+"""For which counts are kept: gc changes them without a word."""
+_CALLERS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +77,49 @@ class Volumes:
     """Oldest first, of versions that are there now."""
 
 
+_counted: weakref.WeakKeyDictionary[Catalog, OrderedDict[object, tuple[int, float, Volumes]]] = (
+    weakref.WeakKeyDictionary()
+)
+_lock = threading.Lock()
+
+
 def volumes_of(house: House) -> Volumes:
-    """The bytes of the models that the caller may read."""
+    """The bytes of the models that the caller may read.
+
+    What was counted is told again for a while, as long as nothing happens in the yard.
+    """
+    caller = house.caller
+    key = None if sees_all(caller) else (caller.grants, caller.only, caller.ceiling)
+    with house.catalog.fresh() as connection:
+        last = audit.last(connection)
+    with _lock:
+        kept = _counted.setdefault(house.catalog, OrderedDict())
+        known = kept.get(key)
+    now = time.monotonic()
+    if known is not None and known[0] == last and now - known[1] < _SECONDS:
+        return known[2]
+    found = _count(house)
+    with _lock:
+        kept[key] = last, now, found
+        kept.move_to_end(key)
+        while len(kept) > _CALLERS:
+            kept.popitem(last=False)
+    return found
+
+
+def _count(house: House) -> Volumes:
     where = readable(house.caller)
     whole = stats(house)
     with house.catalog.read() as connection:
         days = volumes.growth(connection, where)
         is_countable = volumes.few_files(connection, _FILES)
         held = volumes.held(connection, where) if is_countable else {}
-        names = {
-            row.name: row.id for row in models.listed(connection, deleted=False, where=where)
-        }  # fmt: skip
+        rows = models.listed(connection, deleted=False, where=where) if is_countable else ()
+        names = {row.name: row.id for row in rows}
+    nothing = volumes.Held(0, 0)
     items = []
     for each in whole.per_model:
-        kept = held.get(names.get(each.name, 0), volumes.Held(0, 0)) if is_countable else None
+        kept = held.get(names.get(each.name, 0), nothing) if is_countable else None
         items.append(
             Volume(
                 model=each.name, versions=each.versions, logical=each.logical,
