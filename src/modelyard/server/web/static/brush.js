@@ -67,8 +67,8 @@ class BrushLines extends HTMLElement {
 
   /** A stretch of an axis, or none. @param {number} axis @param {number} low @param {number} high */
   choose(axis, low, high) {
-    low = Math.max(low, this.top - 2);
-    high = Math.min(high, this.bottom + 2);
+    if (low < this.top + STEP) low = this.top - 2;
+    if (high > this.bottom - STEP) high = this.bottom + 2;
     const brush = this.querySelector(`.stand[data-axis="${axis}"] .brush`);
     if (high - low > 2) this.chosen.set(axis, [low, high]);
     else this.chosen.delete(axis);
