@@ -19,17 +19,20 @@ import httpx2
 import pytest
 from tests.server.running import Running, running
 
+from modelyard.client.remote import RemoteYard
 from modelyard.server.web.pages import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 _OURS = {**_FORM, "sec-fetch-site": "same-origin"}
 
-OPEN, HIDDEN, MISSING = "open/net", "hushhush/topsecretnet", "hushhush/notherenothere"
+OPEN, DATA = "open/net", "open/data"
+HIDDEN, MISSING = "hushhush/topsecretnet", "hushhush/notherenothere"
 WORDS = (
     "hushhush", "topsecretnet", "hushalias", "hushmetric", "hushlabel", "hushmessage", "hushdata",
     "hushowner", "hushcard", "hushtag", "hushparam",
@@ -106,13 +109,18 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             name: stack.enter_context(server.client(_token(root, name)))
             for name in ("reader", "roleless", "hushowner")
         }
+        _give(root, "hushowner", "open/*", "reader")
         _fill(root, OPEN, "")
+        rows = [("files", ("rows.csv", b"a,b\n1,2\n"))]
+        place = f"/api/v1/models/{quote(DATA, '')}/versions"
+        _sent(root.post(place, files=rows, data={"kind": "dataset"}))
         found = Scene(
             server, root, clients["reader"], clients["roleless"],
             stack.enter_context(server.client("")), clients["hushowner"], {},
         )  # fmt: skip
         found.before = _all_twins(found.reader)
         _fill(clients["hushowner"], HIDDEN, "hush")
+        _train(server.url, clients["hushowner"], tmp_path_factory.mktemp("trained"))
         yield found
 
 
@@ -160,9 +168,20 @@ def _fill(client: httpx2.Client, model: str, mark: str) -> None:
     _sent(client.post("/api/v1/hooks", json={"url": url, "pattern": model}))
 
 
+def _train(url: str, client: httpx2.Client, folder: Path) -> None:
+    """The hidden model comes from data that the reader may read."""
+    (folder / "w.bin").write_bytes(b"hush" * 999)
+    token = client.headers["authorization"].removeprefix("Bearer ")
+    yard = RemoteYard.at(url, environment={"YARD_TOKEN": token, "HOME": str(folder)})
+    with contextlib.closing(yard):
+        yard.commit(HIDDEN, folder / "w.bin", data=f"{DATA}@1", message="hushmessage")
+
+
 def _twins() -> list[str]:
-    """Every page without and with the open model, as JSON."""
-    return [_filled(path) for path in PAGES if path.endswith(".json")]
+    """Every page without and with what the reader may read, as JSON."""
+    there = [path for path in PAGES if path.endswith(".json")]
+    about = [path for path in there if "{model" in path]
+    return [*map(_filled, there), *(_filled(path, model=DATA) for path in about)]
 
 
 def _all_twins(client: httpx2.Client) -> dict[str, Any]:
@@ -349,6 +368,7 @@ def test_the_walk_would_find_it(scene: Scene) -> None:
     seen = "".join(scene.owner.get(path).text for path in OTHERS)
     seen += "".join(scene.owner.get(_filled(path, model=HIDDEN)).text for path in ABOUT_MODELS)
     assert [word for word in WORDS if word not in seen] == []
+    assert HIDDEN in scene.owner.get(f"/lineage/{DATA}.json").text
     assert sum(isinstance(value, dict) for value in scene.before.values()) > 15
 
 

@@ -90,11 +90,10 @@ def list_members(ask: Ask, *, q: str = "", after: str = "") -> MembersPage:
     wanted = q.casefold().strip()
     found = [one for one in every if wanted in one.name or wanted in one.title.casefold()]
     rest = [one for one in found if one.name > after]
-    given = desk.roles()
-    items = tuple(
-        Member(one, tuple(each for each in given if each.account == one.name))
-        for one in rest[:_ROWS]
-    )
+    given: dict[str, list[Given]] = {}
+    for role in desk.roles():
+        given.setdefault(role.account, []).append(role)
+    items = tuple(Member(one, tuple(given.get(one.name, ()))) for one in rest[:_ROWS])
     return MembersPage(
         items=items, next=rest[_ROWS - 1].name if len(rest) > _ROWS else None,
         people=sum(one.kind == "user" for one in every),
