@@ -77,6 +77,18 @@ def test_a_version_that_is_named_is_kept_and_told_by_what(ann: Person, kind: str
     assert _is_there(ann, net, 1)
 
 
+def test_the_only_version_may_go_and_come_back(ann: Person) -> None:
+    ann.commit("gone/only", {"w.txt": b"w"})
+    before = _state(ann, "gone/only")
+
+    done = ann.act("delete/gone/only", revision=1)
+    assert done.status == 200
+    assert ann.refs("gone/only") == {}
+
+    done.undo()
+    assert _state(ann, "gone/only") == before
+
+
 def test_a_version_is_deleted_by_number_alone(ann: Person) -> None:
     net = _model(ann, "gone/name")
 

@@ -203,6 +203,21 @@ def test_a_guarded_alias_becomes_a_proposal(people: People, ann: Person) -> None
     assert ann.last_line(net)["action"] == "propose"
 
 
+def test_a_rollback_of_a_guarded_alias_becomes_a_proposal(people: People, ann: Person) -> None:
+    net = _model(ann, "careful/net")
+    for number in (1, 2):
+        ann.act(f"alias/{net}", alias="prod", revision=number)
+    guard = {"pattern": "careful/*", "ref": "prod", "role": "writer", "approvals": 2}
+    assert ann.api.put("/api/v1/guards", json=guard).status_code == 200
+
+    asked = ann.see(f"/rollback/{net}?alias=prod").submit(f"/do/rollback/{net}")
+
+    assert "when 2 others have approved" in asked.text
+    assert ann.refs(net)["prod"] == ("alias", 2)
+    [proposal] = ann.told("/proposals", of=net)
+    assert (proposal["old"], proposal["new"]) == (2, 1)
+
+
 def test_where_only_a_role_is_missing_nothing_is_proposed(people: People, ann: Person) -> None:
     net = _model(ann, "roles/net")
     guard = {"pattern": "roles/*", "ref": "prod", "role": "maintainer", "approvals": 0}

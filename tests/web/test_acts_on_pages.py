@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
+from tests.server.running import running
+from tests.web.acting import Person
 
 if TYPE_CHECKING:
-    from tests.web.acting import People, Person
+    from pathlib import Path
+
+    from tests.web.acting import People
 
 pytestmark = pytest.mark.slow
 
@@ -119,3 +124,31 @@ def test_a_model_whose_name_ends_like_a_twin_has_its_acts(ann: Person) -> None:
 
     assert done.status == 200
     assert ann.labels("pages/x.json") == {"a": "b"}
+
+
+def test_behind_a_proxy_acts_stay_below_its_path(tmp_path: Path) -> None:
+    with running(tmp_path / "yard", prefix="/yards") as server:
+        place = server.url.removesuffix("/yards")
+        headers = {"authorization": f"Bearer {server.token}"}
+        with (
+            httpx2.Client(base_url=place, follow_redirects=True) as client,
+            httpx2.Client(base_url=f"{place}/yards", headers=headers) as api,
+        ):
+            eve = Person(client, api)
+            page = eve.see("/yards/login")
+            page.submit("/yards/login", name="admin", password=server.token)
+            eve.commit("far/net", {"w.txt": b"w"})
+
+            done = eve.see("/yards/versions/far/net@1").submit(
+                "/yards/do/alias/far/net", alias="champion"
+            )
+
+            assert done.path.startswith("/yards/versions/far/net")
+            assert eve.refs("far/net")["champion"] == ("alias", 1)
+            done.undo()
+            assert "champion" not in eve.refs("far/net")
+            sent = client.post(
+                "/yards/do/upload/far/net", files=[("files", ("a.txt", b"a"))],
+                headers={"accept": "application/json", "sec-fetch-site": "same-origin"},
+            )  # fmt: skip
+            assert sent.json()["go_to"].startswith("/yards/versions/far/net")

@@ -12,7 +12,6 @@ from modelyard.core.version import RefInfo, human_size
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.registry.access import known_name
 from modelyard.registry.pages import models_page
-from modelyard.server.api.bodies import LARGEST as LARGEST_BODY
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import Answer, Routes, on_model, on_yard
 from modelyard.server.state import Ask
@@ -75,7 +74,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 @acts.post(
-    "/upload/{model:path}", needs=on_model("writer"), hidden=True, largest_body=LARGEST_BODY,
+    "/upload/{model:path}", needs=on_model("writer"), hidden=True, largest_body=LARGEST,
     seconds=600, refuse=_refused,
 )  # fmt: skip
 def upload(ask: Ask, model: str) -> Response | Answer:
