@@ -36,6 +36,8 @@ _ROUND = 256
 _ENOUGH = 100
 """Models in which facets are counted when a search finds many."""
 _ROUNDS = 8
+"""Looks to have enough; more only to fill a page."""
+_MOST_ROUNDS = 40
 _RECENT = 24
 """Versions in a sparkline."""
 _LINKS = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)(\s]{0,300}\)")
@@ -92,7 +94,11 @@ def browse(house: House, query: Query, *, limit: int = 50, after: str | None = N
         if len(found) < start + limit and is_more and _is_plain(query):
             page, beyond = _page_beyond(house, connection, query, start, limit)
         else:
-            beyond = len(found) > start + limit or (is_more and len(found) == start + limit)
+            beyond = len(found) > start + limit or (
+                is_more
+                and len(found) == start + limit
+                and (_is_plain(query) or start + limit < MOST)
+            )
         items = _glances(connection, query, page)
         counted = _counted(house, connection, query, found)
     usual = Counter(name for each in items if each.version for name in each.version.metrics)
@@ -153,7 +159,22 @@ def _found(
     if _is_plain(query):
         pairs = _plain(house, connection, query, MOST + 1, 0)
         return pairs[:MOST], len(pairs) > MOST
-    return _searched(house, connection, query, min(max(needed + 1, _ENOUGH), MOST))
+    if query.sort is not None and query.sort.key in ("name", "updated"):
+        return _found_by_model(house, connection, query, query.sort)
+    return _searched(house, connection, query, min(needed + 1, MOST))
+
+
+def _found_by_model(
+    house: House, connection: sa.Connection, query: Query, sort: Sort
+) -> tuple[_Pairs, bool]:
+    """In an order of models, each with its newest version that fits.
+
+    Along that order all versions of a model come before the next one's, which takes long.
+    """
+    pairs, is_more = _searched(house, connection, replace(query, sort=None), MOST)
+    rows = overviews.models_by_ids(connection, [key for key, _ in pairs])
+    pairs.sort(key=lambda pair: getattr(rows[pair[0]], sort.key), reverse=sort.descending)
+    return pairs, is_more
 
 
 def _plain(
@@ -174,7 +195,7 @@ def _page_beyond(
 
 
 def _searched(
-    house: House, connection: sa.Connection, query: Query, wanted: int
+    house: House, connection: sa.Connection, query: Query, needed: int
 ) -> tuple[_Pairs, bool]:
     """Each model at the first of its versions that fits: one with many must not hide the rest.
 
@@ -182,7 +203,7 @@ def _searched(
     """
     may, now = readable(house.caller), house.catalog.now(connection)
     first: dict[int, int] = {}
-    for _ in range(_ROUNDS):
+    for looks in range(_MOST_ROUNDS):
         ids, following = search(
             connection, query, limit=_ROUND, after=None, now=now, only=may, without=first
         )
@@ -191,7 +212,9 @@ def _searched(
             first.setdefault(owners[key], key)
         if following is None:
             return list(first.items()), False
-        if len(first) >= wanted:
+        if len(first) >= needed and (len(first) >= _ENOUGH or looks >= _ROUNDS):
+            break
+        if needed == MOST and looks >= _ROUNDS:
             break
     return list(first.items()), True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from modelyard.core.metrics import direction
 from modelyard.core.query import Query, Sort, parse_query
 from modelyard.core.version import ModelInfo, VersionInfo
 from modelyard.errors import InvalidInput
@@ -22,6 +23,8 @@ pages = Pages("models")
 _PAGE = 50
 _SORTS = (None, Sort("name", False), Sort("size", True))
 """What can always be ordered by: without one, what changed last comes first."""
+_OF_FOUND = (None, Sort("size", True))
+"""The same if a query asks for versions: by name, all of a model come before the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,7 @@ def _page(
 
 
 def _orderings(query: Query, metrics: tuple[str, ...]) -> tuple[Ordering, ...]:
-    from modelyard.core.metrics import direction
-
-    sorts: list[Sort | None] = [*_SORTS]
+    sorts: list[Sort | None] = [*(_OF_FOUND if query.conditions else _SORTS)]
     sorts += [Sort(f"metric.{name}", direction(name) != "lower") for name in metrics]
     if query.sort is not None and query.sort not in sorts:
         sorts.append(query.sort)
