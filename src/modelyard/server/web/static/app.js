@@ -40,10 +40,12 @@ document.addEventListener("click", (event) => {
   }
 });
 
-/** What is chosen among tabs that are wider than the window is to be seen. */
-for (const tab of document.querySelectorAll(".tabs [aria-current], .top nav [aria-current]")) {
-  const row = /** @type {HTMLElement} */ (tab.parentElement);
-  if (row.scrollWidth > row.clientWidth) row.scrollLeft = /** @type {HTMLElement} */ (tab).offsetLeft - row.offsetLeft - 16;
+/** What is chosen among tabs, or in a picture, is to be seen where that is wider than the window. */
+for (const chosen of document.querySelectorAll(".tabs [aria-current], .top nav [aria-current], .canvas .shown")) {
+  const row = chosen.closest(".tabs, .top nav, .canvas");
+  if (!row || row.scrollWidth <= row.clientWidth) continue;
+  const [inner, outer] = [chosen.getBoundingClientRect(), row.getBoundingClientRect()];
+  row.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
 }
 
 document.addEventListener("htmx:after:swap", () => offerCopying(document));
