@@ -18,7 +18,7 @@ from modelyard.registry.lookup import find_model, find_version, refs_of, version
 from modelyard.registry.pages import read_token, token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     import sqlalchemy as sa
 
@@ -52,6 +52,8 @@ class HistoryRow:
     """By how much it differs from the first parent's; None if one of them has none."""
     better: bool | None
     """Whether that change is for the better; None if nobody knows, or nothing changed."""
+    is_purged: bool
+    """Whether it is deleted for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def history_page(
         shown, names = _metrics(infos, metric)
         below = {info.parents[0] for info in infos if info.parents} - {i.number for i in infos}
         before = neighbours.metric_of(connection, row.id, sorted(below), shown)
-    items = tuple(_rows(infos, lanes, pointing, shown, before))
+    purged = {each.number for each in found if each.purged}
+    items = tuple(_rows(infos, lanes, pointing, shown, before, purged))
     rest = None
     if following is not None:
         rest = token((following.number, [n or 0 for n in lanes], only))
@@ -171,6 +174,7 @@ def _rows(
     pointing: Sequence[RefInfo],
     metric: str,
     before: Mapping[int, float],
+    purged: Set[int],
 ) -> Iterator[HistoryRow]:
     by_number: dict[int, list[RefInfo]] = {}
     for ref in pointing:
@@ -185,8 +189,9 @@ def _rows(
         change = None if value is None or parent is None else value - parent
         better = None if not change or way is None else (change > 0) == (way == "higher")
         yield HistoryRow(
-            info, tuple(by_number.get(info.number, ())), place, arriving, value, change, better
-        )
+            info, tuple(by_number.get(info.number, ())), place, arriving, value, change, better,
+            info.number in purged,
+        )  # fmt: skip
         arriving = tuple(sorted({end for _, end in place.edges}))
 
 

@@ -77,9 +77,9 @@ class VersionPage:
     code: Mapping[str, str]
     """The git commit of the code that made it."""
     data: Mapping[str, str]
-    """What it was trained on, by role: name and digest."""
+    """What it was trained on, by role: name and digest; empty for what the reader may not see."""
     lineage: tuple[LineageEdge, ...]
-    """Where it came from, other than by its parents."""
+    """Where it came from, other than by its parents; the source is empty as in `data`."""
     evaluations: tuple[Evaluation, ...]
     """The newest."""
     has_card: bool
@@ -103,8 +103,8 @@ def show_version(ask: Ask, model: str, revision: str) -> VersionPage:
         structure=_lines(detail.saved.get("structure")),
         environment=detail.environment,
         code=detail.code,
-        data=detail.data,
-        lineage=detail.lineage,
+        data={role: _shown(ask, text) for role, text in detail.data.items()},
+        lineage=tuple(LineageEdge(e.kind, _shown(ask, e.source)) for e in detail.lineage),
         evaluations=tuple(islice(ask.yard.evaluations(model, number), _EVALUATIONS)),
         has_card=bool(detail.card.strip()),
     )
@@ -126,6 +126,13 @@ def sides_of(signature: Any) -> tuple[Side, ...]:
                     if isinstance(lengths, list | tuple) else (),
                 ))  # fmt: skip
     return tuple(found)
+
+
+def _shown(ask: Ask, source: str) -> str:
+    """A source, unless it names a model that the reader may not know of."""
+    name, at, number = source.partition(" sha256:")[0].partition("@")
+    is_version = at and number.isdigit() and ":" not in name
+    return "" if is_version and not ask.caller.may(name, "reader") else source
 
 
 def _weights(detail: VersionDetail) -> Weights:
