@@ -72,7 +72,7 @@ def models_of(connection: sa.Connection, versions: Sequence[int]) -> dict[int, i
     return {
         row.id: row.model_id
         for batch in batches(versions)
-        for row in connection.execute(_OF_VERSIONS, {"ids": batch})
+        for row in connection.execute(_OF_VERSIONS, {"ids": batch}).all()
     }
 
 
@@ -101,7 +101,7 @@ def traits_of(connection: sa.Connection, versions: Iterable[int]) -> list[Trait]
     return [
         Trait._make(row)
         for batch in batches(versions)
-        for row in connection.execute(_TRAITS, {"ids": batch})
+        for row in connection.execute(_TRAITS, {"ids": batch}).all()
     ]
 
 
@@ -120,7 +120,7 @@ def labels_of(connection: sa.Connection, versions: Iterable[int]) -> dict[int, d
     """The labels of these versions, one of each model, by the model's id."""
     found: dict[int, dict[str, str]] = {}
     for batch in batches(versions):
-        for key, name, value in connection.execute(_LABELS, {"ids": batch}):
+        for key, name, value in connection.execute(_LABELS, {"ids": batch}).all():
             found.setdefault(key, {})[name] = value
     return found
 
@@ -132,7 +132,7 @@ def models_by_ids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Mo
     return {
         row.id: ModelRow._make(row)
         for batch in batches(ids)
-        for row in connection.execute(_BY_IDS, {"ids": batch})
+        for row in connection.execute(_BY_IDS, {"ids": batch}).all()
     }
 
 
@@ -148,7 +148,7 @@ def aliases_of(connection: sa.Connection, models: Iterable[int]) -> dict[int, li
     """The aliases of these models by name, by the model's id."""
     found: dict[int, list[RefRow]] = {}
     for batch in batches(models):
-        for row in connection.execute(_ALIASES, {"ids": batch}):
+        for row in connection.execute(_ALIASES, {"ids": batch}).all():
             found.setdefault(row.model_id, []).append(RefRow._make(row))
     return found
 
@@ -183,13 +183,13 @@ def recent_values(
     owners = {
         row.id: row.model_id
         for batch in batches(wanted)
-        for row in connection.execute(_LAST, {"ids": batch, "most": most})
+        for row in connection.execute(_LAST, {"ids": batch, "most": most}).all()
     }
     names = sorted(set(wanted.values()))
     values = {
         key: value
         for batch in batches(owners)
-        for key, name, value in connection.execute(_VALUES, {"ids": batch, "names": names})
+        for key, name, value in connection.execute(_VALUES, {"ids": batch, "names": names}).all()
         if wanted[owners[key]] == name
     }
     found: dict[int, list[float]] = {}
@@ -223,7 +223,7 @@ _MEASURED = (
 
 def metric_of(connection: sa.Connection, model: int, name: str) -> list[Measured]:
     """A metric over all versions of a model that live and have it."""
-    return [Measured._make(row) for row in connection.execute(_MEASURED, {"m": model, "n": name})]
+    return [*map(Measured._make, connection.execute(_MEASURED, {"m": model, "n": name}).all())]
 
 
 _NAMES = (
