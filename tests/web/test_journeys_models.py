@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 
@@ -106,8 +107,71 @@ def test_lineage_tells_of_what_is_clicked(visit):
 def test_a_file_is_read_on_a_page(visit):
     visit.open("/files/vision/mini-net@8")
     visit.page.locator("main").get_by_role("link", name="config.json").first.click()
+    visit.page.wait_for_url("**/file/vision/mini-net@8?**")
+    assert '"blocks"' in visit.text()
+    visit.look()
+
+
+def test_a_version_tells_how_it_was_made_and_what_was_measured(visit):
+    visit.open("/versions/flowers/iris@5")
+    text = visit.text()
+    for told in ("accuracy", "sklearn", "data/iris@1"):
+        assert told in text
+    visit.press("All about it")
+    visit.page.wait_for_url("**/evaluations/flowers/iris@5")
+    assert "virginica" in visit.text()
+    visit.look()
+
+
+def test_a_version_warns_of_what_its_file_would_do(visit):
+    visit.open("/versions/imports/found-on-the-web@1")
+    assert "system" in visit.text()
+    visit.look()
+
+
+def test_many_versions_are_narrowed_down_on_an_axis(visit):
+    many = "&".join(f"v=vision/mini-net@{number}" for number in range(1, 9))
+    visit.open(f"/compare/many?{many}")
+    stand = visit.page.locator("brush-lines .stand").last
+    stand.focus()
+    visit.page.keyboard.press("ArrowUp")
+    shown = visit.page.locator("tr[data-line]:visible")
+    expect(shown).not_to_have_count(8)
+    assert shown.count() > 0
+    visit.look()
+    visit.page.keyboard.press("Escape")
+    expect(shown).to_have_count(8)
+    box = stand.bounding_box()
+    middle = box["x"] + box["width"] / 2
+    visit.page.mouse.move(middle, box["y"] + 5)
+    visit.page.mouse.down()
+    visit.page.mouse.move(middle, box["y"] + box["height"] / 3, steps=4)
+    visit.page.mouse.up()
+    expect(shown).not_to_have_count(8)
+
+
+def test_storage_tells_what_gc_would_free(visit):
+    visit.open("/storage")
+    visit.page.locator('form[action$="/do/storage/forecast"] button').click()
     visit.page.wait_for_load_state()
-    assert '"blocks": 6' in visit.text() or '"blocks"' in visit.text()
+    visit.page.wait_for_timeout(300)
+    visit.open("/storage").press("The job")
+    visit.page.wait_for_url("**/jobs/*")
+    visit.look()
+
+
+def test_activity_and_audit_are_searched(visit):
+    visit.open("/activity")
+    visit.page.locator("select[name=kind]").select_option("version-committed")
+    visit.page.locator(".sieve [name=model]").fill("nlp/sentiment-zh")
+    visit.page.locator(".sieve button").click()
+    visit.page.wait_for_url("**kind=version-committed**")
+    assert "nlp/sentiment-zh" in visit.text()
+    assert "flowers/iris" not in visit.text("#timeline")
+    visit.look().open("/audit")
+    visit.page.locator(".sieve [name=action]").fill("commit")
+    visit.page.locator(".sieve button").click()
+    visit.page.wait_for_url("**action=commit**")
     visit.look()
 
 
