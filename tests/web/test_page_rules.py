@@ -60,7 +60,7 @@ def _filled(path: str, **given: str) -> str:
     """The path of a route with something in its parameters; names as a browser writes them."""
     values = {**VALUES, **given}
     there = re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: quote(values.get(found[1], "1")), path)
-    return f"{there}?{ASKED}" if path in NEEDS_MORE else there
+    return f"{there}?{ASKED}" if path.removesuffix(".json") in NEEDS_MORE else there
 
 
 def _asks_more(route: Any) -> bool:
@@ -70,7 +70,17 @@ def _asks_more(route: Any) -> bool:
 ASKED = "path=w.bin&name=w&file=w.bin&alias=alias&a=open/net@1&b=open/net@2&source=1"
 """What pages ask for that can't be without it."""
 NEEDS_MORE = {r.path for r in _routes("GET") if _asks_more(r)}
-PAGES = sorted({r.path for r in _routes("GET") if not r.path.startswith("/static/")})
+
+
+def _twin(route: Any) -> list[str]:
+    """A page's path as JSON; what is no page, but a picture or a turn on the way, has none."""
+    is_page = hasattr(route.endpoint.__wrapped__, "__wrapped__")
+    return [("/models" if route.path == "/" else route.path) + ".json"] if is_page else []
+
+
+_SHOWN = [r for r in _routes("GET") if not r.path.startswith("/static/")]
+PAGES = sorted({path for r in _SHOWN for path in (r.path, *_twin(r))
+                if not path.endswith((".html", ".json.json", ".html.json"))})  # fmt: skip
 ACTS = sorted({r.path for r in _routes("POST")})
 ABOUT_MODELS = [path for path in PAGES if "{model" in path]
 OTHERS = [path for path in PAGES if "{" not in path]
