@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -146,11 +146,19 @@ class Seen:
         return any(form.action == action for form in self.forms)
 
     def submit(
-        self, action: str, *, press: str | None = None, holding: dict[str, str] | None = None,
+        self, action: str, *, press: str | None = None, to: str | None = None,
+        holding: dict[str, str] | None = None,
         files: list[tuple[str, tuple[str, bytes]]] | None = None, **given: Any,
     ) -> Seen:  # fmt: skip
-        """Fill in a form of this page, and send it."""
+        """Fill in a form of this page, and send it.
+
+        Args:
+            to: Where the button that is pressed sends it instead.
+        """
         form = self.form(action, **(holding or {}))
+        if to is not None:
+            assert f'formaction="{to}"' in self.html
+            form = replace(form, action=to)
         return self.person.send(form, form.filled(press, given), files)
 
     def undo(self) -> Seen:

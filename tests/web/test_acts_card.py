@@ -31,7 +31,7 @@ def test_a_card_is_changed_in_a_version_that_keeps_all_else(ann: Person) -> None
     assert dict(page.form(f"/do/card/{net}").fields)["text"] == _CARD
 
     new = "\n# Digits\r\n\r\n读 <手写> 数字 & more\r\n"
-    done = page.submit(f"/do/card/{net}", press="save", text=new, message="say more")
+    done = page.submit(f"/do/card/{net}", text=new, message="say more")
 
     assert "The card is changed, in version 2." in done.text
     assert _file(ann, net, 2) == new.replace("\r\n", "\n")
@@ -49,7 +49,9 @@ def test_a_preview_shows_the_text_and_stores_nothing(ann: Person) -> None:
     net = _model(ann, "cards/preview")
 
     shown = ann.see(f"/card/{net}").submit(
-        f"/do/card/{net}", press="preview", text="# Hello\n\nIt is *new*. <script>alert(1)</script>"
+        f"/do/card/{net}",
+        to="/do/card-preview/cards/preview",
+        text="# Hello\n\nIt is *new*. <script>alert(1)</script>",
     )
 
     assert shown.status == 200
@@ -64,7 +66,7 @@ def test_both_texts_are_shown_when_somebody_was_faster(ann: Person) -> None:
     page = ann.see(f"/card/{net}")
     ann.commit(net, {"w.txt": net.encode(), "README.md": b"# Theirs\n"})
 
-    met = page.submit(f"/do/card/{net}", press="save", text="# Mine\n", message="mine")
+    met = page.submit(f"/do/card/{net}", text="# Mine\n", message="mine")
 
     assert met.status == 409
     assert "main moved to version 2 while you wrote." in met.text
@@ -73,7 +75,7 @@ def test_both_texts_are_shown_when_somebody_was_faster(ann: Person) -> None:
     assert (fields["text"], fields["parent"], fields["message"]) == ("# Mine\n", "2", "mine")
     assert _file(ann, net, "main") == "# Theirs\n"
 
-    done = met.submit(f"/do/card/{net}", press="save", text="# Mine and theirs\n")
+    done = met.submit(f"/do/card/{net}", text="# Mine and theirs\n")
     assert "in version 3" in done.text
     assert _file(ann, net, "main") == "# Mine and theirs\n"
 
@@ -81,7 +83,7 @@ def test_both_texts_are_shown_when_somebody_was_faster(ann: Person) -> None:
 def test_a_text_that_is_not_changed_makes_no_version(ann: Person) -> None:
     net = _model(ann, "cards/same")
 
-    done = ann.see(f"/card/{net}").submit(f"/do/card/{net}", press="save")
+    done = ann.see(f"/card/{net}").submit(f"/do/card/{net}")
 
     assert "The card is as it was." in done.text
     assert ann.refs(net) == {"main": ("branch", 1)}
@@ -91,7 +93,7 @@ def test_a_model_without_a_card_gets_one(ann: Person) -> None:
     ann.commit("cards/none", {"w.txt": b"w"})
 
     page = ann.see("/card/cards/none")
-    page.submit("/do/card/cards/none", press="save", text="# First\n")
+    page.submit("/do/card/cards/none", text="# First\n")
 
     assert _file(ann, "cards/none", "main") == "# First\n"
     assert ann.told("/models/cards%2Fnone/versions/2")["message"] == "Edit the card"
@@ -102,7 +104,7 @@ def test_a_card_is_written_on_the_branch_that_is_chosen(ann: Person) -> None:
     ann.act(f"ref/{net}", kind="branch", name="try", revision=1)
 
     page = ann.see(f"/card/{net}?branch=try")
-    page.submit(f"/do/card/{net}", press="save", text="# Try\n")
+    page.submit(f"/do/card/{net}", text="# Try\n")
 
     assert ann.refs(net) == {"main": ("branch", 1), "try": ("branch", 2)}
 
@@ -121,6 +123,6 @@ def test_readers_do_not_write(people: People, ann: Person) -> None:
     carl = people.with_role("carl", "reader")
 
     assert carl.see(f"/card/{net}").status == 403
-    sent = carl.act(f"card/{net}", branch="main", parent=1, text="# x", do="save")
+    sent = carl.act(f"card/{net}", branch="main", parent=1, text="# x")
     assert sent.status == 403
     assert ann.refs(net) == {"main": ("branch", 1)}

@@ -34,6 +34,18 @@ class DeletionTests(YardCase):
         assert heavy.numbers() == [3, 2, 1]
         assert heavy.read(2) == {"model.bin": b"2" * 200_000}
 
+    def test_every_branch_that_ended_at_a_restored_version_ends_there_again(
+        self, yard: Yard, heavy: Desk
+    ) -> None:
+        yard.branch("m", "also", 3)
+        yard.branch("m", "before", 2)
+        yard.delete_version("m", 3)
+        assert {ref.number for ref in yard.refs("m")} == {2}
+        yard.restore("m", 3)
+        assert {ref.name: ref.number for ref in yard.refs("m")} == {
+            "main": 3, "also": 3, "before": 2,
+        }  # fmt: skip
+
     def test_a_number_is_never_used_again(self, yard: Yard, desk: Desk) -> None:
         desk.commit(b"1")
         desk.commit(b"2", branch="dev")

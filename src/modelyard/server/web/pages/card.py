@@ -27,7 +27,6 @@ pages = Pages("card")
 acts = Acts("card")
 
 _LONGEST = 200_000
-_TEMPLATE = "card.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class CardPage:
     """The branch's card, if the branch moved while somebody wrote."""
 
 
-@pages.page("/card/{model:path}", _TEMPLATE, needs=on_model("writer"))
+@pages.page("/card/{model:path}", "card.html", needs=on_model("writer"))
 def show_card(ask: Ask, model: str, *, branch: str | None = None) -> CardPage:
     """The editor, with the card as the branch has it."""
     tip, names = _branches(ask, model, branch)
@@ -56,41 +55,55 @@ def show_card(ask: Ask, model: str, *, branch: str | None = None) -> CardPage:
     return CardPage(model, tip.name, names, tip.number, text, "", _bytes_of(model, tip.number))
 
 
+@acts.act("/card-preview/{model:path}", needs=on_model("writer"))
+def preview_card(ask: Ask, form: Form, model: str) -> Response:
+    """Show what a card would look like; nothing is kept."""
+    page = _written(ask, form, model)
+    return html(ask, "card.html", page, at=_place(page))
+
+
 @acts.act("/card/{model:path}", needs=on_model("writer"))
 def change_card(ask: Ask, form: Form, model: str) -> Done | Response:
-    """Commit a card, or show what it would look like."""
-    text, message, branch = form.text("text"), form.text("message").strip(), form.one("branch")
-    if len(text) > _LONGEST:
-        raise InvalidInput("too-large", f"a card has at most {_LONGEST:,} characters here",
-                           hint="commit a longer README.md by yard commit")  # fmt: skip
-    parent = form.one("parent")
-    if not (parent.isascii() and parent.isdigit() and len(parent) < 16):
-        raise InvalidInput("bad-choice", f"{parent[:40]!r} is no version's number")
-    tip, names = _branches(ask, model, branch)
-    place = _bytes_of(model, int(parent))
-    page = CardPage(model, tip.name, names, int(parent), text, message, place)
-    back = f"{model_page(model, 'card')}?branch={quote(tip.name)}"
-    if form.one("do") == "preview":
-        return html(ask, _TEMPLATE, page, at=back)
+    """Commit a card; if somebody was faster, show both texts."""
+    page = _written(ask, form, model)
     words = language_of(ask.request)
     try:
         with tempfile.TemporaryDirectory(prefix="yard-card-") as room:
-            (Path(room) / CARD_PATH).write_text(text, encoding="utf-8", newline="\n")
+            (Path(room) / CARD_PATH).write_text(page.text, encoding="utf-8", newline="\n")
             done = ask.yard.commit(
-                model, room, only=(CARD_PATH,), parent=int(parent), branch=tip.name,
-                message=message or words.say("Edit the card"),
+                model, room, only=(CARD_PATH,), parent=page.parent, branch=page.branch,
+                message=page.message or words.say("Edit the card"),
             )  # fmt: skip
     except Conflict as error:
         if error.kind != "branch-moved":
             raise
-        tip, names = _branches(ask, model, branch)
+        tip, _ = _branches(ask, model, page.branch)
         theirs = _card(ask, model, tip.number)
         page = replace(page, parent=tip.number, theirs=theirs)
-        return html(ask, _TEMPLATE, page, status=409, at=back)
+        return html(ask, "card.html", page, status=409, at=_place(page))
     if not done.created:
         return Done(model_page(model), words.say("The card is as it was."))
     told = words.say("The card is changed, in version %(number)s.", number=done.number)
     return Done(version_page(model, done.number), told)
+
+
+def _written(ask: Ask, form: Form, model: str) -> CardPage:
+    """What the editor sent. InvalidInput: `too-large`, `bad-choice`."""
+    text, parent = form.text("text"), form.one("parent")
+    if len(text) > _LONGEST:
+        raise InvalidInput("too-large", f"a card has at most {_LONGEST:,} characters here",
+                           hint="commit a longer README.md by yard commit")  # fmt: skip
+    if not (parent.isascii() and parent.isdigit() and len(parent) < 16):
+        raise InvalidInput("bad-choice", f"{parent[:40]!r} is no version's number")
+    tip, names = _branches(ask, model, form.one("branch"))
+    return CardPage(
+        model, tip.name, names, int(parent), text, form.text("message").strip(),
+        _bytes_of(model, int(parent)),
+    )  # fmt: skip
+
+
+def _place(page: CardPage) -> str:
+    return f"{model_page(page.model, 'card')}?branch={quote(page.branch)}"
 
 
 def _branches(ask: Ask, model: str, wanted: str | None) -> tuple[RefInfo, tuple[str, ...]]:
