@@ -63,8 +63,9 @@ def here_of(ask: Ask, caller: Caller | None = None, *, at: str = "/") -> Here:
     request, settings = ask.request, ask.server.settings
     is_act = request.method == "POST"
     theme = request.cookies.get("yard_theme", "auto")
+    path = request.scope.get("shown_path", request.scope["path"])
     return Here(
-        prefix=settings.prefix, path=at if is_act else request.scope["path"],
+        prefix=settings.prefix, path=at if is_act else path,
         query="" if is_act else request.url.query,
         language=language_of(request), theme=theme if theme in ("light", "dark") else "auto",
         caller=caller or ask.caller, base=ask.base, said=said_in(request),

@@ -1,13 +1,17 @@
-"""Pages as routes: each at its path, and its value as JSON at the path with `.json` behind it."""
+"""Pages as routes: each at its path, and its value as JSON at the path with `.json` behind it.
+
+`.html` behind a path means the page: so a model whose name ends in `.json` has one.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -19,10 +23,10 @@ from modelyard.server.routing import Answer, Needs, Routes
 from modelyard.server.state import Ask
 from modelyard.server.web.rendering import html
 
-__all__ = ["Pages", "ProblemPage", "problem_page"]
+__all__ = ["Pages", "ProblemPage", "Twins", "problem_page"]
 
 Handler = Callable[..., Any]
-_TWIN, _PLAIN = ".json", ".html"
+_TWIN, _SHOWN = "twin", "shown_path"
 _SIGN_IN = ("not-signed-in", "bad-token")
 
 
@@ -59,33 +63,50 @@ class Pages(Routes):
 
         def decorate(handler: Handler) -> Handler:
             @functools.wraps(handler)
-            def as_html(ask: Ask, **given: Any) -> Response:
+            def shown(ask: Ask, **given: Any) -> Response | Answer:
                 page = handler(ask, **given)
                 if isinstance(page, Response):
                     return page
+                if ask.request.scope.get(_TWIN):
+                    return Answer(page)
                 return html(ask, template, page, secret=secret)
 
-            @functools.wraps(handler)
-            def as_json(ask: Ask, **given: Any) -> Response | Answer:
-                page = handler(ask, **given)
-                return page if isinstance(page, Response) else Answer(page)
-
-            stem = "/models" if path == "/" else path
-            self.get(stem + _TWIN, needs=needs, hidden=True)(as_json)
-            if path.endswith("}"):  # a name that ends in .json has its page here
-                self.get(path + _PLAIN, needs=needs, hidden=True, refuse=problem_page)(as_html)
-            self.get(path, needs=needs, hidden=True, refuse=problem_page)(as_html)
+            self.get(path, needs=needs, hidden=True, refuse=problem_page)(shown)
             return handler
 
         return decorate
 
 
+class Twins:
+    """Middleware: what stands behind the path of a page says whether it is wanted as JSON."""
+
+    def __init__(self, app: Any, pages: Iterable[Routes]) -> None:
+        self._app = app
+        self._words = {
+            route.path.split("/")[1]
+            for each in pages
+            if isinstance(each, Pages)
+            for route in each.router.routes
+            if isinstance(route, APIRoute)
+        } - {""}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            stem, dot, end = scope["path"].rpartition(".")
+            if end in ("json", "html") and dot and stem.split("/", 2)[1] in self._words:
+                shown = stem if end == "json" else scope["path"]
+                scope = {**scope, "path": stem, _TWIN: end == "json", _SHOWN: shown}
+        await self._app(scope, receive, send)
+
+
 def problem_page(request: Request, error: Exception) -> Response:
     """An error for somebody in front of a browser; who is not signed in is asked to."""
     server = request.app.state.server
+    if request.scope.get(_TWIN):
+        return answer_to(error, request.scope.get("request_id"))
     if isinstance(error, Denied) and error.kind in _SIGN_IN and request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""
-        came_for = quote(request.scope["path"] + query, safe="")
+        came_for = quote(request.scope.get(_SHOWN, request.scope["path"]) + query, safe="")
         return RedirectResponse(f"{server.settings.prefix}/login?next={came_for}", 303)
     told = answer_to(error, request.scope.get("request_id"))
     if not isinstance(error, ModelyardError):
