@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
 import modelyard
+from modelyard.core.decoding import converted
+from modelyard.core.wire import encode
 from modelyard.errors import NotFound
-from modelyard.registry.compare import compared
+from modelyard.registry.compare import Compared, compared
 from modelyard.registry.files import contents
 from modelyard.registry.tensor_difference import difference_of
 from modelyard.registry.tensor_pairs import match, tensors_of
@@ -121,3 +124,10 @@ def test_odd_tensors_are_looked_at_too(yard, tmp_path, values):
     commit(yard, tmp_path / "net", {"w": np.asarray(values), "v": np.ones(2, np.float32)})
     commit(yard, tmp_path / "net", {"w": np.asarray(values) + 1, "v": np.zeros(2, np.float32)})
     assert difference_of(yard.house, "net@1", "net@2", "w").new is not None
+
+
+def test_a_comparison_is_the_same_after_it_was_kept_as_json(yard, tmp_path):
+    commit(yard, tmp_path / "net", {"a": np.ones(4, np.float32), "b": np.ones(2, np.float32)}, "x")
+    commit(yard, tmp_path / "net", {"a": np.ones(4, np.float32), "c": np.ones(2, np.float64)}, "y")
+    found = compared(yard.house, "net@1", "net@2", None, lambda _: None)
+    assert converted(msgspec.json.decode(encode(found)), Compared) == found
