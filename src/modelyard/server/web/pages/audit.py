@@ -94,7 +94,7 @@ def seal_now(ask: Ask, form: Form) -> Done:
 
 
 def _day(text: str, more: timedelta = timedelta()) -> datetime | None:
-    """InvalidInput: `bad-time`."""
+    """InvalidInput: `bad-day`."""
     if not text.strip():
         return None
     try:
@@ -102,4 +102,4 @@ def _day(text: str, more: timedelta = timedelta()) -> datetime | None:
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
         return time + more if len(text.strip()) == len("2026-11-22") else time
     except (ValueError, OverflowError):
-        raise InvalidInput("bad-time", f"{text[:40]!r} is no day", hint="2026-11-22") from None
+        raise InvalidInput("bad-day", f"{text[:40]!r} is no day", hint="2026-11-22") from None
