@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from tests.web.shown_models import HOSTILE, LONG
 
 from modelyard.server.web.pages import ROUTES
 
-__all__ = ["ADDRESSES", "ALL", "routes"]
+__all__ = ["ADDRESSES", "ALL", "routes", "short"]
 
 _EVIL = HOSTILE.model
 _TENSOR, _FILE = quote(HOSTILE.tensor, safe=""), quote(HOSTILE.file, safe="")
@@ -97,6 +98,11 @@ def routes() -> list[str]:
         route.path for each in ROUTES for route in each.router.routes if "GET" in route.methods
     }
     return sorted(path for path in found if not path.endswith((".json", ".html")))
+
+
+def short(address: str) -> str:
+    """For the name of a test."""
+    return re.sub(r"[^\w/@?=&.-]", "", address)[:110]
 
 
 ALL = [address for path in routes() for address in ADDRESSES.get(path, ())]

@@ -91,7 +91,7 @@ def show(folder: Path) -> Iterator[Shown]:
     """A server as long as it is looked at; what it shows is put in first."""
     with create(folder / "yard", author="Ann Lee") as yard:
         fill(yard, folder / "work")
-    with running(folder / "yard") as server:
+    with running(folder / "yard", env={"YARD_AUTHOR": "Ann Lee"}) as server:
         assert server.token
         yield Shown(server.url, server.token, _signed_in(server.url, "admin", server.token))
 
@@ -213,6 +213,7 @@ def visiting(
     visit = Visit(page, context, shown.url, axe, look)
     page.on("console", lambda m: _console(visit, m))
     page.on("pageerror", lambda error: visit.wrong.append(f"script at {visit.here}: {error}"))
+    page.on("dialog", lambda dialog: _opened(visit, dialog))
     page.on("request", lambda request: _asked(visit, request.url))
     return visit
 
@@ -220,6 +221,11 @@ def visiting(
 def _console(visit: Visit, message: Any) -> None:
     if message.type in ("error", "warning"):
         visit.wrong.append(f"console at {visit.here}: {message.text}")
+
+
+def _opened(visit: Visit, dialog: Any) -> None:
+    visit.wrong.append(f"dialog at {visit.here}: {dialog.message}")
+    dialog.dismiss()
 
 
 def _asked(visit: Visit, address: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from tests.web.addresses import ADDRESSES, ALL, routes
+from tests.web.addresses import ADDRESSES, ALL, routes, short
 from tests.web.showing import LOOKS, Look, Visit, visiting
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 _HEAVIEST = 150_000
-
-
-def _short(address: str) -> str:
-    return re.sub(r"[^\w/@?=&.-]", "", address)[:60]
 
 
 _SAYS = ("title", "aria-label", "alt")
@@ -54,7 +50,7 @@ def test_every_page_is_visited():
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-@pytest.mark.parametrize("address", ALL, ids=_short)
+@pytest.mark.parametrize("address", ALL, ids=short)
 def test_a_page_is_clean(windows, look, address):
     window = windows[look]
     window.go(address)
@@ -64,7 +60,7 @@ def test_a_page_is_clean(windows, look, address):
     assert wide <= 0, f"{wide} pixels wider than the window"
 
 
-@pytest.mark.parametrize("address", ALL, ids=_short)
+@pytest.mark.parametrize("address", ALL, ids=short)
 def test_a_page_fits_a_phone(windows, address):
     window = windows[LOOKS[2]]
     window.page.set_viewport_size({"width": 390, "height": 800})
@@ -77,7 +73,7 @@ def test_a_page_fits_a_phone(windows, address):
         window.page.set_viewport_size({"width": 1280, "height": 800})
 
 
-@pytest.mark.parametrize("address", ALL, ids=_short)
+@pytest.mark.parametrize("address", ALL, ids=short)
 def test_a_page_has_its_value_as_json_and_all_other_words_are_translated(reader, address):
     english, chinese = (_page(reader, address, language) for language in ("en", "zh"))
     twin = re.search(r'rel="alternate" type="application/json" href="([^"]+)"', english)
@@ -94,7 +90,7 @@ def test_a_page_has_its_value_as_json_and_all_other_words_are_translated(reader,
     assert not left, f"said in English on the Chinese page: {left}"
 
 
-@pytest.mark.parametrize("address", ALL, ids=_short)
+@pytest.mark.parametrize("address", ALL, ids=short)
 def test_a_page_is_light(reader, address):
     page = reader.get(address, headers={"accept-encoding": "gzip"})
     assert page.status_code == 200
