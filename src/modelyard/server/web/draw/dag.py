@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 186.0, 64.0
 _ACROSS, _DOWN, _EDGE = 44.0, 18.0, 8.0
 _PASS = 14.0
 """Height of a place where a line passes."""
+_TALL = 640.0
+"""Up to this height columns stand in the middle; what is higher is seen from its top on."""
 _FULL = 22
 """Letters of a title that fit into a box."""
 
@@ -54,14 +56,14 @@ class Plan:
 
 
 def plan(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Plan:
-    """Boxes in columns, each column in the middle of the height."""
+    """Boxes in columns."""
     found = layers(nodes, edges)
     real = set(nodes)
     tall = [_height(column, real) for column in found.columns]
     height = max(tall, default=0.0)
     tops: dict[str, tuple[float, float]] = {}
     for at, column in enumerate(found.columns):
-        y = _EDGE + (height - tall[at]) / 2
+        y = _EDGE + ((height - tall[at]) / 2 if height <= _TALL else 0)
         for name in column:
             tops[name] = (_EDGE + at * (WIDTH + _ACROSS), y)
             y += (HEIGHT if name in real else _PASS) + _DOWN
