@@ -19,6 +19,8 @@ __all__ = ["scatter"]
 
 _WIDTH, _HEIGHT = 620, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 18, 16, 40
+_SAME = 0.02
+"""Sizes and times that are nearer than this share stand close together: it is no trade-off."""
 
 
 def scatter(trade: TradeOff, label: str, across: str, links: Mapping[str, str]) -> Markup:
@@ -31,7 +33,7 @@ def scatter(trade: TradeOff, label: str, across: str, links: Mapping[str, str]) 
     points = trade.points
     logs = max(p.x for p in points) / max(min(p.x for p in points), 1e-12) > 20
     ahead = [log10(max(p.x, 1e-12)) if logs else p.x for p in points]
-    x_low, x_high = _padded(min(ahead), max(ahead))
+    x_low, x_high = _padded(min(ahead), max(ahead), 0.0 if logs else _SAME)
     ends = [v for p in points for v in (p.y, p.low, p.high) if v is not None]
     y_low, y_high = _padded(min(ends), max(ends))
     wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
@@ -49,8 +51,8 @@ def scatter(trade: TradeOff, label: str, across: str, links: Mapping[str, str]) 
         parts.append(tag("path", d=f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", class_="grid"))
         parts.append(tag("text", f"{value:.4g}", x=_LEFT - 8, y=y + 4, class_="tick end"))
     marks = [10**v for v in _ticks(x_low, x_high)] if logs else _ticks(x_low, x_high)
-    for value in marks:
-        words = human_size(int(value)) if trade.across == "size" else f"{value:.3g} ms"
+    told = dict(zip(_marked(marks, trade.across), marks, strict=True))  # no words twice
+    for words, value in told.items():
         parts.append(tag("text", words, x=at_x(value), y=_HEIGHT - 20, class_="tick middle"))
     parts.append(tag("text", across, x=_WIDTH - _RIGHT, y=_HEIGHT - 4, class_="name end"))
     parts.append(tag("text", trade.metric, x=_LEFT + 4, y=_TOP - 4, class_="name"))
@@ -84,9 +86,15 @@ def _front(trade: TradeOff, corners: Sequence[tuple[float, float]]) -> list[Mark
     return [tag("path", d="".join(steps), class_="steps")]
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
+def _marked(marks: Sequence[float], across: str) -> list[str]:
+    return [human_size(int(v)) if across == "size" else f"{v:.3g} ms" for v in marks]
+
+
+def _padded(low: float, high: float, same: float = 0.0) -> tuple[float, float]:
+    """Ends of an axis, with room; `same` is the least share of the values that it spans."""
     span = (high - low) or abs(high) or 1.0
-    return low - span * 0.07, high + span * 0.07
+    more = max(span * 0.07, (abs(high) * same - span) / 2)
+    return low - more, high + more
 
 
 def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
