@@ -98,7 +98,7 @@ def test_tensors_of_a_version_show_how_their_values_are_spread(visit):
 
 def test_lineage_tells_of_what_is_clicked(visit):
     visit.open("/lineage/flowers/iris@5")
-    visit.page.locator("svg a[aria-label^='data/iris@1']").click()
+    visit.page.locator("svg a", has_text="data/iris@1").click()
     visit.page.wait_for_url("**show=data**")
     assert "150 flowers" in visit.text()
     visit.look()
