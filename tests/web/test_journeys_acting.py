@@ -182,9 +182,9 @@ def test_a_guarded_alias_moves_when_somebody_else_approves(browser, shown, axe, 
         client.put("/roles", json=grant).raise_for_status()
         secret = client.post("/tokens", json={"account": other}).raise_for_status().json()["secret"]
     visit.open("/settings/guards")
-    visit.page.locator("[name=pattern]").fill(own)
-    visit.page.locator("[name=ref]").fill("champion")
-    visit.page.locator("[name=approvals]").fill("1")
+    visit.page.locator("[name=pattern]:visible").fill(own)
+    visit.page.locator("[name=ref]:visible").fill("champion")
+    visit.page.locator("[name=approvals]:visible").fill("1")
     visit.press("Guard them")
     visit.said()
     visit.go(f"/proposals?model={own}")
