@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import missing
-from tests.web.acting import ann, people
 from tests.services.installing import chinese_font
+from tests.web.acting import ann, people
 from tests.web.showing import LOOKS, Look, Shown, Visit, axe_source, chromium, shown, visiting
 
 from modelyard.testing.models import layers, safetensors_bytes, write_tree
