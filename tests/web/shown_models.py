@@ -102,7 +102,7 @@ def network(seed: int, *, blocks: int = 6, width: int = 24) -> dict[str, Any]:
         for kind in ("attn.q_proj", "attn.k_proj", "attn.v_proj", "attn.out", "mlp.up", "mlp.down"):
             name = f"blocks.{block}.{kind}"
             made[f"{name}.weight"] = rng.normal(0, 0.05, (width, width)).astype(np.float32)
-            made[f"{name}.bias"] = np.zeros(width, np.float32)
+            made[f"{name}.bias"] = rng.normal(0, 0.02, width).astype(np.float32)
     made["head.weight"] = rng.normal(0, 0.05, (10, width)).astype(np.float32)
     return made
 
@@ -123,6 +123,18 @@ def _folders(place: Path) -> Callable[..., Path]:
     )
 
 
+def _tuned(tensors: dict[str, Any]) -> list[str]:
+    """What fine-tuning moves: the head, and of the later blocks more and more."""
+    late, last = ("blocks.2.attn", "blocks.3.attn"), ("blocks.4", "blocks.5", "head")
+    return [name for name in tensors if name.startswith((*late, *last))]
+
+
+def _depth(name: str) -> float:
+    """The nearer to the output, the further a tensor moves; weights more than biases."""
+    block = int(name.split(".")[1]) if name.startswith("blocks.") else 5
+    return float(0.25 ** (5 - block)) * (0.3 if name.endswith("bias") else 1.0)
+
+
 def _network(yard: Yard, place: Path) -> None:
     """Eight versions: in a row and on a branch that is mixed in, with names of all kinds."""
     net, folder, rng = yard.model("vision/mini-net"), _folders(place), np.random.default_rng(5)
@@ -130,11 +142,8 @@ def _network(yard: Yard, place: Path) -> None:
     about = ("first baseline", "warm-up of 500 steps", "tuned the last two blocks",
              "cosine schedule", "longer training", "label smoothing 0.1", "final")  # fmt: skip
     for number, message in enumerate(about):
-        changed = [
-            n for n in tensors if number == 0 or n.startswith(("blocks.4", "blocks.5", "head"))
-        ]
-        for name in changed if number != 4 else tensors:
-            noise = rng.normal(0, 0.002 * (number + 1), tensors[name].shape)
+        for name in _tuned(tensors) if number not in (0, 4) else tensors:
+            noise = rng.normal(0, 0.002 * (number + 1) * _depth(name), tensors[name].shape)
             tensors[name] = (tensors[name] + noise).astype(np.float32)
         rate = 0.001 / (number + 1)
         net.commit(
