@@ -54,6 +54,10 @@ def test_ticks_in_a_list_lead_to_the_two_older_first(ann: Person) -> None:
     assert "Tick two versions" in ann.see(f"/compare?model={net}&v={net}@2").text
 
 
+def test_a_tick_that_is_no_version_is_told_so(ann: Person) -> None:
+    assert ann.client.get(f"/compare?v=m@{'9' * 5000}&v=m@1").status_code == 422
+
+
 def test_nobody_sees_what_they_may_not_read(people: People, ann: Person) -> None:
     net = _net(ann, "hidden/compare")
     bob = people.with_role("bob-compare", "reader", "other/*")

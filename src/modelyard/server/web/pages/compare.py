@@ -215,7 +215,8 @@ def _ticked(ask: Ask, chosen: list[str], model: str) -> ComparePage | Response:
 
 def _number(text: str) -> tuple[str, int]:
     name, _, revision = text.partition("@")
-    return name, int(revision) if revision.isascii() and revision.isdecimal() else 0
+    is_number = revision.isascii() and revision.isdecimal() and len(revision) < 16
+    return name, int(revision) if is_number else 0
 
 
 def _choose(
