@@ -96,7 +96,7 @@ class Here:
 
     def to(self, path: str, **query: object) -> str:
         """A link to a path of this server; values that are None or empty are left out."""
-        told = {k: v for k, v in query.items() if v not in (None, "", False, ())}
+        told = {k: v for k, v in query.items() if v or (v == 0 and v is not False)}
         more = f"?{urlencode(told, doseq=True)}" if told else ""
         return f"{self.prefix}{path}{more}"
 

@@ -30,6 +30,14 @@ def _problem(language: str, kind: str, detail: str) -> str:
     return template.render(page=page, here=_here(language))
 
 
+def test_a_link_leaves_out_what_is_not_asked_for_and_keeps_a_nought() -> None:
+    here = _here("en")
+    assert here.to("/lineage/m", back=0, ahead=5) == "/models/lineage/m?back=0&ahead=5"
+    assert here.to("/x", a=None, b="", c=False, d=(), e=True, v=["a b"]) == (
+        "/models/x?e=True&v=a+b"
+    )
+
+
 def test_a_style_names_the_letters_by_their_own_address() -> None:
     style = static_files._files()["app.css"].plain.decode()
     font = static_files.address("", "vendor/inter.woff2").removeprefix("/static/")
