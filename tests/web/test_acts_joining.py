@@ -64,6 +64,15 @@ def test_conflicts_are_shown_and_nothing_is_made(ann: Person) -> None:
     assert ann.refs(net)["main"] == ("branch", 2)
 
 
+def test_a_conflict_with_a_branch_of_a_strange_name_is_shown_on_its_page(ann: Person) -> None:
+    net = _forked(ann, "joins/strange", same_file=True)
+    ann.act(f"ref/{net}", kind="branch", name="a&b=c#d%41", revision=2)
+
+    raced = ann.act(f"merge/{net}", source=3, into="a&b=c#d%41")
+    assert "Nothing was merged" in raced.text
+    assert "a.txt changed on both sides" in raced.text
+
+
 def test_what_is_merged_already_is_told_so(ann: Person) -> None:
     net = _forked(ann, "joins/done", same_file=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from modelyard.core.version import RefInfo, VersionInfo
 from modelyard.errors import Conflict
@@ -12,7 +13,7 @@ from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
 from modelyard.server.web.here import language_of
-from modelyard.server.web.places import version_page
+from modelyard.server.web.places import model_page, version_page
 from modelyard.server.web.twins import Pages
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def merge(ask: Ask, form: Form, model: str) -> Done:
             raise
         # the page that it came from tells of each file
         text = language_of(ask.request).say("Nothing was merged: both sides changed the same.")
-        return Done(f"/merge/{model}?source={source}&into={into}", text)
+        query = urlencode({"source": source, "into": into})
+        return Done(f"{model_page(model, 'merge')}?{query}", text)
     return _made(ask, done)
 
 
