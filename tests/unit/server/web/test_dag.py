@@ -63,6 +63,13 @@ def test_crossing_edges_are_ordered_away() -> None:
     assert crossings(found.columns, [("a", "y"), ("b", "x")]) == 0
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz"))))
+def test_crossings_are_counted_as_one_counts_them(pairs: list[tuple[str, str]]) -> None:
+    met = [((a, b), (c, d)) for (a, b), (c, d) in combinations(pairs, 2)]
+    counted = sum((a < c and b > d) or (a > c and b < d) for (a, b), (c, d) in met)
+    assert crossings(["abcd", "wxyz"], pairs) == counted
+
+
 def test_an_edge_over_several_columns_has_a_place_in_each() -> None:
     found = layers(["a", "b", "c"], [("a", "b"), ("b", "c"), ("a", "c")])
     assert len(found.routes["a", "c"]) == 3

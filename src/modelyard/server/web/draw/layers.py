@@ -7,6 +7,7 @@ passes columns has a place of its own in each, so that it goes around the nodes 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -48,12 +49,17 @@ def crossings(columns: Sequence[Sequence[str]], pairs: Sequence[tuple[str, str]]
     by_gap: dict[int, list[tuple[int, int]]] = {}
     for a, b in pairs:
         by_gap.setdefault(where[a], []).append((place[a], place[b]))
-    return sum(
-        (a - c) * (b - d) < 0
-        for gap in by_gap.values()
-        for i, (a, b) in enumerate(gap)
-        for c, d in gap[:i]
-    )
+    return sum(map(_inversions, by_gap.values()))
+
+
+def _inversions(gap: list[tuple[int, int]]) -> int:
+    """Pairs of edges of which one begins above the other and ends below it."""
+    found, ends = 0, list[int]()
+    for _, end in sorted(gap):  # of those that begin together, none comes before a higher one
+        at = bisect_right(ends, end)
+        found += len(ends) - at
+        ends.insert(at, end)
+    return found
 
 
 def _depths(
