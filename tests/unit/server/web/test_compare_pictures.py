@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from modelyard.core.diff import TensorChange
 from modelyard.core.version import TensorEntry
 from modelyard.i18n import Language
+from modelyard.registry.side_by_side import Beside
 from modelyard.server.web.draw.heatmap import heatmap, legend, percent
 from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.layers import SCALE, grid_of, layer_of, level
-from modelyard.server.web.pages.compare_many import Axis, Point, Row, TradeOff
+from modelyard.server.web.pages.compare_many import (
+    Axis,
+    Point,
+    Row,
+    TradeOff,
+    _axis,
+    _place,
+    _trade_off,
+)
 
 ENGLISH = Language.of("en")
 
@@ -196,6 +206,34 @@ def test_points_of_the_front_are_joined_and_intervals_drawn():
     assert drawn.count('class="sure"') == 2
     assert 'class="steps"' in drawn
     assert "MB" in drawn
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [([5e-324, 0.0], 2), ([0.9, 0.9000000000000001], 2), ([1.7e308, -1.7e308, 0.1, 0.2], 2),
+     ([1e199, -1e199], 2), ([1.7e308, 0.1], 0)],
+)  # fmt: skip
+def test_numbers_of_any_size_make_a_picture_or_none(values: list[float], drawn: int) -> None:
+    beside = [_beside(i, value) for i, value in enumerate(values)]
+    trade = _trade_off(beside, "accuracy", "size")
+    assert drawn == (0 if trade is None else len(trade.points))
+    if trade is not None:
+        picture = scatter(trade, "t", "x", {p.title: "/" for p in trade.points})
+        assert "nan" not in picture
+
+
+@pytest.mark.parametrize(
+    "values", [[1.7e308, -1.7e308], [1e-320, 1e300], [1e-320, 1e150], [0.0, 5e-324], [1.0, 1000.0]]
+)
+def test_an_axis_has_a_place_for_each_of_its_values_or_there_is_none(values: list[float]) -> None:
+    axis = _axis("p", "param", values)
+    if axis is not None:
+        assert [_place(axis, value) for value in sorted(values)] == [0.0, 1.0]
+
+
+def _beside(number: int, accuracy: float) -> Beside:
+    version = SimpleNamespace(title=f"m@{number}", size=10**number, metrics={"accuracy": accuracy})
+    return Beside(version, {}, None, {})  # type: ignore[arg-type]
 
 
 def test_two_equal_points_still_make_a_picture():

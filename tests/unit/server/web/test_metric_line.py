@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from modelyard.core.version import RefInfo
 from modelyard.registry.overview import MetricHistory, MetricPoint
 from modelyard.server.web.draw import metric_line
-from modelyard.server.web.draw.metric_line import ticks
+from modelyard.server.web.draw.scale import ticks
 
 
 def history(*values: float, side: tuple[int, ...] = (), best: int | None = None) -> MetricHistory:

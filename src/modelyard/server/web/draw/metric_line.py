@@ -10,14 +10,14 @@ from markupsafe import Markup
 
 from modelyard.core.version import RefInfo
 from modelyard.registry.overview import MetricHistory, MetricPoint
+from modelyard.server.web.draw.scale import ticks
 from modelyard.server.web.draw.svg import drawing, tag
 
-__all__ = ["metric_line", "ticks"]
+__all__ = ["metric_line"]
 
 _WIDTH, _HEIGHT = 760.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 18.0, 26.0, 30.0
 _TALL_TICKS, _WIDE_TICKS = 4, 8
-_SMALLEST = 1e-250
 _MANY = 60
 """More points than this get smaller dots."""
 
@@ -136,18 +136,6 @@ def _names(
         found.append(tag("line", x1=x, x2=x, y1=18, y2=y - 5, class_="mark"))
         found.append(tag("text", short, x=middle, y=13, text_anchor="middle", class_="name"))
     return found
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from below `low` to above `high`, two at least."""
-    if high - low <= max(abs(low), abs(high)) * 1e-12 or high - low < _SMALLEST:
-        spread = max(abs(low) * 0.1, 1.0 if abs(low) < _SMALLEST else 0.0)
-        low, high = low - spread, high + spread
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough * 0.999)
-    start, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [float(f"{at * step:.12g}") for at in range(start, max(end, start + 1) + 1)]
 
 
 def _spelled(value: float, step: float) -> str:

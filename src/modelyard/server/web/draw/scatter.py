@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import floor, log10
+from math import log10
 from typing import TYPE_CHECKING
 
 from modelyard.core.version import human_size
+from modelyard.server.web.draw.scale import SMALLEST, ticks
 from modelyard.server.web.draw.svg import drawing, tag
 
 if TYPE_CHECKING:
@@ -92,15 +93,11 @@ def _marked(marks: Sequence[float], across: str) -> list[str]:
 
 def _padded(low: float, high: float, same: float = 0.0) -> tuple[float, float]:
     """Ends of an axis, with room; `same` is the least share of the values that it spans."""
-    span = (high - low) or abs(high) or 1.0
+    span = next((size for size in (high - low, abs(high)) if size > SMALLEST), 1.0)
     more = max(span * 0.07, (abs(high) * same - span) / 2)
     return low - more, high + more
 
 
-def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+def _ticks(low: float, high: float) -> list[float]:
     """Round numbers between two."""
-    raw = (high - low) / wanted
-    unit = 10 ** floor(log10(raw))
-    step = next(unit * f for f in (1, 2, 5, 10) if unit * f >= raw)
-    first = int(-(-low // step))
-    return [n * step for n in range(first, int(high // step) + 1)]
+    return [value for value in ticks(low, high, 5) if low <= value <= high]

@@ -33,6 +33,8 @@ _TESTED = 24
 """Of more versions a verdict takes long, and says little."""
 _KINDS = 8
 """Values of an axis that are words."""
+_LARGEST = 1e200
+"""What is beyond can't be drawn, and is no measure of anything."""
 Text = Annotated[str, Query(max_length=400)]
 
 
@@ -200,7 +202,7 @@ def _axes(beside: Sequence[Beside], metric: str) -> tuple[tuple[Axis, ...], int]
 
 
 def _axis(name: str, kind: Literal["param", "metric"], values: Sequence[Any]) -> Axis | None:
-    """None if versions do not differ, or in more words than an axis has room for."""
+    """None if versions do not differ, in more words than an axis has room for, or too much."""
     there = [value for value in values if value is not None]
     if len({str(value) for value in there}) < 2:
         return None
@@ -208,6 +210,8 @@ def _axis(name: str, kind: Literal["param", "metric"], values: Sequence[Any]) ->
     numbers = [float(v) for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(there):
         low, high = min(numbers), max(numbers)
+        if not 0 < high - low < _LARGEST:
+            return None
         return Axis(name, kind, low, high, (), kind == "param" and low > 0 and high / low > 50, way)
     words = sorted({str(value) for value in there}, key=natural)
     if len(words) > _KINDS:
@@ -248,7 +252,7 @@ def _place(axis: Axis, value: Any) -> float | None:
     from math import log
 
     if axis.log:
-        return log(value / axis.low) / log(axis.high / axis.low)
+        return (log(value) - log(axis.low)) / (log(axis.high) - log(axis.low))
     return (float(value) - axis.low) / (axis.high - axis.low)
 
 
@@ -267,11 +271,13 @@ def _trade_off(
     for each in beside:
         x = each.latency if chosen == "latency" else float(each.version.size)
         y = each.version.metrics.get(metric)
-        if x is None or y is None:
+        if x is None or y is None or not max(abs(x), abs(y)) < _LARGEST:
             continue
         measure = each.measures.get(metric)
         sure = measure is not None and measure.value == y
         low, high = (measure.low, measure.high) if sure and measure else (None, None)
+        if low is not None and high is not None and not max(abs(low), abs(high)) < _LARGEST:
+            low = high = None
         points.append((each.version.title, x, y, low, high))
     if len(points) < 2:
         return None
