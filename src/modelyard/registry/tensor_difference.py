@@ -26,7 +26,6 @@ _BINS = 48
 _MAP = 24
 _MOST = 8 << 20
 """Elements that are looked at; of a larger tensor, that many spread over it."""
-_BLOCK_ELEMENTS = 1 << 20
 _TAILS = (0.05, 99.95)
 """Percentiles at which histograms end: one value far out would squeeze all others together."""
 
