@@ -6,6 +6,10 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from tests.server.sending import Sender
+
+from modelyard.core.transferring import COMMIT_TYPE, GivenFile, Header, encode_commit
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -65,3 +69,49 @@ def test_a_secret_is_shown_once_and_kept_nowhere(api: httpx2.Client) -> None:
     assert first.status_code == 201
     second = api.post("/api/v1/tokens", json={"name": "ci"}, headers=key)
     assert (second.status_code, second.json()["kind"]) == (409, "shown-once")
+
+
+def _send(api: httpx2.Client, model: str, text: bytes, key: dict[str, str]) -> httpx2.Response:
+    """A commit in one request, as a client of ours sends a small one."""
+    body = b"".join(encode_commit(Header(files=[GivenFile(path="w.txt", inline=text)]), ()))
+    headers = {"content-type": COMMIT_TYPE, **key}
+    return api.post(f"{Sender(api, model).place}/commits", content=body, headers=headers)
+
+
+def test_a_commit_that_is_sent_again_is_answered_the_same(api: httpx2.Client) -> None:
+    key = _key()
+    first, second = (_send(api, "again/once", b"one", key) for _ in range(2))
+    assert first.status_code == 201
+    assert (second.status_code, second.content) == (201, first.content)
+    assert second.headers["idempotent-replay"] == "true"
+    assert api.get("/api/v1/models/again%2Fonce").json()["versions"] == 1
+
+
+def test_the_key_of_a_commit_is_for_it_alone(api: httpx2.Client) -> None:
+    key = _key()
+    assert _send(api, "again/alone", b"one", key).status_code == 201
+    answer = _send(api, "again/other", b"one", key)
+    assert (answer.status_code, answer.json()["kind"]) == (422, "key-reused")
+
+
+def test_of_many_equal_commits_at_once_one_is_done(api: httpx2.Client) -> None:
+    assert _send(api, "again/many", b"the first", _key()).status_code == 201
+    for turn in range(5):
+        key, text = _key(), f"turn {turn}".encode()
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: _send(api, "again/many", text, key), range(8)))  # noqa: B023
+        assert {answer.status_code for answer in answers} <= {201, 409}, [a.text for a in answers]
+        done = {answer.json()["number"] for answer in answers if answer.status_code == 201}
+        assert done == {turn + 2}
+        assert api.get("/api/v1/models/again%2Fmany").json()["versions"] == turn + 2
+
+
+def test_a_commit_that_failed_may_be_sent_again_with_its_key(api: httpx2.Client) -> None:
+    key = _key()
+    parent = Header(files=[GivenFile(path="w.txt", inline=b"x")], branch="main", parent="9")
+    body = b"".join(encode_commit(parent, ()))
+    headers = {"content-type": COMMIT_TYPE, **key}
+    place = f"{Sender(api, 'again/failed').place}/commits"
+    told = [api.post(place, content=body, headers=headers).status_code for _ in range(2)]
+    assert told[0] == told[1] >= 400
+    assert _send(api, "again/failed", b"now", _key()).status_code == 201

@@ -108,8 +108,8 @@ def network(seed: int, *, blocks: int = 6, width: int = 24) -> dict[str, Any]:
 
 
 def fill(yard: Yard, folder: Path) -> None:
-    """Put all models into a new yard, a few seconds' work."""
-    for work in (_network, _iris, _boost, _sentiment, _onnx, _pickle, _long, _hostile):
+    """Put all models into a new yard, a few seconds' work; what people look at comes last."""
+    for work in (_hostile, _long, _pickle, _onnx, _boost, _sentiment, _iris, _network):
         place = folder / work.__name__.strip("_")
         place.mkdir(parents=True)
         work(yard, place)

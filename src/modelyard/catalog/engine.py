@@ -104,6 +104,18 @@ class Catalog:
         """`write`, while no other write transaction of any process is in flight."""
         return self._patiently(work, "alone")
 
+    @contextmanager
+    def preceded(self, first: Callable[[sa.Connection], None]) -> Iterator[None]:
+        """What this thread writes next begins with `first`, in the same transaction.
+
+        If either raises, nothing of both happened. If nothing is written, nothing is.
+        """
+        self._active.first = first
+        try:
+            yield
+        finally:
+            self._active.first = None
+
     def outlast(self) -> bool:
         """Whether all write transactions that began before this call are over by its end.
 
@@ -143,6 +155,10 @@ class Catalog:
     # -- transactions ----------------------------------------------------------------------------
 
     def _patiently(self, work: Callable[[sa.Connection], T], mode: Mode) -> T:
+        first = getattr(self._active, "first", None)
+        if first is not None:
+            self._active.first = None
+            work = _after(first, work)
         for attempt in range(_ATTEMPTS):
             try:
                 return self._in_order(work, mode)
@@ -303,6 +319,16 @@ class Catalog:
 def _tell(connection: sa.Connection, words: str) -> None:
     """Straight to SQLite: a savepoint of SQLAlchemy's takes ten times as long, for every turn."""
     connection.connection.driver_connection.execute(words)  # type: ignore[union-attr]
+
+
+def _after(
+    first: Callable[[sa.Connection], None], work: Callable[[sa.Connection], T]
+) -> Callable[[sa.Connection], T]:
+    def both(connection: sa.Connection) -> T:
+        first(connection)
+        return work(connection)
+
+    return both
 
 
 def _gives(result: Any) -> Callable[[], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import sys
 from dataclasses import dataclass
@@ -159,6 +160,7 @@ def _settings(**told: Any) -> Any:
 def _serve(
     session: Session, folder: Path, settings: Any, announce: Any, *, link: Any = "never"
 ) -> None:
+    gc.disable()  # nothing that is loaded goes again; the server enables it when it is ready
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401

@@ -76,10 +76,11 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Start the parts, and stop them in the reverse order once no request is left."""
     server: Server = app.state.server
     server.parts["jobs"] = server.jobs
+    server.parts["answers"] = server.answers
     for part in list(server.parts.values()):
         part.start()
-    gc.collect()
     gc.freeze()  # what is loaded now stays: looking at all of it takes a request 40 ms now and then
+    gc.enable()
     server.ready = True
     try:
         yield

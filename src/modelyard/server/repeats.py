@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from modelyard.catalog.queries import repeats
 from modelyard.catalog.queries.repeats import RepeatRow
-from modelyard.errors import Conflict, InvalidInput
+from modelyard.errors import Conflict, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,8 @@ _LARGEST = 1 << 20
 _DAY = 86_400_000_000
 _GIVEN_UP = 15 * 60_000_000
 """Microseconds after which a request that never ended is taken for one of a dead server."""
+_SOON = (0.0, 0.03, 0.1)
+"""Seconds in which another process writes down what it answered just now."""
 _SKEW = 60_000_000
 """Clocks of the lines of a request may differ by so much."""
 _HEADERS = ("content-type", "location", "etag")
@@ -45,8 +47,22 @@ _swept = 0.0
 _sweeping = threading.Lock()
 
 
-def repeated(ask: Ask, work: Callable[[], Response], secret: bool = False) -> Response:
+class _Known(Exception):
+    """A request with this key began before."""
+
+    def __init__(self, mine: RepeatRow, known: RepeatRow) -> None:
+        self.mine, self.known = mine, known
+
+
+def repeated(
+    ask: Ask, work: Callable[[], Response], *, secret: bool = False, rides: bool = False
+) -> Response:
     """The answer of `work`, or the one that was given to the same key before.
+
+    Args:
+        secret: Nothing that was answered is kept.
+        rides: That it began is written with the first that `work` writes, which must be all that
+            has an effect; if it was done before, what it did up to there was for nothing.
 
     InvalidInput: `bad-key`, `key-reused`. Conflict: `under-way`, `outcome-unknown`, and
     `shown-once` if the answer had a secret, which is not kept.
@@ -56,41 +72,91 @@ def repeated(ask: Ask, work: Callable[[], Response], secret: bool = False) -> Re
         return work()
     if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
         raise InvalidInput("bad-key", "an Idempotency-Key has 1 to 200 printable characters")
-    return _once(ask, key, work, secret)
-
-
-def _once(ask: Ask, key: str, work: Callable[[], Response], secret: bool) -> Response:
-    catalog = ask.server.house.catalog
     number = ask.request.scope.get("request_id") or ""
     told = {"request": number, "process": _process()}
     row = RepeatRow(ask.caller.id, key, _digest(ask), 0, json.dumps(told), b"", 0)
+    if rides:
+        return _riding(ask, row, work, secret)
+    return _once(ask, row, work, secret)
 
-    def begin(connection: Any) -> tuple[RepeatRow, RepeatRow | None]:
-        now = catalog.now(connection)
-        _sweep(connection, now)
-        mine = row._replace(created=now)
-        return mine, repeats.begin(connection, mine)
 
-    row, known = catalog.write_soft(begin)
-    if known is not None and known.created >= row.created - _DAY:
-        if known.digest != row.digest:
-            raise InvalidInput(
-                "key-reused", "this Idempotency-Key was sent with another request",
-                hint="make a new key for each request that is not the same",
-            )  # fmt: skip
-        if known.status:
-            return _again(known)
-        _take_over(ask, row, known)
-    elif known is not None:
+def _riding(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
+    catalog = ask.server.house.catalog
+    written = False
+
+    def first(connection: Any) -> None:
+        nonlocal written
+        mine, known = _begin(ask, connection, row)
+        if known is not None:
+            raise _Known(mine, known)
+        written = True
+
+    try:
+        _look(ask, row)
+        with catalog.preceded(first):
+            answer = _answered(ask, row, work, secret)
+        if not written:  # there was nothing to do, perhaps since it was done meanwhile
+            _look(ask, row)
+        return answer
+    except _Known as error:
+        before = _before(ask, error.mine, error.known)
+    if before is not None:
+        return before
+    catalog.write_soft(lambda connection: repeats.drop(connection, row))
+    raise Unavailable(  # its body was read already
+        "try-again", "a request with this key was never ended", hint="send it again"
+    )
+
+
+def _look(ask: Ask, row: RepeatRow) -> None:
+    """_Known if there is a request with this key."""
+    catalog = ask.server.house.catalog
+    with catalog.fresh() as connection:
+        known = repeats.get(connection, row)
+        if known is not None:
+            raise _Known(row._replace(created=catalog.now(connection)), known)
+
+
+def _once(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
+    catalog = ask.server.house.catalog
+    row, known = catalog.write_soft(lambda connection: _begin(ask, connection, row))
+    if known is not None and known.created < row.created - _DAY:
         catalog.write_soft(lambda connection: repeats.drop(connection, row))
-        return _once(ask, key, work, secret)
-    return _answered(ask, row, work, secret)
+        return _once(ask, row, work, secret)
+    before = None if known is None else _before(ask, row, known)
+    return before or _answered(ask, row, work, secret)
+
+
+def _begin(ask: Ask, connection: Any, row: RepeatRow) -> tuple[RepeatRow, RepeatRow | None]:
+    """Note that a request begins; and the one that has its key, if there is one."""
+    now = ask.server.house.catalog.now(connection)
+    _sweep(connection, now)
+    mine = row._replace(created=now)
+    return mine, repeats.begin(connection, mine)
+
+
+def _before(ask: Ask, row: RepeatRow, known: RepeatRow) -> Response | None:
+    """What was answered to the same key; None if it is to be done in its place."""
+    if known.created < row.created - _DAY:
+        return None
+    if known.digest != row.digest:
+        raise InvalidInput(
+            "key-reused", "this Idempotency-Key was sent with another request",
+            hint="make a new key for each request that is not the same",
+        )  # fmt: skip
+    known = known if known.status else _newest(ask, known)
+    if known.status:
+        return _again(known)
+    _take_over(ask, row, known)
+    return None
 
 
 def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
     catalog = ask.server.house.catalog
     try:
         answer = work()
+    except _Known:
+        raise
     except Exception as error:
         from modelyard.server.problems import answer_to
 
@@ -103,8 +169,21 @@ def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bo
     if secret and answer.status_code < 400:
         body, headers = b"", {"secret": "yes"}
     kept = row._replace(status=answer.status_code, headers=json.dumps(headers), body=bytes(body))
-    catalog.write_soft(lambda connection: repeats.answer(connection, kept))
+    ask.server.answers.keep(kept)
     return answer
+
+
+def _newest(ask: Ask, known: RepeatRow) -> RepeatRow:
+    """A request that was not answered yet when the catalog was asked."""
+    found = ask.server.answers.find(known)
+    is_ours = json.loads(known.headers).get("process") == _process()
+    for wait in (0.0,) if is_ours else _SOON:
+        if found is not None and found.status:
+            break
+        time.sleep(wait)
+        with ask.server.house.catalog.fresh() as connection:
+            found = repeats.get(connection, known)
+    return found or known
 
 
 def _passing(answer: Response) -> bool:

@@ -109,6 +109,7 @@ class Routes:
         hidden: bool = False,
         refuse: Refusal | None = None,
         secret: bool = False,
+        rides: bool = False,
         largest_body: int | None = None,
         seconds: float | None = None,
         responses: Mapping[int | str, dict[str, Any]] | None = None,
@@ -121,6 +122,7 @@ class Routes:
             largest_body: Bytes; the settings' 64 MiB else, and 8 MiB of JSON.
             refuse: How an error becomes an answer; a problem as JSON if None.
             secret: The answer has something that is shown once, and kept nowhere.
+            rides: The first that the handler writes is all that has an effect (`server.repeats`).
             seconds: In which the answer must begin, once the body is read; `math.inf` for streams.
             extra: Parts of the operation in the OpenAPI document, such as examples.
         """
@@ -134,7 +136,7 @@ class Routes:
             told.update(responses or {})
             if answers is not None:
                 told[status] = {**_model(answers), **told.get(status, {})}
-            endpoint = _endpoint(handler, needs, status, refuse, secret)
+            endpoint = _endpoint(handler, needs, status, refuse, secret=secret, rides=rides)
             endpoint.bounds = Bounds(largest_body, seconds)  # type: ignore[attr-defined]
             self.router.add_api_route(
                 path, endpoint, methods=[method],
@@ -206,7 +208,7 @@ def _kept(segment: str) -> str:
 
 
 def _endpoint(
-    handler: Handler, needs: Needs, status: int, refuse: Refusal | None, secret: bool
+    handler: Handler, needs: Needs, status: int, refuse: Refusal | None, **repeats: bool
 ) -> Handler:
     """What FastAPI calls in a thread: look who asks, then answer."""
     parameters = list(inspect.signature(handler).parameters.values())
@@ -222,7 +224,7 @@ def _endpoint(
             )
             if model is not None and "model" in given:
                 given["model"] = model
-            return repeated(ask, lambda: _response(handler(ask, **given), status), secret)
+            return repeated(ask, lambda: _response(handler(ask, **given), status), **repeats)
         except Exception as error:  # the door: every error becomes an answer here
             if refuse is not None:
                 return refuse(request, error)

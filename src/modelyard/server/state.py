@@ -16,6 +16,7 @@ from modelyard.registry.local import LocalYard
 if TYPE_CHECKING:
     from modelyard.core.access import Caller
     from modelyard.registry.house import House
+    from modelyard.server.answers import Answers
     from modelyard.server.comparisons import Comparisons
     from modelyard.server.jobs import Jobs
     from modelyard.server.limits import Rates
@@ -61,6 +62,13 @@ class Server:
         from modelyard.server.comparisons import Comparisons
 
         return Comparisons(self.jobs)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Answers to requests that may be sent again."""
+        from modelyard.server.answers import Answers
+
+        return Answers(self.house)
 
     @cached_property
     def rates(self) -> Rates:

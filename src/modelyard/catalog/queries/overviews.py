@@ -32,7 +32,9 @@ _NEWEST = (
 )
 _ORDERS = {
     "updated": model.c.updated, "created": model.c.created, "name": model.c.name,
-    "number": model.c.next_number, "size": version.c.size,
+    "number": model.c.next_number,
+    # databases differ in where they put what is NULL: a model without versions
+    "size": sa.func.coalesce(version.c.size, -1),
 }  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from modelyard.catalog.schema import audit, repeat
 
-__all__ = ["RepeatRow", "answer", "begin", "drop", "drop_old", "had_effect", "take_over"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["RepeatRow", "answer", "begin", "drop", "drop_old", "get", "had_effect", "take_over"]
 
 
 class RepeatRow(NamedTuple):
@@ -43,8 +46,8 @@ def begin(connection: sa.Connection, row: RepeatRow) -> RepeatRow | None:
     """Note that a request is under way; the one that has its key, if there is one."""
     if connection.dialect.name == "sqlite":  # nobody else writes now
         made = connection.execute(_BEGIN_ONCE, row._asdict()).rowcount
-        return None if made else _get(connection, row)
-    found = _get(connection, row)
+        return None if made else get(connection, row)
+    found = get(connection, row)
     if found is not None:
         return found
     try:
@@ -52,7 +55,7 @@ def begin(connection: sa.Connection, row: RepeatRow) -> RepeatRow | None:
             connection.execute(_BEGIN, row._asdict())
         return None
     except sa.exc.IntegrityError:  # another server was quicker
-        return _get(connection, row)
+        return get(connection, row)
 
 
 def take_over(connection: sa.Connection, row: RepeatRow, created: int) -> bool:
@@ -63,10 +66,13 @@ def take_over(connection: sa.Connection, row: RepeatRow, created: int) -> bool:
     return bool(done.rowcount)
 
 
-def answer(connection: sa.Connection, row: RepeatRow) -> None:
-    """Keep what was answered."""
-    values = {"to_status": row.status, "to_headers": row.headers, "to_body": row.body}
-    connection.execute(_ANSWER, {**_names(row), **values})
+def answer(connection: sa.Connection, rows: Sequence[RepeatRow]) -> None:
+    """Keep what was answered to these."""
+    told = [
+        {**_names(row), "to_status": row.status, "to_headers": row.headers, "to_body": row.body}
+        for row in rows
+    ]
+    connection.execute(_ANSWER, told)
 
 
 def drop(connection: sa.Connection, row: RepeatRow) -> None:
@@ -85,7 +91,8 @@ def had_effect(connection: sa.Connection, request: str, since: int) -> bool:
     return connection.execute(lines.limit(1)).first() is not None
 
 
-def _get(connection: sa.Connection, row: RepeatRow) -> RepeatRow | None:
+def get(connection: sa.Connection, row: RepeatRow) -> RepeatRow | None:
+    """What is known of a request with the key of this one."""
     found = connection.execute(_GET, _names(row)).one_or_none()
     return None if found is None else RepeatRow(*found)
 

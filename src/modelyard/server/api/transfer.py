@@ -191,7 +191,7 @@ def send_chunks(
 
 
 @routes.post("/models/{model}/commits", needs=on_model("writer"), status=201, answers=Committed,
-             largest_body=PART_LIMIT + _SLACK, seconds=math.inf,
+             rides=True, largest_body=PART_LIMIT + _SLACK, seconds=math.inf,
              responses={200: {"description": "There is nothing new.", "model": Committed}},
              extra=_takes(COMMIT_TYPE))  # fmt: skip
 def commit_chunks(ask: Ask, model: str) -> Answer:

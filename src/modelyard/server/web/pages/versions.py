@@ -11,6 +11,7 @@ from typing import Any
 
 from modelyard.core.evaluation import Evaluation
 from modelyard.core.lineage import LineageEdge
+from modelyard.core.sources import version_in
 from modelyard.core.version import FileInfo, Finding, VersionDetail
 from modelyard.registry.graph import Head, head_of
 from modelyard.server.routing import on_model
@@ -130,9 +131,8 @@ def sides_of(signature: Any) -> tuple[Side, ...]:
 
 def _shown(ask: Ask, source: str) -> str:
     """A source, unless it names a model that the reader may not know of."""
-    name, at, number = source.partition(" sha256:")[0].partition("@")
-    is_version = at and number.isdigit() and ":" not in name
-    return "" if is_version and not ask.caller.may(name, "reader") else source
+    named = version_in(source.partition(" sha256:")[0])
+    return "" if named and not ask.caller.may(named[0], "reader") else source
 
 
 def _weights(detail: VersionDetail) -> Weights:
