@@ -13,6 +13,7 @@ from modelyard.catalog.queries.readable import readable, sees_all
 from modelyard.catalog.queries.search import search
 from modelyard.core.metrics import Direction, direction
 from modelyard.core.query import HasMetric, Query, Sort
+from modelyard.core.recent import Recent
 from modelyard.core.version import RefInfo, VersionInfo
 from modelyard.registry.facets import Counted, Facet, count, facets_of
 from modelyard.registry.lookup import moment, version_infos
@@ -120,7 +121,7 @@ def _is_plain(query: Query) -> bool:
     return not query.conditions and (query.sort is None or query.sort.metric is None)
 
 
-_Kept = dict[object, tuple[int, Counted]]
+_Kept = Recent[object, tuple[int, Counted]]
 _KEPT: WeakKeyDictionary[Catalog, _Kept] = WeakKeyDictionary()
 """Of all models that one may read, by what one may: with the last line of the audit log then."""
 _MOST_KEPT = 100
@@ -132,14 +133,12 @@ def _counted(house: House, connection: sa.Connection, query: Query, found: _Pair
         return _count(connection, found)
     caller = house.caller
     rights = (sees_all(caller), caller.grants, caller.ceiling, caller.only)
-    kept, now = _KEPT.setdefault(house.catalog, {}), audit.last(connection)
-    before, counted = kept.get(rights, (-1, {}))
-    if before != now:
-        counted = _count(connection, found)
-        if len(kept) >= _MOST_KEPT:
-            kept.clear()
-        kept[rights] = (now, counted)
-    return counted
+    kept, now = _KEPT.setdefault(house.catalog, Recent(_MOST_KEPT)), audit.last(connection)
+    known = kept.get(rights)
+    if known is None or known[0] != now:
+        known = now, _count(connection, found)
+        kept.put(rights, known)
+    return known[1]
 
 
 def _count(connection: sa.Connection, found: _Pairs) -> Counted:
@@ -279,8 +278,3 @@ def key_metric(names: Iterable[str], asked: str | None = None) -> str | None:
             return liked
     known = [name for name in there if direction(name) is not None]
     return next(iter(known or there), None)
-
-
-def ordered(query: Query, sort: Sort | None) -> Query:
-    """The same search in another order."""
-    return replace(query, sort=sort)

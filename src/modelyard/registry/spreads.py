@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from modelyard.core.recent import Recent
 from modelyard.core.spread import Spread, spread_of, stretches
 from modelyard.core.tensor import ITEMSIZE, numpy_dtype
 from modelyard.core.version import TensorEntry
@@ -31,6 +30,9 @@ __all__ = ["TensorLook", "look_at_tensor"]
 _KEPT = 4000
 _LARGEST = 64 << 20
 """Bytes of a tensor that can only be read as a whole."""
+
+_seen: Recent[tuple[bytes, str], tuple[Spread | None]] = Recent(_KEPT)
+"""By the SHA-256 of the file and the tensor's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,11 @@ def look_at_tensor(
             hint="yard show lists them",
         )  # fmt: skip
     key = (entry.digest.raw, name)
-    if key in _seen:
-        spread = _seen[key]
-    else:
-        spread = _seen[key] = _spread(house, found, file, inspection, info)
-    return TensorLook(found.model.name, found.version.number, TensorEntry.of(file, info), spread)
+    known = _seen.get(key)
+    if known is None:
+        known = (_spread(house, found, file, inspection, info),)
+        _seen.put(key, known)
+    return TensorLook(found.model.name, found.version.number, TensorEntry.of(file, info), *known)
 
 
 def _inspection(house: House, found: Contents, file: str) -> Inspection:
@@ -121,31 +123,3 @@ def _values(
     if whole.dtype.kind not in "biufc":
         return None
     return np.concatenate([whole[a:b] for a, b in parts]) if parts else whole
-
-
-class _Seen:
-    """What was looked at last, by the SHA-256 of the file and the tensor's name."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[bytes, str], Spread | None] = OrderedDict()
-
-    def __contains__(self, key: tuple[bytes, str]) -> bool:
-        return key in self._kept
-
-    def __getitem__(self, key: tuple[bytes, str]) -> Spread | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def __setitem__(self, key: tuple[bytes, str], spread: Spread | None) -> None:
-        with self._lock:
-            self._kept[key] = spread
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._room:
-                self._kept.popitem(last=False)
-
-
-_seen = _Seen(_KEPT)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import audit, models, volumes
 from modelyard.catalog.queries.readable import readable, sees_all
+from modelyard.core.recent import Recent
 from modelyard.registry.lookup import moment
 from modelyard.registry.stats import stats
 
@@ -25,8 +25,6 @@ __all__ = ["Grown", "Volume", "Volumes", "volumes_of"]
 
 _FILES = 50_000
 """Rows of files that are looked through while somebody waits."""
-
-
 _SECONDS = 30.0
 """For which counts are kept: gc changes them without a word."""
 _CALLERS = 32
@@ -77,9 +75,8 @@ class Volumes:
     """Oldest first, of versions that are there now."""
 
 
-_counted: weakref.WeakKeyDictionary[Catalog, OrderedDict[object, tuple[int, float, Volumes]]] = (
-    weakref.WeakKeyDictionary()
-)
+_Counted = Recent[object, tuple[int, float, Volumes]]
+_counted: weakref.WeakKeyDictionary[Catalog, _Counted] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -93,17 +90,13 @@ def volumes_of(house: House) -> Volumes:
     with house.catalog.fresh() as connection:
         last = audit.last(connection)
     with _lock:
-        kept = _counted.setdefault(house.catalog, OrderedDict())
-        known = kept.get(key)
+        kept = _counted.setdefault(house.catalog, Recent(_CALLERS))
+    known = kept.get(key)
     now = time.monotonic()
     if known is not None and known[0] == last and now - known[1] < _SECONDS:
         return known[2]
     found = _count(house)
-    with _lock:
-        kept[key] = last, now, found
-        kept.move_to_end(key)
-        while len(kept) > _CALLERS:
-            kept.popitem(last=False)
+    kept.put(key, (last, now, found))
     return found
 
 
