@@ -171,6 +171,14 @@ def test_a_dataset_is_told_apart(shelf: Shelf, yard: LocalYard) -> None:
     ]
 
 
+def test_versions_of_thousands_of_models_are_looked_up(shelf: Shelf, yard: LocalYard) -> None:
+    shelf.put("m")
+    with yard.house.catalog.read() as connection:
+        own = find_model(connection, "m").id
+        wanted = [(key, 1) for key in range(1, 3000)]
+        assert list(edges.versions_at(connection, wanted)) == [(own, 1)]
+
+
 def test_too_many_steps_are_refused(shelf: Shelf, yard: LocalYard) -> None:
     shelf.put("m")
     with pytest.raises(InvalidInput):

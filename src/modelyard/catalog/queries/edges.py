@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EdgeRow", "Made", "children", "insert", "made_of", "names_of", "sources", "versions_at"]
 
+_MODELS = 200
+"""Of one statement: SQLite takes no condition with more than 1,000 parts."""
+
 
 class EdgeRow(NamedTuple):
     """What a version came from."""
@@ -126,16 +129,18 @@ def versions_at(
     by_model: dict[int, list[int]] = {}
     for model_id, number in wanted:
         by_model.setdefault(model_id, []).append(number)
-    if not by_model:
-        return {}
-    which = sa.or_(
-        *(sa.and_(version.c.model_id == key, version.c.number.in_(numbers))
-          for key, numbers in by_model.items())
-    )  # fmt: skip
-    rows = connection.execute(
-        sa.select(version.c.id, version.c.model_id, version.c.number).where(which)
-    )
-    return {(row.model_id, row.number): row.id for row in rows}
+    found: dict[tuple[int, int], int] = {}
+    models = list(by_model)
+    for at in range(0, len(models), _MODELS):
+        which = sa.or_(
+            *(sa.and_(version.c.model_id == key, version.c.number.in_(by_model[key]))
+              for key in models[at : at + _MODELS])
+        )  # fmt: skip
+        rows = connection.execute(
+            sa.select(version.c.id, version.c.model_id, version.c.number).where(which)
+        )
+        found |= {(row.model_id, row.number): row.id for row in rows}
+    return found
 
 
 def names_of(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[str]]:
