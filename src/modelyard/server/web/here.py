@@ -13,6 +13,7 @@ import msgspec
 from modelyard.core.decoding import decode_json
 from modelyard.i18n import LANGUAGES, Language, choose
 from modelyard.server.web import static_files
+from modelyard.server.web.places import page_at
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -102,24 +103,19 @@ class Here:
 
     def to_model(self, model: str, kind: str = "models", **query: object) -> str:
         """A page about a model: `models`, `history`, `lineage`, ..."""
-        return self.to(_shown(f"/{kind}/{quote(model)}"), **query)
+        return self.to(page_at(f"/{kind}/{quote(model)}"), **query)
 
     def to_version(
         self, model: str, revision: str | int, kind: str = "versions", **query: object
     ) -> str:
         """A page about a version: `versions`, `files`, `tensors`, ..."""
-        return self.to(_shown(f"/{kind}/{quote(model)}@{quote(str(revision))}"), **query)
+        return self.to(page_at(f"/{kind}/{quote(model)}@{quote(str(revision))}"), **query)
 
     @property
     def twin(self) -> str:
         """This page as JSON."""
         path = "/models" if self.path == "/" else self.path.removesuffix(".html")
         return f"{self.prefix}{path}.json" + (f"?{self.query}" if self.query else "")
-
-
-def _shown(path: str) -> str:
-    """A name that ends as a twin does is told apart by an end of its own."""
-    return f"{path}.html" if path.endswith((".json", ".html")) else path
 
 
 def language_of(request: Request) -> Language:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from modelyard.core.version import human_size
 from modelyard.i18n import Language
 from modelyard.server.web import draw
-from modelyard.server.web.here import SAID, Here, language_of, said_in
+from modelyard.server.web.here import SAID, THEME, THEMES, Here, language_of, said_in
 from modelyard.server.web.markdown import card_html
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def here_of(ask: Ask, caller: Caller | None = None, *, at: str = "/") -> Here:
     """
     request, settings = ask.request, ask.server.settings
     is_act = request.method == "POST"
-    theme = request.cookies.get("yard_theme", "auto")
+    theme = request.cookies.get(THEME, "")
     path = request.scope.get("shown_path", request.scope["path"])
     return Here(
         prefix=settings.prefix, path=at if is_act else path,
         query="" if is_act else request.url.query,
-        language=language_of(request), theme=theme if theme in ("light", "dark") else "auto",
+        language=language_of(request), theme=theme if theme in THEMES else "auto",
         caller=caller or ask.caller, base=ask.base, said=said_in(request),
         accounts=settings.accounts,
     )  # fmt: skip
