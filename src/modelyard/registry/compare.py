@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.core.diff import Diff, TensorChange, ValueChange, summarize
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Compared", "Line", "compared", "diff"]
 
 _MOST_LINES = 2000
+_FEW_LINES = 200
+"""To look for lines that are alike takes the square of their number, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,12 @@ def compared(
 
 def _structure(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Steps or layers that are not in both, in their order."""
-    lines = difflib.ndiff(old.get("structure", ()), new.get("structure", ()))
-    return tuple(line.rstrip() for line in lines if line.startswith(("- ", "+ ")))
+    before, after = (saved.get("structure", [])[:_MOST_LINES] for saved in (old, new))
+    if max(len(before), len(after)) <= _FEW_LINES:  # lines that are alike beside each other
+        lines = difflib.ndiff(before, after)
+        return tuple(line.rstrip() for line in lines if line.startswith(("- ", "+ ")))
+    lines = islice(difflib.unified_diff(before, after, n=0, lineterm=""), 2, None)
+    return tuple(f"{line[0]} {line[1:]}".rstrip() for line in lines if line[0] in "-+")
 
 
 def _card(found: Contents) -> list[str]:
