@@ -21,7 +21,6 @@ from modelyard.server.web.markdown import card_html
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelyard.core.access import Caller
     from modelyard.server.state import Ask
 
 __all__ = ["environment", "here_of", "html"]
@@ -54,7 +53,7 @@ def environment(code: str) -> Environment:
     return made
 
 
-def here_of(ask: Ask, caller: Caller | None = None, *, at: str = "/") -> Here:
+def here_of(ask: Ask, *, at: str = "/") -> Here:
     """The surroundings of the page that is asked for.
 
     Args:
@@ -68,7 +67,7 @@ def here_of(ask: Ask, caller: Caller | None = None, *, at: str = "/") -> Here:
         prefix=settings.prefix, path=at if is_act else path,
         query="" if is_act else request.url.query,
         language=language_of(request), theme=theme if theme in THEMES else "auto",
-        caller=caller or ask.caller, base=ask.base, said=said_in(request),
+        caller=ask.caller, base=ask.base, said=said_in(request),
         accounts=settings.accounts,
     )  # fmt: skip
 

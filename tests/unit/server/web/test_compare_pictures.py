@@ -16,15 +16,8 @@ from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.layers import SCALE, grid_of, layer_of, level
-from modelyard.server.web.pages.compare_many import (
-    Axis,
-    Point,
-    Row,
-    TradeOff,
-    _axis,
-    _place,
-    _trade_off,
-)
+from modelyard.server.web.pages.compare_many import Axis, Row, _axis, _place
+from modelyard.server.web.trade_off import Point, TradeOff, trade_off_of
 
 ENGLISH = Language.of("en")
 
@@ -215,7 +208,7 @@ def test_points_of_the_front_are_joined_and_intervals_drawn():
 )  # fmt: skip
 def test_numbers_of_any_size_make_a_picture_or_none(values: list[float], drawn: int) -> None:
     beside = [_beside(i, value) for i, value in enumerate(values)]
-    trade = _trade_off(beside, "accuracy", "size")
+    trade = trade_off_of(beside, "accuracy", "size")
     assert drawn == (0 if trade is None else len(trade.points))
     if trade is not None:
         picture = scatter(trade, "t", "x", {p.title: "/" for p in trade.points})

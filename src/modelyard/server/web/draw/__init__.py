@@ -9,7 +9,7 @@ from modelyard.server.web.draw.bars import bar
 from modelyard.server.web.draw.dag import Box, dag
 from modelyard.server.web.draw.graph import graph_row
 from modelyard.server.web.draw.growth import growth
-from modelyard.server.web.draw.heatmap import heatmap, legend
+from modelyard.server.web.draw.heatmap import heatmap, legend, percent
 from modelyard.server.web.draw.histogram import histogram, small_histogram
 from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.metric_line import metric_line
@@ -34,6 +34,7 @@ __all__ = [
     "metric_line",
     "overlaid",
     "parallel",
+    "percent",
     "scatter",
     "small_histogram",
     "sparkline",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from modelyard.i18n import Language
     from modelyard.server.web.layers import Cell, Grid
 
-__all__ = ["heatmap", "legend", "percent", "told"]
+__all__ = ["heatmap", "legend", "percent"]
 
 _LETTER = 6.7
 _LONGEST = 34
@@ -122,7 +122,7 @@ def legend(language: Language) -> tuple[tuple[str, str], ...]:
 
 
 def percent(ratio: float) -> str:
-    """`3.1 %`; `12x` where that says more."""
+    """`3.1 %` of how far something moved; `12×` where that says more."""
     if ratio >= 10:
         return f"{ratio:.3g}×"
     return f"{ratio * 100:.3g} %"

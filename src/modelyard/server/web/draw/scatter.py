@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from modelyard.server.web.pages.compare_many import TradeOff
+    from modelyard.server.web.trade_off import TradeOff
 
 __all__ = ["scatter"]
 

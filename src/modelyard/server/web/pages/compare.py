@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
@@ -27,7 +28,6 @@ pages = Pages("compare")
 
 _ROWS = 50
 Sort = Literal["change", "name", "cosine", "largest"]
-Side = Annotated[str, Query(max_length=400)]
 Text = Annotated[str, Query(max_length=400)]
 
 
@@ -164,8 +164,8 @@ class Sides:
 def compare_two(
     ask: Ask,
     *,
-    a: Side = "",
-    b: Side = "",
+    a: Text = "",
+    b: Text = "",
     v: Annotated[list[str], Query()] = [],  # noqa: B006 - FastAPI copies it
     model: Text = "",
     job: Annotated[str, Query(max_length=64)] = "",
@@ -207,8 +207,6 @@ def _ticked(ask: Ask, chosen: list[str], model: str) -> ComparePage | Response:
     if len(wanted) != 2:
         return _choose(ask, "", "", model, None, too_few=True)
     wanted.sort(key=_number)
-    from urllib.parse import urlencode
-
     query = urlencode({"a": wanted[0], "b": wanted[1]})
     return RedirectResponse(f"{ask.server.settings.prefix}/compare?{query}", 303)
 

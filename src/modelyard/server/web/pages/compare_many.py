@@ -18,6 +18,7 @@ from modelyard.registry.side_by_side import MOST, Beside, chosen_versions, found
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
 from modelyard.server.web.layers import natural
+from modelyard.server.web.trade_off import LARGEST, TradeOff, trade_off_of
 from modelyard.server.web.twins import Pages
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _TESTED = 24
 """Of more versions a verdict takes long, and says little."""
 _KINDS = 8
 """Values of an axis that are words."""
-_LARGEST = 1e200
-"""What is beyond can't be drawn, and is no measure of anything."""
 Text = Annotated[str, Query(max_length=400)]
 
 
@@ -67,33 +66,6 @@ class Row:
     """On each axis, whether no other is better."""
     latency: float | None
     """Milliseconds for a single row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A version in the picture of the trade-off."""
-
-    title: str
-    x: float
-    y: float
-    low: float | None
-    """The interval that holds the true value with a probability of 95 %."""
-    high: float | None
-    front: bool
-    """No other is better in both."""
-    tied: bool
-    """Its interval touches that of the best one."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeOff:
-    """Size or time against a metric."""
-
-    across: Literal["size", "latency"]
-    metric: str
-    way: Literal["higher", "lower"]
-    """Which way of the metric is better."""
-    points: tuple[Point, ...]
 
 
 Reason = Literal["", "too-many", "not-alike", "no-direction", "several-models"]
@@ -158,7 +130,7 @@ def compare_many(
     return ManyPage(
         model=model, query=q if model else "", chosen=tuple(v), rows=_rows(beside, axes),
         more=more, axes=axes, axes_left_out=left_out, metric=metric, metrics=metrics,
-        trade_off=_trade_off(beside, metric, across),
+        trade_off=trade_off_of(beside, metric, across),
         has_latency=any(each.latency is not None for each in beside),
         verdict=verdict, no_verdict=reason,
     )  # fmt: skip
@@ -210,7 +182,7 @@ def _axis(name: str, kind: Literal["param", "metric"], values: Sequence[Any]) ->
     numbers = [float(v) for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(there):
         low, high = min(numbers), max(numbers)
-        if not 0 < high - low < _LARGEST:
+        if not 0 < high - low < LARGEST:
             return None
         return Axis(name, kind, low, high, (), kind == "param" and low > 0 and high / low > 50, way)
     words = sorted({str(value) for value in there}, key=natural)
@@ -256,42 +228,7 @@ def _place(axis: Axis, value: Any) -> float | None:
     return (float(value) - axis.low) / (axis.high - axis.low)
 
 
-# -- the trade-off, and the verdict ----------------------------------------------------------------
-
-
-def _trade_off(
-    beside: Sequence[Beside], metric: str, across: Literal["size", "latency", ""]
-) -> TradeOff | None:
-    way = direction(metric)
-    if way is None:
-        return None
-    timed = sum(each.latency is not None for each in beside) > 1
-    chosen: Literal["size", "latency"] = "latency" if across == "latency" and timed else "size"
-    points = []
-    for each in beside:
-        x = each.latency if chosen == "latency" else float(each.version.size)
-        y = each.version.metrics.get(metric)
-        if x is None or y is None or not max(abs(x), abs(y)) < _LARGEST:
-            continue
-        measure = each.measures.get(metric)
-        sure = measure is not None and measure.value == y
-        low, high = (measure.low, measure.high) if sure and measure else (None, None)
-        if low is not None and high is not None and not max(abs(low), abs(high)) < _LARGEST:
-            low = high = None
-        points.append((each.version.title, x, y, low, high))
-    if len(points) < 2:
-        return None
-    sign = 1 if way == "higher" else -1
-    top = max(points, key=lambda p: sign * p[2])
-    made = []
-    for title, x, y, low, high in points:
-        beaten = any(
-            other[1] <= x and sign * other[2] >= sign * y and (other[1], other[2]) != (x, y)
-            for other in points
-        )
-        tied = None not in (low, high, top[3], top[4]) and low <= top[4] and high >= top[3]  # type: ignore[operator]
-        made.append(Point(title, x, y, low, high, not beaten, bool(tied)))
-    return TradeOff(chosen, metric, way, tuple(sorted(made, key=lambda p: (p.x, sign * p.y))))
+# -- the verdict -----------------------------------------------------------------------------------
 
 
 def _verdict(ask: Ask, beside: Sequence[Beside], metric: str) -> tuple[Comparison | None, Reason]:
