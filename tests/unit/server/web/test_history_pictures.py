@@ -42,6 +42,12 @@ def test_lanes_beyond_the_last_one_share_it():
     assert f'width="{graph_width(LANES)}"' in picture
 
 
+def test_a_thousand_open_branches_don_t_make_a_page_of_megabytes():
+    edges = [(lane, lane) for lane in range(1000)]
+    picture = draw.graph_row(5, edges, range(1000), kind="version", lanes=1000)
+    assert picture.count("<path") == 2 * LANES
+
+
 def test_the_first_parents_stay_in_one_lane():
     rows = [(5, (4,)), (4, (2,)), (3, (1,)), (2, (1,)), (1, ())]
     by_node = {row.node: row.column for row in graph_lanes(rows)}

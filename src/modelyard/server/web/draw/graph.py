@@ -41,10 +41,11 @@ def graph_row(
         lanes: How many the widest row of the page has.
     """
     middle = ROW // 2
-    lines = [
-        _line(f"M{_x(lane)} -1V{middle}", lane) for lane in sorted(set(arriving), reverse=True)
-    ]
-    for start, end in sorted(edges, key=lambda edge: edge[0] == edge[1]):
+    column = _drawn(column)
+    above = sorted(set(map(_drawn, arriving)), reverse=True)
+    lines = [_line(f"M{_x(lane)} -1V{middle}", lane) for lane in above]
+    below = {(_drawn(start), _drawn(end)) for start, end in edges}
+    for start, end in sorted(below, key=lambda edge: (edge[0] == edge[1], edge)):
         a, b = _x(start), _x(end)
         bend = f"M{a} {middle}"
         bend += f"V{ROW + 1}" if a == b else f"C{a} {ROW - 4} {b} {middle + 8} {b} {ROW + 1}"
@@ -60,8 +61,12 @@ def _line(path: str, lane: int) -> Markup:
     return tag("path", d=path, class_=_colour(lane))
 
 
+def _drawn(lane: int) -> int:
+    return min(lane, LANES - 1)
+
+
 def _x(column: int) -> int:
-    return _EDGE + min(column, LANES - 1) * _STEP
+    return _EDGE + column * _STEP
 
 
 def _colour(lane: int) -> str:
