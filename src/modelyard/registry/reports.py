@@ -192,7 +192,23 @@ def evaluation_of(report: Report) -> Evaluation:
 
 def _evaluation(fields: Mapping[str, Any]) -> Evaluation:
     known = {"target": "", "rows": 0, "seed": 0} | dict(fields)
-    return converted(known, Evaluation, builtin_types=(datetime,))
+    found = converted(known, Evaluation, builtin_types=(datetime,))
+    if (wrong := _miscounted(found)) is not None:
+        raise msgspec.ValidationError(wrong)
+    return found
+
+
+def _miscounted(found: Evaluation) -> str | None:
+    """Why nobody can have counted so."""
+    if found.confusion is not None:
+        rows, size = found.confusion.matrix, len(found.confusion.labels)
+        if len(rows) != size or any(len(row) != size for row in rows):
+            return "a confusion has a row and a column for each of its labels"
+        if any(count < 0 for row in rows for count in row):
+            return "a confusion counts rows"
+    if any(part.rows < 0 for part in found.calibration):
+        return "a calibration counts rows"
+    return None
 
 
 def _refuse_unreadable(kind: str, content: Mapping[str, Any]) -> None:
