@@ -138,6 +138,16 @@ def test_a_branch_only_moves_forward(git, url, name):
     assert "remote: hint: to undo, yard revert" in said
 
 
+def test_of_a_manifest_that_others_wrote_is_told_what_can_be_read(git, url, name, yard):
+    clone = first(git, url, name)
+    told = '{"data": {"train": 5, "test": "a.csv"}, "code": {"commit": 7}}'
+    clone.write(".modelyard/manifest.json", told)
+    clone.commit("odd")
+    clone("push", "-q")
+    detail = yard.show(name, "main")
+    assert (detail.data, detail.code) == ({"test": "a.csv"}, {})
+
+
 def test_what_can_t_be_pushed_is_refused_with_words(git, url, name, yard):
     clone = first(git, url, name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import labels, models, versions
 from modelyard.catalog.queries.readable import readable
@@ -127,8 +127,8 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
         card=(card.inline or b"").decode("utf-8", "replace") if card else "",
         saved=manifest.saved or {},
         environment=manifest.environment or {},
-        code=manifest.code or {},
-        data=manifest.data or {},
+        code=_texts(manifest.code or {}),
+        data=_texts(manifest.data or {}),
         lineage=_lineage(manifest.lineage),
     )
 
@@ -158,6 +158,11 @@ def _findings(
             named[path] = [location for location, *_ in external.values()]
     links = [path for path, entry in found.tree.items() if entry.mode == SYMLINK]
     return tuple(dict.fromkeys([*each, *between(found.tree, links, named)]))
+
+
+def _texts(told: Mapping[str, Any]) -> dict[str, str]:
+    """Those values that are texts, as all are that we write."""
+    return {name: text for name, text in told.items() if isinstance(text, str)}
 
 
 def _lineage(edges: Iterable[Mapping[str, str]]) -> tuple[LineageEdge, ...]:
