@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from modelyard.core.merge import SYMLINK
 from modelyard.core.version import FileInfo, Finding
 from modelyard.errors import InvalidInput, NotFound
-from modelyard.formats import Inspection, inspect
+from modelyard.formats import Inspection
 from modelyard.registry.files import contents, open_file
-from modelyard.registry.inspections import inspection_of
+from modelyard.registry.views import inspection_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def look_at_file(house: House, model: str, revision: str | int | None, path: str
     found = contents(house, model, revision)
     entry = _entry(found, path)
     is_link = entry.mode == SYMLINK
-    inspection = Inspection("text") if is_link else _inspection(house, found, path)
+    inspection = Inspection("text") if is_link else inspection_at(house, found, path)
     with open_file(house, found, path) as file:
         begin = file.read(_TEXT + 1)
     lines, is_cut = (None, False) if is_link else _text(begin)
@@ -139,19 +139,8 @@ def _info(house: House, found: Contents, path: str) -> FileInfo:
     if entry.inline is None:
         kind = found.blob(entry).format
     else:
-        kind = "text" if entry.mode == SYMLINK else _inspection(house, found, path).format
+        kind = "text" if entry.mode == SYMLINK else inspection_at(house, found, path).format
     return FileInfo(path, entry.size, entry.digest.hex, kind)
-
-
-def _inspection(house: House, found: Contents, path: str) -> Inspection:
-    entry = found.tree[path]
-    if entry.inline is None:
-        return inspection_of(house, found.blob(entry))
-    with open_file(house, found, path) as file:
-        try:
-            return inspect(file, path)
-        except InvalidInput as error:
-            return Inspection("unknown", findings=(Finding(error.kind, "warning", str(error)),))
 
 
 def _text(begin: bytes) -> tuple[tuple[str, ...] | None, bool]:

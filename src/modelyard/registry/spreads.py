@@ -13,11 +13,11 @@ from modelyard.core.spread import Spread, spread_of, stretches
 from modelyard.core.tensor import ITEMSIZE, numpy_dtype
 from modelyard.core.version import TensorEntry
 from modelyard.errors import NotFound, Unsupported
-from modelyard.formats import inspect, read_tensor
+from modelyard.formats import read_tensor
 from modelyard.formats.values import decoded
 from modelyard.registry.blobs import open_blob
 from modelyard.registry.files import contents, open_file
-from modelyard.registry.inspections import inspection_of
+from modelyard.registry.views import inspection_at
 
 if TYPE_CHECKING:
     from modelyard.core.tensor import TensorInfo
@@ -59,7 +59,7 @@ def look_at_tensor(
         raise NotFound(
             "no-file", f"{found.title} has no file {file[:400]}", hint="yard show lists them"
         )
-    inspection = _inspection(house, found, file)
+    inspection = inspection_at(house, found, file)
     info = next((info for info in inspection.tensors if info.name == name), None)
     if info is None:
         raise NotFound(
@@ -72,14 +72,6 @@ def look_at_tensor(
         known = (_spread(house, found, file, inspection, info),)
         _seen.put(key, known)
     return TensorLook(found.model.name, found.version.number, TensorEntry.of(file, info), *known)
-
-
-def _inspection(house: House, found: Contents, file: str) -> Inspection:
-    entry = found.tree[file]
-    if entry.inline is None:
-        return inspection_of(house, found.blob(entry))
-    with open_file(house, found, file) as opened:
-        return inspect(opened, file)
 
 
 def _spread(

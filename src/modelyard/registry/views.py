@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
 
 __all__ = [
-    "describe", "info_of", "list_models", "log", "model_info", "model_infos", "resolve",
+    "describe", "info_of", "inspection_at", "list_models", "log", "model_info", "model_infos",
+    "resolve",
 ]  # fmt: skip
 
 _PAGE = 500
@@ -105,7 +106,7 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
     found = contents(house, model, revision)
     with house.catalog.read() as connection:
         info = version_infos(connection, [found.version])[0]
-    inspections = {path: _inspection(house, found, path) for path in sorted(found.tree)}
+    inspections = {path: inspection_at(house, found, path) for path in sorted(found.tree)}
     card = found.tree.get(CARD_PATH)
     manifest = manifest_of(found.all_files)
     signature = manifest.signature or next(
@@ -133,7 +134,8 @@ def describe(house: House, model: str, revision: str | int | None) -> VersionDet
     )
 
 
-def _inspection(house: House, found: Contents, path: str) -> Inspection:
+def inspection_at(house: House, found: Contents, path: str) -> Inspection:
+    """What is known of a file of a version."""
     entry = found.tree[path]
     if entry.inline is None:
         return inspection_of(house, found.blob(entry))
