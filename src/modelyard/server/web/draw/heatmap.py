@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from modelyard.server.web.draw.svg import drawing, tag
+from modelyard.server.web.draw.svg import cut, drawing, tag
 
 if TYPE_CHECKING:
     from modelyard.i18n import Language
@@ -143,9 +143,9 @@ def _searched(row: str) -> str:
 
 
 def _cut(name: str, *, keep_end: bool = False) -> str:
-    if len(name) <= _LONGEST:
-        return name
-    return "…" + name[-_LONGEST + 1 :] if keep_end else name[: _LONGEST - 1] + "…"
+    if keep_end and len(name) > _LONGEST:
+        return "…" + name[-_LONGEST + 1 :]
+    return cut(name, _LONGEST)
 
 
 def _hatch() -> Markup:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from modelyard.core.evaluation import Bin, Confusion
 from modelyard.i18n import Language
-from modelyard.server.web.draw.svg import drawing, tag
+from modelyard.server.web.draw.svg import cut, drawing, tag
 
 __all__ = ["calibration", "confusion", "interval"]
 
@@ -38,7 +38,7 @@ def interval(value: float, low: float, high: float, bounds: tuple[float, float])
 
 def confusion(found: Confusion, language: Language) -> Markup:
     """A field for each pair of classes, darker where more rows are."""
-    names = [_short(name) for name in found.labels]
+    names = [cut(name, 12) for name in found.labels]
     left = 30 + max((_width(name) for name in names), default=0)
     top, count = 42, len(names)
     fields: list[Markup] = []
@@ -61,7 +61,7 @@ def confusion(found: Confusion, language: Language) -> Markup:
                 fields.append(tag("text", _count(number), x=x + _CELL / 2, y=y + _CELL / 2 + 4,
                                   text_anchor="middle", class_=f"count shade{shade}"))  # fmt: skip
     heads = [
-        tag("text", _short(name, 5), x=left + j * _CELL + _CELL / 2, y=top - 6,
+        tag("text", cut(name, 5), x=left + j * _CELL + _CELL / 2, y=top - 6,
             text_anchor="middle")
         for j, name in enumerate(names)
     ]  # fmt: skip
@@ -125,10 +125,6 @@ def _told(found: Bin, language: Language) -> str:
         "Sure of %(sure)s, right in %(right)s of %(number)s rows", found.rows,
         sure=f"{found.confidence:.0%}", right=f"{found.accuracy:.0%}",
     )  # fmt: skip
-
-
-def _short(name: str, most: int = 12) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _width(name: str) -> float:

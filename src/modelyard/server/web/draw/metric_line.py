@@ -11,7 +11,7 @@ from markupsafe import Markup
 from modelyard.core.version import RefInfo
 from modelyard.registry.overview import MetricHistory, MetricPoint
 from modelyard.server.web.draw.scale import ticks
-from modelyard.server.web.draw.svg import drawing, tag
+from modelyard.server.web.draw.svg import cut, drawing, tag
 
 __all__ = ["metric_line"]
 
@@ -126,7 +126,7 @@ def _names(
         if (names := named.get(point.number)) is None:
             continue
         name = ", ".join(names)
-        x, short = frame.x(point.number), name if len(name) <= 16 else f"{name[:15]}…"
+        x, short = frame.x(point.number), cut(name, 16)
         half = 3.6 * len(short)
         middle = min(max(x, _LEFT + half), _WIDTH - half)
         if middle - half <= taken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.server.web.draw.svg import drawing, tag
+from modelyard.server.web.draw.svg import cut, drawing, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _axis(axis: Axis, x: int, high: int, number: int, language: Language) -> Mar
     if axis.words:
         for i, word in enumerate(axis.words):
             y = bottom - i * high / max(len(axis.words) - 1, 1)
-            parts.append(tag("text", _cut(word, _LONGEST), x=x + 6, y=y + 4, class_="tick left"))
+            parts.append(tag("text", cut(word, _LONGEST), x=x + 6, y=y + 4, class_="tick left"))
     else:
         parts.append(tag("text", top_text, x=x, y=_TOP - 13, class_="tick"))
         parts.append(tag("text", bottom_text, x=x, y=bottom + 17, class_="tick"))
@@ -102,8 +102,4 @@ def _named(name: str) -> str:
 def _short(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return _cut(str(value), _LONGEST)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return cut(str(value), _LONGEST)

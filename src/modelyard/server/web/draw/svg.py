@@ -6,7 +6,7 @@ from functools import cache
 
 from markupsafe import Markup, escape
 
-__all__ = ["drawing", "near", "tag"]
+__all__ = ["cut", "drawing", "near", "tag"]
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
@@ -42,6 +42,11 @@ def near(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0")
     return value
+
+
+def cut(text: str, most: int) -> str:
+    """So many letters at most."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @cache
