@@ -15,7 +15,7 @@ from modelyard.server.web.draw.heatmap import heatmap, legend, percent
 from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
-from modelyard.server.web.layers import SCALE, grid_of, layer_of, level
+from modelyard.server.web.grid import SCALE, grid_of, layer_of, level
 from modelyard.server.web.pages.compare_many import Axis, Row, _axis, _place
 from modelyard.server.web.trade_off import Point, TradeOff, trade_off_of
 

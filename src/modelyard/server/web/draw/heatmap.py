@@ -11,7 +11,7 @@ from modelyard.server.web.draw.svg import cut, drawing, tag
 
 if TYPE_CHECKING:
     from modelyard.i18n import Language
-    from modelyard.server.web.layers import Cell, Grid
+    from modelyard.server.web.grid import Cell, Grid
 
 __all__ = ["heatmap", "legend", "percent"]
 

@@ -19,7 +19,7 @@ from modelyard.registry.pages import models_page, versions_page
 from modelyard.server.jobs import Job
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
-from modelyard.server.web.layers import Grid, grid_of
+from modelyard.server.web.grid import Grid, grid_of
 from modelyard.server.web.twins import Pages
 
 __all__ = ["Sides", "pages", "sides_of"]

@@ -17,7 +17,7 @@ from modelyard.registry.access import known_name
 from modelyard.registry.side_by_side import MOST, Beside, chosen_versions, found_versions
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
-from modelyard.server.web.layers import natural
+from modelyard.server.web.grid import natural
 from modelyard.server.web.trade_off import LARGEST, TradeOff, trade_off_of
 from modelyard.server.web.twins import Pages
 

@@ -11,7 +11,7 @@ from modelyard.core.version import VersionInfo
 from modelyard.registry.tensor_difference import TensorDifference
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
-from modelyard.server.web.layers import level
+from modelyard.server.web.grid import level
 from modelyard.server.web.pages.compare import sides_of
 from modelyard.server.web.twins import Pages
 

@@ -13,7 +13,7 @@ from modelyard.registry.graph import Head, head_of
 from modelyard.registry.spreads import TensorLook, look_at_tensor
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
-from modelyard.server.web.layers import layer_of
+from modelyard.server.web.grid import layer_of
 from modelyard.server.web.rendering import here_of
 from modelyard.server.web.twins import Pages
 
