@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Query
-from starlette.responses import RedirectResponse, Response
 
 from modelyard.core.version import TensorEntry
 from modelyard.registry.graph import Head, head_of
@@ -14,7 +13,6 @@ from modelyard.registry.spreads import TensorLook, look_at_tensor
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
 from modelyard.server.web.grid import layer_of
-from modelyard.server.web.rendering import here_of
 from modelyard.server.web.twins import Pages
 
 __all__ = ["pages"]
@@ -81,16 +79,11 @@ def list_tensors(
     *,
     q: Text = "",
     sort: Order = "file",
-    name: Text = "",
     after: Annotated[int, Query(ge=0)] = 0,
-) -> TensorsPage | Response:
-    """The tensors of a version by layer; with a `name`, on to the page of that one."""
+) -> TensorsPage:
+    """The tensors of a version by layer."""
     head = head_of(ask.house, model, revision)
     every = ask.yard.show(model, head.version.number).tensors
-    if name:
-        file = next((t.file for t in every if t.name == name), "")
-        here = here_of(ask).to_version(model, head.version.number, "tensor", file=file, name=name)
-        return RedirectResponse(here, 303)
     words = q.casefold().split()
     found = [t for t in every if all(w in f"{t.name} {t.dtype}".casefold() for w in words)]
     if sort == "size":
