@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
 
 ASKED = (
-    "", "sort:name-asc", "sort:size-desc", "sort:created", "sort:number", "first", "中文",
-    "label:task=classify", "metric.accuracy>0.6", "sort:metric.accuracy-desc", "name:a/", "-first",
+    "", "sort:name-asc", "sort:size-desc", "sort:size-asc", "sort:created", "sort:number", "first",
+    "中文", "label:task=classify", "metric.accuracy>0.6", "sort:metric.accuracy-desc", "name:a/",
+    "-first",
 )  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def _fill(yard: Yard, source: Path) -> None:
             model, source, message="first 中文" if number < 2 else f"run {number}",
             metrics={"accuracy": 0.5 + number / 10, f"own{number % 2}": 1.0},
         )  # fmt: skip
+    yard.commit("a/none", source)  # a model without a size
+    yard.delete_version("a/none", 1)
     yard.label("a/one", add={"task": "classify"})
     yard.label("b/two", 1, add={"task": "classify", "领域": "文本"})
     for number in (1, 2):
