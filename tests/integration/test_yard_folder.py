@@ -240,7 +240,8 @@ def test_a_lost_pack_is_named_with_its_versions(yard, folder, desk):
 
 def test_a_prefix_of_two_commits_is_ambiguous(yard, folder, desk):
     first, second = desk.commit(b"1"), desk.commit(b"2")
-    twin = first.commit[:10] + second.commit[10:]
+    other = "0" if first.commit[10] != "0" else "1"
+    twin = first.commit[:10] + other + second.commit[11:]
     with sqlite3.connect(folder / "catalog.db") as catalog:
         catalog.execute(
             "update version set commit_id = ? where commit_id = ?",

@@ -20,7 +20,7 @@ def every_route(folder: Path) -> list[tuple[str, str, Any]]:
     yard = create(folder)
     try:
         front: Any = make_app(yard, Settings())
-        app = front._app._app
+        app = front._app._app._app
         found = []
         for route in _flat(app.routes):
             needs = getattr(getattr(route, "endpoint", None), "needs", None)

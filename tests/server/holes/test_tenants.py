@@ -65,6 +65,7 @@ def hers(tenants: Tenants) -> str:
 def shown(answer: httpx2.Response, model: str) -> tuple[int, str]:
     """An answer without what differs of itself from request to request."""
     text = re.sub(r'"(instance|request_id)": ?"[0-9a-f]*"', "", answer.text)
+    text = re.sub(r"Request [0-9a-f]{16}", "", text)
     return answer.status_code, text.replace(model, "M").replace(model.replace("/", "%2F"), "M")
 
 
