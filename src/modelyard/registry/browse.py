@@ -60,7 +60,7 @@ class Glance:
     """By name; their commits are left out."""
     version: VersionInfo | None
     metric: str | None
-    """The one that tells most of it."""
+    """The one that tells most of it; of the last versions that were measured, if this was not."""
     better: Direction | None
     """Which way of that metric is better, where it is known."""
     recent: tuple[float, ...]
@@ -235,6 +235,10 @@ def _glances(
         for key, at in pairs
         if at in infos and (name := key_metric(infos[at].metrics, asked))
     }
+    without = {key for key, at in pairs if at in infos and not infos[at].metrics}
+    for key, names in overviews.recent_names(connection, without, _RECENT).items():
+        if name := key_metric(names, asked):
+            chosen[key] = name
     recent = overviews.recent_values(connection, chosen, _RECENT)
     return [
         Glance(

@@ -103,6 +103,14 @@ def test_a_line_tells_labels_aliases_and_how_a_metric_went(house):
     assert card.description == "Sees well, see notes."
 
 
+def test_a_version_that_was_not_measured_leaves_the_metric_of_those_before(house, yard, tmp_path):
+    (tmp_path / "w.txt").write_text("unmeasured")
+    yard.commit("a/one", tmp_path / "w.txt", message="not measured yet")
+    line = next(item for item in ask(house, "").items if item.name == "a/one")
+    assert not line.version.metrics
+    assert (line.metric, line.recent) == ("accuracy", (0.5, 0.9))
+
+
 def test_facets_count_models_and_lead_to_them(house):
     found = ask(house, "")
     assert facet(found, "label") == {"task=classify": 2, "stage=gold": 1, "license=mit": 1}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Measured", "Trait", "aliases_of", "in_order", "labels_of", "metric_names", "metric_of",
-    "models_by_ids", "models_of", "recent_values", "refs_in_part", "size_of", "traits_of",
+    "models_by_ids", "models_of", "recent_names", "recent_values", "refs_in_part", "size_of",
+    "traits_of",
 ]  # fmt: skip
 
 _MODEL = [model.c[name] for name in ModelRow._fields]
@@ -172,6 +173,10 @@ _VALUES = sa.select(metric.c.version_id, metric.c.name, metric.c.value).where(
     metric.c.name.in_(sa.bindparam("names", expanding=True)),
 )
 
+_NAMES_OF = sa.select(metric.c.version_id, metric.c.name).where(
+    metric.c.version_id.in_(sa.bindparam("ids", expanding=True))
+)
+
 
 def recent_values(
     connection: sa.Connection, wanted: dict[int, str], most: int
@@ -182,11 +187,7 @@ def recent_values(
     """
     if not wanted:
         return {}
-    owners = {
-        row.id: row.model_id
-        for batch in batches(wanted)
-        for row in connection.execute(_LAST, {"ids": batch, "most": most}).all()
-    }
+    owners = _last_of(connection, wanted, most)
     names = sorted(set(wanted.values()))
     values = {
         key: value
@@ -198,6 +199,27 @@ def recent_values(
     for key in sorted(values):  # versions are numbered as their rows are
         found.setdefault(owners[key], []).append(values[key])
     return found
+
+
+def recent_names(
+    connection: sa.Connection, models: Iterable[int], most: int
+) -> dict[int, set[str]]:
+    """Names of the metrics that the last versions of each of these models have."""
+    owners = _last_of(connection, models, most)
+    found: dict[int, set[str]] = {}
+    for batch in batches(owners):
+        for key, name in connection.execute(_NAMES_OF, {"ids": batch}).all():
+            found.setdefault(owners[key], set()).add(name)
+    return found
+
+
+def _last_of(connection: sa.Connection, models: Iterable[int], most: int) -> dict[int, int]:
+    """The last versions of models, each with its model."""
+    return {
+        row.id: row.model_id
+        for batch in batches(models)
+        for row in connection.execute(_LAST, {"ids": batch, "most": most}).all()
+    }
 
 
 # -- one model -----------------------------------------------------------------------------------
