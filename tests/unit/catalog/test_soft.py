@@ -57,6 +57,6 @@ def test_every_database_has_them(
         assert catalog.write_soft(lambda connection: repeats.begin(connection, row)) is None
         assert catalog.write_soft(lambda connection: repeats.begin(connection, row)) == row
         answered = row._replace(status=201, body=b"made")
-        catalog.write_soft(lambda connection: repeats.answer(connection, answered))
+        catalog.write_soft(lambda connection: repeats.answer(connection, [answered]))
         assert catalog.write(lambda connection: repeats.begin(connection, row)) == answered
         assert not catalog.write(lambda connection: repeats.take_over(connection, row, 5))
