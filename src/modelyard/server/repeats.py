@@ -94,10 +94,11 @@ def _riding(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool
     try:
         _look(ask, row)
         with catalog.preceded(first):
-            answer = _answered(ask, row, work, secret)
+            answer = _worked(ask, work)
         if not written:  # there was nothing to do, perhaps since it was done meanwhile
             _look(ask, row)
-        return answer
+            return answer
+        return _kept(ask, row, answer, secret)
     except _Known as error:
         before = _before(ask, error.mine, error.known)
     if before is not None:
@@ -124,7 +125,7 @@ def _once(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) 
         catalog.write_soft(lambda connection: repeats.drop(connection, row))
         return _once(ask, row, work, secret)
     before = None if known is None else _before(ask, row, known)
-    return before or _answered(ask, row, work, secret)
+    return before or _kept(ask, row, _worked(ask, work), secret)
 
 
 def _begin(ask: Ask, connection: Any, row: RepeatRow) -> tuple[RepeatRow, RepeatRow | None]:
@@ -151,16 +152,21 @@ def _before(ask: Ask, row: RepeatRow, known: RepeatRow) -> Response | None:
     return None
 
 
-def _answered(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
-    catalog = ask.server.house.catalog
+def _worked(ask: Ask, work: Callable[[], Response]) -> Response:
+    """What `work` answers, its errors too."""
     try:
-        answer = work()
+        return work()
     except _Known:
         raise
     except Exception as error:
         from modelyard.server.problems import answer_to
 
-        answer = answer_to(error, ask.request.scope.get("request_id"))
+        return answer_to(error, ask.request.scope.get("request_id"))
+
+
+def _kept(ask: Ask, row: RepeatRow, answer: Response, secret: bool) -> Response:
+    """The answer, which is kept for who sends the same again."""
+    catalog = ask.server.house.catalog
     body = getattr(answer, "body", None)
     if body is None or len(body) > _LARGEST or answer.status_code >= 500 or _passing(answer):
         catalog.write_soft(lambda connection: repeats.drop(connection, row))
