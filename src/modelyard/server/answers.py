@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers"]
 
+_Name = tuple[int, str, int]
 _MOMENT = 0.02
 _log = logging.getLogger("modelyard.server")
 
@@ -28,7 +29,7 @@ class Answers:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._waiting: dict[tuple[int, str], RepeatRow] = {}
+        self._waiting: dict[_Name, RepeatRow] = {}
         self._lock = threading.Lock()
         self._some = threading.Event()
         self._stopping = threading.Event()
@@ -50,12 +51,12 @@ class Answers:
     def keep(self, row: RepeatRow) -> None:
         """An answer that is sent now."""
         with self._lock:
-            self._waiting[row.account_id, row.key] = row
+            self._waiting[_name(row)] = row
         self._some.set()
 
     def find(self, row: RepeatRow) -> RepeatRow | None:
-        """What was answered to the key of this one, if it is not in the catalog yet."""
-        return self._waiting.get((row.account_id, row.key))
+        """What was answered to this one, if it is not in the catalog yet."""
+        return self._waiting.get(_name(row))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -75,4 +76,8 @@ class Answers:
             _log.warning("answers were not kept: %s", error)
         with self._lock:  # found until they are found in the catalog
             for row in rows:
-                self._waiting.pop((row.account_id, row.key), None)
+                self._waiting.pop(_name(row), None)
+
+
+def _name(row: RepeatRow) -> _Name:
+    return row.account_id, row.key, row.created

@@ -82,28 +82,30 @@ def repeated(
 
 def _riding(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) -> Response:
     catalog = ask.server.house.catalog
-    written = False
+    begun: RepeatRow | None = None
 
     def first(connection: Any) -> None:
-        nonlocal written
+        nonlocal begun
         mine, known = _begin(ask, connection, row)
         if known is not None:
             raise _Known(mine, known)
-        written = True
+        begun = mine
 
     try:
         _look(ask, row)
         with catalog.preceded(first):
             answer = _worked(ask, work)
-        if not written:  # there was nothing to do, perhaps since it was done meanwhile
+        if begun is None:  # there was nothing to do, perhaps since it was done meanwhile
             _look(ask, row)
             return answer
-        return _kept(ask, row, answer, secret)
+        return _kept(ask, begun, answer, secret)
     except _Known as error:
-        before = _before(ask, error.mine, error.known)
+        mine, known = error.mine, error.known
+    before = _before(ask, mine, known)
     if before is not None:
         return before
-    catalog.write_soft(lambda connection: repeats.drop(connection, row))
+    for gone in (known, mine):  # too old, or taken over
+        catalog.write_soft(lambda connection, gone=gone: repeats.drop(connection, gone))  # type: ignore[misc]
     raise Unavailable(  # its body was read already
         "try-again", "a request with this key was never ended", hint="send it again"
     )
@@ -122,7 +124,7 @@ def _once(ask: Ask, row: RepeatRow, work: Callable[[], Response], secret: bool) 
     catalog = ask.server.house.catalog
     row, known = catalog.write_soft(lambda connection: _begin(ask, connection, row))
     if known is not None and known.created < row.created - _DAY:
-        catalog.write_soft(lambda connection: repeats.drop(connection, row))
+        catalog.write_soft(lambda connection: repeats.drop(connection, known))
         return _once(ask, row, work, secret)
     before = None if known is None else _before(ask, row, known)
     return before or _kept(ask, row, _worked(ask, work), secret)

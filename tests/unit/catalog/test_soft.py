@@ -45,6 +45,17 @@ def test_what_fails_in_a_soft_write_is_undone(yard: LocalYard) -> None:
         assert facts.get(connection, "soft") is None
 
 
+def test_an_answer_is_for_the_request_that_began_then(yard) -> None:
+    catalog = yard.house.catalog
+    row = RepeatRow(7, "key", b"x" * 32, 0, "{}", b"", 5)
+    assert catalog.write_soft(lambda connection: repeats.begin(connection, row)) is None
+    undone = row._replace(status=409, created=4)
+    catalog.write_soft(lambda connection: repeats.answer(connection, [undone]))
+    catalog.write_soft(lambda connection: repeats.drop(connection, undone))
+    with catalog.fresh() as connection:
+        assert repeats.get(connection, row) == row
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgres_url", "mariadb_url"])
 def test_every_database_has_them(

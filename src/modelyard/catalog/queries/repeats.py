@@ -29,12 +29,14 @@ class RepeatRow(NamedTuple):
 _THIS = sa.and_(
     repeat.c.account_id == sa.bindparam("account"), repeat.c.key == sa.bindparam("its_key")
 )
+_MINE = sa.and_(_THIS, repeat.c.created == sa.bindparam("begun"))
+"""Of all that were sent with a key, the one that began then."""
 _GET = sa.select(*[repeat.c[name] for name in RepeatRow._fields]).where(_THIS)
 _BEGIN = sa.insert(repeat)
 _BEGIN_ONCE = _BEGIN.prefix_with("OR IGNORE")
 _ANSWER = (
     sa.update(repeat)
-    .where(_THIS)
+    .where(_MINE)
     .values(
         status=sa.bindparam("to_status"), headers=sa.bindparam("to_headers"),
         body=sa.bindparam("to_body"),
@@ -69,7 +71,13 @@ def take_over(connection: sa.Connection, row: RepeatRow, created: int) -> bool:
 def answer(connection: sa.Connection, rows: Sequence[RepeatRow]) -> None:
     """Keep what was answered to these."""
     told = [
-        {**_names(row), "to_status": row.status, "to_headers": row.headers, "to_body": row.body}
+        {
+            **_names(row),
+            "begun": row.created,
+            "to_status": row.status,
+            "to_headers": row.headers,
+            "to_body": row.body,
+        }
         for row in rows
     ]
     connection.execute(_ANSWER, told)
@@ -77,7 +85,7 @@ def answer(connection: sa.Connection, rows: Sequence[RepeatRow]) -> None:
 
 def drop(connection: sa.Connection, row: RepeatRow) -> None:
     """Forget a request: it may be sent again as if it had never been."""
-    connection.execute(sa.delete(repeat).where(_THIS), _names(row))
+    connection.execute(sa.delete(repeat).where(_MINE), {**_names(row), "begun": row.created})
 
 
 def drop_old(connection: sa.Connection, before: int) -> None:
