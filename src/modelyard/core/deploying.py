@@ -1,0 +1,56 @@
+"""`Deployments`: what can be done with the deployments of a yard, here or on a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from modelyard.core.deployment import Deployment, DeploymentChange, DeploymentSpec
+
+__all__ = ["Deployments"]
+
+
+class Deployments(Protocol):
+    """`yard.deployments`. Each change is one row of history, and one line of the audit log.
+
+    All raise NotFound `no-deployment`, and Conflict `deployment-changed` where `generation` is
+    given and somebody else was first.
+    """
+
+    def list(self) -> tuple[Deployment, ...]:
+        """All that the caller may read, by name."""
+
+    def get(self, name: str) -> Deployment: ...
+
+    def apply(self, spec: DeploymentSpec, *, generation: int | None = None) -> Deployment:
+        """Deploy, or change what is deployed. Revisions are looked up; nothing is loaded yet.
+
+        Raises:
+            NotFound: `no-model`, `no-version`.
+            Denied: `untrusted`: a version would run code that the spec does not trust.
+            Unsupported: `no-framework`: nobody can load it.
+        """
+
+    def roll_out(self, name: str, steps: Sequence[float], every: float) -> Deployment:
+        """Let the canary's share grow by steps. Conflict: `no-canary`."""
+
+    def promote(self, name: str) -> Deployment:
+        """The canary becomes the stable version, at once. Conflict: `no-canary`."""
+
+    def pause(self, name: str) -> Deployment:
+        """Take no step, and follow no alias, until `resume`."""
+
+    def resume(self, name: str) -> Deployment: ...
+
+    def roll_back(self, name: str, *, to: int | None = None) -> Deployment:
+        """Back to what was before: a canary is dropped; else the shares of the stable version
+        before this one, or of the generation `to`. Conflict: `nothing-before`.
+        """
+
+    def undeploy(self, name: str) -> Deployment:
+        """Serve it no more; its history stays."""
+
+    def changes(self, name: str) -> Iterator[DeploymentChange]:
+        """Newest first; of deployments that are gone too."""
