@@ -212,6 +212,8 @@ class ServedVersion:
     """Rows."""
     median: float | None = None
     """Seconds of a request, lately."""
+    rate: float | None = None
+    """Requests a second, lately."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
