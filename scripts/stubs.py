@@ -1,0 +1,90 @@
+"""The messages of serving/grpc/inference.proto as Python: made by grpcio-tools, written, committed.
+
+python scripts/stubs.py             write src/modelyard/serving/grpc/stubs/messages.{py,pyi}
+python scripts/stubs.py --check     write nothing: are they as they would be made now?
+
+What `protoc --python_out` writes is not taken: it refuses any protobuf older than the one that
+made it, and puts its names into the pool that all libraries share, where every other client of
+the protocol has the same ones. Only its description of the messages is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc
+
+FOLDER = Path(__file__).resolve().parent.parent / "src/modelyard/serving/grpc"
+NAME = "modelyard.proto"
+
+_CODE = '''"""Messages of `inference.proto`. Made by scripts/stubs.py: do not edit."""
+
+# ruff: noqa
+# fmt: off
+
+from google.protobuf import descriptor_pool, message_factory
+
+_POOL = descriptor_pool.DescriptorPool()  # our own: other clients bring the same names
+_FILE = _POOL.AddSerializedFile(
+{description}
+)
+SERVICE = _FILE.services_by_name["GRPCInferenceService"]
+
+'''
+
+
+def make() -> dict[str, str]:
+    """The texts of the files, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / NAME).write_bytes((FOLDER / "inference.proto").read_bytes())
+        found = Path(folder) / "found"
+        told = protoc.main(
+            ["protoc", f"-I{folder}", f"--descriptor_set_out={found}", f"--pyi_out={folder}", NAME]
+        )
+        if told:
+            raise SystemExit(told)
+        (description,) = FileDescriptorSet.FromString(found.read_bytes()).file
+        typed = (Path(folder) / "modelyard_pb2.pyi").read_text()
+    return {"messages.py": _code(description), "messages.pyi": _types(typed)}
+
+
+def _code(description: FileDescriptorProto) -> str:
+    description.ClearField("source_code_info")
+    whole = description.SerializeToString(deterministic=True)
+    lines = "\n".join(f"    {whole[at : at + 56]!r}" for at in range(0, len(whole), 56))
+    names = [message.name for message in description.message_type]
+    classes = "".join(
+        f'{name} = message_factory.GetMessageClass(_FILE.message_types_by_name["{name}"])\n'
+        for name in names
+    )
+    return _CODE.format(description=lines) + classes
+
+
+def _types(typed: str) -> str:
+    """As protoc tells them; the base classes have no types of their own here."""
+    typed = re.sub(r"^DESCRIPTOR: .*$", "SERVICE: _descriptor.ServiceDescriptor", typed, flags=re.M)
+    head = '"""Made by scripts/stubs.py: do not edit."""\n\n# ruff: noqa\n# fmt: off\n'
+    head += '# mypy: disable-error-code="misc, metaclass, type-arg"\n\n'
+    return head + typed
+
+
+def main() -> int:
+    stale = []
+    for name, text in make().items():
+        path = FOLDER / "stubs" / name
+        if path.exists() and path.read_text() == text:
+            continue
+        stale.append(name)
+        if "--check" not in sys.argv:
+            path.write_text(text)
+    for name in stale:
+        print(("stale: " if "--check" in sys.argv else "written: ") + name)
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
