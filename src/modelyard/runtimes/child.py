@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from modelyard.frameworks import Framework
     from modelyard.runtimes.interface import Runtime
+    from modelyard.runtimes.tensors import TensorRuntime
     from modelyard.runtimes.wire import Channel, Frame, Json
 
 __all__ = ["ASKED", "main"]
@@ -46,7 +47,10 @@ def main(argument: str, descriptor: int) -> None:
             channel.send(_told(refusal))
             return
         channel.send(Frame("hello", list(layers)))
-        _Server(channel).serve()
+        runtime = _Server(channel).serve()
+        from modelyard.runtimes.tensor_child import answer_tensors
+
+        answer_tensors(connection, runtime)
     except EOFError:
         return
 
@@ -59,16 +63,20 @@ class _Server:
         self._framework: Framework | None = None
         self._object: Any = None
         self._runtime: Runtime | None = None
+        self._tensors: TensorRuntime | None = None
 
-    def serve(self) -> None:
+    def serve(self) -> TensorRuntime:
+        """Until it is to answer as `tensor_child` does, with what it has loaded."""
         answers: dict[str, Callable[[Json], Json]] = {
             "load": self._load,
             "predict": self._predict,
             "call": self._call,
+            "serve": self._serve,
         }
-        while True:
+        while self._tensors is None:
             asked = self._channel.receive()
             self._answer(answers[asked.kind], asked.content)
+        return self._tensors
 
     def _answer(self, answer: Callable[[Json], Json], content: Json) -> None:
         from modelyard.runtimes.wire import Frame
@@ -98,6 +106,14 @@ class _Server:
                 raise
             return {"framework": saved.framework, "silent": str(error)[:200]}
         return _about(self._runtime)
+
+    def _serve(self, content: Json) -> Json:
+        from modelyard.runtimes.tensor_child import open_told, told_runtime
+
+        tensors = open_told(content)
+        told = told_runtime(tensors)
+        self._tensors = tensors
+        return told
 
     def _predict(self, content: Json) -> Json:
         from modelyard.core.table import Table

@@ -164,6 +164,20 @@ class ProcessRuntime:
         }  # fmt: skip
         self.about = _about(self._ask("load", content), self._refuse)
 
+    def serve(self, content: Json) -> Json:
+        """Load a version that is asked by `tensor_process` from now on; what it says of itself."""
+        return self._ask("serve", content)
+
+    @property
+    def connection(self) -> socket.socket:
+        """For who asks it after `serve`."""
+        return self._socket
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has closed it or seen it end."""
+        return self._end.alive
+
     def predict(self, inputs: Table) -> Prediction:
         """As `Runtime.predict`; `seconds` is what the model took inside of the child.
 
@@ -207,7 +221,7 @@ class ProcessRuntime:
     def _ask(self, kind: str, content: Json) -> Json:
         with self._lock:
             if not self._end.alive:
-                raise self._gone()
+                raise self.gone()
             watch = self._watch()
             with self._awake():
                 try:
@@ -223,29 +237,29 @@ class ProcessRuntime:
         try:
             self._channel.send(frame, watch)
         except EOFError:
-            self._fail()
+            self.fail()
         except Exceeded as error:
-            self._stop(error)
+            self.stop(error)
 
     def _receive(self, watch: Watch) -> Frame:
         try:
             return self._channel.receive(watch)
         except EOFError:
-            self._fail()
+            self.fail()
         except Exceeded as error:
-            self._stop(error)
+            self.stop(error)
         except Corrupt:
             self._end()
             raise
 
     def _checked(self, answer: Frame, kind: str) -> Json:
         if answer.kind == "error":
-            self._raise(answer.content)
+            self.refused(answer.content)
         if answer.kind != kind:
             self._refuse()
         return answer.content
 
-    def _raise(self, content: Json) -> NoReturn:
+    def refused(self, content: Json) -> NoReturn:
         """The child's error as one of ours. What it says is foreign text."""
         if not (isinstance(content, list) and len(content) == 4):
             self._refuse()
@@ -264,7 +278,7 @@ class ProcessRuntime:
 
     # -- the end of a child ------------------------------------------------------------------
 
-    def _fail(self) -> NoReturn:
+    def fail(self) -> NoReturn:
         """Nobody answers any more: say why."""
         deadline = time.monotonic() + 1
         while not (ended := _has_ended(self._process)) and time.monotonic() < deadline:
@@ -272,9 +286,9 @@ class ProcessRuntime:
         words = self._last_words()
         self._end()
         self._reason = _why(self._process.returncode if ended else None, words)
-        raise self._gone()
+        raise self.gone()
 
-    def _stop(self, exceeded: Exceeded) -> NoReturn:
+    def stop(self, exceeded: Exceeded) -> NoReturn:
         self._end()
         self._reason = f"it was stopped: {exceeded}"
         if exceeded.of_time:
@@ -282,7 +296,7 @@ class ProcessRuntime:
                 "model-timeout", f"the model took longer than its limit of {exceeded}",
                 hint="raise the limit, or give it fewer rows at once",
             )  # fmt: skip
-        raise self._gone()
+        raise self.gone()
 
     def _refuse(self) -> NoReturn:
         self._end()
@@ -291,7 +305,7 @@ class ProcessRuntime:
             hint="don't use this version: what it runs is not what a model runs",
         )  # fmt: skip
 
-    def _gone(self) -> Unavailable:
+    def gone(self) -> Unavailable:
         reason = self._reason or "it was closed"
         return Unavailable(
             "model-died", f"the model's process has ended: {reason}", hint="load the version again"
