@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.table import Table
 
-__all__ = ["read_table"]
+__all__ = ["read_arrow", "read_table"]
 
 _BY_HEAD: Final = (
     (b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"),
@@ -64,6 +64,14 @@ def read_table(
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 * 3
     with guarded(path):
         return _reader(path)(path, columns, limit, memory)
+
+
+def read_arrow(data: bytes, *, memory: int) -> Table:
+    """The rows of an Arrow stream or file that came as bytes, as `read_table` gives them."""
+    with guarded(Path("the Arrow data")):
+        from modelyard.formats.tables import arrow
+
+        return arrow.read_ipc_bytes(data, memory, "the Arrow data")
 
 
 def _reader(path: Path) -> Callable[[Path, Sequence[str] | None, int | None, int], Table]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.table import Table
 
-__all__ = ["read_csv", "read_ipc", "read_json", "read_parquet"]
+__all__ = ["read_csv", "read_ipc", "read_ipc_bytes", "read_json", "read_parquet"]
 
 _LARGEST_TEXT: Final = 100_000_000
 _MOST_PARTS: Final = 1_000_000
@@ -139,16 +139,31 @@ def read_ipc(path: Path, columns: Sequence[str] | None, limit: int | None, memor
     arrow = arrow_module("pyarrow")
     check_size(path.stat().st_size, memory, path.name)
     with arrow.memory_map(str(path)) as source, arrow.memory_map(str(path)) as headers:
-        begins = source.read(6)
-        source.seek(0)
-        opens = arrow.ipc.open_file if begins == b"ARROW1" else arrow.ipc.open_stream
-        with opens(source) as reader:
-            check_names(reader.schema.names, path.name)
-            sizes = unpacked_sizes(headers)
-            batches = list(_upto(_bounded(_batches(reader), sizes, memory, path.name), limit))
-            found = arrow.Table.from_batches(batches, reader.schema)
-    check_text(found, memory, path.name)
+        found = _ipc(source, headers, limit, memory, path.name)
     return _finished(found, columns, limit)
+
+
+def read_ipc_bytes(data: bytes, memory: int, where: str) -> Table:
+    """A stream, or a file, that is in memory."""
+    arrow = arrow_module("pyarrow")
+    with arrow.BufferReader(data) as source, arrow.BufferReader(data) as headers:
+        found = _ipc(source, headers, None, memory, where)
+    return _finished(found, None, None)
+
+
+def _ipc(source: Any, headers: Any, limit: int | None, memory: int, where: str) -> Any:
+    """Batches as a table, none of them larger than the memory once it is unpacked."""
+    arrow = arrow_module("pyarrow")
+    begins = source.read(6)
+    source.seek(0)
+    opens = arrow.ipc.open_file if begins == b"ARROW1" else arrow.ipc.open_stream
+    with opens(source) as reader:
+        check_names(reader.schema.names, where)
+        sizes = unpacked_sizes(headers)
+        batches = list(_upto(_bounded(_batches(reader), sizes, memory, where), limit))
+        found = arrow.Table.from_batches(batches, reader.schema)
+    check_text(found, memory, where)
+    return found
 
 
 def _batches(reader: Any) -> Iterator[Any]:
