@@ -1,0 +1,202 @@
+"""A version out of the yard, ready to answer: its files, its runtime, and a first try of it.
+
+All of it is slow and blocks: engines call it in threads. What comes back was asked twice with the
+version's example, so that a version that can't answer never gets a request.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from modelyard.core.trust import TRUST_ALL, Trust
+from modelyard.errors import ModelyardError, Unavailable
+from modelyard.registry.saving import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from modelyard.core.deployment import Placement
+    from modelyard.registry.desk import Desk
+    from modelyard.registry.files import Contents
+    from modelyard.runtimes.tensors import TensorRuntime, TensorSpec
+    from modelyard.serving.interface import Array, Feeds, Wanted
+    from modelyard.serving.modes import Measured
+
+__all__ = ["Opened", "open_wanted", "resident_bytes", "try_out"]
+
+_TEXT = ("string", "bytes")
+
+
+@dataclass(slots=True, eq=False)
+class Opened:
+    """A loaded version that answered. Close it when nobody uses it any more."""
+
+    model: str
+    number: int
+    commit: str
+    runtimes: tuple[TensorRuntime, ...]
+    """One, or several equal ones in workers."""
+    pids: tuple[int, ...]
+    """Of the processes that it lives in; none if it is this one."""
+    example: Mapping[str, Array] | None
+    note: str | None
+    """What people should know of how it answers."""
+    memory: int
+    """Bytes that it takes, at least those of its files."""
+    measured: Measured
+    closers: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Free it. Idempotent."""
+        while self.closers:
+            self.closers.pop()()
+
+
+def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
+    """Load a version and try it.
+
+    Raises:
+        NotFound: `no-model`, `no-version`, `version-deleted`.
+        Denied: `untrusted`, naming what loading would run.
+        Unsupported: `no-framework`, `no-extra`.
+        Unavailable: `self-test`: it loads, and does not answer as it should.
+    """
+    from modelyard.runtimes.examples import EXAMPLE_PATH
+    from modelyard.runtimes.opening import example_of, open_version
+    from modelyard.serving.modes import measure
+
+    trust = Trust.of(TRUST_ALL if "*" in wanted.trusted else wanted.trusted)
+    before = resident_bytes(os.getpid())
+    closers: list[Callable[[], None]] = []
+    try:
+        with stored(desk, wanted.model, wanted.commit or wanted.number) as version:
+            folder = _kept(version.files.folder())
+            closers.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+            _put_example(folder, version.contents)
+            manifest, contents, saved = version.manifest, version.contents, version.saved
+        runtimes: list[TensorRuntime] = []
+        for _ in range(wanted.replicas):
+            runtime = open_version(
+                folder, saved,
+                trust=trust, signature=manifest.signature, placement=cast("Placement", wanted.placement),
+                threads=wanted.threads, memory=wanted.memory, environment=manifest.environment,
+            )  # fmt: skip
+            closers.append(runtime.close)
+            runtimes.append(runtime)
+            if runtime.pid is None:
+                break  # here one is as good as many
+        runtime = runtimes[0]
+        example = example_of(folder, manifest.signature, runtime.inputs)
+        note = try_out(runtime, example, is_real=EXAMPLE_PATH in contents.all_files)
+        measured = _guessed() if example is None else measure(runtime, example)
+        pids = tuple(each.pid for each in runtimes if each.pid is not None)
+        size = sum(entry.size for entry in contents.tree.values())
+        taken = resident_bytes(os.getpid()) - before + sum(map(resident_bytes, pids))
+        return Opened(
+            contents.model.name, contents.version.number, contents.version.commit_id.hex(),
+            tuple(runtimes), pids, example, note, max(size, taken), measured,
+            closers,
+        )  # fmt: skip
+    except BaseException:
+        while closers:
+            closers.pop()()
+        raise
+
+
+def try_out(runtime: TensorRuntime, example: Feeds | None, *, is_real: bool) -> str | None:
+    """Ask a version twice, and look at its answers. What is told of it, or None.
+
+    Args:
+        is_real: Whether the example was stored with the version, and not made from its signature:
+            then a version that finds no number for it is broken.
+
+    Raises:
+        Unavailable: `self-test`.
+    """
+    if example is None:
+        return "not tried: it has no example"
+    try:
+        first, second = runtime.run(example), runtime.run(example)
+    except ModelyardError as error:
+        if not is_real and isinstance(error, ValueError):  # the values that we made up are no use
+            return f"not tried: {error.message}"
+        raise Unavailable(
+            "self-test", f"it can't answer its own example: {error.message}", hint=error.hint
+        ) from error
+    for answer in (first, second):
+        if wrong := _why_wrong(answer, runtime.outputs):
+            raise Unavailable("self-test", f"asked with its own example, it gives {wrong}")
+    if is_real and _all_lost(first):
+        raise Unavailable("self-test", "asked with its own example, it gives no number at all")
+    if not all(_same(first[name], second[name]) for name in first):
+        return "its answers differ from one time to the next"
+    return None
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process has now; 0 if it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _guessed() -> Measured:
+    """Of a version that could not be tried: requests are computed one by one, in threads."""
+    from modelyard.serving.modes import Measured
+
+    return Measured(0.05, 0.8, same=False, pad=False)
+
+
+def _kept(folder: Path) -> Path:
+    """The same files in a folder that stays when the version's files are closed."""
+    place = Path(tempfile.mkdtemp(prefix="yard-serve-"))
+    for each in folder.iterdir():
+        os.rename(each, place / each.name)
+    return place
+
+
+def _put_example(folder: Path, contents: Contents) -> None:
+    """Beside the files goes the example, which is hidden from checkouts."""
+    from modelyard.runtimes.examples import EXAMPLE_PATH
+
+    entry = contents.all_files.get(EXAMPLE_PATH)
+    if entry is not None and entry.inline is not None:
+        place = folder / EXAMPLE_PATH
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(entry.inline)
+
+
+def _why_wrong(answer: Mapping[str, Array], specs: tuple[TensorSpec, ...]) -> str | None:
+    """What an answer has that its specs say otherwise."""
+    for spec in specs:
+        array = answer.get(spec.name)
+        if array is None:
+            if spec.optional:
+                continue
+            return f"no {spec.name!r}"
+        kind = array.dtype.kind
+        fits = kind in "OUS" if spec.dtype in _TEXT else str(array.dtype) == spec.dtype
+        if not fits:
+            return f"{spec.name!r} as {array.dtype}, not {spec.dtype}"
+        sides = zip(array.shape, spec.shape, strict=False)
+        if array.ndim != len(spec.shape) or any(b not in (-1, a) for a, b in sides):
+            return f"{spec.name!r} of the shape {list(array.shape)}, not {list(spec.shape)}"
+    return None
+
+
+def _all_lost(answer: Mapping[str, Array]) -> bool:
+    floats = [array for array in answer.values() if array.dtype.kind == "f" and array.size]
+    return bool(floats) and not any(bool(np.isfinite(array).any()) for array in floats)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))

@@ -1,0 +1,239 @@
+"""The places of all versions in this process: awake or asleep, within the memory there is.
+
+Equal wishes share a place. A version is loaded when something asks for it, once however many ask,
+and goes to sleep when the memory is wanted by others or nobody asked for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.serving.interface import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from modelyard.serving.interface import Engine, Served, Wanted
+
+__all__ = ["Place", "Slots", "memory_budget"]
+
+_AGAIN = (0.5, 30.0)
+"""Seconds after which a version that could not be loaded is tried again: at first, at most."""
+_DEATHS, _DEATHS_SECONDS = 5, 60.0
+"""A version whose workers die more often is not started again at once."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """What belongs to a slot."""
+
+    slot: Slot
+    wanted: Wanted
+    engine: Engine
+    proven: bool = False
+    """It answered its example once: whoever asks may wake it."""
+    loading: asyncio.Task[Served] | None = None
+    error: ModelyardError | None = None
+    tries: int = 0
+    not_before: float = 0.0
+    """When it may be tried again (monotonic), after an error."""
+    deaths: list[float] = field(default_factory=list)
+    pinned: bool = False
+    """It never goes to sleep for others' sake."""
+
+
+class Slots:
+    """All places, by what is wanted of them. Used on one event loop.
+
+    Args:
+        engines: By name.
+        budget: Bytes that all versions together may take.
+        changed: Called when something became of a place.
+    """
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        *,
+        budget: int | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engines = engines
+        self.budget = memory_budget() if budget is None else budget
+        self.changed = changed
+        self._places: dict[tuple[str, Wanted], Place] = {}
+        self._of: dict[Slot, Place] = {}
+        self._drains: set[asyncio.Task[None]] = set()
+        self.spared: Callable[[Slot], bool] = lambda slot: False
+        """Whether something is kept only for a rollback: such go to sleep first."""
+
+    def place(self, engine: str, wanted: Wanted) -> Place:
+        """The place for a wish. Unsupported engines are NotFound `no-engine`."""
+        found = self._places.get((engine, wanted))
+        if found is not None:
+            return found
+        if engine not in self._engines:
+            raise NotFound("no-engine", f"this server has no engine {engine!r}")
+        slot = Slot(wanted.model, wanted.number, wanted.commit, _not_yet)
+        place = Place(slot, wanted, self._engines[engine])
+        slot.wake = partial(self.wake, place)
+        self._places[engine, wanted] = place
+        self._of[slot] = place
+        return place
+
+    def of(self, slot: Slot) -> Place:
+        return self._of[slot]
+
+    def everything(self) -> Iterable[Place]:
+        return self._of.values()
+
+    async def wake(self, place: Place) -> Served:
+        """Load a version, or wait for who does. Raises what loading raises."""
+        slot = place.slot
+        if (served := slot.served) is not None:
+            return served
+        if place.loading is None:
+            if place.error is not None and time.monotonic() < place.not_before:
+                raise place.error
+            place.loading = asyncio.get_running_loop().create_task(self._load(place))
+            place.loading.add_done_callback(_seen)
+        return await asyncio.shield(place.loading)
+
+    async def _load(self, place: Place) -> Served:
+        slot = place.slot
+        slot.state, slot.reason = "loading", None
+        self.changed()
+        try:
+            served = await place.engine.apply(place.wanted)
+        except ModelyardError as error:
+            self._failed(place, error)
+            raise
+        except Exception as error:
+            told = Unavailable("not-loadable", f"it can't be loaded: {type(error).__name__}")
+            self._failed(place, told)
+            raise told from error
+        else:
+            place.error, place.tries, place.proven = None, 0, True
+            before, slot.served = slot.served, served
+            slot.state, slot.strikes = "ready", 0
+            note = getattr(place.engine, "note", None)
+            slot.reason = note(served) if note else None
+            slot.used = time.monotonic()
+            self._of.setdefault(slot, place)
+            if before is not None and before is not served:
+                self._drain(place, before, 30.0)
+            self.make_room()
+            return served
+        finally:
+            place.loading = None
+            self.changed()
+
+    def _failed(self, place: Place, error: ModelyardError) -> None:
+        first, most = _AGAIN
+        place.error = error
+        place.not_before = time.monotonic() + min(first * 2**place.tries, most)
+        place.tries += 1
+        if place.slot.served is None:
+            place.slot.state, place.slot.reason = "failed", error.message
+
+    def died(self, served: Served, left: int) -> None:
+        """A worker ended: load the version anew, at once. Engines call this."""
+        place = next((p for p in self._of.values() if p.slot.served is served), None)
+        if place is None:
+            return
+        slot, now = place.slot, time.monotonic()
+        place.deaths = [when for when in place.deaths if now - when < _DEATHS_SECONDS] + [now]
+        if not left:
+            slot.served = None
+            slot.state, slot.reason = "loading", "its process ended; it is started again"
+        self._drain(place, served, 30.0 if left else 0.0)
+        self.changed()
+        if len(place.deaths) > _DEATHS:
+            slot.served = None
+            error = Unavailable("model-died", "its process ended again and again")
+            place.tries = 10
+            self._failed(place, error)
+            return
+        if place.loading is None:
+            place.loading = asyncio.get_running_loop().create_task(self._load(place))
+            place.loading.add_done_callback(_seen)
+
+    # -- sleep ---------------------------------------------------------------------------------
+
+    def sleep(self, place: Place, seconds: float = 30.0) -> None:
+        """Unload a version; the next request loads it again."""
+        slot = place.slot
+        served, slot.served = slot.served, None
+        if served is not None:
+            slot.state, slot.reason = "asleep", None
+            self._drain(place, served, seconds)
+            self.changed()
+
+    def forget(self, place: Place, seconds: float = 30.0) -> None:
+        """Nothing refers to it any more. Who chose it a moment ago is still answered."""
+        self.sleep(place, seconds)
+        for key, found in list(self._places.items()):
+            if found is place:
+                del self._places[key]
+        self._of.pop(place.slot, None)
+
+    def make_room(self) -> None:
+        """Put to sleep what nobody asked for the longest, until all fits."""
+        awake = [p for p in self._of.values() if p.slot.served is not None]
+        taken = sum(p.slot.served.memory or 0 for p in awake if p.slot.served)
+        if taken <= self.budget or len(awake) < 2:
+            return
+        newest = max(awake, key=lambda p: p.slot.used)
+        for place in sorted(awake, key=lambda p: (not self.spared(p.slot), p.slot.used)):
+            served = place.slot.served
+            if served is None or place is newest or place.pinned or served.under_way:
+                continue
+            taken -= served.memory or 0
+            self.sleep(place)
+            place.slot.reason = "others needed the memory"
+            if taken <= self.budget:
+                return
+
+    @property
+    def taken(self) -> int:
+        """Bytes of all that is awake."""
+        return sum(p.slot.served.memory or 0 for p in self._of.values() if p.slot.served)
+
+    def _drain(self, place: Place, served: Served, seconds: float) -> None:
+        task = asyncio.get_running_loop().create_task(place.engine.drain(served, seconds))
+        self._drains.add(task)
+        task.add_done_callback(self._drains.discard)
+
+    async def close(self) -> None:
+        """Unload everything."""
+        for place in list(self._of.values()):
+            if place.loading is not None:
+                place.loading.cancel()
+            self.sleep(place, 1.0)
+        if self._drains:
+            await asyncio.wait(self._drains, timeout=5.0)
+
+
+def memory_budget() -> int:
+    """Half of what this machine, or this container, has."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no bound, or `max`
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total // 2
+
+
+async def _not_yet() -> Served:
+    raise Unavailable("not-ready", "this version is not loaded yet")
+
+
+def _seen(task: asyncio.Task[Served]) -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waited was told; there may be nobody
