@@ -40,11 +40,6 @@ _TYPES: Final = {
 _ENVELOPES: Final[dict[str, type]] = {
     "rows": list, "records": list, "columns": dict, "inputs": dict
 }  # fmt: skip
-    "rows": list,
-    "records": list,
-    "columns": dict,
-    "inputs": dict,
-}
 _MLFLOW: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 

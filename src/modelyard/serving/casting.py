@@ -137,6 +137,8 @@ def _flat(spec: TensorSpec, values: Sequence[Any], gaps: bool) -> Array:
 
 
 def _narrowed(array: Array, dtype: np.dtype[Any]) -> Array:
+    if dtype == array.dtype:
+        return array
     with np.errstate(over="ignore"):
         return array.astype(dtype, copy=False)
 
