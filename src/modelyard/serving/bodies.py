@@ -131,11 +131,12 @@ def _predict(plan: Plan, value: Any) -> Fed:
     if len(value) == 1:
         key = next(iter(value))
         inner: Any = value[key]
-        if key in _ENVELOPES and type(inner) is _ENVELOPES[key] and key not in plan.names:
-            if key == "rows":
-                return plan.of_rows(inner)
-            if key == "records":
-                return plan.of_records(inner)
+        fits = key not in plan.names and type(inner) is _ENVELOPES.get(key)
+        if fits and key == "rows":
+            return plan.of_rows(inner)
+        if fits and key == "records":
+            return plan.of_records(inner)
+        if fits:
             return plan.of_columns(inner) if key == "columns" else plan.of_tensors(inner)
     return plan.of_records([value])
 
