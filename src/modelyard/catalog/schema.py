@@ -373,6 +373,58 @@ approval = sa.Table(
     sa.Column("created", _TIME, nullable=False),
 )
 
+# -- services ----------------------------------------------------------------------------------
+
+deployment = sa.Table(
+    "deployment",
+    metadata,
+    _key(),
+    sa.Column("name", Name(63), nullable=False, unique=True),
+    sa.Column("generation", sa.BigInteger(), nullable=False),
+    sa.Column("spec", Words(), nullable=False),  # JSON
+    sa.Column("due", _TIME, nullable=False),  # of the next step of its rollout; 0: none
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("updated", _TIME, nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+    sa.Column("paused", sa.Boolean(), nullable=False),
+    sa.Column("deleted", _TIME, nullable=False),  # its history stays
+    sqlite_autoincrement=True,
+)
+
+deployment_share = sa.Table(  # what living deployments serve
+    "deployment_share",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),  # in the spec
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("ref", Name(200), nullable=False),  # that it follows; empty: none; `latest`
+    sa.Column("number", sa.BigInteger(), nullable=False),  # of the version
+    sa.Index("deployment_share_model", "model_id", "number"),
+)
+
+deployment_change = sa.Table(
+    "deployment_change",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("time", _TIME, nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+    sa.Column("action", Name(16), nullable=False),
+    sa.Column("spec", Words(), nullable=False),  # JSON, as it was wished from then on
+    sa.Column("detail", Words(), nullable=False),  # JSON
+)
+
+deployment_server = sa.Table(  # how far each server got
+    "deployment_server",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("server", Name(100), primary_key=True),
+    sa.Column("generation", sa.BigInteger(), nullable=False),
+    sa.Column("seen", _TIME, nullable=False),
+    sa.Column("versions", Words(), nullable=False),  # JSON
+    sa.Index("deployment_server_seen", "seen"),
+)
+
 # -- a server's work -----------------------------------------------------------------------------
 
 repeat = sa.Table(  # answers to requests with an Idempotency-Key, for a day

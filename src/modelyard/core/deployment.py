@@ -255,7 +255,8 @@ class Deployment:
             return "failed"
         if not self.servers:
             return "waiting"
-        if len(current) < len(self.servers) or "loading" in found:
+        is_whole = all(wanted <= {v.commit for v in s.versions} for s in self.servers)
+        if len(current) < len(self.servers) or "loading" in found or not is_whole:
             return "loading"
         return "asleep" if found and all(state == "asleep" for state in found) else "ready"
 

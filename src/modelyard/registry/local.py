@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         VersionInfo,
     )
     from modelyard.core.yard import Yard
+    from modelyard.registry.deployments import LocalDeployments
 
 __all__ = ["LocalYard"]
 
@@ -104,6 +105,13 @@ class LocalYard:
 
     def close(self) -> None:
         self.house.close()
+
+    @property
+    def deployments(self) -> LocalDeployments:
+        # imported when something is deployed: most who open a yard never do
+        from modelyard.registry.deployments import LocalDeployments
+
+        return LocalDeployments(self.house)
 
     def model(self, name: str) -> Model:
         """A handle; nothing is fetched yet."""

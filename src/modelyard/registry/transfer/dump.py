@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Head", "load_dump", "read_dump", "write_dump"]
 
 _MAGIC = b"yarddump\x01"
-_LEFT_OUT = ("place", "lease")
+_LEFT_OUT = ("place", "lease", "deployment_server")
 _USED = ("open", "live")
 _OWN_FACTS = ("yard", "gate")
 _ROWS = 500

@@ -1,0 +1,223 @@
+"""Changing what is wished: one row of history and one line of the audit log for each change.
+
+A change is made while no other transaction writes, so that of several servers only one takes a
+step, and no version is deleted that is just being deployed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from modelyard.catalog.queries import audit, deployments, refs
+from modelyard.core.names import MAIN, ByName, Latest, parse_revision
+from modelyard.errors import Conflict
+from modelyard.registry.deployments.rights import check_change, may_see, no_deployment
+from modelyard.registry.deployments.values import (
+    deployment_of,
+    encode_spec,
+    live,
+    micros,
+    named_now,
+    spec_of,
+    told,
+)
+from modelyard.registry.lookup import find_model, find_version
+
+if TYPE_CHECKING:
+    from modelyard.core.deployment import DeploymentSpec, Share
+    from collections.abc import Callable, Mapping
+
+    import sqlalchemy as sa
+
+    from modelyard.catalog.queries.deployments import DeploymentRow, ShareRow
+    from modelyard.core.deployment import Action, Deployment
+    from modelyard.registry.house import House
+
+__all__ = ["ACTION", "FORGOTTEN", "Held", "Wish", "change", "read_one"]
+
+ACTION = "deployment"
+"""What lines of the audit log call it; `detail.action` says more."""
+FORGOTTEN = 15_000_000
+"""Microseconds after which a server that says nothing is not there any more."""
+
+
+class Wish(NamedTuple):
+    """What is wished from now on, and why."""
+
+    action: Action
+    spec: DeploymentSpec
+    detail: Mapping[str, Any] = {}
+    who: str | None = None
+    """None: whoever the house works for."""
+    trusted: bool = False
+    """A server's own doing, which nobody needs to be allowed."""
+
+
+class Held(NamedTuple):
+    """A deployment within the transaction that changes it."""
+
+    connection: sa.Connection
+    now: int
+    row: DeploymentRow | None
+    spec: DeploymentSpec | None
+    """With the versions that were meant when it changed last."""
+    shares: tuple[ShareRow, ...] = ()
+
+
+def change(
+    house: House,
+    name: str,
+    work: Callable[[Held], Wish | None],
+    *,
+    generation: int | None = None,
+    is_new: bool = False,
+) -> Deployment:
+    """Change a deployment as `work` says; None: it is as it should be.
+
+    Args:
+        generation: The one that the caller has seen.
+        is_new: Whether it may be a new one.
+
+    Raises:
+        NotFound: `no-deployment`.
+        Conflict: `deployment-changed`, `deployment-exists`.
+        Denied: `not-allowed`, `guarded`.
+    """
+
+    def run(connection: sa.Connection) -> Deployment:
+        held = _held(house, connection, name, is_new=is_new)
+        seen = held.row.generation if held.row is not None and not held.row.deleted else 0
+        if generation is not None and generation != seen:
+            raise Conflict(
+                "deployment-changed",
+                f"deployment {name} is at generation {seen}, not at {generation}",
+                hint="look at it, then try again",
+            )
+        wish = work(held)
+        if wish is not None:
+            _write(house, held, name, wish)
+        row = deployments.by_name(connection, name)
+        if row is None:
+            raise AssertionError("a deployment went while it was changed")
+        return _whole(house, connection, row)
+
+    return house.catalog.write_alone(run)
+
+
+def read_one(house: House, connection: sa.Connection, name: str) -> DeploymentRow:
+    """A deployment that the caller may see, or could before it was undeployed."""
+    row = deployments.by_name(connection, name)
+    if row is None or not may_see(house, named_now(connection, row.spec)):
+        raise no_deployment(name)
+    return row
+
+
+def _held(house: House, connection: sa.Connection, name: str, *, is_new: bool) -> Held:
+    now = house.catalog.now(connection)
+    row = deployments.by_name(connection, name)
+    gone = row is None or bool(row.deleted)
+    if row is not None and not may_see(house, named_now(connection, row.spec)):
+        if is_new and not gone:
+            raise Conflict(
+                "deployment-exists", f"the name {name} is taken by another deployment",
+                hint="choose another name",
+            )  # fmt: skip
+        if not gone:
+            raise no_deployment(name)
+    if row is None or gone:
+        if not is_new:
+            raise no_deployment(name)
+        return Held(connection, now, row, None)
+    found = tuple(deployments.shares(connection, row.id))
+    return Held(connection, now, row, live(spec_of(row.spec), found, served=True), found)
+
+
+def _write(house: House, held: Held, name: str, wish: Wish) -> None:
+    connection, now = held.connection, held.now
+    if not wish.trusted:
+        served = [share.model for share in held.spec.shares] if held.spec else []
+        wanted = [share.model for share in wish.spec.shares]
+        check_change(house, connection, name, [*served, *wanted])
+    gone = wish.action == "undeploy"
+    spec, rows = (wish.spec, _known(held)) if gone else _resolved(connection, wish.spec)
+    who = (wish.who or house.author)[:200]
+    values: dict[str, Any] = {
+        "generation": held.row.generation + 1 if held.row else 1,
+        "spec": encode_spec(spec, [row[0] for row in rows]),
+        "due": 0 if gone else micros(spec), "updated": now, "who": who, "paused": spec.paused,
+        "deleted": now if gone else 0,
+    }  # fmt: skip
+    if held.row is None:
+        key = deployments.create(connection, name=name, created=now, **values)
+    else:
+        key = held.row.id
+        if held.row.deleted:
+            values["created"] = now
+        deployments.update(connection, key, **values)
+    deployments.set_shares(connection, key, [] if gone else rows)
+    if gone:
+        deployments.forget(connection, key=key)
+    generation = values["generation"]
+    line = deployments.ChangeRow(
+        generation, now, who, wish.action, values["spec"],
+        json.dumps(dict(wish.detail), ensure_ascii=False, sort_keys=True),
+    )  # fmt: skip
+    deployments.add_change(connection, key, line)
+    caller = house.caller
+    what = {
+        "deployment": name, "action": wish.action, "generation": generation, "shares": told(spec),
+        **wish.detail,
+    }  # fmt: skip
+    audit.add(
+        connection,
+        audit.AuditRow(
+            # under the negative id, as all that the journal does not hold (`access.notes`)
+            now, ACTION, -rows[0][0], who,
+            detail=json.dumps(what, ensure_ascii=False, sort_keys=True),
+            account=caller.name, address=caller.address, request=caller.request,
+        ),
+    )  # fmt: skip
+
+
+def _known(held: Held) -> list[tuple[int, str, int]]:
+    return [(row.model_id, row.ref, row.number) for row in held.shares]
+
+
+def _resolved(
+    connection: sa.Connection, spec: DeploymentSpec
+) -> tuple[DeploymentSpec, list[tuple[int, str, int]]]:
+    """With the versions that are meant now; one that is paused keeps those that it has."""
+    shares: list[Share] = []
+    rows: list[tuple[int, str, int]] = []
+    for share in spec.shares:
+        model = find_model(connection, share.model)
+        text = share.revision or _default(connection, model.id)
+        stays = spec.paused and share.number is not None
+        version = find_version(connection, model, share.number if stays else text)
+        parsed = parse_revision(text)
+        follows = ""
+        if isinstance(parsed, ByName):
+            follows = parsed.name.text
+        elif isinstance(parsed, Latest):
+            follows = deployments.LATEST
+        rows.append((model.id, follows, version.number))
+        shares.append(
+            replace(
+                share, model=model.name, revision=text, number=version.number,
+                commit=version.commit_id.hex(),
+            )
+        )  # fmt: skip
+    return replace(spec, shares=tuple(shares)), rows
+
+
+def _default(connection: sa.Connection, model: int) -> str:
+    """What is followed where no revision was said."""
+    return MAIN if refs.get(connection, model, MAIN) else deployments.LATEST
+
+
+def _whole(house: House, connection: sa.Connection, row: DeploymentRow) -> Deployment:
+    since = house.catalog.now(connection) - FORGOTTEN
+    servers = deployments.servers_of(connection, since, row.id).get(row.id, ())
+    return deployment_of(row, deployments.shares(connection, row.id), servers)
