@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +15,8 @@ import pytest
 
 from modelyard.core.table import Table
 from modelyard.core.trust import Trust
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unavailable
+from modelyard.runtimes.opening import open_version
 from modelyard.runtimes.process import Limits, spawn_runtime
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from modelyard.frameworks import Saved
     from modelyard.runtimes import Runtime
+    from modelyard.runtimes.tensors import TensorRuntime, TensorSpec
 
 __all__ = ["Kept", "Opened", "RuntimeTests"]
 
@@ -158,6 +164,93 @@ class RuntimeTests:
             _same(child.predict(opened.table).outputs, opened.expected, self.between_processes)
             if isolated:
                 assert {"landlock", "seccomp"} <= set(child.layers)
+
+    # -- as a service ------------------------------------------------------------------------
+
+    def test_a_service_gives_the_same_answers_as_it_has_told(
+        self, opened: Opened, kept: Kept
+    ) -> None:
+        with closing(_served(opened, kept)) as service:
+            feeds = _feeds(service, opened.table)
+            found = service.run(feeds)
+            told = {spec.name: spec for spec in service.outputs}
+            assert set(told) == set(found)
+            for name, array in found.items():
+                assert _dtype(array) == told[name].dtype
+                assert _fits(array.shape, told[name].shape)
+            if set(found) == set(opened.expected):
+                _near(found, opened.expected, self.between_processes)
+            one = service.run({name: array[1:2] for name, array in feeds.items()})
+            _close(one, {name: array[1:2] for name, array in found.items()})
+            first = next(iter(found))
+            assert set(service.run(feeds, [first])) == {first}
+            _same(service.run(feeds), found)
+
+    def test_threads_of_a_service_get_the_answers_of_their_own_rows(
+        self, opened: Opened, kept: Kept
+    ) -> None:
+        parts = [slice(0, 1), slice(1, 3), slice(0, 3), slice(2, 3)] * 4
+        with closing(_served(opened, kept)) as service, ThreadPoolExecutor(4) as pool:
+            feeds = _feeds(service, opened.table)
+            whole = service.run(feeds)
+            rows = [{name: array[part] for name, array in feeds.items()} for part in parts]
+            for part, found in zip(parts, pool.map(service.run, rows), strict=True):
+                _close(found, {name: array[part] for name, array in whole.items()})
+
+    def test_a_service_lives_in_this_process_or_is_missed_at_once(
+        self, opened: Opened, kept: Kept
+    ) -> None:
+        with closing(_served(opened, kept)) as service:
+            feeds = _feeds(service, opened.table)
+            service.run(feeds)
+            if service.pid is None:
+                assert service.framework == "onnx"
+                return
+            os.kill(service.pid, signal.SIGKILL)
+            begun = time.monotonic()
+            with pytest.raises(Unavailable) as caught:
+                service.run(feeds)
+            assert caught.value.kind == "model-died"
+            assert time.monotonic() - begun < 1
+            service.close()
+
+
+def _served(opened: Opened, kept: Kept) -> TensorRuntime:
+    """The version as a service, in the place where it would be."""
+    columns = opened.table.columns.items()
+    inputs = [{"name": n, "dtype": _dtype(c), "shape": [-1, *c.shape[1:]]} for n, c in columns]
+    signature = kept.signature or {"inputs": inputs}
+    return open_version(kept.folder, kept.saved, trust=kept.trust, signature=signature)
+
+
+def _feeds(service: TensorRuntime, table: Table) -> dict[str, Array]:
+    """Rows of a table as the service takes them."""
+    if len(service.inputs) == 1 and service.inputs[0].name not in table.columns:
+        (spec,) = service.inputs
+        return {spec.name: _cast(table.matrix(), spec)}
+    return {spec.name: _cast(table.column(spec.name), spec) for spec in service.inputs}
+
+
+def _cast(array: Array, spec: TensorSpec) -> Array:
+    return array.astype(object if spec.dtype == "string" else spec.dtype)
+
+
+def _dtype(array: Array) -> str:
+    return "string" if array.dtype.kind in "OU" else str(array.dtype)
+
+
+def _fits(shape: tuple[int, ...], told: tuple[int, ...]) -> bool:
+    sides = zip(shape, told, strict=False)
+    return len(shape) == len(told) and all(wanted in (-1, side) for side, wanted in sides)
+
+
+def _near(found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float) -> None:
+    """The same values, where text is an array of objects whatever the library gives."""
+    for name, array in wanted.items():
+        if tolerance and array.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], array, rtol=tolerance)
+        else:
+            np.testing.assert_array_equal(found[name], array)
 
 
 def _same(found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float = 0.0) -> None:
