@@ -1,0 +1,149 @@
+"""The Ray that this process is connected to: started here, or running elsewhere already.
+
+A process has one connection to Ray at most; this is it. All calls block; none is made on a loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from modelyard.core.extras import need
+from modelyard.errors import Unavailable
+
+if TYPE_CHECKING:
+    from modelyard.serving.engines.ray.settings import RaySettings
+
+__all__ = ["Cluster"]
+
+_SET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
+    "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "1",
+}
+
+
+class Cluster:
+    """Connects on first use, and lets go of what it started."""
+
+    def __init__(self, settings: RaySettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._connected = False
+
+    def connect(self) -> None:
+        """Start Ray or connect to it, and start Serve in it. Idempotent.
+
+        Raises:
+            Unsupported: `no-extra`: Ray is not installed.
+            Unavailable: `no-ray`: it does not start, or nobody is at the address.
+        """
+        with self._lock:
+            if not self._connected:
+                self._prepare()
+                ray: Any = need("ray", "ray")
+                serve: Any = need("ray.serve", "ray")
+                try:
+                    self._begin(ray)
+                    serve.start(proxy_location="Disabled")
+                except Exception as error:
+                    ray.shutdown()
+                    where = self._settings.address or "this machine"
+                    raise Unavailable(
+                        "no-ray", f"Ray does not answer on {where}: {_first_line(error)}",
+                        hint="look into /tmp/ray/session_latest/logs on that machine",
+                    ) from error  # fmt: skip
+                self._connected = True
+
+    def deploy(self, name: str, application: Any) -> Any:
+        """Run an application; its handle, when all its replicas are ready.
+
+        Raises:
+            Unavailable: `not-ready`: it did not become ready in time, or Ray can't place it.
+        """
+        serve: Any = need("ray.serve", "ray")
+        serve.run_many(
+            [serve.RunTarget(application, name=name, route_prefix=None)],
+            wait_for_applications_running=False,
+        )
+        until = time.monotonic() + self._settings.seconds
+        while True:
+            state, message = self.state(name)
+            if state == "RUNNING":
+                return serve.get_app_handle(name)
+            if state == "DEPLOY_FAILED" or time.monotonic() > until:
+                self.delete(name)
+                said = message or "its replicas found no place, or did not get ready"
+                raise Unavailable(
+                    "not-ready", f"Ray could not run this version: {said.strip()[-300:]}",
+                    hint="ray status tells what the cluster has left",
+                )  # fmt: skip
+            time.sleep(0.05)
+
+    def state(self, name: str) -> tuple[str, str]:
+        """An application's state in Ray's words, and what it says of it."""
+        serve: Any = need("ray.serve", "ray")
+        told = serve.status().applications.get(name)
+        if told is None:
+            return "NOT_STARTED", ""
+        parts = [told.message, *(each.message for each in told.deployments.values())]
+        return str(told.status.value), " ".join(part for part in parts if part)
+
+    def replicas(self, name: str) -> int:
+        """How many of them run."""
+        serve: Any = need("ray.serve", "ray")
+        told = serve.status().applications.get(name)
+        if told is None:
+            return 0
+        states = (each.replica_states for each in told.deployments.values())
+        return sum(count for of in states for state, count in of.items() if state == "RUNNING")
+
+    def delete(self, name: str) -> None:
+        """Stop an application, when its replicas have answered what they have. Idempotent."""
+        serve: Any = need("ray.serve", "ray")
+        serve.delete(name, _blocking=True)
+
+    def disconnect(self) -> None:
+        """Stop what was started here; what runs elsewhere goes on. Idempotent."""
+        with self._lock:
+            if not self._connected:
+                return
+            self._connected = False
+            import ray
+
+            serve: Any = need("ray.serve", "ray")
+            if self._settings.address is None:
+                serve.shutdown()
+            ray.shutdown()
+
+    def _prepare(self) -> None:
+        """Set what Ray reads when it is imported, and hands to all that it starts."""
+        for name, value in _SET.items():
+            os.environ.setdefault(name, value)
+        if self._settings.address is None and "ray" not in sys.modules:
+            # a cluster of our own: nobody else on this machine can give it work
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+    def _begin(self, ray: Any) -> None:
+        for name in ("ray", "ray.serve"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        common = {"log_to_driver": False, "configure_logging": False}
+        if self._settings.address is not None:
+            ray.init(address=self._settings.address, namespace="modelyard", **common)
+            return
+        ray.init(
+            address="local", num_cpus=self._settings.cpus, include_dashboard=False,
+            object_store_memory=self._settings.store, _node_ip_address="127.0.0.1",
+            namespace="modelyard", **common,
+        )  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
