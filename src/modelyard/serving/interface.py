@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from modelyard.runtimes.tensors import TensorSpec
 
 __all__ = [
-    "Array", "Client", "Engine", "Executor", "Feeds", "Gate", "Line", "Outputs", "Served", "Slot", "Timing",
-    "Wanted",
+    "Array", "Client", "Engine", "Executor", "Feeds", "Gate", "Line", "Outputs", "Served", "Slot",
+    "Timing", "Wanted",
 ]  # fmt: skip
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -49,8 +49,10 @@ class Executor(Protocol):
 
     mode: str
     """`inline`, `tick`, `thread`, `pool`, `process` or `ray`."""
-    waiting: int
-    """Rows that wait or are computed."""
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait or are computed."""
 
     def submit(
         self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,

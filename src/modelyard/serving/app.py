@@ -1,0 +1,326 @@
+"""The data plane over HTTP, as a raw ASGI callable: no framework between a request and its model.
+
+Paths: `/v2/...` (Open Inference Protocol), `/predict/NAME...` (rows, records, CSV, Arrow) and
+`/invocations` (as MLflow's servers take it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import unquote
+
+from modelyard.errors import InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.serving.bodies import read_body, write_body
+from modelyard.serving.failures import body_of, retry_after, status_of
+from modelyard.serving.interface import Timing
+from modelyard.serving.oip import service
+from modelyard.serving.oip.decoding import Decoded, decode
+from modelyard.serving.oip.encoding import encode
+from modelyard.serving.plane import Call, Plane, Target
+from modelyard.serving.reading import read, squeezed
+
+if TYPE_CHECKING:
+    from modelyard.serving.bodies import Kind
+    from modelyard.serving.interface import Client, Line
+
+__all__ = ["PlaneApp", "Request"]
+
+Headers = Mapping[bytes, bytes]
+Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
+
+_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_JSON: Final = (b"content-type", b"application/json")
+_BINARY: Final = (b"content-type", b"application/octet-stream")
+_INFER: Final = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_PREDICT: Final = re.compile(r"/predict/([^/]+)(?:/versions/([^/]+))?(/invocations)?")
+_LARGE: Final = 1 << 20
+"""Bytes of a body from which it is read in a thread: nobody is to wait for it."""
+_PATHS: Final = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request, on its way."""
+
+    scope: Any
+    receive: Callable[[], Awaitable[Any]]
+    headers: Headers
+    begun: int
+    id: str
+    trace: str | None
+
+    @property
+    def address(self) -> str | None:
+        client = self.scope.get("client")
+        return client[0] if client else None
+
+
+@dataclass(slots=True, eq=False)
+class _Way:
+    """What a path means."""
+
+    kind: Literal["infer", "predict", "invocations"]
+    name: str | None
+    version: str | None
+
+
+class PlaneApp:
+    """Answers requests for what `plane` serves."""
+
+    def __init__(self, plane: Plane, *, patience: float = 15.0) -> None:
+        """`patience`: seconds in which the next part of a body must arrive."""
+        self.plane = plane
+        self._patience = patience
+        self._ways: dict[str, _Way | None] = {}
+
+    @staticmethod
+    def takes(path: str) -> bool:
+        """Whether a path is one of the data plane's."""
+        return path.startswith(("/v2/", "/predict/")) or path in ("/v2", "/invocations")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        begun = time.perf_counter_ns()
+        headers: Headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        number = (
+            given.decode("latin-1")
+            if given is not None and _ID.fullmatch(given)
+            else self.plane.request_id()
+        )
+        trace = headers.get(b"traceparent")
+        request = Request(scope, receive, headers, begun, number, _traced(trace) if trace else None)
+        plane = self.plane
+        plane.active += 1
+        try:
+            status, body, more = await self._answer(request)
+        except Exception as error:
+            status, body, more = _refusal(error)
+            if status == 500 and not isinstance(error, ModelyardError):
+                _tell(error, number)
+        finally:
+            plane.active -= 1
+        more.append((b"content-length", str(len(body)).encode()))
+        more.append((b"x-request-id", number.encode("latin-1")))
+        if request.trace is not None:
+            more.append((b"traceparent", request.trace.encode()))
+        await send({"type": "http.response.start", "status": status, "headers": more})
+        if scope["method"] == "HEAD":
+            body = b""
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, request: Request) -> Reply:
+        path = request.scope["path"]
+        way = self._ways[path] if path in self._ways else self._found(path)
+        if way is None:
+            return await service.answer(self.plane, request, self._body)
+        if request.scope["method"] != "POST":
+            raise InvalidInput("wrong-method", "this path takes POST")
+        if way.name is None:
+            way.name, line = self._only()
+        else:
+            line = self.plane.line(way.name)
+        headers = request.headers
+        gate = self.plane.gate
+        client = gate.known(headers, request.address, line)
+        if client is None:
+            client = await gate.look(headers, request.address, line)
+        if not self.plane.ready:
+            raise Unavailable("not-ready", "this server starts or stops", hint="try again")
+        body = await self._body(request, line.spec.limits.body)
+        deadline = _deadline(request, line)
+        target = self.plane.target(line, way.version, headers)
+        if type(target) is not Target:
+            target = await target  # type: ignore[misc]
+        if way.kind == "infer":
+            return await self._infer(request, client, target, body, deadline)
+        return await self._predict(request, client, target, body, deadline, way.kind)
+
+    def _found(self, path: str) -> _Way | None:
+        """What a path means; None: it is no prediction."""
+        way = None
+        if found := _INFER.fullmatch(path):
+            way = _Way("infer", unquote(found[1]), found[2])
+        elif found := _PREDICT.fullmatch(path):
+            way = _Way("invocations" if found[3] else "predict", unquote(found[1]), found[2])
+        elif path == "/invocations":
+            return _Way("invocations", None, None)  # what it means changes with what is served
+        if len(self._ways) >= _PATHS:
+            self._ways.clear()
+        if way is None or way.name in self.plane.lines:
+            self._ways[path] = way
+        return way
+
+    def _only(self) -> tuple[str, Line]:
+        lines = self.plane.lines
+        if len(lines) != 1:
+            raise NotFound(
+                "no-deployment", "/invocations is for servers of one model",
+                hint="POST /predict/NAME/invocations",
+            )  # fmt: skip
+        return next(iter(lines.items()))
+
+    async def _infer(
+        self, request: Request, client: Client, target: Target, body: bytes, deadline: float
+    ) -> Reply:
+        length = request.headers.get(b"inference-header-content-length")
+        call = Call(
+            target, {}, None, deadline, client, request.id, Timing(begun=request.begun),
+            request.begun, request.trace,
+        )  # fmt: skip
+        try:
+            if length is None and len(body) < _LARGE:
+                asked = decode(body, None)
+            else:
+                asked = await self._decoded(target, body, length)
+            outputs = None if asked.outputs is None else [one.name for one in asked.outputs] or None
+            _bounded(call, asked)
+        except ModelyardError as error:
+            self.plane.failed(target, call, error)
+            raise
+        call.feeds, call.outputs = asked.feeds, outputs
+        answered = await self.plane.ask(call)
+        found = answered.outputs
+        if outputs is not None and list(found) != outputs:
+            found = {name: found[name] for name in outputs}
+        parameters = asked.parameters
+        binary = parameters is not None and parameters.get("binary_data_output") is True
+        content, json_length = encode(
+            target.head, found, id=asked.id, asked=asked.outputs, binary=binary
+        )
+        self.plane.answered(call, found)
+        return _with_length(request, content, json_length)
+
+    async def _decoded(self, target: Target, body: bytes, length: bytes | None) -> Decoded:
+        """Of bodies that are large, or have tensors behind their JSON."""
+        if length is None:
+            json_length = None
+        else:
+            if not length.isdigit() or len(length) > 12:
+                raise InvalidInput(
+                    "bad-request", "Inference-Header-Content-Length is no number of bytes"
+                )
+            json_length = int(length)
+            if json_length == 0:
+                return service.raw_request(target, body)
+        if (json_length if json_length is not None else len(body)) < _LARGE:
+            return decode(body, json_length)
+        target.served.under_way += 1
+        try:
+            return await asyncio.to_thread(decode, body, json_length)
+        finally:
+            target.served.under_way -= 1
+
+    async def _predict(
+        self, request: Request, client: Client, target: Target, body: bytes, deadline: float,
+        kind: Kind,
+    ) -> Reply:  # fmt: skip
+        headers = request.headers
+        call = Call(
+            target, {}, None, deadline, client, request.id, Timing(begun=request.begun),
+            request.begun, request.trace,
+        )  # fmt: skip
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        served = target.served
+        served.under_way += 1
+        try:
+            try:
+                if len(body) < _LARGE:
+                    feeds, rows = read_body(kind, content_type, body, served)
+                else:
+                    feeds, rows = await asyncio.to_thread(
+                        read_body, kind, content_type, body, served
+                    )
+            except ModelyardError as error:
+                self.plane.failed(target, call, error)
+                raise
+            call.feeds = dict(feeds)
+            answered = await self.plane.ask(call)
+            accept = headers.get(b"accept", b"").decode("latin-1")
+            content, kind_of_content = write_body(kind, accept, served, answered.outputs, rows)
+        finally:
+            served.under_way -= 1
+        self.plane.answered(call, answered.outputs)
+        more = [
+            (b"content-type", kind_of_content.encode()),
+            (b"x-modelyard-version", target.slot.version.encode()),
+        ]
+        return _squeezed(request, 200, content, more)
+
+    async def _body(self, request: Request, most: int) -> bytes:
+        message = await request.receive()
+        if (
+            message["type"] == "http.request"
+            and not message.get("more_body")
+            and b"content-encoding" not in request.headers
+        ):
+            body: bytes = message["body"]
+            if len(body) <= most:
+                return body
+        return await read(message, request.receive, request.headers, most, self._patience)
+
+
+def _bounded(call: Call, asked: Decoded) -> None:
+    """Triton's parameter `timeout`, in microseconds, makes a deadline nearer."""
+    if asked.parameters and type(limit := asked.parameters.get("timeout")) is int and limit > 0:
+        call.deadline = min(call.deadline, time.monotonic() + limit / 1e6)
+
+
+def _deadline(request: Request, line: Line) -> float:
+    most = line.spec.limits.deadline
+    wish = request.headers.get(b"x-deadline-ms")
+    if wish is not None:
+        if not wish.isdigit() or len(wish) > 9:
+            raise InvalidInput("bad-request", "x-deadline-ms is no number of milliseconds")
+        most = min(most, int(wish) / 1000)
+    return request.begun / 1e9 + most - time.perf_counter() + time.monotonic()
+
+
+def _with_length(request: Request, content: bytes, json_length: int | None) -> Reply:
+    if json_length is None:
+        more = [_JSON]
+    else:
+        more = [_BINARY, (b"inference-header-content-length", str(json_length).encode())]
+    return _squeezed(request, 200, content, more)
+
+
+def _squeezed(
+    request: Request, status: int, content: bytes, more: list[tuple[bytes, bytes]]
+) -> Reply:
+    accepted = request.headers.get(b"accept-encoding")
+    if accepted is not None:
+        content, way = squeezed(content, accepted)
+        if way is not None:
+            more.append((b"content-encoding", way))
+    return status, content, more
+
+
+def _traced(given: bytes) -> str | None:
+    """The caller's trace with a span of our own; None if it isn't one (W3C Trace Context)."""
+    found = _TRACE.fullmatch(given)
+    if found is None or found[1] == b"0" * 32 or found[2] == b"0" * 16:
+        return None
+    return f"00-{found[1].decode()}-{secrets.token_hex(8)}-{found[3].decode()}"
+
+
+def _refusal(error: Exception) -> Reply:
+    more = [_JSON]
+    seconds = retry_after(error)
+    if seconds is not None:
+        more.append((b"retry-after", str(seconds).encode()))
+    status = status_of(error)
+    if status == 401:
+        more.append((b"www-authenticate", b'Bearer realm="modelyard"'))
+    return status, body_of(error), more
+
+
+def _tell(error: Exception, number: str) -> None:
+    import logging
+
+    logging.getLogger("modelyard.serving").error("request %s", number, exc_info=error)

@@ -1,0 +1,303 @@
+"""Where a loaded version computes: on the event loop, or in threads that feed it or its worker.
+
+All decide in the same way who is let in: by the rows that wait, and by how long they will take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from modelyard.errors import ModelyardError, Unavailable
+from modelyard.serving.failures import Overloaded
+from modelyard.serving.joining import Waiting, compute_batch, failed, kin_of, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from modelyard.runtimes.tensors import TensorRuntime
+    from modelyard.serving.interface import Feeds, Outputs, Timing
+
+__all__ = ["Inline", "Pace", "Threads", "Tick"]
+
+_SMOOTH = 0.1
+"""Weight of a new measure in the mean."""
+_NICE = 5
+"""Threads that compute give way to the one that answers health checks and refusals."""
+
+
+class Pace:
+    """How much waits, and how fast it gets less."""
+
+    def __init__(self, seconds_per_row: float, queue_rows: int, workers: int) -> None:
+        self.waiting = 0
+        self._per_row = max(seconds_per_row, 1e-9)
+        self._queue_rows = queue_rows
+        self._workers = workers
+
+    def wait(self) -> float:
+        """Seconds until a request that comes now is computed, by what was seen lately."""
+        return self.waiting * self._per_row / self._workers
+
+    def admit(self, rows: int, deadline: float) -> None:
+        """Unavailable: `overloaded`."""
+        waiting = self.waiting
+        if not waiting:
+            return
+        wait = (waiting + rows) * self._per_row / self._workers
+        if waiting + rows > self._queue_rows or time.monotonic() + wait > deadline:
+            raise Overloaded(wait)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """So long it took to compute so many rows together."""
+        self._per_row += _SMOOTH * (seconds / max(rows, 1) - self._per_row)
+
+
+class Inline:
+    """At once on the event loop: for models that are faster than handing over would be.
+
+    Requests of many rows go to a thread, so that nobody waits for them.
+    """
+
+    mode = "inline"
+
+    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, pad: bool) -> None:
+        self._run = runtime.run
+        self._runtime = runtime
+        self._pad = pad
+        self._most = most
+        self._pace = pace
+        self._threads: Threads | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self._threads.waiting if self._threads else 0
+
+    @property
+    def pace(self) -> Pace:
+        return self._threads.pace if self._threads else self._pace
+
+    def submit(
+        self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,
+        timing: Timing,
+    ) -> Outputs | asyncio.Future[Outputs]:  # fmt: skip
+        if rows > self._most:
+            if self._threads is None:
+                self._threads = Threads([self._runtime], self._pace, batch=0, pad=self._pad)
+            return self._threads.submit(feeds, rows, outputs, deadline, timing)
+        timing.queued = time.perf_counter_ns()
+        timing.batch = rows
+        try:
+            if self._pad:
+                return run(self._runtime, feeds, rows, outputs, pad=True)
+            return self._run(feeds, outputs)
+        except ModelyardError:
+            raise
+        except Exception as error:
+            raise failed(error) from None
+        finally:
+            timing.computed = time.perf_counter_ns()
+
+    async def close(self) -> None:
+        if self._threads is not None:
+            await self._threads.close()
+        self._runtime.close()
+
+
+class Tick:
+    """On the event loop, with whatever else came in the same turn of it."""
+
+    mode = "tick"
+
+    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, pad: bool) -> None:
+        self._runtime = runtime
+        self.pace = pace
+        self._most = most
+        self._pad = pad
+        self._queue: list[Waiting] = []
+        self._threads: Threads | None = None
+
+    @property
+    def waiting(self) -> int:
+        return self.pace.waiting
+
+    def submit(
+        self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,
+        timing: Timing,
+    ) -> asyncio.Future[Outputs]:  # fmt: skip
+        if rows > self._most:
+            if self._threads is None:
+                pace = Pace(self.pace._per_row, self.pace._queue_rows, 1)
+                self._threads = Threads([self._runtime], pace, batch=0, pad=self._pad)
+            return self._threads.submit(feeds, rows, outputs, deadline, timing)
+        self.pace.admit(rows, deadline)
+        loop = asyncio.get_running_loop()
+        one = Waiting(feeds, rows, outputs, deadline, timing, loop.create_future(), kin_of(feeds))
+        if not self._queue:
+            loop.call_soon(self._flush)
+        self._queue.append(one)
+        self.pace.waiting += rows
+        return one.future
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        while queue:
+            batch, queue = _taken(queue, self._most)
+            begun = time.perf_counter()
+            compute_batch(self._runtime, batch, pad=self._pad)
+            rows = sum(one.rows for one in batch)
+            self.pace.took(rows, time.perf_counter() - begun)
+            self.pace.waiting -= rows
+            for one in batch:
+                one.tell()
+
+    async def close(self) -> None:
+        while self._queue:
+            await asyncio.sleep(0)
+        if self._threads is not None:
+            await self._threads.close()
+        self._runtime.close()
+
+
+def _taken(queue: list[Waiting], most: int) -> tuple[list[Waiting], list[Waiting]]:
+    """Requests of the first one's kin, of at most so many rows; and the others."""
+    first = queue[0]
+    batch, rest, rows = [first], [], first.rows
+    for one in queue[1:]:
+        if rows + one.rows <= most and one.kin == first.kin:
+            batch.append(one)
+            rows += one.rows
+        else:
+            rest.append(one)
+    return batch, rest
+
+
+class Threads:
+    """Threads that take what waited while they computed: no timer, so an idle one adds no delay.
+
+    With several runtimes (worker processes) each thread has its own; else all share the one.
+    """
+
+    def __init__(
+        self,
+        runtimes: Sequence[TensorRuntime],
+        pace: Pace,
+        *,
+        batch: int,
+        pad: bool,
+        threads: int = 1,
+        mode: str = "thread",
+        died: Callable[[], None] | None = None,
+    ) -> None:
+        """Start the threads; called on the event loop.
+
+        Args:
+            batch: Rows that are computed together; 0 computes each request by itself.
+            died: Called on the event loop when a worker process is seen to be gone.
+        """
+        self.mode = mode
+        self.pace = pace
+        self._batch = batch
+        self._pad = pad
+        self._died = died
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Waiting] = deque()
+        self._ready = threading.Condition()
+        self._stopped = False
+        self._runtimes = list(runtimes)
+        count = max(threads, len(runtimes))
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(runtimes[place % len(runtimes)],),
+                name=f"serving-{mode}-{place}", daemon=True,
+            )
+            for place in range(count)
+        ]  # fmt: skip
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        return self.pace.waiting
+
+    def submit(
+        self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,
+        timing: Timing,
+    ) -> asyncio.Future[Outputs]:  # fmt: skip
+        self.pace.admit(rows, deadline)
+        if self._stopped:
+            raise Unavailable("not-ready", "this version is not served any more")
+        kin = kin_of(feeds) if self._batch else None
+        one = Waiting(feeds, rows, outputs, deadline, timing, self._loop.create_future(), kin)
+        self.pace.waiting += rows
+        with self._ready:
+            self._queue.append(one)
+            self._ready.notify()
+        return one.future
+
+    def _work(self, runtime: TensorRuntime) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while (batch := self._next()) is not None:
+            begun = time.perf_counter()
+            try:
+                compute_batch(runtime, batch, pad=self._pad)
+            except BaseException as error:
+                for one in batch:
+                    one.error = one.error or failed(error)
+            seconds = time.perf_counter() - begun
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._tell, batch, seconds)
+
+    def _next(self) -> list[Waiting] | None:
+        with self._ready:
+            while not self._queue:
+                if self._stopped:
+                    return None
+                self._ready.wait()
+            first = self._queue.popleft()
+            batch, rows = [first], first.rows
+            while self._batch and self._queue:
+                one = self._queue[0]
+                if rows + one.rows > self._batch or one.kin != first.kin:
+                    break
+                batch.append(self._queue.popleft())
+                rows += one.rows
+            return batch
+
+    def _tell(self, batch: list[Waiting], seconds: float) -> None:
+        rows = sum(one.rows for one in batch)
+        self.pace.waiting -= rows
+        if not any(one.error for one in batch):
+            self.pace.took(rows, seconds)
+        gone = False
+        for one in batch:
+            gone |= isinstance(one.error, Unavailable) and one.error.kind == "model-died"
+            one.tell()
+        if gone and self._died is not None:
+            self._died()
+
+    def fail(self, error: ModelyardError) -> None:
+        """Answer all that wait with an error: their worker is gone."""
+        with self._ready:
+            waiting, self._queue = list(self._queue), deque()
+        for one in waiting:
+            one.error = error
+            self.pace.waiting -= one.rows
+            one.tell()
+
+    async def close(self) -> None:
+        """Let what waits be computed, then end."""
+        with self._ready:
+            self._stopped = True
+            self._ready.notify_all()
+        for thread in self._threads:
+            while thread.is_alive():
+                await asyncio.sleep(0.005)
+        for runtime in self._runtimes:
+            await asyncio.to_thread(runtime.close)

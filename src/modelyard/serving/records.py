@@ -1,0 +1,170 @@
+"""What became of requests: a ring that the hot path writes, and a thread that reads.
+
+Writing never waits: when the ring is full, records are dropped and counted. Listeners (monitoring)
+get records in groups; the log of each deployment keeps the last ones for people.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from modelyard.serving.oip.datatypes import datatype_of
+
+if TYPE_CHECKING:
+    from modelyard.serving.interface import Feeds, Line, Outputs, Timing
+
+__all__ = ["Record", "Recorder"]
+
+_RING: Final = 8192
+_ARRAYS: Final = 64 << 10
+"""Bytes of inputs and outputs that a record may hold on to."""
+_HELD: Final = 64 << 20
+"""Bytes that all records in the ring may hold on to."""
+_KEPT: Final = 500
+"""Records that the log of one deployment keeps."""
+_SHOWN: Final = 64
+"""Elements of a tensor that the log keeps."""
+_EVERY: Final = 0.25
+Listener = Callable[[Sequence["Record"]], None]
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One request."""
+
+    line: Line
+    time: float
+    """When it came, as `time.time()`."""
+    request: str
+    """Its id."""
+    client: str
+    version: str | None
+    model: str | None
+    commit: str | None
+    timing: Timing
+    ended: int
+    """As `Timing`'s numbers."""
+    error: str | None = None
+    """The kind of what went wrong."""
+    trace: str | None = None
+    feeds: Feeds | None = None
+    outputs: Outputs | None = None
+    shadow: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended - self.timing.begun) / 1e9
+
+
+class Recorder:
+    """Takes records of one process."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._ring: deque[Record] = deque()
+        self._held = 0
+        self._listeners: list[Listener] = []
+        self._logs: dict[str, deque[dict[str, Any]]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._draining = threading.Lock()
+
+    def add(self, record: Record) -> None:
+        """Called for each request, on the event loop."""
+        if len(self._ring) >= _RING:
+            self.dropped += 1
+            return
+        size = _size(record.feeds) + _size(record.outputs)
+        if size > _ARRAYS or self._held + size > _HELD:
+            record.feeds = record.outputs = None
+        else:
+            self._held += size
+        self._ring.append(record)
+
+    def listen(self, listener: Listener) -> None:
+        """Give it every record from now on, in groups, in a thread of its own."""
+        self._listeners.append(listener)
+
+    def tail(self, name: str, limit: int = 100) -> list[dict[str, Any]]:
+        """The last records of a deployment, newest first: what people may see."""
+        self.drain()
+        kept = self._logs.get(name, ())
+        return list(kept)[-limit:][::-1]
+
+    def forget(self, name: str) -> None:
+        self._logs.pop(name, None)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="serving-records", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.drain()
+
+    def drain(self) -> None:
+        """Hand out what is in the ring."""
+        with self._draining:
+            count = len(self._ring)
+            if not count:
+                return
+            group = [self._ring.popleft() for _ in range(count)]
+            self._held = 0
+            for record in group[-_KEPT:]:
+                self._keep(record)
+            for listener in self._listeners:
+                listener(group)
+
+    def _work(self) -> None:
+        while not self._stop.wait(_EVERY):
+            self.drain()
+
+    def _keep(self, record: Record) -> None:
+        log = self._logs.get(record.line.name)
+        if log is None:
+            log = self._logs[record.line.name] = deque(maxlen=_KEPT)
+        log.append(_told(record))
+
+
+def _size(arrays: Feeds | None) -> int:
+    return sum(array.nbytes for array in arrays.values()) if arrays else 0
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """What people see: inputs and outputs only of some requests, and never what is redacted."""
+    timing, spec = record.timing, record.line.spec
+    told: dict[str, Any] = {
+        "time": record.time, "request": record.request, "client": record.client,
+        "model": record.model, "version": record.version, "error": record.error,
+        "seconds": round(record.seconds, 6), "rows": timing.rows, "batch": timing.batch,
+        "shadow": record.shadow, "trace": record.trace,
+    }  # fmt: skip
+    if record.feeds is not None and crc32(record.request.encode()) < spec.sample * (1 << 32):
+        told["inputs"] = _values(record.feeds, spec.redact)
+        told["outputs"] = _values(record.outputs or {}, spec.redact)
+    return told
+
+
+def _values(arrays: Feeds, redact: Sequence[str]) -> dict[str, Any]:
+    return {
+        name: {
+            "datatype": datatype_of(array), "shape": list(array.shape),
+            "data": "redacted" if name in redact else _few(array.ravel()[:_SHOWN].tolist()),
+        }
+        for name, array in arrays.items()
+    }  # fmt: skip
+
+
+def _few(items: list[Any]) -> list[Any]:
+    return [
+        item[:200].decode("utf-8", "replace") if isinstance(item, bytes)
+        else item[:200] if isinstance(item, str) else item
+        for item in items
+    ]  # fmt: skip
