@@ -111,6 +111,10 @@ class Here:
         """A page about a version: `versions`, `files`, `tensors`, ..."""
         return self.to(page_at(f"/{kind}/{quote(model)}@{quote(str(revision))}"), **query)
 
+    def to_deployment(self, name: str, **query: object) -> str:
+        """The page of a deployment."""
+        return self.to(page_at(f"/deployments/{quote(name)}"), **query)
+
     @property
     def twin(self) -> str:
         """This page as JSON."""

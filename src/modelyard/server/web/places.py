@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelyard.server.web.acts import Form
 
-__all__ = ["back_or", "member_page", "model_page", "page_at", "version_page"]
+__all__ = ["back_or", "deployment_page", "member_page", "model_page", "page_at", "version_page"]
 
 
 def page_at(path: str) -> str:
@@ -23,6 +23,11 @@ def model_page(model: str, kind: str = "models") -> str:
 def version_page(model: str, revision: str | int) -> str:
     """The page of a version."""
     return page_at(f"/versions/{model}@{revision}")
+
+
+def deployment_page(name: str) -> str:
+    """The page of a deployment."""
+    return page_at(f"/deployments/{name}")
 
 
 def member_page(account: str) -> str:

@@ -17,9 +17,11 @@ from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.draw.sparkline import sparkline
+from modelyard.server.web.draw.traffic import Stretch, traffic
 
 __all__ = [
     "Box",
+    "Stretch",
     "bar",
     "block_map",
     "calibration",
@@ -38,4 +40,5 @@ __all__ = [
     "scatter",
     "small_histogram",
     "sparkline",
+    "traffic",
 ]

@@ -1,0 +1,77 @@
+"""What is deployed: each name under which models are asked, with its traffic and how it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelyard.core.deployment import Deployment, ServedState
+from modelyard.server.routing import on_yard
+from modelyard.server.state import Ask
+from modelyard.server.web.deployed import (
+    Part,
+    Totals,
+    may_change,
+    parts_of,
+    seconds_left,
+    totals_of,
+)
+from modelyard.server.web.twins import Pages
+
+__all__ = ["pages"]
+
+pages = Pages("deployments")
+
+_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentLine:
+    """One deployment at a glance."""
+
+    deployment: Deployment
+    state: ServedState
+    parts: tuple[Part, ...]
+    """Its versions: the stable one first."""
+    totals: Totals
+    seconds_left: float | None
+    """Until its rollout's next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentsPage:
+    """Deployments of models that the caller may read."""
+
+    items: tuple[DeploymentLine, ...]
+    """By name."""
+    next: str | None
+    """Where the next page goes on."""
+    model: str
+    """Only those that serve this model; empty: all."""
+    may_deploy: bool
+    """Whether there may be a model that the caller can deploy."""
+
+
+@pages.page("/deployments", "deployments.html", needs=on_yard("none"))
+def list_deployments(ask: Ask, *, model: str = "", after: str = "") -> DeploymentsPage:
+    """All deployments, or those of one model."""
+    found = [
+        one
+        for one in ask.yard.deployments.list()
+        if one.name > after and (not model or any(s.model == model for s in one.spec.shares))
+    ]
+    items = tuple(map(_line, found[:_ROWS]))
+    more = items[-1].deployment.name if len(found) > _ROWS else None
+    return DeploymentsPage(items, more, model, _may_deploy(ask, found))
+
+
+def _line(deployment: Deployment) -> DeploymentLine:
+    parts = parts_of(deployment)
+    shown = tuple(part for part in parts if part.kind != "former")
+    return DeploymentLine(
+        deployment, deployment.state, shown, totals_of(parts), seconds_left(deployment.spec)
+    )
+
+
+def _may_deploy(ask: Ask, found: list[Deployment]) -> bool:
+    """Writers of one model alone see the button on its pages."""
+    return ask.caller.may("*", "writer") or any(may_change(ask.caller, one.spec) for one in found)
