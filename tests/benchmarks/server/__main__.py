@@ -6,43 +6,27 @@ both exit with 1 if anything is lost. Parts that are not measured now keep their
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
+from tests.benchmarks import running
 from tests.benchmarks.server.section import SECTION
 from tests.benchmarks.store.checks import Check
-from tests.benchmarks.store.results import machine
-from tests.benchmarks.store.sections import line
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[3]
 PARTS = ("start", "register", "lists", "transfer", "load", "kills")
 
 
 def main() -> int:
-    given = _arguments()
-    given.work.mkdir(parents=True, exist_ok=True)
-    kept = given.work / "results-server.json"
-    found = json.loads(kept.read_text()) if kept.exists() else {}
-    for part in [] if given.render else given.parts:
-        checks = []
-        for check in _measure(part, given):
-            checks.append(check)
-            print(line(check), file=sys.stderr, flush=True)
-        found[part] = {"machine": machine(), "checks": [asdict(check) for check in checks]}
-        kept.write_text(json.dumps(found, indent=1))
-    told = {part: found[part] for part in PARTS if part in found and part in SECTION.texts}
-    SECTION.write(ROOT / "docs/benchmarks.md", told)
-    judged = [Check(**plain) for said in found.values() for plain in said["checks"]]
-    return 1 if any(check.passed is False for check in judged) else 0
+    given = running.arguments("server", __doc__, PARTS, _options)
+    return running.run(SECTION, {part: partial(_measure, part) for part in PARTS}, given)
 
 
 def _measure(part: str, given: argparse.Namespace) -> Iterator[Check]:
@@ -93,20 +77,10 @@ def _kills(given: argparse.Namespace) -> Iterator[Check]:
     yield Check("kills", "things not as promised", len(told.wrong), 0, note=note)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.server", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART", help=str(PARTS))
+def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--alone", action="store_true", help="without MLflow beside")
-    parser.add_argument("--render", action="store_true", help="no run: the last numbers again")
-    parser.add_argument("--work", type=Path, default=Path(".bench"))
-    given = parser.parse_args()
-    given.work = given.work.absolute()
-    unknown = [part for part in given.parts if part not in PARTS]
-    if unknown:
-        parser.error(f"no part {unknown[0]}: {', '.join(PARTS)}")
-    return given
 
 
 if __name__ == "__main__":

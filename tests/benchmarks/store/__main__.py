@@ -7,13 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.benchmarks.server.section import SECTION as SERVER
 from tests.benchmarks.store import micro, minilm, rounds, tables, venvs
 from tests.benchmarks.store.data import CASES, DEFAULT_MB
 from tests.benchmarks.store.measure import disk
 from tests.benchmarks.store.peers import PEERS
 from tests.benchmarks.store.results import Results, machine
-from tests.benchmarks.stores.section import SECTION as STORES
+from tests.benchmarks.store.sections import kept
 
 ROOT = Path(__file__).parents[3]
 SMALL = {"model_mb": 40, "again_mb": 40, "small_versions": 300, "searched_versions": 300}
@@ -29,7 +28,7 @@ def main() -> int:
         print(f"written: {results.save(given.work)}", file=sys.stderr)
     text = tables.page(results)
     given.page.parent.mkdir(parents=True, exist_ok=True)
-    given.page.write_text(text + STORES.kept(given.page) + SERVER.kept(given.page))
+    given.page.write_text(text + kept(given.page))
     line, fine = tables.verdict(results)
     print(f"{text}\n{line}\nwritten: {given.page}")
     return 0 if fine or not given.strict else 1

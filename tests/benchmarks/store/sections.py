@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Section", "line"]
+__all__ = ["Section", "kept", "line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,14 @@ class Section:
             tables.setdefault(self.same.get(part, part), []).extend(checks)
         rows = (f"{self.texts[part]}\n{checked(found, 'case')}" for part, found in tables.items())
         return "\n".join([head, *rows])
+
+
+def kept(page: Path) -> str:
+    """All sections of the page, as they are."""
+    if not page.exists():
+        return ""
+    found = re.finditer(r"<!-- (\w+) -->\n.*?<!-- /\1 -->\n", page.read_text(), re.S)
+    return "".join(f"\n{section[0]}" for section in found)
 
 
 def line(check: Check) -> str:

@@ -1,25 +1,23 @@
-"""`python -m tests.benchmarks.stores`: measure, print, and write a section of docs/benchmarks.md.
-
-The section lies between two comments, which `make bench` of the whole page leaves alone. Parts
-that are not measured now keep their last numbers, which lie in the folder of `--work`.
-"""
+"""`python -m tests.benchmarks.stores [PART...]`: measure stores and databases, write their section."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import sys
-from dataclasses import asdict
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.store.checks import Check
-from tests.benchmarks.store.results import machine
-from tests.benchmarks.store.sections import line
+from tests.benchmarks import running
 from tests.benchmarks.stores import processor, small, traffic, upkeep
 from tests.benchmarks.stores.places import places
-from tests.benchmarks.stores.running import ROOT, Bench
+from tests.benchmarks.stores.running import Bench
 from tests.benchmarks.stores.section import SECTION
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable
+
+    from tests.benchmarks.store.checks import Check
 
 PARTS = {
     "traffic": traffic.traffic,
@@ -37,39 +35,25 @@ QUICK = {
 
 
 def main() -> int:
-    given = _arguments()
-    given.work.mkdir(parents=True, exist_ok=True)
-    kept = given.work / ("results-stores-quick.json" if given.quick else "results-stores.json")
-    found = json.loads(kept.read_text()) if kept.exists() else {}
+    given = running.arguments("stores", __doc__, PARTS, _options)
+    page, kept = running.PAGE, None
+    if given.quick:
+        page, kept = given.work / "benchmarks-stores.md", "results-stores-quick.json"
     with places() as made:
         bench = Bench(given.work, made, **(QUICK if given.quick else {}))
-        for part in [] if given.render else given.parts:
-            checks = []
-            for check in PARTS[part](bench):
-                checks.append(check)
-                print(line(check), file=sys.stderr, flush=True)
-            found[part] = {"machine": machine(), "checks": [asdict(check) for check in checks]}
-            kept.write_text(json.dumps(found, indent=1))
-            shutil.rmtree(given.work / "stores", ignore_errors=True)
-    page = given.work / "benchmarks-stores.md" if given.quick else ROOT / "docs/benchmarks.md"
-    SECTION.write(page, {part: found[part] for part in PARTS if part in found})
-    print(f"written: {page}")
-    judged = [Check(**plain) for said in found.values() for plain in said["checks"]]
-    return 1 if any(check.passed is False for check in judged) else 0
+        parts = {part: partial(_measure, measure, bench) for part, measure in PARTS.items()}
+        return running.run(SECTION, parts, given, page=page, kept=kept)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.stores", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART", help=str([*PARTS]))
+def _measure(
+    measure: Callable[[Bench], Iterable[Check]], bench: Bench, given: argparse.Namespace
+) -> Iterable[Check]:
+    yield from measure(bench)
+    shutil.rmtree(given.work / "stores", ignore_errors=True)
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="small, once: does everything run?")
-    parser.add_argument("--render", action="store_true", help="no run: the last numbers again")
-    parser.add_argument("--work", type=Path, default=Path(".bench"))
-    given = parser.parse_args()
-    given.work = given.work.absolute()
-    unknown = [part for part in given.parts if part not in PARTS]
-    if unknown:
-        parser.error(f"no part {unknown[0]}: {', '.join(PARTS)}")
-    return given
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Serving: the data plane beside MLServer, KServe, BentoML, MLflow, Ray Serve and LitServe."""
