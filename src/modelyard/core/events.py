@@ -39,6 +39,7 @@ EventKind = Literal[
     "ref-deleted",
     "label-changed",
     "report-kept",
+    "deployment-changed",
     "model-copied",
     "model-renamed",
     "model-deleted",
@@ -64,6 +65,9 @@ KINDS: Mapping[EventKind, str] = MappingProxyType(
         " (`detail.add`) or removed (`detail.remove`).",
         "report-kept": "An evaluation, an explanation or another report was kept with version"
         " `number`; `detail.kind` says which.",
+        "deployment-changed": "The deployment `detail.deployment`, which serves this model first of"
+        " all, was changed: `detail.action` says how, and `detail.generation` counts. It is told"
+        " to who may read this model.",
         "model-copied": "Versions (`detail.versions`) came from another yard.",
         "model-renamed": "The model has the name `detail.to` from now on.",
         "model-deleted": "The model was deleted; it can be restored.",
@@ -83,6 +87,7 @@ KIND_OF: Mapping[str, EventKind] = MappingProxyType(
         "restore": "version-restored",
         "label": "label-changed",
         "report": "report-kept",
+        "deployment": "deployment-changed",
         "import": "version-imported",
         "copy": "model-copied",
         "rename": "model-renamed",

@@ -9,6 +9,7 @@ from modelyard.catalog.queries.search_documents import index_model
 from modelyard.core.names import ModelName
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry.access.guards import check_in, check_leaving, rule_for
+from modelyard.registry.deployments.keeping import check_not_deployed
 from modelyard.registry.journal import Journal, in_journal
 from modelyard.registry.lookup import find_any_version, find_version, version_infos
 from modelyard.registry.refs import move_ref
@@ -42,6 +43,7 @@ def delete_version(
                 "protected", f"{row.name}@{version.number} is kept by {names}",
                 hint="move or delete the ref first",
             )  # fmt: skip
+        check_not_deployed(connection, row, version.number)
         for ref in pointing:
             if rule_for(connection, row.name, ref.name) is not None:
                 raise Conflict(
@@ -83,6 +85,7 @@ def delete_model(house: House, model: str) -> ModelInfo:
     def work(journal: Journal) -> ModelInfo:
         row = journal.model(model)
         check_leaving(journal.connection, house.caller, row)
+        check_not_deployed(journal.connection, row)
         info = info_of(journal.connection, row._replace(deleted=journal.now))
         models.update(journal.connection, row.id, deleted=journal.now)
         journal.write(

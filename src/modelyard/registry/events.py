@@ -228,6 +228,8 @@ def event_of(row: EventRow) -> Event | None:
     elif row.kind is not None:
         detail["reason"] = row.action
         number = row.new or row.old
+    elif kind == "deployment-changed":  # what else there is may name models that are hidden
+        detail = {name: detail.get(name) for name in ("deployment", "action", "generation")}
     elif kind == "model-copied":
         del detail["from"]  # a path of the machine that did it
     ref_kind = get_args(RefKind)[get_args(RefKind).index(row.kind)] if row.kind else None

@@ -41,7 +41,8 @@ _SELECT = (
         audit.c.account, audit.c.detail, version.c.commit_id, version.c.message,
     )
     .select_from(audit)
-    .outerjoin(model, model.c.id == audit.c.model_id)
+    # what the journal does not hold is under the negative id of its model
+    .outerjoin(model, model.c.id == sa.func.abs(audit.c.model_id))
     .outerjoin(version, _version)
 )  # fmt: skip
 _IS_ACTION = audit.c.action.in_(sa.bindparam("actions", expanding=True))
@@ -108,7 +109,7 @@ def latest(
     if after is not None:
         wanted.append(audit.c.id > after)
     if of is not None:
-        wanted.append(audit.c.model_id.in_(of))
+        wanted.append(audit.c.model_id.in_([*of, *(-key for key in of)]))
     if account is not None:
         wanted.append(audit.c.account == account)
     if kind is not None:

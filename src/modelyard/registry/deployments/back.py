@@ -64,8 +64,9 @@ def _without_canaries(spec: DeploymentSpec) -> DeploymentSpec:
     return replace(spec, shares=(stable, *spec.shadows), rollout=None, paused=spec.paused)
 
 
-def _named(spec: DeploymentSpec) -> list[str]:
-    return [f"{share.model}@{share.number}" for share in spec.canaries]
+def _named(spec: DeploymentSpec) -> list[int | None]:
+    """Numbers alone: the audit log names no model that may be hidden."""
+    return [share.number for share in spec.canaries]
 
 
 def _past(held: Held) -> list[_Past]:

@@ -26,13 +26,12 @@ from modelyard.registry.deployments.values import (
 from modelyard.registry.lookup import find_model, find_version
 
 if TYPE_CHECKING:
-    from modelyard.core.deployment import DeploymentSpec, Share
     from collections.abc import Callable, Mapping
 
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.deployments import DeploymentRow, ShareRow
-    from modelyard.core.deployment import Action, Deployment
+    from modelyard.core.deployment import Action, Deployment, DeploymentSpec, Share
     from modelyard.registry.house import House
 
 __all__ = ["ACTION", "FORGOTTEN", "Held", "Wish", "change", "read_one"]
@@ -166,8 +165,11 @@ def _write(house: House, held: Held, name: str, wish: Wish) -> None:
     )  # fmt: skip
     deployments.add_change(connection, key, line)
     caller = house.caller
+    # the line is seen by who maintains the first model: others are not named in it
+    own = [s for s, row in zip(spec.shares, rows, strict=True) if row[0] == rows[0][0]]
+    shown = told(own)
     what = {
-        "deployment": name, "action": wish.action, "generation": generation, "shares": told(spec),
+        "deployment": name, "action": wish.action, "generation": generation, "shares": shown,
         **wish.detail,
     }  # fmt: skip
     audit.add(

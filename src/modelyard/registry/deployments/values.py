@@ -130,10 +130,10 @@ def micros(spec: DeploymentSpec) -> int:
     return 0 if due is None else int(due.timestamp() * 1_000_000)
 
 
-def told(spec: DeploymentSpec) -> str:
-    """Its shares in one line, for logs: `fraud@3 95 %, fraud@4 5 %`."""
+def told(shares: Sequence[Share]) -> str:
+    """Shares in one line, for logs: `fraud@3 95 %, fraud@4 5 %`."""
     words = []
-    for share in spec.shares:
+    for share in shares:
         number = "" if share.number is None or share.revision == str(share.number) else (
             f" ({share.number})"
         )  # fmt: skip
