@@ -82,6 +82,7 @@ COMMANDS = {
     "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
     "up": Entry("server", "Serve", "Serve your yard on this machine."),
     "server": Entry("server", "Serve", "Serve a yard in production, behind a proxy."),
+    "serve": Entry("serve", "Serve", "Serve some versions by themselves."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),

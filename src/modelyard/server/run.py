@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalYard
 
-__all__ = ["Begun", "listen", "run_worker", "serve"]
+__all__ = ["Begun", "host", "listen", "run_worker", "serve"]
 
 _SWITCH = 0.0005
 """Seconds for which a thread that computes keeps those waiting that hash, encode and send."""
@@ -137,11 +137,35 @@ def _url(listener: socket.socket, settings: Settings) -> str:
 def _run(
     yard: LocalYard, settings: Settings, listener: socket.socket, started: Callable[[], None]
 ) -> None:
+    from modelyard.server.app import make_app
+    from modelyard.server.logs import begin
+
+    begin(settings.logs)
+    sys.setswitchinterval(_SWITCH)
+    app = make_app(yard, settings)
+    host(app, settings, listener, started, app.server.end_streams)
+    if app.active or app.server.jobs.active:
+        sys.stdout.flush()
+        os._exit(1)  # threads that did not end in time: nothing else ends them
+
+
+def host(
+    app: Any,
+    settings: Settings,
+    listener: socket.socket,
+    started: Callable[[], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests until SIGTERM or SIGINT.
+
+    Args:
+        app: An ASGI application; it is told when it starts and stops.
+        started: Called once it answers.
+        stopping: Called when it is told to stop, before it waits for requests to end.
+    """
     import uvicorn
     import uvloop
 
-    from modelyard.server.app import make_app
-    from modelyard.server.logs import begin
     from modelyard.server.protocol import bounded
 
     class Uvicorn(uvicorn.Server):
@@ -157,15 +181,12 @@ def _run(
             """Stop in peace; when told a second time, at once."""
             self.force_exit = self.should_exit
             self.should_exit = True
-            app.server.end_streams()
+            stopping()
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    begin(settings.logs)
-    sys.setswitchinterval(_SWITCH)
-    app = make_app(yard, settings)
     config = uvicorn.Config(
         app, http=bounded(settings.largest_head, settings.patience), ws="none", lifespan="on",
         access_log=False, log_config=None, server_header=False, proxy_headers=False,
@@ -174,6 +195,3 @@ def _run(
     )  # fmt: skip
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Uvicorn(config).serve([listener]))
-    if app.active or app.server.jobs.active:
-        sys.stdout.flush()
-        os._exit(1)  # threads that did not end in time: nothing else ends them

@@ -85,7 +85,8 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
         for _ in range(wanted.replicas):
             runtime = open_version(
                 folder, saved,
-                trust=trust, signature=manifest.signature, placement=cast("Placement", wanted.placement),
+                trust=trust, signature=manifest.signature,
+                placement=cast("Placement", wanted.placement),
                 threads=wanted.threads, memory=wanted.memory, environment=manifest.environment,
             )  # fmt: skip
             closers.append(runtime.close)

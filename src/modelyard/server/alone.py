@@ -1,0 +1,272 @@
+"""The data plane by itself: some versions of a yard, without its pages and its API.
+
+Neither FastAPI nor templates are imported, so that it starts fast and stays small.
+"""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from modelyard.core.deployment import Deployment, DeploymentSpec, Share
+from modelyard.errors import Conflict, ModelyardError, NotFound, Unavailable
+from modelyard.server.addresses import Addresses
+from modelyard.server.door import Door
+from modelyard.server.run import host, listen
+from modelyard.serving.app import PlaneApp
+from modelyard.serving.engines.embedded import Embedded
+from modelyard.serving.failures import body_of, status_of
+from modelyard.serving.gates import AccountsGate, OpenGate
+from modelyard.serving.life import Life
+from modelyard.serving.plane import Plane
+from modelyard.serving.slots import Slots
+
+if TYPE_CHECKING:
+    from modelyard.core.deployment import ServerStatus
+    from modelyard.core.version import VersionInfo
+    from modelyard.registry.desk import Desk
+    from modelyard.registry.house import House
+    from modelyard.server.settings import Settings
+    from modelyard.serving.interface import Gate, Line, Slot
+
+__all__ = ["Begun", "serve_alone", "wished_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What answers now."""
+
+    url: str
+    grpc: str | None
+    """`host:port`, if it speaks gRPC too."""
+    models: Mapping[str, Sequence[str]]
+    """Versions by the name that the protocol has for their model."""
+
+
+def wished_for(versions: Sequence[VersionInfo], **options: Any) -> dict[str, Deployment]:
+    """Deployments that serve these versions, by the last part of their model's name.
+
+    Of several versions of a model, the first answers where a request names none.
+
+    Conflict: `same-name`: two models would have the same name.
+    """
+    models: dict[str, list[VersionInfo]] = {}
+    for info in versions:
+        name = info.model.rpartition("/")[2]
+        there = models.setdefault(name, [])
+        if there and there[0].model != info.model:
+            raise Conflict(
+                "same-name", f"{there[0].model} and {info.model} would both be served as {name}",
+                hint="serve one of them from another port",
+            )  # fmt: skip
+        if all(other.number != info.number for other in there):
+            there.append(info)
+    now = datetime.now(UTC)
+    return {
+        name: Deployment(
+            # names of models may have what names of deployments may not
+            spec=_spec(f"model-{place}", infos, options),
+            generation=1, created=now, updated=now, who="",
+        )
+        for place, (name, infos) in enumerate(models.items(), 1)
+    }  # fmt: skip
+
+
+def _spec(name: str, infos: Sequence[VersionInfo], options: Mapping[str, Any]) -> DeploymentSpec:
+    shares = tuple(
+        Share(
+            model=info.model, revision=str(info.number), percent=0.0 if place else 100.0,
+            number=info.number, commit=info.commit,
+        )
+        for place, info in enumerate(infos)
+    )  # fmt: skip
+    return DeploymentSpec(name=name, shares=shares, **options)
+
+
+def serve_alone(
+    desk: Desk,
+    wished: Mapping[str, Deployment],
+    settings: Settings,
+    *,
+    house: House | None,
+    grpc_port: int | None = None,
+    announce: Callable[[Begun], None] = lambda begun: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way.
+
+    Args:
+        house: Whose accounts may ask; None lets everybody in who reaches it.
+
+    Raises:
+        ModelyardError: The first version that can't be served; nothing answers then.
+    """
+    settings.check()
+    listener = listen(settings)
+    gc.disable()  # nothing that is loaded goes again
+    sys.setswitchinterval(0.0005)
+    try:
+        gate = OpenGate() if house is None else AccountsGate(house, guessing=_guessing(settings))
+        plane = _Named(gate, {d.name: name for name, d in wished.items()})
+        alone = _Alone(desk, tuple(wished.values()), plane, settings, grpc_port)
+        app = Door(PlaneApp(plane, patience=settings.patience), alone, settings)
+
+        def started() -> None:
+            announce(alone.begun(listener))
+
+        try:
+            host(app, settings, listener, started)
+        finally:
+            if alone.error is not None:
+                raise alone.error
+    finally:
+        listener.close()
+
+
+class _Named(Plane):
+    """Lines by the names that models have in the protocol."""
+
+    def __init__(self, gate: Gate, names: Mapping[str, str]) -> None:
+        super().__init__(gate)
+        self._names = names
+
+    def put(self, line: Line) -> None:
+        super().put(replace(line, name=self._names[line.name]))
+
+
+class _Alone:
+    """The life of the process, and answers to what is no prediction."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        wished: Sequence[Deployment],
+        plane: Plane,
+        settings: Settings,
+        grpc_port: int | None,
+    ) -> None:
+        self.plane = plane
+        self.error: ModelyardError | None = None
+        self._settings = settings
+        self._addresses = Addresses(settings)
+        self._wished: Sequence[Deployment] | None = wished
+        self._grpc_port = grpc_port
+        self._grpc: Any = None
+        engine = Embedded(desk)
+        self._engine = engine
+        self._slots = Slots({"embedded": engine})
+        engine.died = self._slots.died
+        self._life = Life(plane, self._slots, self, server="alone")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    # -- what `Life` asks ------------------------------------------------------------------------
+
+    def poll(self) -> Sequence[Deployment] | None:
+        wished, self._wished = self._wished, None
+        return wished
+
+    def beat(self, statuses: Mapping[str, ServerStatus]) -> None:
+        """Nobody is to be told."""
+
+    def fell_back(self, line: Line, slot: Slot, heir: Slot) -> None:
+        """Nobody is to be told."""
+
+    # -- starting and stopping -------------------------------------------------------------------
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await self._begin()
+        except ModelyardError as error:
+            self.error = error
+            await self._end()
+            await send({"type": "lifespan.startup.failed", "message": error.message})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._end()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _begin(self) -> None:
+        self.plane.recorder.start()
+        await self._life.start()
+        await self._life.settled()
+        for place in self._slots.everything():
+            if place.error is not None:
+                raise place.error
+        if self._grpc_port is not None:
+            from modelyard.serving.grpc.service import serve_grpc
+
+            self._grpc = await serve_grpc(self.plane, f"{self._settings.host}:{self._grpc_port}")
+        gc.freeze()
+        gc.enable()
+
+    async def _end(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.stop(self._settings.stop_seconds)
+        await self.plane.close()
+        await self._life.close()
+        await self._engine.close()
+        self.plane.recorder.stop()
+
+    def begun(self, listener: socket.socket) -> Begun:
+        """What answers now."""
+        where, port = listener.getsockname()[:2]
+        where = f"[{where}]" if ":" in where else where
+        grpc = None
+        if self._grpc is not None:
+            grpc = f"{where}:{self._grpc.port}"
+        models = {
+            line.name: [slot.version for slot in line.slots] for line in self.plane.lines.values()
+        }
+        return Begun(f"http://{where}:{port}", grpc, models)
+
+    # -- what is no prediction -------------------------------------------------------------------
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        kind = b"application/json"
+        try:
+            seen = self._addresses.seen(scope, dict(scope["headers"]))
+            if scope["method"] not in ("GET", "HEAD"):
+                raise NotFound("no-route", "there is no such path here")
+            if scope["path"] == "/health":
+                if not self.plane.ready:
+                    raise Unavailable("not-ready", "the server starts or stops")
+                status, body = 200, b'{"status":"ok"}'
+            elif scope["path"] == "/metrics":
+                await self.plane.gate.look(dict(scope["headers"]), seen.address, None)
+                status, body = 200, self.plane.metrics().encode()
+                kind = b"text/plain; version=0.0.4; charset=utf-8"
+            else:
+                raise NotFound("no-route", "there is no such path here", hint="GET /v2")
+        except ModelyardError as error:
+            status, body = status_of(error), body_of(error)
+        head = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body})
+
+
+def _guessing(settings: Settings) -> Callable[[str, str | None], AbstractContextManager[None]]:
+    """Counts wrong passwords and tokens; made when the first is shown."""
+    from functools import cache
+
+    @cache
+    def rates() -> Any:
+        from modelyard.server.limits import Rates
+
+        return Rates(settings)
+
+    return lambda shown, address: rates().guessing(shown, address)
