@@ -99,6 +99,15 @@ def _is_graph(saved: Saved) -> bool:
 
 def _told(framework: Framework, obj: Any) -> Any:
     """What the object tells of itself without an example."""
+    if framework.NAME == "keras":
+        from modelyard.frameworks.keras.tensors import inputs_of
+
+        specs = inputs_of(obj)
+        rows = [[-1, *(-1 if side is None else side for side in spec.row)] for spec in specs]
+        return {"inputs": [
+            {"name": spec.name, "dtype": spec.dtype, "shape": row}
+            for spec, row in zip(specs, rows, strict=True)
+        ]}  # fmt: skip
     try:
         return framework.signature(obj, None)
     except ModelyardError:
