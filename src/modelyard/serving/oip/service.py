@@ -59,7 +59,7 @@ async def answer(plane: Plane, request: Request, body: Body) -> Reply:
         return _json({"model_stats": statistics(plane, await readable(plane, request))})
     if path in ("/v2/docs", "/v2/docs/dataplane.json"):
         _takes(method, "GET")
-        return _document(plane, request, None, None, as_json=path.endswith(".json"))
+        return await _document(plane, request, None, None, as_json=path.endswith(".json"))
     if path == "/v2/repository/index":
         _takes(method, "POST")
         only_ready = _object(await body(request, _LARGEST)).get("ready") is True
@@ -70,7 +70,7 @@ async def answer(plane: Plane, request: Request, body: Body) -> Reply:
     if found := _DOCS.fullmatch(path):
         _takes(method, "GET")
         line = await _line(plane, request, unquote(found[1]))
-        return _document(plane, request, line, None, as_json=found[2] == "openapi.json")
+        return await _document(plane, request, line, None, as_json=found[2] == "openapi.json")
     if found := _MODEL.fullmatch(path):
         _takes(method, "GET")
         line = await _line(plane, request, unquote(found[1]))
@@ -88,7 +88,7 @@ async def _of_model(
         slot_of(line, version)
         return _json({"model_stats": statistics(plane, [line], version)})
     if what in ("docs", "docs/dataplane.json"):
-        return _document(plane, request, line, version, as_json=what != "docs")
+        return await _document(plane, request, line, version, as_json=what != "docs")
     if what not in (None, "config"):
         raise NotFound("no-route", f"there is no {what[:80]!r} of a model here")
     slot = slot_of(line, version)
@@ -283,19 +283,24 @@ async def _let_in(plane: Plane, request: Request, line: Line | None) -> None:
         await plane.gate.look(request.headers, request.address, line)
 
 
-def _document(
+async def _document(
     plane: Plane, request: Request, line: Line | None, version: str | None, *, as_json: bool
 ) -> Reply:
-    from modelyard.serving import openapi
+    """OpenAPI, or the page to try it: of one line, or of all that the client may read."""
+    from modelyard.serving import openapi, overview, tryit
 
-    lines = [line] if line is not None else list(plane.lines.values())
-    found = openapi.documents(lines, version) if as_json else openapi.page(lines, version)
-    kind = b"application/json" if as_json else b"text/html; charset=utf-8"
-    more = [(b"content-type", kind)]
-    if not as_json:
-        more.append((b"content-security-policy", openapi.POLICY))
-        more.append((b"x-content-type-options", b"nosniff"))
-    return 200, found, more
+    base = request.scope.get("root_path", "")
+    if line is None:
+        lines = await readable(plane, request)
+        if as_json:
+            return _json(overview.overview(lines, base))
+        page, more = tryit.page_of_all(lines, base)
+    else:
+        served = await awake(line, slot_of(line, version))
+        if as_json:
+            return _json(openapi.document(line, served, base))
+        page, more = tryit.page(line, served, base)
+    return 200, page, more
 
 
 def _object(body: bytes) -> dict[str, Any]:
