@@ -82,8 +82,13 @@ def open_here(
     platform = f"{saved.framework}_{saved.serializer}"
     inputs = inputs_of(runtime, signature, _width(obj))
     tensors = TableTensors(runtime, platform, inputs, signature)
+    example = example_of(folder, signature, inputs) or {}
+    if saved.framework == "sklearn" and len(example) == 1:
+        from modelyard.runtimes.estimators import quick_answers
+
+        tensors.hurry(quick_answers(obj, next(iter(example.values()))))
     try:
-        tensors.look(example_of(folder, signature, inputs) or {})
+        tensors.look(example)
     except ModelyardError as error:
         if not tensors.outputs:
             raise Unsupported(
