@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote
 
 from modelyard.errors import InvalidInput, ModelyardError, NotFound, Unavailable
-from modelyard.serving.bodies import read_body, write_body
+from modelyard.serving.bodies import read_body, wished, write_body
 from modelyard.serving.failures import body_of, retry_after, status_of
 from modelyard.serving.interface import Timing
 from modelyard.serving.oip import service
@@ -242,7 +242,7 @@ class PlaneApp:
                 raise
             call.feeds = dict(feeds)
             answered = await self.plane.ask(call)
-            accept = headers.get(b"accept", b"").decode("latin-1")
+            accept = wished(headers.get(b"accept", b"").decode("latin-1"), content_type)
             content, kind_of_content = write_body(kind, accept, served, answered.outputs, rows)
         finally:
             served.under_way -= 1
