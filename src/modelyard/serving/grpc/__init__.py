@@ -1,0 +1,1 @@
+"""The Open Inference Protocol over gRPC, on the same plane as over HTTP."""

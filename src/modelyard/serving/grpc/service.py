@@ -1,0 +1,253 @@
+"""What the protocol's service does: every method of it, over a plane."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from modelyard.errors import InvalidInput, Unsupported
+from modelyard.serving.grpc.asking import Caller, Context, ask, client_of
+from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
+from modelyard.serving.grpc.stubs import messages as m
+from modelyard.serving.oip import service as oip
+
+if TYPE_CHECKING:
+    from modelyard.serving.interface import Line
+    from modelyard.serving.plane import Plane
+
+__all__ = ["Service"]
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+Method = Callable[["Service", Asked, Caller], Awaitable[Answer]]
+
+_AHEAD: Final = 64
+"""Requests of one stream that may be under way."""
+
+
+def _method(
+    function: Method[Asked, Answer],
+) -> Callable[[Service, Asked, Context], Awaitable[Any]]:
+    """What goes wrong ends the call with its state."""
+
+    @functools.wraps(function)
+    async def answer(self: Service, request: Asked, context: Context) -> Any:
+        caller = Caller(context)
+        number = caller.number = caller.id(self.plane)
+        self.plane.active += 1
+        try:
+            found = await function(self, request, caller)
+        except Exception as error:
+            wrong = error
+        else:
+            context.set_trailing_metadata((("x-request-id", number),))
+            return found
+        finally:
+            self.plane.active -= 1
+        return await _abort(context, wrong, number)
+
+    return answer
+
+
+async def _abort(context: Context, error: Exception, number: str) -> Any:
+    trailers = (("x-request-id", number), *trailers_of(error))
+    await context.abort(code_of(error), sentence_of(error, number), trailers)
+
+
+class Service:
+    """Answers for what `plane` serves. Names of methods are the protocol's."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+
+    # -- without a token -----------------------------------------------------------------------
+
+    async def ServerLive(
+        self, request: m.ServerLiveRequest, context: Context
+    ) -> m.ServerLiveResponse:
+        return m.ServerLiveResponse(live=True)
+
+    async def ServerReady(
+        self, request: m.ServerReadyRequest, context: Context
+    ) -> m.ServerReadyResponse:
+        return m.ServerReadyResponse(ready=oip.is_ready(self.plane))
+
+    # -- what is served ------------------------------------------------------------------------
+
+    @_method
+    async def ServerMetadata(
+        self, request: m.ServerMetadataRequest, caller: Caller
+    ) -> m.ServerMetadataResponse:
+        await client_of(self.plane, caller, None)
+        return m.ServerMetadataResponse(**oip.server_metadata())
+
+    @_method
+    async def ModelReady(
+        self, request: m.ModelReadyRequest, caller: Caller
+    ) -> m.ModelReadyResponse:
+        line = await self._line(request.name, caller)
+        return m.ModelReadyResponse(
+            ready=oip.is_line_ready(self.plane, line, request.version or None)
+        )
+
+    @_method
+    async def ModelMetadata(
+        self, request: m.ModelMetadataRequest, caller: Caller
+    ) -> m.ModelMetadataResponse:
+        line = await self._line(request.name, caller)
+        served = await oip.awake(line, oip.slot_of(line, request.version or None))
+        return m.ModelMetadataResponse(**oip.model_metadata(line, served))
+
+    @_method
+    async def ModelConfig(
+        self, request: m.ModelConfigRequest, caller: Caller
+    ) -> m.ModelConfigResponse:
+        line = await self._line(request.name, caller)
+        served = await oip.awake(line, oip.slot_of(line, request.version or None))
+        told = oip.config(line, served)
+        config = m.ModelConfig(
+            **{key: told[key] for key in ("name", "platform", "backend", "max_batch_size")}
+        )
+        for group, tensors in ((config.input, told["input"]), (config.output, told["output"])):
+            for tensor in tensors:
+                group.add(
+                    name=tensor["name"], data_type=tensor["data_type"],
+                    dims=[int(side) for side in tensor["dims"]],
+                )  # fmt: skip
+        return m.ModelConfigResponse(config=config)
+
+    @_method
+    async def ModelStatistics(
+        self, request: m.ModelStatisticsRequest, caller: Caller
+    ) -> m.ModelStatisticsResponse:
+        if not request.name:
+            await client_of(self.plane, caller, None)
+            lines = await oip.readable(self.plane, cast("Any", caller))
+            return m.ModelStatisticsResponse(model_stats=oip.statistics(self.plane, lines))
+        line = await self._line(request.name, caller)
+        version = request.version or None
+        oip.slot_of(line, version)
+        return m.ModelStatisticsResponse(model_stats=oip.statistics(self.plane, [line], version))
+
+    # -- the repository ------------------------------------------------------------------------
+
+    @_method
+    async def RepositoryIndex(
+        self, request: m.RepositoryIndexRequest, caller: Caller
+    ) -> m.RepositoryIndexResponse:
+        _only_ours(request.repository_name)
+        await client_of(self.plane, caller, None)
+        lines = await oip.readable(self.plane, cast("Any", caller))
+        found = oip.index(self.plane, lines, only_ready=request.ready)
+        return m.RepositoryIndexResponse(models=found)
+
+    @_method
+    async def RepositoryModelLoad(
+        self, request: m.RepositoryModelLoadRequest, caller: Caller
+    ) -> m.RepositoryModelLoadResponse:
+        _only_ours(request.repository_name)
+        await self._may_write(request.model_name, caller)
+        _no_overrides(request)
+        await oip.load(self.plane, request.model_name)
+        return m.RepositoryModelLoadResponse()
+
+    @_method
+    async def RepositoryModelUnload(
+        self, request: m.RepositoryModelUnloadRequest, caller: Caller
+    ) -> m.RepositoryModelUnloadResponse:
+        _only_ours(request.repository_name)
+        await self._may_write(request.model_name, caller)
+        await oip.unload(self.plane, request.model_name)
+        return m.RepositoryModelUnloadResponse()
+
+    # -- predictions ---------------------------------------------------------------------------
+
+    @_method
+    async def ModelInfer(
+        self, request: m.ModelInferRequest, caller: Caller
+    ) -> m.ModelInferResponse:
+        return await ask(self.plane, request, caller, caller.number, time.perf_counter_ns())
+
+    async def ModelStreamInfer(
+        self, requests: AsyncIterator[m.ModelInferRequest], context: Context
+    ) -> AsyncIterator[m.ModelStreamInferResponse]:
+        """Several requests are computed at a time; answers keep their order."""
+        caller = Caller(context)
+        strict = caller.headers.get(b"triton_grpc_error") == b"true"
+        queue: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_AHEAD)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    await queue.put(asyncio.create_task(self._streamed(request, caller)))
+            finally:
+                await queue.put(None)
+
+        reading = asyncio.create_task(read())
+        wrong: Exception | None = None
+        try:
+            while (task := await queue.get()) is not None:
+                answer, wrong = await task
+                if wrong is not None and strict:
+                    break
+                yield answer
+        finally:
+            reading.cancel()
+            while not queue.empty():
+                if (left := queue.get_nowait()) is not None:
+                    left.cancel()
+        if wrong is not None and strict:
+            await context.abort(
+                code_of(wrong), sentence_of(wrong, caller.number), trailers_of(wrong)
+            )
+
+    async def _streamed(
+        self, request: m.ModelInferRequest, caller: Caller
+    ) -> tuple[m.ModelStreamInferResponse, Exception | None]:
+        number = caller.id(self.plane)
+        self.plane.active += 1
+        try:
+            found = await ask(self.plane, request, caller, number, time.perf_counter_ns())
+        except Exception as error:
+            failed = m.ModelInferResponse(
+                model_name=request.model_name, model_version=request.model_version, id=request.id
+            )
+            told = sentence_of(error, number)
+            return m.ModelStreamInferResponse(error_message=told, infer_response=failed), error
+        finally:
+            self.plane.active -= 1
+        found.parameters["triton_final_response"].bool_param = True  # what some clients wait for
+        return m.ModelStreamInferResponse(infer_response=found), None
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    async def _line(self, name: str, caller: Caller) -> Line:
+        line = self.plane.line(name)
+        await client_of(self.plane, caller, line)
+        return line
+
+    async def _may_write(self, name: str, caller: Caller) -> None:
+        line = self.plane.lines.get(name)
+        await client_of(self.plane, caller, line)
+        if line is not None:
+            await self.plane.gate.may(caller.headers, caller.address, line, "writer")
+
+
+def _only_ours(name: str) -> None:
+    if name:
+        raise Unsupported("no-repository", "'repository_name' specification is not supported")
+
+
+def _no_overrides(request: m.RepositoryModelLoadRequest) -> None:
+    """A version is what was committed: nobody serves it with other files or settings."""
+    for name in request.parameters:
+        if name == "config" or name.startswith("file:"):
+            raise InvalidInput(
+                "not-loadable",
+                f"failed to load '{request.model_name[:80]}', '{name[:40]}' is not taken: what is"
+                " served is what was committed",
+                hint="yard deploy changes how it is served",
+            )
