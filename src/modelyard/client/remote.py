@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from modelyard.client.deployments import RemoteDeployments
     from modelyard.core.evaluation import Evaluation, Report
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import CheckedOut, Committed, Progress
@@ -73,6 +74,12 @@ class RemoteYard(Asking):
     def model(self, name: str) -> Model:
         """A handle; nothing is fetched yet."""
         return Model(self, ModelName.parse(name).text)
+
+    @property
+    def deployments(self) -> RemoteDeployments:
+        from modelyard.client.deployments import RemoteDeployments
+
+        return RemoteDeployments(self.desk.connection)
 
     # -- versions --------------------------------------------------------------------------------
 

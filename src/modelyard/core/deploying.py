@@ -52,5 +52,9 @@ class Deployments(Protocol):
     def undeploy(self, name: str) -> Deployment:
         """Serve it no more; its history stays."""
 
-    def changes(self, name: str) -> Iterator[DeploymentChange]:
-        """Newest first; of deployments that are gone too."""
+    def changes(self, name: str, *, before: int | None = None) -> Iterator[DeploymentChange]:
+        """Newest first; of deployments that are gone too.
+
+        Args:
+            before: Only generations below this one.
+        """

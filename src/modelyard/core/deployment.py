@@ -240,14 +240,17 @@ class Deployment:
     """Who changed it last."""
     servers: tuple[ServerStatus, ...] = ()
     """Those heard of lately; none if nobody serves."""
+    state: ServedState = field(init=False, default="waiting")
+    """The worst of what answers: `failed`, `loading`, `waiting` (no server runs) or `ready`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", self._state())
 
     @property
     def name(self) -> str:
         return self.spec.name
 
-    @property
-    def state(self) -> ServedState:
-        """The worst of what answers: `failed`, `loading`, `waiting` (no server runs) or `ready`."""
+    def _state(self) -> ServedState:
         wanted = {s.commit for s in self.spec.shares if not s.shadow}
         found = [v.state for server in self.servers for v in server.versions if v.commit in wanted]
         current = [server for server in self.servers if server.generation >= self.generation]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from modelyard.core.deploying import Deployments
     from modelyard.core.diff import Diff
     from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.handles import Model
@@ -52,6 +53,10 @@ class Yard(Protocol):
 
     def model(self, name: str) -> Model:
         """A handle on a model, there or not; nothing is fetched yet."""
+
+    @property
+    def deployments(self) -> Deployments:
+        """Versions as services: what is wished, what became of it."""
 
     # -- models ----------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from modelyard.store.reader import Reader
 from modelyard.store.writer import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from modelyard.store.interface import Backend
@@ -80,6 +80,8 @@ class House:
         self.author = author
         self.caller: Caller = NOBODY
         """For whom a server works, told in the audit log."""
+        self.deployed: list[Callable[[str], None]] = []
+        """Called with the name of each deployment that was changed here, once that took effect."""
         self.vault = vault
         """Opens and seals packs, if the yard is encrypted."""
         self.index = CatalogIndex(catalog)

@@ -85,7 +85,10 @@ def change(
         Denied: `not-allowed`, `guarded`.
     """
 
+    changed = False
+
     def run(connection: sa.Connection) -> Deployment:
+        nonlocal changed
         held = _held(house, connection, name, is_new=is_new)
         seen = held.row.generation if held.row is not None and not held.row.deleted else 0
         if generation is not None and generation != seen:
@@ -95,6 +98,7 @@ def change(
                 hint="look at it, then try again",
             )
         wish = work(held)
+        changed = wish is not None
         if wish is not None:
             _write(house, held, name, wish)
         row = deployments.by_name(connection, name)
@@ -102,7 +106,11 @@ def change(
             raise AssertionError("a deployment went while it was changed")
         return _whole(house, connection, row)
 
-    return house.catalog.write_alone(run)
+    made = house.catalog.write_alone(run)
+    if changed:
+        for call in house.deployed:
+            call(name)
+    return made
 
 
 def read_one(house: House, connection: sa.Connection, name: str) -> DeploymentRow:

@@ -49,8 +49,8 @@ class LocalDeployments:
     def undeploy(self, name: str) -> Deployment:
         return applying.undeploy(self._house, name)
 
-    def changes(self, name: str) -> Iterator[DeploymentChange]:
-        return reading.changes(self._house, name)
+    def changes(self, name: str, *, before: int | None = None) -> Iterator[DeploymentChange]:
+        return reading.changes(self._house, name, before)
 
 
 if TYPE_CHECKING:

@@ -43,11 +43,11 @@ def get(house: House, name: str) -> Deployment:
         return deployment_of(row, deployments.shares(connection, row.id), servers)
 
 
-def changes(house: House, name: str) -> Iterator[DeploymentChange]:
+def changes(house: House, name: str, before: int | None = None) -> Iterator[DeploymentChange]:
     """Newest first; of one that is undeployed too. Changes with a hidden model are left out."""
     with house.catalog.read() as connection:
         row = read_one(house, connection, check_name(name))
-    below = row.generation + 1
+    below = row.generation + 1 if before is None else min(before, row.generation + 1)
     while below > 1:
         with house.catalog.read() as connection:
             found = deployments.changes_of(connection, row.id, below)
