@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import islice
 
 from modelyard.core.deployment import Deployment, DeploymentChange, ServedState
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
+from modelyard.server.web.asked import (
+    Asked,
+    Reply,
+    example_of,
+    last_requests,
+    protocol_example,
+)
 from modelyard.server.web.deployed import (
     Difference,
     Part,
@@ -19,13 +25,15 @@ from modelyard.server.web.deployed import (
     seconds_left,
     totals_of,
 )
+from modelyard.server.web.snippets import Uses, uses
 from modelyard.server.web.twins import Pages
 
-__all__ = ["ChangeLine", "DeploymentPage", "Uses", "page_of", "pages"]
+__all__ = ["ChangeLine", "DeploymentPage", "page_of", "pages"]
 
 pages = Pages("deployment")
 
 _CHANGES = 15
+_REQUESTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +44,6 @@ class ChangeLine:
     differences: tuple[Difference, ...]
     is_now: bool
     """Whether it is what is wished now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Uses:
-    """How to ask a deployment, to be copied."""
-
-    curl: str
-    """With rows, for people."""
-    protocol: str
-    """With the Open Inference Protocol."""
-    command: str
-    """With the command line."""
-    python: str
-    """With the SDK."""
-    client: str
-    """With Triton's client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +64,10 @@ class DeploymentPage:
     use: Uses
     example: str
     """Body of a request with what the version was tried with; empty if nothing is known."""
+    requests: tuple[Asked, ...]
+    """The last ones that this server answered."""
+    reply: Reply | None
+    """What it answered to who tried it on this page."""
     may_change: bool
     """Whether the caller may change it."""
 
@@ -82,20 +78,25 @@ def show_deployment(ask: Ask, name: str, *, before: int | None = None) -> Deploy
     return page_of(ask, name, before=before)
 
 
-def page_of(ask: Ask, name: str, *, before: int | None = None) -> DeploymentPage:
+def page_of(
+    ask: Ask, name: str, *, before: int | None = None, reply: Reply | None = None
+) -> DeploymentPage:
     """All of it.
 
     Args:
         before: Only changes older than this generation.
+        reply: What it answered just now to who tried it.
     """
     deployment = ask.yard.deployments.get(name)
     parts = parts_of(deployment)
     changes, more = _changes(ask, deployment, before)
-    example = _example(ask, deployment)
+    example = example_of(ask, deployment)
+    inputs = protocol_example(ask, deployment)
     return DeploymentPage(
         deployment=deployment, state=deployment.state, parts=parts, totals=totals_of(parts),
         seconds_left=seconds_left(deployment.spec), changes=changes, next=more,
-        use=uses(ask.base, name, example), example=example,
+        use=uses(ask.base, name, example, inputs), example=example,
+        requests=last_requests(ask, deployment, _REQUESTS), reply=reply,
         may_change=may_change(ask.caller, deployment.spec),
     )  # fmt: skip
 
@@ -111,22 +112,3 @@ def _changes(
         for one, was in zip(found, [*found[1:], None], strict=True)
     )[:_CHANGES]
     return lines, lines[-1].change.generation if len(found) > _CHANGES else None
-
-
-def _example(ask: Ask, deployment: Deployment) -> str:
-    return ""
-
-
-def uses(base: str, name: str, example: str) -> Uses:
-    """Commands that ask a deployment."""
-    body = example or '{"rows": [[...]]}'
-    one_line = body if "\n" not in body else json.dumps(json.loads(body), ensure_ascii=False)
-    quoted = one_line.replace("'", "'\\''")
-    return Uses(
-        curl=f"curl {base}/predict/{name} \\\n"
-        f"  -H 'Authorization: Bearer TOKEN' \\\n  -d '{quoted}'",
-        protocol=f"curl {base}/v2/models/{name} -H 'Authorization: Bearer TOKEN'",
-        command=f"yard predict --yard {base} {name} --data '{quoted}'",
-        python="",
-        client="",
-    )
