@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError, Unavailable
 from modelyard.serving.failures import Overloaded
-from modelyard.serving.joining import Waiting, compute_batch, failed, kin_of, run
+from modelyard.serving.joining import Waiting, compute_batch, failed, kin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,10 +66,9 @@ class Inline:
 
     mode = "inline"
 
-    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, pad: bool) -> None:
+    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int) -> None:
         self._run = runtime.run
         self._runtime = runtime
-        self._pad = pad
         self._most = most
         self._pace = pace
         self._threads: Threads | None = None
@@ -88,13 +87,11 @@ class Inline:
     ) -> Outputs | asyncio.Future[Outputs]:  # fmt: skip
         if rows > self._most:
             if self._threads is None:
-                self._threads = Threads([self._runtime], self._pace, batch=0, pad=self._pad)
+                self._threads = Threads([self._runtime], self._pace, batch=0)
             return self._threads.submit(feeds, rows, outputs, deadline, timing)
         timing.queued = time.perf_counter_ns()
         timing.batch = rows
         try:
-            if self._pad:
-                return run(self._runtime, feeds, rows, outputs, pad=True)
             return self._run(feeds, outputs)
         except ModelyardError:
             raise
@@ -114,11 +111,11 @@ class Tick:
 
     mode = "tick"
 
-    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, pad: bool) -> None:
+    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, block: int) -> None:
         self._runtime = runtime
         self.pace = pace
         self._most = most
-        self._pad = pad
+        self._block = block
         self._queue: list[Waiting] = []
         self._threads: Threads | None = None
 
@@ -133,7 +130,7 @@ class Tick:
         if rows > self._most:
             if self._threads is None:
                 pace = Pace(self.pace._per_row, self.pace._queue_rows, 1)
-                self._threads = Threads([self._runtime], pace, batch=0, pad=self._pad)
+                self._threads = Threads([self._runtime], pace, batch=0)
             return self._threads.submit(feeds, rows, outputs, deadline, timing)
         self.pace.admit(rows, deadline)
         loop = asyncio.get_running_loop()
@@ -149,7 +146,7 @@ class Tick:
         while queue:
             batch, queue = _taken(queue, self._most)
             begun = time.perf_counter()
-            compute_batch(self._runtime, batch, pad=self._pad)
+            compute_batch(self._runtime, batch, block=self._block)
             rows = sum(one.rows for one in batch)
             self.pace.took(rows, time.perf_counter() - begun)
             self.pace.waiting -= rows
@@ -189,7 +186,7 @@ class Threads:
         pace: Pace,
         *,
         batch: int,
-        pad: bool,
+        block: int = 0,
         threads: int = 1,
         mode: str = "thread",
         died: Callable[[], None] | None = None,
@@ -198,12 +195,13 @@ class Threads:
 
         Args:
             batch: Rows that are computed together; 0 computes each request by itself.
+            block: Rows to which fewer are filled up.
             died: Called on the event loop when a worker process is seen to be gone.
         """
         self.mode = mode
         self.pace = pace
         self._batch = batch
-        self._pad = pad
+        self._block = block
         self._died = died
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Waiting] = deque()
@@ -246,7 +244,7 @@ class Threads:
         while (batch := self._next()) is not None:
             begun = time.perf_counter()
             try:
-                compute_batch(runtime, batch, pad=self._pad)
+                compute_batch(runtime, batch, block=self._block)
             except BaseException as error:
                 for one in batch:
                     one.error = one.error or failed(error)

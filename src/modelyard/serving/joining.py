@@ -53,7 +53,7 @@ def kin_of(feeds: Feeds) -> Any:
     return tuple((name, a.dtype, a.shape[1:]) for name, a in feeds.items())
 
 
-def compute(runtime: TensorRuntime, one: Waiting, pad: bool = False) -> None:
+def compute(runtime: TensorRuntime, one: Waiting, block: int = 0) -> None:
     """Compute a request by itself, and keep what came of it."""
     timing = one.timing
     timing.queued = time.perf_counter_ns()
@@ -63,31 +63,37 @@ def compute(runtime: TensorRuntime, one: Waiting, pad: bool = False) -> None:
         timing.computed = timing.queued
         return
     try:
-        one.result = run(runtime, one.feeds, one.rows, one.outputs, pad=pad)
+        one.result = run(runtime, one.feeds, one.rows, one.outputs, block=block)
     except Exception as error:
         one.error = error if isinstance(error, ModelyardError) else failed(error)
     timing.computed = time.perf_counter_ns()
 
 
 def run(
-    runtime: TensorRuntime, feeds: Feeds, rows: int, outputs: Sequence[str] | None, *, pad: bool
+    runtime: TensorRuntime, feeds: Feeds, rows: int, outputs: Sequence[str] | None, *, block: int
 ) -> Outputs:
     """Ask the runtime.
 
     Args:
-        pad: Ask for a lone row twice: some libraries compute one row in another way than many,
-            and an answer must not depend on who else asks.
+        block: Fewer rows than so many are filled up to it: libraries of linear algebra add in
+            another order when there are more rows, and an answer must not depend on who else asks.
     """
-    if pad and rows == 1:
-        doubled = {name: np.concatenate((array, array)) for name, array in feeds.items()}
-        return {name: array[:1] for name, array in runtime.run(doubled, outputs).items()}
-    return runtime.run(feeds, outputs)
+    if not 0 < rows < block:
+        return runtime.run(feeds, outputs)
+    filled = {
+        name: np.concatenate((array, np.broadcast_to(array[-1:], (block - rows, *array.shape[1:]))))
+        for name, array in feeds.items()
+    }
+    found = runtime.run(filled, outputs)
+    if any(len(array) != block for array in found.values()):
+        raise InvalidInput("bad-rows", "the model gave another number of rows than it got")
+    return {name: array[:rows] for name, array in found.items()}
 
 
-def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, pad: bool) -> None:
+def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, block: int) -> None:
     """Compute requests of one kin together, each with its own result."""
     if len(batch) == 1:
-        compute(runtime, batch[0], pad)
+        compute(runtime, batch[0], block)
         return
     begun = time.perf_counter_ns()
     now = time.monotonic()
@@ -104,7 +110,7 @@ def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, pad: bool
     try:
         names = list(alive[0].feeds)
         joined = {name: np.concatenate([one.feeds[name] for one in alive]) for name in names}
-        found = run(runtime, joined, rows, None, pad=pad)
+        found = run(runtime, joined, rows, None, block=block)
         if any(len(array) != rows for array in found.values()):
             raise InvalidInput("bad-rows", "the model gave another number of rows than it got")
     except Unavailable as error:  # its process died, or takes too long: no other will do better
@@ -114,7 +120,7 @@ def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, pad: bool
         return
     except Exception:  # one request may be to blame: each by itself
         for one in alive:
-            compute(runtime, one, pad)
+            compute(runtime, one, block)
         return
     ended = time.perf_counter_ns()
     start = 0

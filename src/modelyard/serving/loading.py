@@ -154,7 +154,7 @@ def _guessed() -> Measured:
     """Of a version that could not be tried: requests are computed one by one, in threads."""
     from modelyard.serving.modes import Measured
 
-    return Measured(0.05, 0.8, same=False, pad=False)
+    return Measured(0.05, 0.8)
 
 
 def _kept(folder: Path) -> Path:

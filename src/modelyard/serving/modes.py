@@ -8,7 +8,9 @@
 | longer, here | don't pay | `pool`: one thread for each core, requests by themselves |
 | in a worker | as they pay | `process` |
 
-Rows are put together only if a row's answer is, bit for bit, the same whoever else asks.
+Rows are put together only if a row's answer is, bit for bit, the same whoever else asks. Libraries
+of linear algebra add in another order when there are more rows; where that shows, rows are computed
+in blocks of one size, filled up if fewer ask, if a block takes hardly longer than a row.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -35,8 +37,12 @@ _TICK: Final = 2e-3
 _TOGETHER: Final = 16
 _SIZES: Final = (1, 2, 3, 5, 8, 16, 17, 31, 64)
 """Numbers of rows that are tried: libraries change their ways at powers of two."""
+_BLOCKS: Final = (64, 48, 32, 24, 16, 8)
+"""Rows of a block, where a row's answer depends on how many are computed with it."""
 _PAYS: Final = 0.75
 """Rows together must take at most this share of their time one by one."""
+_DEARER: Final = 1.15
+"""A block may take so many times the time of a row."""
 _PATIENCE: Final = 2.0
 """Seconds that measuring may take; a slow model is tried with fewer sizes."""
 
@@ -48,15 +54,16 @@ class Measured:
     one: float
     """Seconds for a row."""
     many: float
-    """Seconds for 16 rows; 16 times `one` where they can't be put together."""
-    same: bool
-    """Whether a row's answer does not depend on the rows beside it."""
-    pad: bool
-    """A lone row is asked for twice, to be computed as among others."""
+    """Seconds for 16 rows, or for a block; 16 times `one` where they can't be put together."""
+    together: int = 0
+    """Rows that may be computed together; 0 if an answer would depend on who else asks."""
+    block: int = 0
+    """Fewer rows than so many are filled up to it; 0 where that changes nothing."""
 
     @property
-    def pays(self) -> bool:
-        return self.same and self.many < _PAYS * _TOGETHER * self.one
+    def per_row(self) -> float:
+        """Seconds, if there is enough to do."""
+        return self.many / (self.block or _TOGETHER) if self.together else self.one
 
 
 def executor_for(
@@ -86,27 +93,23 @@ def build(
 ) -> Executor:
     """The executor for what was measured."""
     runtime = runtimes[0]
-    per_row = min(measured.one, measured.many / _TOGETHER) if measured.pays else measured.one
+    together, block = measured.together, measured.block
     cores = os.cpu_count() or 1
-    pad = measured.pad and measured.pays
     if runtime.pid is not None:
-        pace = Pace(per_row, wanted.queue_rows, len(runtimes))
-        batch = _largest(measured) if measured.pays else 0
-        return Threads(runtimes, pace, batch=batch, pad=pad, mode="process", died=died)
-    most = max(1, int(_TICK / per_row))
+        pace = Pace(measured.per_row, wanted.queue_rows, len(runtimes))
+        return Threads(runtimes, pace, batch=together, block=block, mode="process", died=died)
+    pace = Pace(measured.per_row, wanted.queue_rows, 1)
     if measured.one <= _INLINE:
-        pace = Pace(per_row, wanted.queue_rows, 1)
-        return Inline(runtime, pace, most=most, pad=False)
-    if measured.pays and measured.many <= _TICK:
-        pace = Pace(per_row, wanted.queue_rows, 1)
-        return Tick(runtime, pace, most=max(most, _TOGETHER), pad=pad)
-    if measured.pays:
-        pace = Pace(per_row, wanted.queue_rows, 1)
-        return Threads([runtime], pace, batch=_largest(measured), pad=pad)
+        fastest = min(measured.one, measured.many / _TOGETHER)
+        return Inline(runtime, pace, most=max(1, int(_TICK / fastest)))
+    if together and measured.many <= _TICK:
+        return Tick(runtime, pace, most=together, block=block)
+    if together:
+        return Threads([runtime], pace, batch=together, block=block)
     threads = cores if runtime.parallel else 1
-    pace = Pace(per_row, wanted.queue_rows, threads)
+    pace = Pace(measured.one, wanted.queue_rows, threads)
     mode = "pool" if threads > 1 else "thread"
-    return Threads([runtime], pace, batch=0, pad=False, threads=threads, mode=mode)
+    return Threads([runtime], pace, batch=0, threads=threads, mode=mode)
 
 
 def measure(runtime: TensorRuntime, example: Feeds) -> Measured:
@@ -114,23 +117,27 @@ def measure(runtime: TensorRuntime, example: Feeds) -> Measured:
     begun = time.perf_counter()
     first = _rows(example, 1, 0) if runtime.rows else example
     one = _time(runtime, first, begun)
+    alone = Measured(one, one * _TOGETHER)
     if not runtime.rows or not example:
-        return Measured(one, one * _TOGETHER, same=False, pad=False)
+        return alone
     try:
         many = _time(runtime, _rows(example, _TOGETHER, 0), begun)
         if many >= _PAYS * _TOGETHER * one:
-            return Measured(one, many, same=False, pad=False)
-        same, pad = _is_same(runtime, example, begun)
+            return Measured(one, many)
+        if _is_same(runtime, example, begun):
+            return Measured(one, many, _largest(many))
+        for block in _BLOCKS:
+            filled = _time(runtime, _rows(example, block, 0), begun)
+            if filled <= _DEARER * one and _is_same_in(runtime, example, block):
+                return Measured(one, filled, block, block)
     except Exception:  # it takes one row at a time
-        return Measured(one, one * _TOGETHER, same=False, pad=False)
-    if pad:
-        one = _time(runtime, _rows(example, 2, 0), begun)
-    return Measured(one, many, same=same, pad=pad)
+        return alone
+    return Measured(one, many)
 
 
-def _largest(measured: Measured) -> int:
-    """Rows of one batch: what takes a quarter of a second, but no more than was tried a lot."""
-    return max(_TOGETHER, min(1024, int(0.25 * _TOGETHER / max(measured.many, 1e-6))))
+def _largest(many: float) -> int:
+    """Rows of one batch: what takes a quarter of a second, and no more than a thousand."""
+    return max(_TOGETHER, min(1024, int(0.25 * _TOGETHER / max(many, 1e-6))))
 
 
 def _time(runtime: TensorRuntime, feeds: Feeds, begun: float) -> float:
@@ -145,25 +152,37 @@ def _time(runtime: TensorRuntime, feeds: Feeds, begun: float) -> float:
     return best
 
 
-def _is_same(runtime: TensorRuntime, example: Feeds, begun: float) -> tuple[bool, bool]:
-    """Whether rows are answered alike in any company; and whether only lone ones are not."""
+def _is_same(runtime: TensorRuntime, example: Feeds, begun: float) -> bool:
+    """Whether rows are answered alike in company of any size."""
     count = max(_SIZES)
     feeds = _rows(example, count, 7)
     among = runtime.run(feeds)
     if any(len(array) != count for array in among.values()):
-        return False, False
-    pad = False
+        return False
     for size in _SIZES:
         start = (size * 5) % (count - size + 1)
-        part = {name: array[start : start + size] for name, array in feeds.items()}
-        wanted = {name: array[start : start + size] for name, array in among.items()}
-        if not _equal(run(runtime, part, size, None, pad=pad), wanted):
-            if size > 1 or not _equal(run(runtime, part, size, None, pad=True), wanted):
-                return False, False
-            pad = True
+        part = slice(start, start + size)
+        if not _equal(runtime.run(_part(feeds, part)), _part(among, part)):
+            return False
         if time.perf_counter() - begun > _PATIENCE:
             break
-    return True, pad
+    return True
+
+
+def _is_same_in(runtime: TensorRuntime, example: Feeds, block: int) -> bool:
+    """Whether rows are answered alike wherever they stand in a block, and whoever is beside."""
+    feeds = _rows(example, 2 * block, 7)
+    wanted = run(runtime, _part(feeds, slice(0, 1)), 1, None, block=block)
+    for start in range(block):
+        turned = _part(feeds, np.roll(np.arange(2 * block), start)[:block])
+        found = runtime.run(turned)
+        if not _equal(_part(found, slice(start, start + 1)), wanted):
+            return False
+    return True
+
+
+def _part(arrays: Feeds, rows: Any) -> dict[str, Array]:
+    return {name: array[rows] for name, array in arrays.items()}
 
 
 def _equal(found: Outputs, wanted: Outputs) -> bool:

@@ -37,7 +37,7 @@ class Given(msgspec.Struct):
     shape: list[int]
     datatype: str
     parameters: dict[str, Any] | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 class _Body(msgspec.Struct):
@@ -169,7 +169,7 @@ def _from_binary(given: Given, data: memoryview) -> Array:
 def _from_json(given: Given) -> Array:
     count = _sides(given)
     dtype = _dtype(given)
-    if given.data is None:
+    if not len(given.data):
         raise InvalidInput("bad-inputs", f"input '{given.name}' has neither data nor its size")
     kind = dtype.kind
     array = _items(given, kind) if kind in "Ob" else _numbers(given, kind)
@@ -186,7 +186,7 @@ def _numbers(given: Given, kind: str) -> Array:
     if parser is None:
         parser = _local.parser = simdjson.Parser()
     try:
-        element: Any = parser.parse(given.data)  # type: ignore[arg-type]
+        element: Any = parser.parse(given.data)
         buffer = element.as_buffer(of_type="d" if kind == "f" else kind)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         element = None
@@ -226,7 +226,7 @@ def _items(given: Given, kind: str) -> Array:
 
 def _flat(given: Given) -> list[Any]:
     try:
-        found = orjson.loads(memoryview(given.data))  # type: ignore[arg-type]
+        found = orjson.loads(memoryview(given.data))
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise _unparsable(given, error) from None
     if not isinstance(found, list):
