@@ -157,10 +157,7 @@ class _Alone:
         self._wished: Sequence[Deployment] | None = wished
         self._grpc_port = grpc_port
         self._grpc: Any = None
-        engine = Embedded(desk)
-        self._engine = engine
-        self._slots = Slots({"embedded": engine})
-        engine.died = self._slots.died
+        self._slots = Slots({"embedded": lambda: Embedded(desk, died=self._slots.died)})
         self._life = Life(plane, self._slots, self, server="alone")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -201,24 +198,25 @@ class _Alone:
 
     async def _begin(self) -> None:
         self.plane.recorder.start()
-        await self._life.start()
+        self._life.start()
         await self._life.settled()
         for place in self._slots.everything():
             if place.error is not None:
                 raise place.error
         if self._grpc_port is not None:
-            from modelyard.serving.grpc.service import serve_grpc
+            from modelyard.serving.grpc.server import listen as listen_grpc
 
-            self._grpc = await serve_grpc(self.plane, f"{self._settings.host}:{self._grpc_port}")
+            self._grpc = await listen_grpc(
+                self.plane, host=self._settings.host, port=self._grpc_port
+            )
         gc.freeze()
         gc.enable()
 
     async def _end(self) -> None:
         if self._grpc is not None:
-            await self._grpc.stop(self._settings.stop_seconds)
+            await self._grpc.close(self._settings.stop_seconds)
         await self.plane.close()
         await self._life.close()
-        await self._engine.close()
         self.plane.recorder.stop()
 
     def begun(self, listener: socket.socket) -> Begun:

@@ -17,11 +17,13 @@ from modelyard.errors import InvalidInput, NotFound
 from modelyard.server import login, status
 from modelyard.server.api import ROUTES, transfer
 from modelyard.server.document import document
+from modelyard.server.door import Door
 from modelyard.server.hooks import Deliverer
 from modelyard.server.middleware import Front
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
+from modelyard.server.serving import Serving
 from modelyard.server.state import Server
 from modelyard.server.web import pages, static_files
 from modelyard.server.web.twins import Twins, problem_page
@@ -47,6 +49,7 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     app.state.server = Server(yard, settings)
     app.state.server.parts["seals"] = Sealer(app.state.server)
     app.state.server.parts["hooks"] = Deliverer(app.state.server)
+    app.state.server.parts["serving"] = Serving(app.state.server)
     app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -68,7 +71,9 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     for routes in sorted(served, key=lambda routes: routes is not transfer.routes):
         app.include_router(routes.router)
     app.state.endpoints = endpoints
-    return Front(RawPath(Twins(app, pages.ROUTES)), app.state.server)
+    front = Front(RawPath(Twins(app, pages.ROUTES)), app.state.server)
+    front.door = Door(app.state.server.parts["serving"].app, front.answer, settings)
+    return front
 
 
 @asynccontextmanager

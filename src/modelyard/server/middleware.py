@@ -53,16 +53,19 @@ class Front:
         self._prefix = server.settings.prefix
         self.active = 0
         """Requests under way."""
+        self.door: Any = self.answer
+        """Where requests come in: the data plane takes those that are for it before all else."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self.door(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """A request for a page, the API or git."""
         settings = self.server.settings
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")

@@ -45,6 +45,8 @@ class Settings:
     """Requests under way in one process; more are told to come again."""
     requests_per_minute: int = 60_000
     """By one account."""
+    predictions_per_minute: int = 6_000_000
+    """By one account; a deployment may allow less."""
     strangers_per_minute: int = 600
     """Requests by one address that is not signed in."""
     jobs: int = 4

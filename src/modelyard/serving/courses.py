@@ -44,8 +44,10 @@ class Course:
         self.line: Line | None = None
         self.reason: str | None = None
         """Why what is wished could not be made true."""
-        self.fell_back: Slot | None = None
-        """What failed so often that its share was given away."""
+        self.fell_back: tuple[Slot, Slot] | None = None
+        """What failed so often that its share was given away, and to whom."""
+        self.adopted = 0.0
+        """When something was wished of it last (monotonic)."""
         self._slots = slots
         self._put = put
         self._wished: Deployment | None = None
@@ -61,10 +63,12 @@ class Course:
 
     def wish(self, deployment: Deployment) -> None:
         """Make this true now. At once, if all that it takes is there already."""
-        if self._wished is not None and _same(self._wished, deployment):
-            return
+        self.adopted = time.monotonic()
+        if self._wished is not None:
+            older = deployment.generation < self._wished.generation
+            if older or _same(self._wished, deployment):
+                return
         self._wished = deployment
-        self.fell_back = None
         try:
             self._places = tuple(self._place(deployment.spec, s) for s in deployment.spec.shares)
         except ModelyardError as error:
@@ -113,7 +117,7 @@ class Course:
         heir = line.fallback if slot is stable else stable
         if heir is None or heir is slot or heir.strikes >= STRIKES:
             return None
-        self.fell_back = slot
+        self.fell_back = slot, heir
         slots = tuple(heir if each is slot else each for each in line.slots)
         fallback = None if heir is line.fallback else line.fallback
         self.show(replace(line, slots=slots, fallback=fallback))
@@ -202,11 +206,22 @@ class Course:
         if without:  # shadows that can't be loaded
             slots = [slot for slot, s in zip(slots, spec.shares, strict=True) if s not in without]
             spec = replace(spec, shares=tuple(s for s in spec.shares if s not in without))
+        slots = self._without_failing(spec, slots)
         self.show(line_of(spec, wished.generation, slots, fallback=self._before(slots[0])))
         if not without:
             self.reason = None
             self._done = wished
             self._settled.set()
+
+    def _without_failing(self, spec: DeploymentSpec, slots: list[Slot]) -> list[Slot]:
+        """What fell back stays so, until the deployment goes on or others are wished."""
+        if self.fell_back is None:
+            return slots
+        failing, heir = self.fell_back
+        if not spec.paused or failing not in slots:
+            self.fell_back = None
+            return slots
+        return [heir if slot is failing else slot for slot in slots]
 
     def _before(self, stable: Slot) -> Slot | None:
         """The stable version before, if there is one to go back to."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ from modelyard.errors import ModelyardError, NotFound
 from modelyard.serving.courses import STRIKES, Course
 
 if TYPE_CHECKING:
-    import concurrent.futures
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from modelyard.core.deployment import Deployment, ServerStatus
@@ -67,6 +67,7 @@ class Life:
         self._wishes = wishes
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._news = asyncio.Event()
         """Something is to be told."""
         self._looking = asyncio.Lock()
@@ -77,9 +78,10 @@ class Life:
         slots.changed = self._news.set
         slots.spared = self._is_spare
 
-    async def start(self) -> None:
-        """Begin to look; it goes on until `close`."""
+    def start(self) -> None:
+        """Begin to look; it goes on until `close`. Called on the event loop."""
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         for work in (self._look_on, self._tick_on, self._beat_on):
             self._tasks.append(self._loop.create_task(work()))
 
@@ -106,18 +108,21 @@ class Life:
             asyncio.run_coroutine_threadsafe(self.look(), loop)
             return
         done = asyncio.run_coroutine_threadsafe(self._adopt(deployment), loop)
-        with suppress(TimeoutError):
-            _result(done)
+        if threading.get_ident() != self._thread:
+            with suppress(TimeoutError):
+                done.result(1.0)
 
     async def look(self) -> None:
         """Read what is wished, and begin to make it true."""
         async with self._looking:
+            began = time.monotonic()
             wished = await asyncio.to_thread(self._wishes.poll)
             if wished is not None:
                 for deployment in wished:
                     await self._adopt(deployment)
                 for name in self.courses.keys() - {d.name for d in wished}:
-                    await self.drop(name)
+                    if self.courses[name].adopted < began:  # else it is newer than what was read
+                        await self.drop(name)
                 self._sweep()
             self.looked.set()
 
@@ -263,7 +268,3 @@ class Life:
             course.line is not None and slot in course.line.everything()
             for course in self.courses.values()
         )
-
-
-def _result(done: concurrent.futures.Future[None]) -> None:
-    done.result(1.0)

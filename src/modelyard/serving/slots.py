@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.errors import ModelyardError, Unavailable, Unsupported
 from modelyard.serving.interface import Slot
 
 if TYPE_CHECKING:
@@ -54,19 +54,20 @@ class Slots:
     """All places, by what is wanted of them. Used on one event loop.
 
     Args:
-        engines: By name.
+        engines: What makes them, by name; each is made when something is wished of it.
         budget: Bytes that all versions together may take.
         changed: Called when something became of a place.
     """
 
     def __init__(
         self,
-        engines: Mapping[str, Engine],
+        engines: Mapping[str, Callable[[], Engine]],
         *,
         budget: int | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._engines = engines
+        self._makers = engines
+        self._engines: dict[str, Engine] = {}
         self.budget = memory_budget() if budget is None else budget
         self.changed = changed
         self._places: dict[tuple[str, Wanted], Place] = {}
@@ -76,12 +77,18 @@ class Slots:
         """Whether something is kept only for a rollback: such go to sleep first."""
 
     def place(self, engine: str, wanted: Wanted) -> Place:
-        """The place for a wish. Unsupported engines are NotFound `no-engine`."""
+        """The place for a wish.
+
+        Raises:
+            Unsupported: `no-engine`, `no-extra`.
+        """
         found = self._places.get((engine, wanted))
         if found is not None:
             return found
         if engine not in self._engines:
-            raise NotFound("no-engine", f"this server has no engine {engine!r}")
+            if engine not in self._makers:
+                raise Unsupported("no-engine", f"this server has no engine {engine!r}")
+            self._engines[engine] = self._makers[engine]()
         slot = Slot(wanted.model, wanted.number, wanted.commit, _not_yet)
         place = Place(slot, wanted, self._engines[engine])
         slot.wake = partial(self.wake, place)
@@ -213,13 +220,15 @@ class Slots:
         task.add_done_callback(self._drains.discard)
 
     async def close(self) -> None:
-        """Unload everything."""
+        """Unload everything, and close the engines."""
         for place in list(self._of.values()):
             if place.loading is not None:
                 place.loading.cancel()
             self.sleep(place, 1.0)
         if self._drains:
             await asyncio.wait(self._drains, timeout=5.0)
+        for engine in self._engines.values():
+            await engine.close()
 
 
 def memory_budget() -> int:

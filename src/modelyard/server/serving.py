@@ -1,0 +1,136 @@
+"""Deployments served by this process: its data plane, what keeps it true, and who may ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from modelyard.errors import NotFound
+from modelyard.registry.deployments import beat, due, fall_back, leave, poll
+from modelyard.registry.local import LocalYard
+from modelyard.serving.app import PlaneApp
+from modelyard.serving.gates import AccountsGate, OpenGate
+from modelyard.serving.life import Life
+from modelyard.serving.plane import Plane
+from modelyard.serving.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.core.deployment import Deployment, ServerStatus
+    from modelyard.registry.deployments import Stamp
+    from modelyard.registry.house import House
+    from modelyard.server.state import Server
+    from modelyard.serving.interface import Engine, Gate, Line, Slot
+
+__all__ = ["Serving", "serving_of"]
+
+_STEPS_SECONDS = 1.0
+"""How often is looked whether a rollout's next step is due."""
+
+
+def serving_of(server: Server) -> Serving:
+    """The data plane of this process."""
+    found: Serving = server.parts["serving"]
+    return found
+
+
+class Serving:
+    """A part of the server: starts and stops with it, on its event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        settings = server.settings
+        gate: Gate = OpenGate()
+        if settings.accounts:
+            gate = AccountsGate(
+                server.house, guessing=server.rates.guessing,
+                per_minute=(settings.predictions_per_minute, settings.strangers_per_minute),
+            )  # fmt: skip
+        self.plane = Plane(gate)
+        self.plane.ready = False
+        self.app = PlaneApp(self.plane, patience=settings.patience)
+        self.slots = Slots({"embedded": self._embedded, "ray": self._ray})
+        self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.life = Life(self.plane, self.slots, _Wishes(server.house, self.name), server=self.name)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Called on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self.plane.recorder.start()
+        self.plane.ready = True
+        self._server.house.deployed.append(self._deployed)
+        self.life.start()
+
+    def stop(self) -> None:
+        """Called in a thread, once no request is left."""
+        if self._loop is None:
+            return
+        with suppress(ValueError):
+            self._server.house.deployed.remove(self._deployed)
+        done = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        with suppress(TooLate):
+            done.result(self._server.settings.stop_seconds)
+        self.plane.recorder.stop()
+        with suppress(Exception):  # it is forgotten by itself
+            leave(self._server.house, self.name)
+
+    def _deployed(self, name: str) -> None:
+        """A deployment was changed by this process: it need not wait for the next look."""
+        try:
+            deployment = self._server.yard.deployments.get(name)
+        except NotFound:
+            deployment = None
+        self.life.apply_now(deployment)
+
+    async def _end(self) -> None:
+        await self.plane.close()
+        await self.life.close()
+
+    def _embedded(self) -> Engine:
+        from modelyard.serving.engines.embedded import Embedded
+
+        return Embedded(self._server.yard.desk, died=self.slots.died)
+
+    def _ray(self) -> Engine:
+        from modelyard.serving.engines.ray import RayEngine
+
+        folder = self._server.house.root
+        return RayEngine(partial(LocalYard.at, folder), str(folder))
+
+
+class _Wishes:
+    """`life.Wishes` of a yard's catalog."""
+
+    def __init__(self, house: House, server: str) -> None:
+        self._house = house
+        self._server = server
+        self._stamp: Stamp | None = None
+        self._stepped = 0.0
+
+    def poll(self) -> Sequence[Deployment] | None:
+        now = time.monotonic()
+        if self._stamp and now - self._stepped > _STEPS_SECONDS:
+            self._stepped = now
+            due(self._house)
+        self._stamp, wished = poll(self._house, self._stamp)
+        return wished
+
+    def beat(self, statuses: Mapping[str, ServerStatus]) -> None:
+        told = {name: (status.generation, status.versions) for name, status in statuses.items()}
+        if told or self._stamp:
+            beat(self._house, self._server, told)
+
+    def fell_back(self, line: Line, slot: Slot, heir: Slot) -> None:
+        fall_back(
+            self._house, line.name, generation=line.generation, number=slot.number,
+            reason=f"it failed again and again; version {heir.version} answers for it",
+        )  # fmt: skip
