@@ -5,6 +5,8 @@ A process has one connection to Ray at most; this is it. All calls block; none i
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 import os
 import secrets
@@ -134,6 +136,8 @@ class Cluster:
     def _begin(self, ray: Any) -> None:
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        with contextlib.suppress(Exception):  # what the cluster says would end up in our stdout
+            importlib.import_module("ray._private.worker")._worker_logs_enabled = False
         common = {"log_to_driver": False, "configure_logging": False}
         if self._settings.address is not None:
             ray.init(address=self._settings.address, namespace="modelyard", **common)

@@ -140,7 +140,9 @@ class RayEngine:
             model=wanted.model, number=wanted.number, commit=wanted.commit, executor=executor,
             framework=loaded.framework, platform=loaded.platform, inputs=loaded.inputs,
             outputs=loaded.outputs, rows=loaded.rows, columns=loaded.columns,
-            memory=loaded.memory, example=loaded.example, classes=loaded.classes,
+            # what runs on other machines takes nothing of this one's
+            memory=None if self._settings.address else loaded.memory,
+            example=loaded.example, classes=loaded.classes,
         )  # fmt: skip
 
     def _deploy(self, name: str, wanted: Wanted) -> Any:
