@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.stores [PART...]`: measure stores and databases, write their section."""
+"""`python -m tests.benchmarks.stores`: stores and databases; writes their section of the page."""
 
 from __future__ import annotations
 
