@@ -133,8 +133,8 @@ class PlaneApp:
             client = await gate.look(headers, request.address, line)
         if not self.plane.ready:
             raise Unavailable("not-ready", "this server starts or stops", hint="try again")
-        body = await self._body(request, line.spec.limits.body)
         deadline = _deadline(request, line)
+        body = await self._body(request, line.spec.limits.body)
         target = self.plane.target(line, way.version, headers)
         if type(target) is not Target:
             target = await target  # type: ignore[misc]
@@ -279,7 +279,7 @@ def _deadline(request: Request, line: Line) -> float:
         if not wish.isdigit() or len(wish) > 9:
             raise InvalidInput("bad-request", "x-deadline-ms is no number of milliseconds")
         most = min(most, int(wish) / 1000)
-    return request.begun / 1e9 + most - time.perf_counter() + time.monotonic()
+    return time.monotonic() + most
 
 
 def _with_length(request: Request, content: bytes, json_length: int | None) -> Reply:

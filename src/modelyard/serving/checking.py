@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from modelyard.serving.interface import Array, Served
 
 __all__ = ["check_feeds", "check_outputs"]
+
+_NUMBERS: Final = {np.dtype(code).name: np.dtype(code).num for code in "?bBhHiIlqefdLQ"} | {
+    "uint64": np.dtype("u8").num,
+    "int64": np.dtype("i8").num,
+}
+"""Numpy's numbers of dtypes: their names take a microsecond. Text always goes the longer way."""
 
 
 def check_feeds(name: str, served: Served, feeds: dict[str, Array]) -> int:
@@ -36,7 +42,7 @@ def check_feeds(name: str, served: Served, feeds: dict[str, Array]) -> int:
             if spec.optional:
                 continue
             raise _missing(name, specs, feeds)
-        if array.dtype.name != spec.dtype:
+        if array.dtype.num != _NUMBERS.get(spec.dtype):
             array = feeds[spec.name] = _cast(name, served, spec, array)
         shape = array.shape
         if not _fits(shape, spec.shape):

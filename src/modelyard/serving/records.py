@@ -134,7 +134,11 @@ class Recorder:
 
 
 def _size(arrays: Feeds | None) -> int:
-    return sum(array.nbytes for array in arrays.values()) if arrays else 0
+    size = 0
+    if arrays:
+        for array in arrays.values():
+            size += array.nbytes
+    return size
 
 
 def _told(record: Record) -> dict[str, Any]:

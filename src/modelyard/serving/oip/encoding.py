@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["encode", "head_of", "json_values"]
 
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
+_KEPT: Final = 4096
+_begun: dict[tuple[str, int], bytes] = {}
 
 
 def encode(
@@ -40,13 +42,12 @@ def encode(
     parts.append(b'"outputs":[')
     raws: list[bytes | memoryview] = []
     raw_names = _raw_names(asked, outputs, binary) if binary or asked else ()
-    comma = b'{"name":'
+    first = True
     for name, array in outputs.items():
-        parts += (
-            comma, orjson.dumps(name), b',"datatype":"', datatype_of(array).encode(),
-            b'","shape":', orjson.dumps(array.shape),
-        )  # fmt: skip
-        comma = b',{"name":'
+        key = (name, array.dtype.num)
+        begun = _begun.get(key) or _beginning(key, array)
+        parts += (begun if first else b"," + begun, orjson.dumps(array.shape))
+        first = False
         if name in raw_names:
             raw = _raw(array)
             raws.append(raw)
@@ -63,6 +64,17 @@ def encode(
 def head_of(model: str, version: str) -> bytes:
     """The beginning of every answer of one version."""
     return b'{"model_name":%b,"model_version":%b,' % (orjson.dumps(model), orjson.dumps(version))
+
+
+def _beginning(key: tuple[str, int], array: Array) -> bytes:
+    """What an output begins with; kept, since the same few come again and again."""
+    if len(_begun) >= _KEPT:
+        _begun.clear()
+    found = b'{"name":%b,"datatype":"%b","shape":' % (
+        orjson.dumps(key[0]), datatype_of(array).encode(),
+    )  # fmt: skip
+    _begun[key] = found
+    return found
 
 
 def json_values(array: Array) -> bytes:
