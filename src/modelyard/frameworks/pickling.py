@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Files
 
-__all__ = ["dump_joblib", "dump_pickle", "load"]
+__all__ = ["check", "dump_joblib", "dump_pickle", "load"]
 
 _Pair = tuple[str, str]
 
@@ -81,6 +81,14 @@ def load(files: Files, path: str, trust: Trust, *, extra: str = "sklearn") -> An
             if found.is_joblib:
                 return _joblib_unpickler(plain, pairs).load()
             return _Locked(plain, pairs).load()
+
+
+def check(files: Files, path: str, trust: Trust) -> None:
+    """Whether `load` would be allowed to load it; nothing is. Denied: `untrusted`."""
+    if trust.everything:
+        return
+    with files.open(path) as file, _told(path, "sklearn"), _unpacked(file, path, trust) as plain:
+        _trusted_pairs(path, scan(FileSource(plain), _BUDGET.begun()), trust)
 
 
 # --- the first lock: what the bytes say -----------------------------------------------------

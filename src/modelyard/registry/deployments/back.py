@@ -75,7 +75,10 @@ def _past(held: Held) -> list[_Past]:
         _Past(row.generation, row.action, named_now(held.connection, row.spec))
         for row in _rows(held)
     ]
-    return found[::-1]
+    found.reverse()
+    if held.spec is not None and (now := _Past(0, "follow", held.spec)).stable != found[-1].stable:
+        found.append(now)  # its alias moved, and no server was there to write that down
+    return found
 
 
 def _rows(held: Held) -> Iterator[ChangeRow]:

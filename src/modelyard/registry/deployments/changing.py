@@ -61,7 +61,7 @@ class Held(NamedTuple):
     now: int
     row: DeploymentRow | None
     spec: DeploymentSpec | None
-    """With the versions that were meant when it changed last."""
+    """With the versions that are meant now; None if it is new."""
     shares: tuple[ShareRow, ...] = ()
 
 
@@ -138,7 +138,7 @@ def _held(house: House, connection: sa.Connection, name: str, *, is_new: bool) -
             raise no_deployment(name)
         return Held(connection, now, row, None)
     found = tuple(deployments.shares(connection, row.id))
-    return Held(connection, now, row, live(spec_of(row.spec), found, served=True), found)
+    return Held(connection, now, row, live(spec_of(row.spec), found), found)
 
 
 def _write(house: House, held: Held, name: str, wish: Wish) -> None:

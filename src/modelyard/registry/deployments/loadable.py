@@ -23,5 +23,10 @@ def check_loadable(house: House, share: Share, trust: Trust) -> None:
         Unsupported: `no-framework`.
         Denied: `untrusted`.
     """
-    with stored(LocalDesk(house), share.model, share.revision or None):
-        pass
+    with stored(LocalDesk(house), share.model, share.revision or None) as version:
+        saved = version.saved
+        path = saved.details.get("file")
+        if saved.serializer in ("pickle", "joblib") and isinstance(path, str):
+            from modelyard.frameworks import pickling
+
+            pickling.check(version.files, path, trust)

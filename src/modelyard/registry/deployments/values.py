@@ -57,24 +57,15 @@ def models_in(text: str) -> list[int]:
     return [int(share["model_id"]) for share in json.loads(text)["shares"]]
 
 
-def live(spec: DeploymentSpec, rows: Sequence[ShareRow], *, served: bool = False) -> DeploymentSpec:
-    """What is wished, with models as they are called now, and the versions that are meant now.
-
-    Args:
-        served: The versions that were meant when it changed last, where that is another one.
-    """
-    return replace(
-        spec,
-        shares=tuple(
-            _share(share, row, at_last=served or row.paused)
-            for share, row in zip(spec.shares, rows, strict=True)
-        ),
-    )
+def live(spec: DeploymentSpec, rows: Sequence[ShareRow]) -> DeploymentSpec:
+    """What is wished, with models as they are called now, and the versions that are meant now."""
+    shares = (_share(share, row) for share, row in zip(spec.shares, rows, strict=True))
+    return replace(spec, shares=tuple(shares))
 
 
-def _share(share: Share, row: ShareRow, *, at_last: bool) -> Share:
-    number = row.number if at_last else row.now
-    commit = row.served_commit if at_last else row.commit_id
+def _share(share: Share, row: ShareRow) -> Share:
+    number = row.number if row.paused else row.now
+    commit = row.served_commit if row.paused else row.commit_id
     return replace(share, model=row.model, number=number, commit=commit.hex() if commit else None)
 
 

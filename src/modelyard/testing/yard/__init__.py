@@ -7,6 +7,7 @@ from modelyard.testing.yard.case import Desk, YardCase, refused
 from modelyard.testing.yard.commit import CommitTests
 from modelyard.testing.yard.crowd import CrowdTests
 from modelyard.testing.yard.deletion import DeletionTests
+from modelyard.testing.yard.deployments import DeploymentTests
 from modelyard.testing.yard.diff import DiffTests
 from modelyard.testing.yard.evaluation import EvaluationTests
 from modelyard.testing.yard.history import HistoryTests
@@ -38,5 +39,6 @@ class YardTests(
     ObjectTests,
     CrowdTests,
     EvaluationTests,
+    DeploymentTests,
 ):
     """Subclass it with a `yard` fixture that gives a new, empty yard."""
