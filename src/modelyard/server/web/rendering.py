@@ -44,6 +44,8 @@ def environment(code: str) -> Environment:
         "number": _number,
         "metric": _metric,
         "percent": _percent,
+        "rate": _rate,
+        "span": _span,
         "json": _json,
         "card": card_html,
         "when": lambda time: _when(time, language),
@@ -124,6 +126,22 @@ def _percent(ratio: float | None) -> str:
     if ratio is None:
         return "-"
     return f"{ratio * 100:.3g} %"
+
+
+def _rate(number: float | None) -> str:
+    """`0.25`, `12.5`, `1,250` of something a second."""
+    if number is None:
+        return "-"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _span(seconds: float | None) -> str:
+    """`420 µs`, `1.2 ms`, `30 s`."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.0009995:
+        return f"{seconds * 1e6:.0f} µs"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def _json(value: object) -> str:

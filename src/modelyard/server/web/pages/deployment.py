@@ -104,9 +104,8 @@ def page_of(
 def _changes(
     ask: Ask, deployment: Deployment, before: int | None
 ) -> tuple[tuple[ChangeLine, ...], int | None]:
-    every = ask.yard.deployments.changes(deployment.name)
-    older = (one for one in every if before is None or one.generation < before)
-    found = list(islice(older, _CHANGES + 1))
+    every = ask.yard.deployments.changes(deployment.name, before=before)
+    found = list(islice(every, _CHANGES + 1))
     lines = tuple(
         ChangeLine(one, differences(one, was), one.generation == deployment.generation)
         for one, was in zip(found, [*found[1:], None], strict=True)

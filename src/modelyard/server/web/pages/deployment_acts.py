@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -76,8 +75,12 @@ def roll_out(ask: Ask, form: Form, name: str) -> Done:
 @acts.act("/deployments/promote/{name}", needs=SIGNED_IN)
 def promote(ask: Ask, form: Form, name: str) -> Done:
     """The canary becomes the stable version."""
-    text = "%(version)s gets all requests now."
-    return _changed(ask, name, ask.yard.deployments.promote, text)
+    before = ask.yard.deployments.get(name)
+    made = ask.yard.deployments.promote(name)
+    text = language_of(ask.request).say(
+        "%(version)s gets all requests now.", version=made.spec.stable.source
+    )
+    return _done(before, made, text)
 
 
 @acts.act("/deployments/drop/{name}", needs=SIGNED_IN)
@@ -97,9 +100,16 @@ def drop(ask: Ask, form: Form, name: str) -> Done:
 @acts.act("/deployments/rollback/{name}", needs=SIGNED_IN)
 def roll_back(ask: Ask, form: Form, name: str) -> Done:
     """Back to what was before, or to an older change."""
+    before = ask.yard.deployments.get(name)
     to = _generation(form.one("to")) if form.one("to") else None
-    text = "%(name)s went back: %(version)s gets the requests."
-    return _changed(ask, name, lambda one: ask.yard.deployments.roll_back(one, to=to), text)
+    made = ask.yard.deployments.roll_back(name, to=to)
+    text = language_of(ask.request).say(
+        "%(name)s went back. Requests go to %(versions)s.", name=made.name,
+        versions=", ".join(
+            f"{share.model}@{share.number}" for share in made.spec.shares if not share.shadow
+        ),
+    )  # fmt: skip
+    return _done(before, made, text)
 
 
 @acts.act("/deployments/pause/{name}", needs=SIGNED_IN)
@@ -145,14 +155,6 @@ def deploy_again(ask: Ask, form: Form, name: str) -> Done:
     ask.yard.deployments.apply(replace(spec, rollout=None))
     text = language_of(ask.request).say("%(name)s is deployed as it was.", name=name)
     return Done(deployment_page(name), text)
-
-
-def _changed(ask: Ask, name: str, change: Callable[[str], Deployment], sentence: str) -> Done:
-    """What a change of one step did; it is taken back by going to the change before it."""
-    before = ask.yard.deployments.get(name)
-    made = change(name)
-    text = language_of(ask.request).say(sentence, name=name, version=made.spec.stable.source)
-    return _done(before, made, text)
 
 
 def _done(before: Deployment, made: Deployment, text: str) -> Done:
