@@ -40,6 +40,8 @@ class Manifest:
     framework: str | None = None
     saved: Mapping[str, Any] | None = None
     """How an object was saved (`frameworks.Saved`); None for files that were committed as files."""
+    example: Mapping[str, Any] | None = None
+    """A few rows of input: `{"inputs": [{"name", "dtype", "shape", "data"}]}`."""
     environment: Mapping[str, Any] | None = None
     code: Mapping[str, str] | None = None
     data: Mapping[str, str] | None = None
@@ -112,5 +114,5 @@ def _check_lists(saved: Mapping[str, Any]) -> None:
 
 _FIELDS = {
     "params": dict, "metrics": dict, "signature": dict, "framework": str, "saved": dict,
-    "environment": dict, "code": dict, "data": dict, "lineage": tuple,
+    "example": dict, "environment": dict, "code": dict, "data": dict, "lineage": tuple,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from modelyard.errors import InvalidInput
 from modelyard.frameworks import Saved, claim, framework_of, named, serializer_of
 from modelyard.registry.commit import Request, checked_labels
 from modelyard.registry.data import name_data
+from modelyard.registry.examples import kept_example
 from modelyard.registry.publish import manifest_of
 from modelyard.registry.version_files import VersionFiles
 
@@ -46,7 +47,7 @@ class Wrapping:
 
     serializer: str | None = None
     example: Any = None
-    """A few rows of input, from which the signature is inferred."""
+    """A few rows of input, from which the signature is inferred; the first 16 are kept."""
     data: object = None
     """What it was trained on: see `data.name_data`."""
     lineage: Sequence[LineageEdge] = ()
@@ -150,6 +151,7 @@ def _manifest(
         given,
         params={**framework.params(obj), **optimizer, **given.params},
         signature=signature or given.signature,
+        example=kept_example(wrapping.example, signature) or given.example,
         framework=framework.NAME,
         saved={**saved.encode(), **described},
         environment=environment(),

@@ -243,8 +243,10 @@ def _remaining(loaded: Loaded, before: Mapping[str, Any], changes: Changes) -> M
         if name not in before and not name.startswith("optimizer.")
     }
     lineage = tuple(edge for edge in old.lineage if edge.get("kind") == "trained-on")
-    signature = old.signature if changes.structure is None else None
-    return Manifest(params=params, data=old.data, lineage=lineage, signature=signature)
+    manifest = Manifest(params=params, data=old.data, lineage=lineage)
+    if changes.structure is not None:
+        return manifest
+    return replace(manifest, signature=old.signature, example=old.example)
 
 
 def _beside(loaded: Loaded) -> Callable[[str], bool]:

@@ -13,11 +13,22 @@ if TYPE_CHECKING:
 
     from modelyard.runtimes.tensors import Array, TensorSpec
 
-__all__ = ["EXAMPLE_PATH", "example_of", "made_example"]
+__all__ = ["EXAMPLE_PATH", "example_of", "made_example", "put_example"]
 
 EXAMPLE_PATH: Final = ".modelyard/example.json"
+"""Where the manifest's example lies beside a version's files while it is served."""
 _LARGEST: Final = 4 << 20
 _MADE_ROWS: Final = 2
+
+
+def put_example(folder: Path, example: Mapping[str, Any] | None) -> bool:
+    """Put the example of a version's manifest beside its files; whether there is one."""
+    if not example:
+        return False
+    place = folder / EXAMPLE_PATH
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(example), encoding="utf-8")
+    return True
 
 
 def example_of(

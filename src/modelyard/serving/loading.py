@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from modelyard.core.deployment import Placement
     from modelyard.registry.desk import Desk
-    from modelyard.registry.files import Contents
     from modelyard.runtimes.tensors import TensorRuntime, TensorSpec
     from modelyard.serving.interface import Array, Feeds, Wanted
     from modelyard.serving.modes import Measured
@@ -68,7 +67,7 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
         Unsupported: `no-framework`, `no-extra`.
         Unavailable: `self-test`: it loads, and does not answer as it should.
     """
-    from modelyard.runtimes.examples import EXAMPLE_PATH
+    from modelyard.runtimes.examples import put_example
     from modelyard.runtimes.opening import example_of, open_version
     from modelyard.serving.modes import measure
 
@@ -79,7 +78,7 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
         with stored(desk, wanted.model, wanted.commit or wanted.number) as version:
             folder = _kept(version.files.folder())
             closers.append(lambda: shutil.rmtree(folder, ignore_errors=True))
-            _put_example(folder, version.contents)
+            is_real = put_example(folder, version.manifest.example)
             manifest, contents, saved = version.manifest, version.contents, version.saved
         runtimes: list[TensorRuntime] = []
         for _ in range(wanted.replicas):
@@ -95,7 +94,7 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
                 break  # here one is as good as many
         runtime = runtimes[0]
         example = example_of(folder, manifest.signature, runtime.inputs)
-        note = try_out(runtime, example, is_real=EXAMPLE_PATH in contents.all_files)
+        note = try_out(runtime, example, is_real=is_real)
         measured = _guessed() if example is None else measure(runtime, example)
         pids = tuple(each.pid for each in runtimes if each.pid is not None)
         size = sum(entry.size for entry in contents.tree.values())
@@ -163,17 +162,6 @@ def _kept(folder: Path) -> Path:
     for each in folder.iterdir():
         os.rename(each, place / each.name)
     return place
-
-
-def _put_example(folder: Path, contents: Contents) -> None:
-    """Beside the files goes the example, which is hidden from checkouts."""
-    from modelyard.runtimes.examples import EXAMPLE_PATH
-
-    entry = contents.all_files.get(EXAMPLE_PATH)
-    if entry is not None and entry.inline is not None:
-        place = folder / EXAMPLE_PATH
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(entry.inline)
 
 
 def _why_wrong(answer: Mapping[str, Array], specs: tuple[TensorSpec, ...]) -> str | None:
