@@ -65,6 +65,9 @@ class ServedView:
     help="0 takes any that is free.",
 )  # fmt: skip
 @click.option("--grpc-port", type=click.IntRange(0, 65535), help="Speak gRPC too, on this port.")
+@click.option(
+    "--name", metavar="TEXT", help="What the protocol calls this server; some clients look for it."
+)
 @click.option("--open", "is_open", is_flag=True, help="Ask for no token; only for this machine.")
 @click.option(
     "--trust", multiple=True, metavar="NAME",
@@ -87,6 +90,7 @@ def serve_command(
     host: str,
     port: int,
     grpc_port: int | None,
+    name: str | None,
     is_open: bool,
     trust: tuple[str, ...],
     threads: int,
@@ -136,4 +140,6 @@ def serve_command(
     def announce(begun: Begun) -> None:
         session.out.show(ServedView(begun.url, begun.grpc, token, begun.models))
 
-    alone.serve_alone(desk, wished, settings, house=house, grpc_port=grpc_port, announce=announce)
+    alone.serve_alone(
+        desk, wished, settings, house=house, grpc_port=grpc_port, name=name, announce=announce
+    )

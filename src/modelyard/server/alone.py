@@ -96,12 +96,14 @@ def serve_alone(
     *,
     house: House | None,
     grpc_port: int | None = None,
+    name: str | None = None,
     announce: Callable[[Begun], None] = lambda begun: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is under way.
 
     Args:
         house: Whose accounts may ask; None lets everybody in who reaches it.
+        name: What the protocol calls this server.
 
     Raises:
         ModelyardError: The first version that can't be served; nothing answers then.
@@ -113,6 +115,7 @@ def serve_alone(
     try:
         gate = OpenGate() if house is None else AccountsGate(house, guessing=_guessing(settings))
         plane = _Named(gate, {d.name: name for name, d in wished.items()})
+        plane.name = name or plane.name
         alone = _Alone(desk, tuple(wished.values()), plane, settings, grpc_port)
         app = Door(PlaneApp(plane, patience=settings.patience), alone, settings)
 

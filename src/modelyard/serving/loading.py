@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "open_wanted", "resident_bytes", "try_out"]
 
 _TEXT = ("string", "bytes")
+_UNTRIED = "not tried"
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +96,10 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
         runtime = runtimes[0]
         example = example_of(folder, manifest.signature, runtime.inputs)
         note = try_out(runtime, example, is_real=is_real)
-        measured = _guessed() if example is None else measure(runtime, example)
+        if example is None or (note is not None and note.startswith(_UNTRIED)):
+            measured = _guessed()
+        else:
+            measured = measure(runtime, example)
         pids = tuple(each.pid for each in runtimes if each.pid is not None)
         size = sum(entry.size for entry in contents.tree.values())
         taken = resident_bytes(os.getpid()) - before + sum(map(resident_bytes, pids))
@@ -121,12 +125,12 @@ def try_out(runtime: TensorRuntime, example: Feeds | None, *, is_real: bool) -> 
         Unavailable: `self-test`.
     """
     if example is None:
-        return "not tried: it has no example"
+        return f"{_UNTRIED}: it has no example"
     try:
         first, second = runtime.run(example), runtime.run(example)
     except ModelyardError as error:
         if not is_real and isinstance(error, ValueError):  # the values that we made up are no use
-            return f"not tried: {error.message}"
+            return f"{_UNTRIED}: {error.message}"
         raise Unavailable(
             "self-test", f"it can't answer its own example: {error.message}", hint=error.hint
         ) from error

@@ -92,6 +92,8 @@ class Plane:
 
     def __init__(self, gate: Gate, recorder: Recorder | None = None) -> None:
         self.gate = gate
+        self.name = "modelyard"
+        """What the protocol calls this server."""
         self.recorder = recorder or Recorder()
         self.statistics = Statistics()
         self.lines: dict[str, Line] = {}

@@ -82,7 +82,7 @@ class Service:
         self, request: m.ServerMetadataRequest, caller: Caller
     ) -> m.ServerMetadataResponse:
         await client_of(self.plane, caller, None)
-        return m.ServerMetadataResponse(**oip.server_metadata())
+        return m.ServerMetadataResponse(**oip.server_metadata(self.plane))
 
     @_method
     async def ModelReady(

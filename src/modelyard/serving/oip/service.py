@@ -27,7 +27,6 @@ __all__ = [
 
 Body = Callable[["Request", int], Awaitable[bytes]]
 
-NAME: Final = "modelyard"
 EXTENSIONS: Final = (
     "binary_tensor_data", "model_repository", "model_repository(unload_dependents)", "statistics",
     "model_configuration",
@@ -53,7 +52,7 @@ async def answer(plane: Plane, request: Request, body: Body) -> Reply:
     await _let_in(plane, request, None)
     if path in ("/v2", "/v2/"):
         _takes(method, "GET")
-        return _json(server_metadata())
+        return _json(server_metadata(plane))
     if path == "/v2/models/stats":
         _takes(method, "GET")
         return _json({"model_stats": statistics(plane, await readable(plane, request))})
@@ -100,10 +99,10 @@ async def _of_model(
 # -- what is told, for HTTP and gRPC ---------------------------------------------------------
 
 
-def server_metadata() -> dict[str, Any]:
+def server_metadata(plane: Plane) -> dict[str, Any]:
     from importlib.metadata import version
 
-    return {"name": NAME, "version": version("modelyard"), "extensions": list(EXTENSIONS)}
+    return {"name": plane.name, "version": version("modelyard"), "extensions": list(EXTENSIONS)}
 
 
 def model_metadata(line: Line, served: Served) -> dict[str, Any]:
