@@ -208,6 +208,7 @@ class Plane:
         target = call.target
         ended = time.perf_counter_ns()
         target.counts.success(call.timing, call.decoded, ended)
+        target.counts.last = time.time()
         slot = target.slot
         slot.requests += 1
         slot.used = time.monotonic()

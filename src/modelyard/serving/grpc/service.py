@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import Unsupported
 from modelyard.serving.grpc.asking import Caller, Context, ask, client_of
 from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
 from modelyard.serving.grpc.stubs import messages as m
@@ -150,7 +150,7 @@ class Service:
     ) -> m.RepositoryModelLoadResponse:
         _only_ours(request.repository_name)
         await self._may_write(request.model_name, caller)
-        _no_overrides(request)
+        oip.no_overrides(request.model_name, request.parameters)
         await oip.load(self.plane, request.model_name)
         return m.RepositoryModelLoadResponse()
 
@@ -239,15 +239,3 @@ class Service:
 def _only_ours(name: str) -> None:
     if name:
         raise Unsupported("no-repository", "'repository_name' specification is not supported")
-
-
-def _no_overrides(request: m.RepositoryModelLoadRequest) -> None:
-    """A version is what was committed: nobody serves it with other files or settings."""
-    for name in request.parameters:
-        if name == "config" or name.startswith("file:"):
-            raise InvalidInput(
-                "not-loadable",
-                f"failed to load '{request.model_name[:80]}', '{name[:40]}' is not taken: what is"
-                " served is what was committed",
-                hint="yard deploy changes how it is served",
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from modelyard.serving.plane import Plane, Target
 
 __all__ = [
-    "EXTENSIONS", "answer", "index", "load", "model_metadata", "raw_request", "readable",
-    "server_metadata", "statistics", "unload",
+    "EXTENSIONS", "answer", "index", "load", "model_metadata", "no_overrides", "raw_request",
+    "readable", "server_metadata", "statistics", "unload",
 ]  # fmt: skip
 
 Body = Callable[["Request", int], Awaitable[bytes]]
@@ -168,6 +168,15 @@ async def load(plane: Plane, name: str) -> None:
         raise _not_loaded(name, error.message) from None
 
 
+def no_overrides(name: str, parameters: Iterable[str]) -> None:
+    """A version is what was committed: nobody serves it with other files or settings."""
+    for one in parameters:
+        if one == "config" or one.startswith("file:"):
+            raise _not_loaded(
+                name, f"{one[:40]!r} is not taken: what is served is what was committed"
+            )
+
+
 async def unload(plane: Plane, name: str) -> None:
     """Answer no more requests of a line, until it is loaded again. NotFound: `no-deployment`."""
     line = plane.line(name)
@@ -259,12 +268,13 @@ def _not_loaded(name: str, why: str) -> InvalidInput:
 
 
 async def _repository(plane: Plane, request: Request, name: str, verb: str, body: Body) -> Reply:
-    _object(await body(request, _LARGEST))
+    parameters = _object(await body(request, _LARGEST)).get("parameters")
     line = plane.lines.get(name)
     if line is not None:
         await _let_in(plane, request, line)
         await plane.gate.may(request.headers, request.address, line, "writer")
     if verb == "load":
+        no_overrides(name, parameters if isinstance(parameters, dict) else ())
         await load(plane, name)
     else:
         await unload(plane, name)
