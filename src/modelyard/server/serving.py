@@ -18,6 +18,7 @@ from modelyard.registry.local import LocalYard
 from modelyard.serving.app import PlaneApp
 from modelyard.serving.gates import AccountsGate, OpenGate
 from modelyard.serving.life import Life
+from modelyard.serving.pace import Pace
 from modelyard.serving.plane import Plane
 from modelyard.serving.slots import Slots
 
@@ -59,7 +60,8 @@ class Serving:
         self.app = PlaneApp(self.plane, patience=settings.patience)
         self.slots = Slots({"embedded": self._embedded, "ray": self._ray})
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.life = Life(self.plane, self.slots, _Wishes(server.house, self.name), server=self.name)
+        wishes = _Wishes(server.house, self.name, Pace(self.plane.statistics))
+        self.life = Life(self.plane, self.slots, wishes, server=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -110,9 +112,10 @@ class Serving:
 class _Wishes:
     """`life.Wishes` of a yard's catalog."""
 
-    def __init__(self, house: House, server: str) -> None:
+    def __init__(self, house: House, server: str, pace: Pace) -> None:
         self._house = house
         self._server = server
+        self._pace = pace
         self._stamp: Stamp | None = None
         self._stepped = 0.0
 
@@ -125,7 +128,10 @@ class _Wishes:
         return wished
 
     def beat(self, statuses: Mapping[str, ServerStatus]) -> None:
-        told = {name: (status.generation, status.versions) for name, status in statuses.items()}
+        told = {
+            name: (status.generation, self._pace.told(name, status).versions)
+            for name, status in statuses.items()
+        }
         if told or self._stamp:
             beat(self._house, self._server, told)
 
