@@ -28,10 +28,20 @@ if TYPE_CHECKING:
     from modelyard.serving.interface import Array, Feeds, Wanted
     from modelyard.serving.modes import Measured
 
-__all__ = ["Opened", "open_wanted", "resident_bytes", "try_out"]
+__all__ = ["Opened", "Tried", "open_wanted", "resident_bytes", "try_out"]
 
 _TEXT = ("string", "bytes")
 _UNTRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """What was found when a version was tried: it holds as long as nothing else is wanted."""
+
+    example: Mapping[str, Array] | None
+    note: str | None
+    """What people should know of how it answers."""
+    measured: Measured
 
 
 @dataclass(slots=True, eq=False)
@@ -45,12 +55,9 @@ class Opened:
     """One, or several equal ones in workers."""
     pids: tuple[int, ...]
     """Of the processes that it lives in; none if it is this one."""
-    example: Mapping[str, Array] | None
-    note: str | None
-    """What people should know of how it answers."""
+    tried: Tried
     memory: int
     """Bytes that it takes, at least those of its files."""
-    measured: Measured
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -59,8 +66,11 @@ class Opened:
             self.closers.pop()()
 
 
-def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
+def open_wanted(desk: Desk, wanted: Wanted, tried: Tried | None = None) -> Opened:
     """Load a version and try it.
+
+    Args:
+        tried: What was found when the same was loaded before; then it is asked only once.
 
     Raises:
         NotFound: `no-model`, `no-version`, `version-deleted`.
@@ -94,19 +104,22 @@ def open_wanted(desk: Desk, wanted: Wanted) -> Opened:
             if runtime.pid is None:
                 break  # here one is as good as many
         runtime = runtimes[0]
-        example = example_of(folder, manifest.signature, runtime.inputs)
-        note = try_out(runtime, example, is_real=is_real)
-        if example is None or (note is not None and note.startswith(_UNTRIED)):
-            measured = _guessed()
-        else:
-            measured = measure(runtime, example)
+        if tried is None:
+            example = example_of(folder, manifest.signature, runtime.inputs)
+            note = try_out(runtime, example, is_real=is_real)
+            if example is None or (note is not None and note.startswith(_UNTRIED)):
+                measured = _guessed()
+            else:
+                measured = measure(runtime, example)
+            tried = Tried(example, note, measured)
+        elif tried.example is not None and not (tried.note or "").startswith(_UNTRIED):
+            runtime.run(tried.example)
         pids = tuple(each.pid for each in runtimes if each.pid is not None)
         size = sum(entry.size for entry in contents.tree.values())
         taken = resident_bytes(os.getpid()) - before + sum(map(resident_bytes, pids))
         return Opened(
             contents.model.name, contents.version.number, contents.version.commit_id.hex(),
-            tuple(runtimes), pids, example, note, max(size, taken), measured,
-            closers,
+            tuple(runtimes), pids, tried, max(size, taken), closers,
         )  # fmt: skip
     except BaseException:
         while closers:

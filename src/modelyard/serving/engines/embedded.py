@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     from modelyard.registry.desk import Desk
     from modelyard.serving.interface import Feeds, Outputs, Timing, Wanted
-    from modelyard.serving.loading import Opened
+    from modelyard.serving.loading import Opened, Tried
 
 __all__ = ["Embedded"]
 
 _LOADS = 2
 """At once: more would only make each of them, and the requests meanwhile, slower."""
+_TRIED = 2000
+"""Versions of which is remembered how they answered when they were loaded first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +63,7 @@ class Embedded:
         self._threads = ThreadPoolExecutor(_LOADS, "yard-load")
         self._loading: dict[Wanted, asyncio.Task[Served]] = {}
         self._held: dict[Served, _Held] = {}
+        self._tried: dict[Wanted, Tried] = {}
 
     async def apply(self, wanted: Wanted) -> Served:
         """As `Engine.apply`: what is loaded already, or is being loaded, is not loaded again."""
@@ -90,7 +93,8 @@ class Embedded:
             ServedVersion(
                 model=h.served.model, number=h.served.number, commit=h.served.commit,
                 state="draining" if h.draining else "ready", mode=h.served.executor.mode,
-                reason=h.opened.note, memory=h.served.memory, waiting=h.served.executor.waiting,
+                reason=h.opened.tried.note, memory=h.served.memory,
+                waiting=h.served.executor.waiting,
             )
             for h in self._held.values()
         )  # fmt: skip
@@ -99,7 +103,7 @@ class Embedded:
     def note(self, served: Served) -> str | None:
         """What people should know of how it answers."""
         held = self._held.get(served)
-        return held.opened.note if held else None
+        return held.opened.tried.note if held else None
 
     async def drain(self, served: Served, seconds: float) -> None:
         held = self._held.get(served)
@@ -122,13 +126,18 @@ class Embedded:
         from modelyard.serving.modes import build
 
         loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(self._threads, open_wanted, self._desk, wanted)
+        opened = await loop.run_in_executor(
+            self._threads, open_wanted, self._desk, wanted, self._tried.get(wanted)
+        )
+        if len(self._tried) >= _TRIED:
+            self._tried.clear()
+        self._tried[wanted] = opened.tried
         runtime = opened.runtimes[0]
-        executor = build(opened.runtimes, opened.measured, wanted)
+        executor = build(opened.runtimes, opened.tried.measured, wanted)
         served = Served(
             opened.model, opened.number, opened.commit, runtime.framework, runtime.platform,
             runtime.inputs, runtime.outputs, runtime.rows, runtime.columns, executor,
-            opened.memory, opened.example,
+            opened.memory, opened.tried.example, getattr(runtime, "classes", None),
         )  # fmt: skip
         served.free = partial(self.drain, served, 0)
         held = _Held(wanted, opened, served)
