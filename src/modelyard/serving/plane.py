@@ -190,6 +190,8 @@ class Plane:
             if call.outputs is not None:
                 check_outputs(line.name, served, call.outputs)
             call.decoded = timing.queued = timing.computed = time.perf_counter_ns()
+            if call.deadline <= time.monotonic():  # reading or waking took too long
+                raise Late()
             found = served.executor.submit(call.feeds, rows, call.outputs, call.deadline, timing)
             if type(found) is not dict:
                 found = await _within(found, call.deadline)  # type: ignore[arg-type]
