@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelyard.serving.feeding import Fed, Plan
     from modelyard.serving.interface import Array
 
-__all__ = ["arrow_table", "from_arrow", "from_csv", "to_arrow", "to_csv"]
+__all__ = ["arrow_table", "from_arrow", "from_csv", "parts_of", "to_arrow", "to_csv"]
 
 _MOST: Final = 1 << 30
 """Bytes that a body of Arrow, which may be packed, may take once it is unpacked."""
@@ -66,7 +66,7 @@ def to_csv(outputs: Mapping[str, Array], classes: Sequence[Any] | None) -> bytes
         if flat.ndim == 1:
             columns[name] = _cells(flat)
             continue
-        for at, part in enumerate(_parts(name, flat.shape[1], classes)):
+        for at, part in enumerate(parts_of(name, flat.shape[1], classes)):
             columns[part] = _cells(flat[:, at])
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -109,7 +109,7 @@ def _as_bytes(item: Any) -> Any:
     return item.encode() if isinstance(item, str) else item
 
 
-def _parts(name: str, count: int, classes: Sequence[Any] | None) -> list[str]:
+def parts_of(name: str, count: int, classes: Sequence[Any] | None) -> list[str]:
     """Names for the values of an output: the classes, if they are as many."""
     if name.endswith("probability") and classes is not None and len(classes) == count:
         return [f"{name}_{label}" for label in classes]
