@@ -97,6 +97,8 @@ class Recorder:
         return list(kept)[-limit:][::-1]
 
     def forget(self, name: str) -> None:
+        """A deployment that is gone."""
+        self.drain()
         self._logs.pop(name, None)
 
     def start(self) -> None:
