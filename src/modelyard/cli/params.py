@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGES",
+    "DEPLOYED",
+    "DURATION",
     "LABEL",
     "METRIC",
     "MODEL",
     "PARAM",
+    "PART",
     "SETTING",
     "TARGET",
     "revision_of",
@@ -142,6 +145,69 @@ class Label(click.ParamType["tuple[str, str]"]):
         return parse_label(str(value))
 
 
+class Duration(click.ParamType[float]):
+    """`90s`, `10m`, `2h`, `1d`: seconds."""
+
+    name = "time"
+    _seconds: ClassVar = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        text = str(value)
+        unit = text[-1:] if text[-1:].isalpha() else ""
+        try:
+            seconds = float(text.removesuffix(unit)) * self._seconds[unit]
+        except (ValueError, KeyError):
+            seconds = -1.0
+        if not 0 < seconds < float("inf"):
+            self.fail(f"{text!r} is no time such as 90s, 10m, 2h or 1d", param, ctx)
+        return seconds
+
+
+class Part(click.ParamType["tuple[ModelRevision, float | None]"]):
+    """`MODEL@REV=5`: a version and percents."""
+
+    name = "model@rev=percent"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[ModelRevision, float | None]:
+        text, equals, percent = str(value).partition("=")
+        target = TARGET.convert(text, param, ctx)
+        try:
+            number = float(percent.removesuffix("%")) if equals else None
+        except ValueError:
+            number = -1.0
+        if number is not None and not 0 <= number <= 100:
+            self.fail(f"{percent!r} is no share of 0 to 100 percent", param, ctx)
+        return target, number
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return TARGET.shell_complete(ctx, param, incomplete)
+
+
+class Deployed(click.ParamType[str]):
+    """The name of a deployment."""
+
+    name = "deployment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        from modelyard.core.deployment import check_name
+
+        return check_name(str(value))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        names = _ask(ctx, lambda yard: [each.name for each in yard.deployments.list()])
+        return _items(names, incomplete)
+
+
 TARGET = Target()
 MODEL = Model()
 METRIC = Metric()
@@ -149,6 +215,9 @@ PARAM = Param()
 LABEL = Label()
 SETTING = Setting()
 CHANGES = Changes()
+DURATION = Duration()
+PART = Part()
+DEPLOYED = Deployed()
 
 
 def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelyard.cli.command import command
-from modelyard.cli.params import MODEL
+from modelyard.cli.params import DEPLOYED, MODEL
 from modelyard.cli.session import Session, pass_session
 from modelyard.cli.views.models import RefsView, RefView
 
@@ -98,19 +98,37 @@ def alias_command(
 
 @command(
     "rollback",
-    examples=["yard rollback vision/resnet prod", "yard rollback vision/resnet prod --to 5"],
-    see=["alias", "revert", "log"],
+    examples=[
+        "yard rollback vision/resnet prod",
+        "yard rollback vision/resnet prod --to 5",
+        "yard rollback --deployment fraud",
+    ],
+    see=["alias", "deployments", "revert", "log"],
 )
-@click.argument("model", type=MODEL, help="The model.")
-@click.argument("alias", help="The alias to point back.")
-@click.option("--to", metavar="REV", help="Default: where it pointed before.")
+@click.argument("model", type=MODEL, required=False, help="The model.")
+@click.argument("alias", required=False, help="The alias to point back.")
+@click.option("--deployment", metavar="NAME", type=DEPLOYED, help="A deployment, not an alias.")
+@click.option("--to", metavar="REV|N",
+              help="A version, or a deployment's generation. Default: the one before.")  # fmt: skip
 @pass_session
-def rollback_command(session: Session, model: str, alias: str, to: str | None) -> None:
-    """Point an alias back to where it was.
+def rollback_command(
+    session: Session, model: str | None, alias: str | None, deployment: str | None, to: str | None
+) -> None:
+    """Point an alias or a deployment back to where it was.
 
-    Immediate, and history stays. Rolled back again, the alias goes one step further into its past.
+    Immediate, and history stays. Rolled back again, it goes one step further into its past. Of a
+    deployment with a canary, the canary goes first of all.
     """
     yard = session.yard()
+    if deployment is not None:
+        from modelyard.cli.rollout import roll_back
+
+        if model is not None:
+            raise click.UsageError("give MODEL and ALIAS, or --deployment NAME")
+        roll_back(session, deployment, to)
+        return
+    if model is None or alias is None:
+        raise click.UsageError("give MODEL and ALIAS, or --deployment NAME")
     ref = yard.rollback(model, alias, to=to)
     session.out.show(RefView(model, ref, _old(session, model, alias)))
 

@@ -56,7 +56,7 @@ COMMANDS = {
     "branch": Entry("refs", "Mark", "List, make or delete branches."),
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),
     "alias": Entry("refs", "Mark", "List, point or delete aliases such as prod."),
-    "rollback": Entry("refs", "Mark", "Point an alias back to where it was."),
+    "rollback": Entry("refs", "Mark", "Point an alias or a deployment back to where it was."),
     "update": Entry(
         "update", "Change", "Make a new version of a model's object with something changed."
     ),
@@ -83,6 +83,13 @@ COMMANDS = {
     "up": Entry("server", "Serve", "Serve your yard on this machine."),
     "server": Entry("server", "Serve", "Serve a yard in production, behind a proxy."),
     "serve": Entry("serve", "Serve", "Serve some versions by themselves."),
+    "deploy": Entry("deploy", "Deploy", "Deploy a version, or change what is deployed."),
+    "deployments": Entry("deploy", "Deploy", "List deployments, or show one and its history."),
+    "rollout": Entry("rollout", "Deploy", "Let a canary's share grow by steps."),
+    "promote": Entry("rollout", "Deploy", "Make the canary the stable version, at once."),
+    "pause": Entry("rollout", "Deploy", "Take no step and follow no alias for a while."),
+    "resume": Entry("rollout", "Deploy", "Go on after a pause."),
+    "undeploy": Entry("deploy", "Deploy", "Serve a deployment no more."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),

@@ -74,6 +74,8 @@ def _what(event: Event) -> str:
         return " ".join(text for text in (added, removed) if text)
     if event.kind == "model-renamed":
         return f"{detail.get('from', '')} -> {detail.get('to', '')}".strip()
+    if event.kind == "deployment-changed":
+        return f"{detail.get('deployment')}: {detail.get('action')}"
     return str(detail.get("kind", ""))
 
 
