@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from modelyard.core.access import Caller
 
 __all__ = [
+    "DeployedAs",
     "Difference",
     "Part",
     "Totals",
+    "deployed_as",
     "differences",
     "may_change",
     "parts_of",
@@ -64,6 +66,18 @@ class Part:
     """Seconds of a request, on the server that has most of them."""
     rate: float | None = None
     """Requests a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedAs:
+    """A deployment that serves a version."""
+
+    name: str
+    number: int
+    percent: float
+    kind: Literal["stable", "canary", "shadow"]
+    state: ServedState
+    """Of the version there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,18 @@ def parts_of(deployment: Deployment) -> tuple[Part, ...]:
                           number=one.number, commit=commit)  # fmt: skip
             parts.append(_part(share, "former", found, len(versions)))
     return tuple(parts)
+
+
+def deployed_as(
+    deployments: Sequence[Deployment], model: str, number: int | None = None
+) -> tuple[DeployedAs, ...]:  # fmt: skip
+    """Where a model, or one version of it, is served."""
+    return tuple(
+        DeployedAs(one.name, part.number, part.percent, part.kind, part.state)
+        for one in deployments
+        for part in parts_of(one)
+        if part.kind != "former" and part.model == model and number in (None, part.number)
+    )
 
 
 def totals_of(parts: Sequence[Part]) -> Totals:

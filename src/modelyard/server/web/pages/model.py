@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from modelyard.registry.deployments.of_model import deployments_of
 from modelyard.registry.overview import Overview, overview
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
+from modelyard.server.web.deployed import DeployedAs, deployed_as
 from modelyard.server.web.twins import Pages
 
 __all__ = ["pages"]
@@ -44,6 +46,8 @@ class ModelPage:
     use: Snippets
     bytes_of: str
     """Below the prefix: what the quoted path of a file is added to, to get its bytes."""
+    deployed: tuple[DeployedAs, ...]
+    """Where its versions are served."""
 
 
 @pages.page("/models/{model:path}", "model.html", needs=on_model("reader"))
@@ -54,7 +58,8 @@ def show_model(ask: Ask, model: str, *, metric: str = "") -> ModelPage:
     if told.tip is not None:
         quoted = quote(told.name, safe="")
         bytes_of = f"/api/v1/models/{quoted}/versions/{told.tip.number}/files/"
-    return ModelPage(told, _snippets(ask.base, told), bytes_of)
+    deployed = deployed_as(deployments_of(ask.house, told.name), told.name)
+    return ModelPage(told, _snippets(ask.base, told), bytes_of, deployed)
 
 
 def _snippets(base: str, told: Overview) -> Snippets:

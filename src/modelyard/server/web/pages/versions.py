@@ -13,9 +13,11 @@ from modelyard.core.evaluation import Evaluation
 from modelyard.core.lineage import LineageEdge
 from modelyard.core.sources import version_in
 from modelyard.core.version import FileInfo, Finding, VersionDetail
+from modelyard.registry.deployments.of_model import deployments_of
 from modelyard.registry.graph import Head, head_of
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
+from modelyard.server.web.deployed import DeployedAs, deployed_as
 from modelyard.server.web.twins import Pages
 
 __all__ = ["Side", "pages", "sides_of"]
@@ -85,6 +87,8 @@ class VersionPage:
     """The newest."""
     has_card: bool
     """Whether its files have a README.md."""
+    deployed: tuple[DeployedAs, ...]
+    """Where it is served."""
 
 
 @pages.page("/versions/{model:path}@{revision:path}", "version.html", needs=on_model("reader"))
@@ -108,6 +112,7 @@ def show_version(ask: Ask, model: str, revision: str) -> VersionPage:
         lineage=tuple(LineageEdge(e.kind, _shown(ask, e.source)) for e in detail.lineage),
         evaluations=tuple(islice(ask.yard.evaluations(model, number), _EVALUATIONS)),
         has_card=bool(detail.card.strip()),
+        deployed=deployed_as(deployments_of(ask.house, model), head.version.model, number),
     )
 
 
