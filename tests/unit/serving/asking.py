@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from modelyard.serving.app import PlaneApp
+if TYPE_CHECKING:
+    from modelyard.serving.app import PlaneApp
 
 
 @dataclass

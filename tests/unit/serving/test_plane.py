@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from tests.unit.serving.asking import ask
 from tests.unit.serving.numbers import Doubling, plane_of, served, slot
 
+if TYPE_CHECKING:
+    from modelyard.serving.interface import Served
+
 from modelyard.core.deployment import Limits
 from modelyard.errors import NotFound
 from modelyard.serving.app import PlaneApp
 from modelyard.serving.executors import Pace, Threads
-from modelyard.serving.interface import Served
 from modelyard.serving.routes import choose
 
 ONE = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}
@@ -161,7 +163,7 @@ async def test_testers_name_the_version() -> None:
 
 
 async def test_a_version_without_a_share_gets_nothing() -> None:
-    plane, slots = two()
+    _, slots = two()
     line = plane_of(*slots, percents=[100, 0]).lines["double"]
     assert {choose(line, None, {}).version for _ in range(200)} == {"1"}
 
