@@ -5,13 +5,15 @@
 
    Only to 127.0.0.1. REQUEST: files with whole requests, sent in turns. EXPECTED: texts of which an
    answer has one; the first that it has is told. OUT gets a record of each request (struct record),
-   whose times are of CLOCK_MONOTONIC, so that other programs can say what happened when. */
+   whose times are of CLOCK_MONOTONIC, so that other programs can say what happened when. SIGTERM:
+   no more requests; what is under way is still answered. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,6 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ static struct text *texts, *requests;
 static struct connection *all;
 static int *idle, idle_count;
 static FILE *out;
+static volatile sig_atomic_t stopped;
 static int64_t begun, ends, interval, wanted, issued, finished, open_requests;
 
 static int64_t now(void) {
@@ -186,8 +188,10 @@ static void pull(struct connection *c) {
     }
 }
 
+static void stop(int number) { (void)number; stopped = 1; }
+
 static int over(void) {
-    return (wanted && issued >= wanted) || (ends && now() >= ends);
+    return stopped || (wanted && issued >= wanted) || (ends && now() >= ends);
 }
 
 static void dispatch(void) {
@@ -222,6 +226,7 @@ int main(int count, char **words) {
     idle = calloc(connections, sizeof *idle);
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll_create1");
     for (int i = connections - 1; i >= 0; i--) { all[i].fd = -1; idle[idle_count++] = i; }
+    signal(SIGTERM, stop);
     begun = now();
     ends = seconds > 0 ? begun + (int64_t)(seconds * 1e9) : 0;
     int64_t patience = 0; /* answers that are still to come when the time is over */

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["Models", "make", "three"]
+__all__ = ["MEDIUM_WIDTH", "Models", "make", "three"]
 
 _SIDE, _CHANNELS, _DEPTH = 64, 64, 6
 """Of `busy`."""
+MEDIUM_WIDTH = 612
+"""Numbers of a row of `medium`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,9 @@ def make(folder: Path) -> Models:
         return models
     folder.mkdir(parents=True, exist_ok=True)
     _digits(models)
-    _write(models.onnx("medium"), _chain(depth=2, width=612))
+    _write(models.onnx("medium"), _chain(depth=2, width=MEDIUM_WIDTH))
     _write(models.onnx("busy"), _convolutions())
-    _write(models.onnx("copy"), _identity())
+    _write(models.onnx("peek"), _first())
     for number in range(3):
         _write(models.onnx(f"small{number}"), _scaled(float(number + 1)))
     done.write_text("")
@@ -71,7 +73,7 @@ def make(folder: Path) -> Models:
 
 
 def three(models: Models) -> list[Path]:
-    """Three small models, for the time to ready."""
+    """The versions of `small`."""
     return [models.onnx(f"small{number}") for number in range(3)]
 
 
@@ -106,10 +108,11 @@ def _write(path: Path, model: Any) -> None:
 def _model(nodes: list[Any], width: int | None, weights: dict[str, np.ndarray[Any, Any]]) -> Any:
     from onnx import TensorProto, helper, numpy_helper
 
-    sides = ["rows", width if width else "columns"]
+    sides = ["rows", width or "columns"]
+    given = sides if width else ["rows", "wide"]
     graph = helper.make_graph(
         nodes, "bench",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, given)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, sides)],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )  # fmt: skip
@@ -155,10 +158,12 @@ def _convolutions() -> Any:
     return _model(nodes, 64, weights)
 
 
-def _identity() -> Any:
+def _first() -> Any:
+    import numpy as np
     from onnx import helper
 
-    return _model([helper.make_node("Identity", ["x"], ["y"])], None, {})
+    bounds = {name: np.array([n], "int64") for name, n in (("from", 0), ("to", 4), ("axis", 1))}
+    return _model([helper.make_node("Slice", ["x", "from", "to", "axis"], ["y"])], None, bounds)
 
 
 def _scaled(factor: float) -> Any:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVED", "alone", "ask_infer", "new_yard", "processor", "stop"]
 
-SERVED = {"onx": "X", "sk": None, "copy": "x", "busy": "x", "medium": "x"}
+SERVED = {"onx": "X", "sk": "input", "peek": "x", "busy": "x", "medium": "x"}
 """Our models, and what their input is called."""
 
 
@@ -36,7 +36,7 @@ def new_yard(place: Path, models: Models) -> Path:
     folder = place / "yard"
     shutil.rmtree(folder, ignore_errors=True)
     with modelyard.create(folder) as yard:
-        for name in ("onx", "copy", "busy", "medium", "small0", "small1", "small2"):
+        for name in ("onx", "peek", "busy", "medium", "small0", "small1", "small2"):
             yard.commit(f"bench/{name}", models.onnx(name))
         pipeline = joblib.load(models.joblib)
         yard.commit("bench/sk", pipeline, example=np.array([models.row], "float32"))
@@ -72,7 +72,7 @@ def alone(
             answer = asked.answer()
             if answer.status_code != 200:
                 raise RuntimeError(f"{answer.text}\n{log.read_text()[-3000:]}")
-        yield Up("modelyard", (process.pid,), questions, ready), token
+        yield Up("modelyard", (process.pid,), questions, ready, port), token
     finally:
         stop(process)
 
@@ -108,10 +108,16 @@ def _token(process: subprocess.Popen[str], log: Path) -> str:
 
 
 def ask_infer(
-    port: int, name: str, values: Sequence[float], token: str, *, path: str | None = None
+    port: int,
+    name: str,
+    values: Sequence[float],
+    token: str,
+    *,
+    path: str | None = None,
+    tensor: str | None = None,
 ) -> Asked:
     """One row, as the Open Inference Protocol says it."""
-    tensor = SERVED.get(name) or ("x" if name != "sk" else "input")
+    tensor = tensor or SERVED[name]
     one = {"name": tensor, "shape": [1, len(values)], "datatype": "FP32", "data": list(values)}
     said = {"inputs": [one]}
     if name in ("onx", "sk"):

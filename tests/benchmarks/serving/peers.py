@@ -54,6 +54,7 @@ class Up:
     questions: Mapping[str, Asked]
     """By the model: `onx`, `sk`."""
     ready_after: float
+    port: int = 0
 
 
 @contextlib.contextmanager
