@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.core.trust import Trust
-from modelyard.errors import ModelyardError, Unsupported
+from modelyard.errors import Denied, InvalidInput, ModelyardError, Unsupported
 from modelyard.frameworks import FolderFiles, named
 from modelyard.runtimes.examples import example_of
 from modelyard.runtimes.graphs import open_graph
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["example_of", "open_here", "open_version"]
 
 _FILE: Final = "model.onnx"
+_HOOKS: Final = "serving.yaml"
 _GB: Final = 1 << 30
 
 
@@ -57,8 +59,13 @@ def open_version(
         Unsupported: `no-extra`, `no-framework`, `no-signature`, `no-tensors`, `no-environment`.
         Unavailable: `model-died`, `model-timeout`, `model-failed` while it loads.
     """
-    if placement == "inline" or (placement == "auto" and _is_graph(saved)):
-        return open_here(folder, saved, trust=Trust(), signature=signature, threads=threads)
+    here = placement == "auto" and _is_graph(saved) and not has_hooks(folder)
+    if here or placement == "inline":
+        try:
+            return open_here(folder, saved, trust=Trust(), signature=signature, threads=threads)
+        except Denied as error:
+            hint = "code of a version runs in a child process only: placement process"
+            raise Denied(error.kind, error.message, hint=hint) from None
     from modelyard.runtimes.tensor_process import open_child
 
     return open_child(
@@ -70,6 +77,20 @@ def open_here(
     folder: Path, saved: Saved, *, trust: Trust, signature: Any = None, threads: int = 1
 ) -> TensorRuntime:
     """As `open_version`, in this process, whatever it runs."""
+    if not has_hooks(folder):
+        return _open(folder, saved, trust, signature, threads)
+    from modelyard.runtimes.hooks import HookedTensors, read_hooks
+
+    hooks = read_hooks(folder)
+    trust.require("serving.yaml", hooks.names, why="would run")
+    inner = _open(folder, saved, trust, signature, threads)
+    hooked = HookedTensors(folder, hooks, inner, trust)
+    with contextlib.suppress(InvalidInput):  # values that were made up need not suit it
+        hooked.look(example_of(folder, signature, hooked.inputs) or {})
+    return hooked
+
+
+def _open(folder: Path, saved: Saved, trust: Trust, signature: Any, threads: int) -> TensorRuntime:
     if _is_graph(saved):
         return open_graph(folder, str(saved.details.get("file", _FILE)), threads=threads)
     from modelyard.runtimes import runtime_of
@@ -96,6 +117,11 @@ def open_here(
                 hint="commit it with example=ROWS, from which the signature is inferred",
             ) from None  # fmt: skip
     return tensors
+
+
+def has_hooks(folder: Path) -> bool:
+    """Whether the version declares functions around the model: see `hooks`."""
+    return (folder / _HOOKS).is_file()
 
 
 def _is_graph(saved: Saved) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modelyard.runtimes.interface import Runtime
     from modelyard.runtimes.tensors import Array
 
-__all__ = ["TableTensors", "inputs_of", "spec_of", "specs_of"]
+__all__ = ["TableTensors", "inputs_of", "seen_specs", "spec_of", "specs_of"]
 
 _NUMBERS: Final = frozenset({
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -60,9 +60,7 @@ class TableTensors:
 
     def look(self, feeds: Mapping[str, Array]) -> None:
         """Learn what comes out by asking. Raises as `run`."""
-        told = {spec.name: spec for spec in self.outputs}
-        found = self.run(feeds)
-        self.outputs = tuple(_seen(n, array, told.get(n)) for n, array in found.items())
+        self.outputs = seen_specs(self.run(feeds), self.outputs)
 
     def hurry(self, quick: Callable[..., dict[str, Array]] | None) -> None:
         """Ask this function of (matrix, outputs) first; whatever it raises, the runtime says why.
@@ -118,6 +116,12 @@ class TableTensors:
         for name in self._times & columns.keys():
             columns[name] = _times(name, columns[name])
         return Table(columns)
+
+
+def seen_specs(found: Mapping[str, Array], told: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Outputs as they came; sides that vary as they were told before."""
+    known = {spec.name: spec for spec in told}
+    return tuple(_seen(name, array, known.get(name)) for name, array in found.items())
 
 
 def specs_of(signature: Any, side: str) -> tuple[TensorSpec, ...]:

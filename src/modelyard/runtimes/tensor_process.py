@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from modelyard.core.decoding import converted
 from modelyard.errors import InvalidInput
 from modelyard.runtimes.process import Limits, ProcessRuntime
 from modelyard.runtimes.tensor_wire import ANSWER, ASK, ERROR, TensorWire, bad_frame
@@ -76,7 +77,7 @@ class ProcessTensors:
             Corrupt: `bad-frame`.
         """
         try:
-            facts = msgspec.convert(told, _Told)
+            facts = converted(told, _Told)
         except msgspec.ValidationError:
             raise bad_frame() from None
         self.framework = facts.framework

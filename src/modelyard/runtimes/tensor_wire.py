@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from modelyard.core.decoding import packed_decoder
 from modelyard.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class _Head(msgspec.Struct, array_like=True):
     arrays: list[_Array]
 
 
-_heads: Final = msgspec.msgpack.Decoder(_Head)
+_heads: Final = packed_decoder(_Head)
 _texts: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
-    "O": msgspec.msgpack.Decoder(list[str | None]), "B": msgspec.msgpack.Decoder(list[bytes]),
+    "O": packed_decoder(list[str | None]), "B": packed_decoder(list[bytes]),
 }  # fmt: skip
 _encode: Final = msgspec.msgpack.encode
 
