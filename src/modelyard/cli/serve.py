@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -68,6 +69,13 @@ class ServedView:
 @click.option(
     "--name", metavar="TEXT", help="What the protocol calls this server; some clients look for it."
 )
+@click.option(
+    "--as", "called", metavar="NAME", help="Of the model in the protocol, if there is only one."
+)
+@click.option(
+    "--token-file", type=click.Path(path_type=Path),
+    help="Only who shows the token in this file may ask, and no account: for containers.",
+)  # fmt: skip
 @click.option("--open", "is_open", is_flag=True, help="Ask for no token; only for this machine.")
 @click.option(
     "--trust", multiple=True, metavar="NAME",
@@ -91,6 +99,8 @@ def serve_command(
     port: int,
     grpc_port: int | None,
     name: str | None,
+    called: str | None,
+    token_file: Path | None,
     is_open: bool,
     trust: tuple[str, ...],
     threads: int,
@@ -123,15 +133,21 @@ def serve_command(
     desk: Desk = getattr(yard, "desk")  # noqa: B009 - yards of both kinds have one
     versions = [yard.resolve(each.model.text, revision_of(each)) for each in targets]
     wished = alone.wished_for(
-        versions, trusted=trust, replicas=replicas, placement=placement,
+        versions, called=called, trusted=trust, replicas=replicas, placement=placement,
         limits=Limits(threads=threads),
     )  # fmt: skip
-    house, token = None, None
-    if not is_open:
+    if token_file is not None and is_open:
+        raise click.UsageError("--open asks for no token, and --token-file for one")
+    house, token, shown = None, None, None
+    if token_file is not None:
+        from modelyard.serving.token_gate import read_token
+
+        shown = read_token(session.cwd / token_file.expanduser())
+    elif not is_open:
         if not isinstance(yard, LocalYard):
             raise Unsupported(
                 "only-local", "who may ask is known where the yard's folder is",
-                hint="--open lets everybody on this machine ask",
+                hint="--open lets everybody on this machine ask, --token-file who has the token",
             )  # fmt: skip
         from modelyard.registry.access import first_account
 
@@ -141,5 +157,12 @@ def serve_command(
         session.out.show(ServedView(begun.url, begun.grpc, token, begun.models))
 
     alone.serve_alone(
-        desk, wished, settings, house=house, grpc_port=grpc_port, name=name, announce=announce
+        desk,
+        wished,
+        settings,
+        house=house,
+        token=shown,
+        grpc_port=grpc_port,
+        name=name,
+        announce=announce,
     )

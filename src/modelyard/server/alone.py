@@ -26,6 +26,7 @@ from modelyard.serving.gates import AccountsGate, OpenGate
 from modelyard.serving.life import Life
 from modelyard.serving.plane import Plane
 from modelyard.serving.slots import Slots
+from modelyard.serving.token_gate import TokenGate
 
 if TYPE_CHECKING:
     from modelyard.core.deployment import ServerStatus
@@ -49,16 +50,21 @@ class Begun:
     """Versions by the name that the protocol has for their model."""
 
 
-def wished_for(versions: Sequence[VersionInfo], **options: Any) -> dict[str, Deployment]:
+def wished_for(
+    versions: Sequence[VersionInfo], *, called: str | None = None, **options: Any
+) -> dict[str, Deployment]:
     """Deployments that serve these versions, by the last part of their model's name.
 
     Of several versions of a model, the first answers where a request names none.
+
+    Args:
+        called: The name that they have instead.
 
     Conflict: `same-name`: two models would have the same name.
     """
     models: dict[str, list[VersionInfo]] = {}
     for info in versions:
-        name = info.model.rpartition("/")[2]
+        name = called or info.model.rpartition("/")[2]
         there = models.setdefault(name, [])
         if there and there[0].model != info.model:
             raise Conflict(
@@ -95,6 +101,7 @@ def serve_alone(
     settings: Settings,
     *,
     house: House | None,
+    token: str | None = None,
     grpc_port: int | None = None,
     name: str | None = None,
     announce: Callable[[Begun], None] = lambda begun: None,
@@ -103,6 +110,7 @@ def serve_alone(
 
     Args:
         house: Whose accounts may ask; None lets everybody in who reaches it.
+        token: Only who shows it may ask; no account counts then.
         name: What the protocol calls this server.
 
     Raises:
@@ -113,7 +121,11 @@ def serve_alone(
     gc.disable()  # nothing that is loaded goes again
     sys.setswitchinterval(0.0005)
     try:
-        gate = OpenGate() if house is None else AccountsGate(house, guessing=_guessing(settings))
+        gate: Gate = OpenGate()
+        if token is not None:
+            gate = TokenGate(token)
+        elif house is not None:
+            gate = AccountsGate(house, guessing=_guessing(settings))
         plane = _Named(gate, {d.name: name for name, d in wished.items()})
         plane.name = name or plane.name
         alone = _Alone(desk, tuple(wished.values()), plane, settings, grpc_port)

@@ -137,7 +137,8 @@ class Cluster:
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
         with contextlib.suppress(Exception):  # what the cluster says would end up in our stdout
-            importlib.import_module("ray._private.worker")._worker_logs_enabled = False
+            worker: Any = importlib.import_module("ray._private.worker")
+            worker._worker_logs_enabled = False
         common = {"log_to_driver": False, "configure_logging": False}
         if self._settings.address is not None:
             ray.init(address=self._settings.address, namespace="modelyard", **common)
