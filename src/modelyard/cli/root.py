@@ -90,6 +90,9 @@ COMMANDS = {
     "pause": Entry("rollout", "Deploy", "Take no step and follow no alias for a while."),
     "resume": Entry("rollout", "Deploy", "Go on after a pause."),
     "undeploy": Entry("deploy", "Deploy", "Serve a deployment no more."),
+    "export-service": Entry(
+        "export_service", "Deploy", "Write a container, or manifests for KServe, of a service."
+    ),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),
