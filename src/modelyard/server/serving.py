@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from modelyard.server.state import Server
     from modelyard.serving.interface import Engine, Gate, Line, Slot
 
-__all__ = ["Serving", "serving_of"]
+__all__ = ["Serving", "Wishes", "serving_of"]
 
 _STEPS_SECONDS = 1.0
 """How often is looked whether a rollout's next step is due."""
@@ -60,7 +60,7 @@ class Serving:
         self.app = PlaneApp(self.plane, patience=settings.patience)
         self.slots = Slots({"embedded": self._embedded, "ray": self._ray})
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
-        wishes = _Wishes(server.house, self.name, Pace(self.plane.statistics))
+        wishes = Wishes(server.house, self.name, Pace(self.plane.statistics))
         self.life = Life(self.plane, self.slots, wishes, server=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -109,7 +109,7 @@ class Serving:
         return RayEngine(partial(LocalYard.at, folder), str(folder))
 
 
-class _Wishes:
+class Wishes:
     """`life.Wishes` of a yard's catalog."""
 
     def __init__(self, house: House, server: str, pace: Pace) -> None:

@@ -68,6 +68,8 @@ class Life:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._names: set[str] = set()
+        """Of all that is wished, as it was read last."""
         self._news = asyncio.Event()
         """Something is to be told."""
         self._looking = asyncio.Lock()
@@ -118,12 +120,12 @@ class Life:
             began = time.monotonic()
             wished = await asyncio.to_thread(self._wishes.poll)
             if wished is not None:
+                self._names = {deployment.name for deployment in wished}
                 for deployment in wished:
                     await self._adopt(deployment)
-                for name in self.courses.keys() - {d.name for d in wished}:
-                    if self.courses[name].adopted < began:  # else it is newer than what was read
-                        await self.drop(name)
-                self._sweep()
+            for name in self.courses.keys() - self._names:
+                if self.courses[name].adopted < began:  # else it is newer than what was read
+                    await self.drop(name)
             self.looked.set()
 
     async def drop(self, name: str) -> None:
