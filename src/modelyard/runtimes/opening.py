@@ -56,8 +56,9 @@ def open_version(
     Raises:
         Denied: `untrusted`, naming what loading would import.
         InvalidInput: `not-loadable`: files are damaged.
-        Unsupported: `no-extra`, `no-framework`, `no-signature`, `no-tensors`, `no-environment`.
-        Unavailable: `model-died`, `model-timeout`, `model-failed` while it loads.
+        Unsupported: `no-extra`, `no-framework`, `no-signature`, `no-tensors`, `no-uv`.
+        Unavailable: `model-died`, `model-timeout`, `model-failed` while it loads;
+            `no-environment`: its packages can't be installed.
     """
     here = placement == "auto" and _is_graph(saved) and not has_hooks(folder)
     if here or placement == "inline":
@@ -68,8 +69,14 @@ def open_version(
             raise Denied(error.kind, error.message, hint=hint) from None
     from modelyard.runtimes.tensor_process import open_child
 
+    place: Path | None = None
+    if placement == "environment":
+        from modelyard.runtimes.environments import environment_of
+
+        place = environment_of(environment)
     return open_child(
         folder, saved, trust=trust, signature=signature, threads=threads, memory=memory,
+        environment=place,
     )  # fmt: skip
 
 

@@ -65,6 +65,8 @@ class Limits:
     scratch: int = 1 << 30
     """Bytes that an isolated child may keep in its temporary folder."""
     network: bool = False
+    environment: Path | None = None
+    """Whose Python and packages the child gets, as `environments.environment_of` made it."""
     isolated: bool = False
     """For foreign files: see docs/guides/trust.md."""
 
@@ -127,7 +129,7 @@ class ProcessRuntime:
         try:
             self._process = start(
                 self._bounds(), theirs.fileno(), threads=limits.threads,
-                errors=self._words or subprocess.DEVNULL,
+                errors=self._words or subprocess.DEVNULL, environment=limits.environment,
             )  # fmt: skip
         except OSError as error:
             self._socket.close()

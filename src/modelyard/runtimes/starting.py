@@ -44,7 +44,12 @@ _lock = threading.Lock()
 
 
 def start(
-    bounds: Mapping[str, object], descriptor: int, *, threads: int | None, errors: IO[bytes] | int
+    bounds: Mapping[str, object],
+    descriptor: int,
+    *,
+    threads: int | None,
+    errors: IO[bytes] | int,
+    environment: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """A new Python that serves a socket after it has given up its rights.
 
@@ -53,12 +58,15 @@ def start(
     Args:
         bounds: `sandbox.Bounds` as a mapping.
         errors: Where its stderr goes.
+        environment: Whose Python and packages it gets, as `environments` made it.
     """
     isolated = bool(bounds["isolated"])
     scratch = str(bounds["scratch"])
+    python = sys.executable if environment is None else str(environment / "bin" / "python")
+    paths = _paths(isolated) if environment is None else [str(environment / "own")]
     arguments = [
-        sys.executable, "-I", "-c", _CODE,
-        json.dumps(dict(bounds)), str(descriptor), json.dumps(_paths(isolated)),
+        python, "-I", "-c", _CODE,
+        json.dumps(dict(bounds)), str(descriptor), json.dumps(paths),
     ]  # fmt: skip
 
     def begin() -> subprocess.Popen[bytes]:

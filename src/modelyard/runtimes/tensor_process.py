@@ -35,10 +35,21 @@ _LOADING: Final = 600.0
 
 
 def open_child(
-    folder: Path, saved: Saved, *, trust: Trust, signature: Any, threads: int, memory: int
+    folder: Path,
+    saved: Saved,
+    *,
+    trust: Trust,
+    signature: Any,
+    threads: int,
+    memory: int,
+    environment: Path | None = None,
 ) -> ProcessTensors:
-    """Load a version in a child process. Raises as `opening.open_version`."""
-    limits = Limits(seconds=_LOADING, memory=memory, threads=threads)
+    """Load a version in a child process. Raises as `opening.open_version`.
+
+    Args:
+        environment: Whose Python and packages it gets, as `environments` made it.
+    """
+    limits = Limits(seconds=_LOADING, memory=memory, threads=threads, environment=environment)
     process = ProcessRuntime(folder, limits)
     content = {
         "folder": str(folder.resolve()), "saved": saved.encode(), "signature": signature,
