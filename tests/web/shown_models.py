@@ -227,7 +227,9 @@ def _onnx(yard: Yard, place: Path) -> None:
         [value("x", TensorProto.FLOAT, ["n", 4])], [value("y", TensorProto.FLOAT, ["n", 2])],
         [numpy_helper.from_array(np.ones((4, 2), np.float32), "w")],
     )  # fmt: skip
-    content = helper.make_model(graph, producer_name="tests").SerializeToString()
+    content = helper.make_model(
+        graph, producer_name="tests", ir_version=10, opset_imports=[helper.make_opsetid("", 17)]
+    ).SerializeToString()
     yard.commit(
         "edge/scaler", _folders(place)(model__onnx=content), message="for devices",
         metrics={"latency": 0.4}, labels={"target": "edge"},

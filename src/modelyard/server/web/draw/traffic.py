@@ -26,6 +26,8 @@ class Stretch:
     percent: float
     kind: str
     """`stable`, `canary` or `shadow`: how it is coloured."""
+    is_failing: bool = False
+    """Whether it can't answer."""
 
 
 def traffic(stretches: Sequence[Stretch], label: str, *, is_small: bool = False) -> Markup:
@@ -65,7 +67,8 @@ def _part(one: Stretch, begin: float, height: float, *, is_small: bool) -> Marku
     inside = [] if is_small or one.percent < _READABLE else words[: 2 if one.percent > 22 else 1]
     return tag(
         "svg", tag("title", _told(one)),
-        tag("rect", width="100%", height=height, rx=4, class_=one.kind), *inside,
+        tag("rect", width="100%", height=height, rx=4,
+            class_=f"{one.kind} failing" if one.is_failing else one.kind), *inside,
         x=_length(begin), width=_length(one.percent), height=height,
     )  # fmt: skip
 
