@@ -170,8 +170,10 @@ def _serve(
 
     from modelyard.server.oidc_settings import read_oidc
     from modelyard.server.run import serve
+    from modelyard.serving.engines.ray_settings import RaySettings
 
-    settings = replace(settings, oidc=read_oidc(session.environment))
+    ray = RaySettings.read(session.environment, opener="modelyard.client.places:open_place")
+    settings = replace(settings, oidc=read_oidc(session.environment), ray=ray)
     serve(folder, settings, author=session.author(), announce=announce, link=link)
 
 

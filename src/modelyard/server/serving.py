@@ -9,12 +9,10 @@ import socket
 import time
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from modelyard.errors import NotFound
 from modelyard.registry.deployments import beat, due, fall_back, leave, poll
-from modelyard.registry.local import LocalYard
 from modelyard.serving.app import PlaneApp
 from modelyard.serving.gates import AccountsGate, OpenGate
 from modelyard.serving.life import Life
@@ -103,10 +101,10 @@ class Serving:
         return Embedded(self._server.yard.desk, died=self.slots.died)
 
     def _ray(self) -> Engine:
-        from modelyard.serving.engines.ray import RayEngine
+        from modelyard.serving.engines.ray import RayEngine, RaySettings
 
-        folder = self._server.house.root
-        return RayEngine(partial(LocalYard.at, folder), str(folder))
+        folder, settings = self._server.house.root, self._server.settings.ray or RaySettings()
+        return RayEngine(settings.open_yard(folder), str(folder), settings)
 
 
 class Wishes:

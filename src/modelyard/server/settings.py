@@ -8,6 +8,7 @@ from typing import Literal
 
 from modelyard.errors import Denied, InvalidInput
 from modelyard.server.oidc_settings import OidcSettings
+from modelyard.serving.engines.ray_settings import RaySettings
 
 __all__ = ["Settings", "is_loopback"]
 
@@ -57,6 +58,8 @@ class Settings:
     """Whether who may read every model reads from the store itself, if it can sign URLs."""
     private_hooks: bool = False
     """Whether webhooks may go to private addresses."""
+    ray: RaySettings | None = None
+    """Where deployments with the engine `ray` run."""
     oidc: OidcSettings | None = None
     """An OpenID Connect provider to sign in through."""
 

@@ -7,6 +7,6 @@ decided in the front, so that a change of shares is one assignment, here as in t
 from __future__ import annotations
 
 from modelyard.serving.engines.ray.engine import RayEngine
-from modelyard.serving.engines.ray.settings import RaySettings
+from modelyard.serving.engines.ray_settings import RaySettings
 
 __all__ = ["RayEngine", "RaySettings"]

@@ -19,7 +19,7 @@ from modelyard.core.extras import need
 from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
-    from modelyard.serving.engines.ray.settings import RaySettings
+    from modelyard.serving.engines.ray_settings import RaySettings
 
 __all__ = ["Cluster"]
 

@@ -15,7 +15,7 @@ from modelyard.errors import ModelyardError
 from modelyard.serving.engines.ray.cluster import Cluster
 from modelyard.serving.engines.ray.executor import RayExecutor
 from modelyard.serving.engines.ray.replica import Replica
-from modelyard.serving.engines.ray.settings import RaySettings
+from modelyard.serving.engines.ray_settings import RaySettings
 from modelyard.serving.executors import Pace
 from modelyard.serving.interface import Served
 

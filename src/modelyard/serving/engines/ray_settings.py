@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-__all__ = ["RaySettings"]
+__all__ = ["RaySettings", "open_by"]
 
 _LOCAL_SHARE: Final = 0.01
 """Of a core. On one machine the cores are shared by all versions, as with the embedded engine; Ray
@@ -31,6 +34,11 @@ class RaySettings:
     replica_cpus: float | None = None
     """Cores that Ray sets aside for each replica; None: as many as the version has threads, and
     next to nothing in a cluster that is started here."""
+    source: str | None = None
+    """The yard as replicas reach it, where that is not as this server does: a folder that all
+    machines see, or a server's URL, whose token is `YARD_TOKEN` of the machines of the cluster."""
+    opener: str | None = None
+    """`module:function` that opens what `source` says; for URLs, which only clients know."""
     most: int | None = None
     """Replicas that Ray may start for a version under load; None: as many as are wished, always."""
     seconds: float = 180.0
@@ -46,14 +54,17 @@ class RaySettings:
             raise InvalidInput("bad-setting", "Ray needs a core, a replica and some time at least")
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Self:
-        """From `YARD_RAY_ADDRESS`, `YARD_RAY_CPUS`, `YARD_RAY_REPLICA_CPUS`, `YARD_RAY_MOST`.
+    def read(cls, environment: Mapping[str, str], *, opener: str | None = None) -> Self:
+        """From `YARD_RAY_ADDRESS`, `YARD_RAY_SOURCE`, `YARD_RAY_CPUS`, `YARD_RAY_REPLICA_CPUS` and
+        `YARD_RAY_MOST`.
 
         InvalidInput: `bad-setting`.
         """
         try:
             return cls(
                 address=environment.get("YARD_RAY_ADDRESS") or None,
+                source=environment.get("YARD_RAY_SOURCE") or None,
+                opener=opener,
                 cpus=int(environment.get("YARD_RAY_CPUS") or 2),
                 replica_cpus=_number(environment.get("YARD_RAY_REPLICA_CPUS")),
                 most=_whole(environment.get("YARD_RAY_MOST")),
@@ -63,11 +74,32 @@ class RaySettings:
                 raise
             raise InvalidInput("bad-setting", f"YARD_RAY_...: {error}") from None
 
+    def open_yard(self, folder: Path) -> Callable[[], Any]:
+        """What opens the yard where a replica runs; it is pickled.
+
+        Args:
+            folder: The yard's, on this machine.
+        """
+        from modelyard.registry.local import LocalYard
+
+        source = self.source or str(folder)
+        if "://" not in source:
+            return partial(LocalYard.at, source)
+        if self.opener is None:
+            raise InvalidInput("bad-setting", f"replicas can't open {source[:120]} here")
+        return partial(open_by, self.opener, source)
+
     def cpus_of(self, threads: int) -> float:
         """Cores set aside for one replica."""
         if self.replica_cpus is not None:
             return self.replica_cpus
         return float(threads) if self.address else _LOCAL_SHARE
+
+
+def open_by(opener: str, source: str) -> Any:
+    """Open a yard by the function of a name, which is found where this runs."""
+    module, _, function = opener.partition(":")
+    return getattr(import_module(module), function)(source)
 
 
 def _number(text: str | None) -> float | None:
