@@ -50,7 +50,9 @@ class Stub:
     """Calls of the protocol's service: `stub.ModelReady(name="simple")`."""
 
     def __init__(self, place: str, **metadata: str) -> None:
-        self.channel = grpc.insecure_channel(place)
+        self.channel = grpc.insecure_channel(
+            place, options=[("grpc.max_receive_message_length", -1)]
+        )
         self.metadata = tuple(metadata.items())
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

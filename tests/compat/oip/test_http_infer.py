@@ -133,6 +133,11 @@ def test_doubles_are_kept_to_the_last_bit(http):
     assert _back(http, "FP64", data, [1, 6]) == data
 
 
+def test_numbers_that_no_integer_holds_are_still_floats(http):
+    data = [123456789012345678901234567890, 2**64, -(2**70)]
+    assert _back(http, "FP64", data, [1, 3]) == [float(number) for number in data]
+
+
 def test_what_json_has_no_number_for_is_null(http):
     assert _back(http, "FP32", [1.5, None, 2.5], [1, 3]) == [1.5, None, 2.5]
     assert _back(http, "FP32", [1e39, 0, 0], [1, 3]) == [None, 0, 0]

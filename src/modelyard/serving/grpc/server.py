@@ -9,6 +9,8 @@ from modelyard.serving.grpc.service import Service
 from modelyard.serving.grpc.stubs import messages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.serving.plane import Plane
 
 __all__ = ["Listening", "listen"]
@@ -78,6 +80,19 @@ async def listen(
     return Listening(server, found)
 
 
+def _reader(kind: Any) -> Callable[[bytes], Any]:
+    """Bytes as a message; None if they are none, which the service refuses in its own words."""
+    from google.protobuf.message import DecodeError
+
+    def read(data: bytes) -> Any:
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            return None
+
+    return read
+
+
 def _handler(service: Service) -> Any:
     """All methods of the protocol's service, as its description has them."""
     import grpc
@@ -92,7 +107,7 @@ def _handler(service: Service) -> Any:
         )
         methods[method.name] = make(
             answer,
-            request_deserializer=getattr(messages, method.input_type.name).FromString,
+            request_deserializer=_reader(getattr(messages, method.input_type.name)),
             response_serializer=getattr(messages, method.output_type.name).SerializeToString,
         )
     return grpc.method_handlers_generic_handler(messages.SERVICE.full_name, methods)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from modelyard.errors import Unsupported
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.serving.grpc.asking import Caller, Context, ask, client_of
 from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
 from modelyard.serving.grpc.stubs import messages as m
@@ -39,7 +39,7 @@ def _method(
         number = caller.number = caller.id(self.plane)
         self.plane.active += 1
         try:
-            found = await function(self, request, caller)
+            found = await function(self, _readable(request), caller)
         except Exception as error:
             wrong = error
         else:
@@ -205,16 +205,18 @@ class Service:
             )
 
     async def _streamed(
-        self, request: m.ModelInferRequest, caller: Caller
+        self, request: m.ModelInferRequest | None, caller: Caller
     ) -> tuple[m.ModelStreamInferResponse, Exception | None]:
         number = caller.id(self.plane)
         self.plane.active += 1
         try:
-            found = await ask(self.plane, request, caller, number, time.perf_counter_ns())
+            asked = _readable(request)
+            found = await ask(self.plane, asked, caller, number, time.perf_counter_ns())
         except Exception as error:
-            failed = m.ModelInferResponse(
-                model_name=request.model_name, model_version=request.model_version, id=request.id
-            )
+            failed = m.ModelInferResponse()
+            if request is not None:
+                failed.model_name, failed.id = request.model_name, request.id
+                failed.model_version = request.model_version
             told = sentence_of(error, number)
             return m.ModelStreamInferResponse(error_message=told, infer_response=failed), error
         finally:
@@ -234,6 +236,12 @@ class Service:
         await client_of(self.plane, caller, line)
         if line is not None:
             await self.plane.gate.may(caller.headers, caller.address, line, "writer")
+
+
+def _readable(request: Asked | None) -> Asked:
+    if request is None:
+        raise InvalidInput("bad-request", "the message can't be read: it is none of the protocol's")
+    return request
 
 
 def _only_ours(name: str) -> None:

@@ -188,7 +188,7 @@ def _numbers(given: Given, kind: str) -> Array:
     try:
         element: Any = parser.parse(given.data)
         buffer = element.as_buffer(of_type="d" if kind == "f" else kind)
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         element = None
         if kind == "f":
             return _with_gaps(given)
