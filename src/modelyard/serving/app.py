@@ -125,7 +125,7 @@ class PlaneApp:
         if way.name is None:
             way.name, line = self._only()
         else:
-            line = self.plane.line(way.name)
+            line = self.plane.lines.get(way.name) or await self._unknown(request, way.name)
         headers = request.headers
         gate = self.plane.gate
         client = gate.known(headers, request.address, line)
@@ -141,6 +141,12 @@ class PlaneApp:
         if way.kind == "infer":
             return await self._infer(request, client, target, body, deadline)
         return await self._predict(request, client, target, body, deadline, way.kind)
+
+    async def _unknown(self, request: Request, name: str) -> Line:
+        """Strangers are not told what is there and what isn't."""
+        if self.plane.gate.known(request.headers, request.address, None) is None:
+            await self.plane.gate.look(request.headers, request.address, None)
+        return self.plane.line(name)
 
     def _found(self, path: str) -> _Way | None:
         """What a path means; None: it is no prediction."""
