@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from modelyard.core.deployment import DeploymentSpec, Share, check_name
 from modelyard.core.names import ModelRevision
 from modelyard.core.version import RefInfo
-from modelyard.errors import InvalidInput, NotFound
+from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry import refs
 from modelyard.registry.access import known_name
 from modelyard.server.routing import SIGNED_IN
@@ -75,6 +75,11 @@ def deploy(ask: Ask, form: Form) -> Done:
         if error.kind != "no-deployment":
             raise
         before = None
+    if before is not None and shown is None:
+        raise Conflict(
+            "deployment-changed", f"there is a deployment named {name} already",
+            hint="change that one, or choose another name",
+        )  # fmt: skip
     spec = spec_of(form, before.spec if before else None)
     made = ask.yard.deployments.apply(spec, generation=shown)
     if before is None:
