@@ -72,10 +72,15 @@ def shares(*wanted: tuple[str, str, float]) -> tuple[Share, ...]:
 
 
 @contextlib.contextmanager
-def served_yard(folder: Path, **settings: Any) -> Iterator[Site]:
-    """A server of the yard in a folder, as long as the block lasts."""
+def served_yard(folder: Path, *, token: str | None = None, **settings: Any) -> Iterator[Site]:
+    """A server of the yard in a folder, as long as the block lasts.
+
+    Args:
+        token: What the first server of the yard showed, if this is another.
+    """
     with (
         running(folder, **settings) as server,
-        modelyard.open(server.url, token=server.token) as yard,
+        modelyard.open(server.url, token=token or server.token) as yard,
     ):
+        server.token = token or server.token
         yield Site(server, yard.deployments, server.process.pid)

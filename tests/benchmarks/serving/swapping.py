@@ -45,8 +45,9 @@ class Swapped:
     changes: int = 0
     wrong: list[str] = field(default_factory=list)
     """Changes that did not do what they say."""
-    rollbacks: list[tuple[float, int]] = field(default_factory=list)
-    """When each call came back, and the index of the answer that was to come no more."""
+    rollbacks: list[tuple[float, float, int]] = field(default_factory=list)
+    """When each call came back, when the next change began, and the index of the answer that was
+    not to come between."""
     memory: list[int] = field(default_factory=list)
     records: Records | None = None
 
@@ -68,12 +69,12 @@ class Swapped:
     def effective(self) -> list[float]:
         """Seconds after each rollback's return, until the last request went the old way."""
         assert self.records is not None
-        return [effective(self.records, at, gone) for at, gone in self.rollbacks]
+        return [effective(self.records, *rollback) for rollback in self.rollbacks]
 
 
-def effective(records: Records, at: float, gone: int, *, within: float = 2.0) -> float:
+def effective(records: Records, at: float, until: float, gone: int) -> float:
     """Seconds from a moment until the last request left that got the answer `gone`; at least 0."""
-    late = (records.answer == gone) & (records.left > at) & (records.left < at + within)
+    late = (records.answer == gone) & (records.left > at) & (records.left < until)
     return float(records.left[late].max() - at) if late.any() else 0.0
 
 
@@ -134,8 +135,9 @@ def _apply(
 
 def _back(site: Site, swapped: Swapped, gone: int) -> None:
     site.deployments.roll_back(NAME)
-    swapped.rollbacks.append((time.monotonic(), gone))
+    at = time.monotonic()
     _count(site, swapped, "roll back")
+    swapped.rollbacks.append((at, time.monotonic(), gone))
 
 
 def _count(site: Site, swapped: Swapped, what: str, expect: str = "ready") -> None:
