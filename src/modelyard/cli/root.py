@@ -93,6 +93,7 @@ COMMANDS = {
     "export-service": Entry(
         "export_service", "Deploy", "Write a container, or manifests for KServe, of a service."
     ),
+    "predict": Entry("predict", "Deploy", "Ask a deployment or a version for predictions."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),
