@@ -263,9 +263,7 @@ def _engine(name: str) -> Callable[..., Any]:
     if name != "ray":
         raise InvalidInput("no-engine", f"there is no engine {name[:40]!r}", hint="embedded or ray")
     try:
-        opened: Callable[..., Any] = import_module(
-            "modelyard.serving.engines.ray.batch"
-        ).ray_workers
+        module = import_module("modelyard.serving.engines.ray.batch")
     except ImportError:
         raise NotPossible(
             "no-extra", "Ray is not installed", hint="pip install 'modelyard[ray]'"
