@@ -18,7 +18,7 @@ from modelyard.serving.plane import Call, Plane, Target
 if TYPE_CHECKING:
     from modelyard.serving.interface import Client, Line
 
-__all__ = ["Caller", "Context", "ask", "client_of"]
+__all__ = ["Caller", "Context", "ask", "client_of", "line_of"]
 
 Context = Any
 """`grpc.aio.ServicerContext`, which has no types of its own."""
@@ -67,6 +67,12 @@ async def client_of(plane: Plane, caller: Caller, line: Line | None) -> Client:
     )  # fmt: skip
 
 
+async def line_of(plane: Plane, caller: Caller, name: str) -> tuple[Line, Client]:
+    """What is asked, and who asks: strangers are not told what is there and what isn't."""
+    client = await client_of(plane, caller, line := plane.lines.get(name))
+    return line or plane.line(name), client
+
+
 async def ask(
     plane: Plane, request: messages.ModelInferRequest, caller: Caller, number: str, begun: int
 ) -> messages.ModelInferResponse:
@@ -80,8 +86,7 @@ async def ask(
         InvalidInput: `bad-inputs`, `no-output`, `bad-request`, `body-too-large`.
         Unavailable: As `Plane.ask`.
     """
-    line = plane.line(request.model_name)
-    client = await client_of(plane, caller, line)
+    line, client = await line_of(plane, caller, request.model_name)
     if not plane.ready:
         raise Unavailable("not-ready", "this server starts or stops", hint="try again")
     limits = line.spec.limits

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from modelyard.errors import InvalidInput, Unsupported
-from modelyard.serving.grpc.asking import Caller, Context, ask, client_of
+from modelyard.serving.grpc.asking import Caller, Context, ask, client_of, line_of
 from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
 from modelyard.serving.grpc.stubs import messages as m
 from modelyard.serving.oip import service as oip
@@ -227,8 +227,7 @@ class Service:
     # -- parts ---------------------------------------------------------------------------------
 
     async def _line(self, name: str, caller: Caller) -> Line:
-        line = self.plane.line(name)
-        await client_of(self.plane, caller, line)
+        line, _ = await line_of(self.plane, caller, name)
         return line
 
     async def _may_write(self, name: str, caller: Caller) -> None:
