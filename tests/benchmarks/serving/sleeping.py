@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Woken", "wake_often"]
 
-_IDLE = 0.3
+_IDLE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,18 @@ def wake_often(folder: Path, models: Models, *, times: int) -> Woken:
         asked = site.ask("medium", [1.0] * MEDIUM_WIDTH)
         first, failed = [], 0
         for _ in range(times):
-            _asleep(site)
+            _until(site, "asleep")
             cold = load([asked], connections=1, count=1, expected=('"name":"y"',))
             first.append(cold.within(1.0))
             failed += cold.failed
+            _until(site, "ready")  # it is told a moment later
         warm = load([asked], connections=1, count=50, expected=('"name":"y"',))
     return Woken(tuple(first), failed, warm)
 
 
-def _asleep(site: Site, patience: float = 15.0) -> None:
+def _until(site: Site, state: str, patience: float = 15.0) -> None:
     until = time.monotonic() + patience
-    while site.deployments.get("medium").state != "asleep":
+    while (found := site.deployments.get("medium")).state != state:
         if time.monotonic() > until:
-            raise RuntimeError(f"it stays {site.deployments.get('medium').servers}")
-        time.sleep(0.05)
+            raise RuntimeError(f"it is not {state}: {found.servers}")
+        time.sleep(0.02)
