@@ -12,11 +12,16 @@ from reference_words import WORDS
 __all__ = ["lacking", "sdk_page"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
-_HANDLES = {"Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py"}
+_HANDLES = {
+    "Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py",
+    "Deployments": "core/deploying.py",
+}  # fmt: skip
 _VALUES = (
     "core/version.py", "core/diff.py", "core/evaluation.py", "core/explanation.py", "core/stats.py",
-    "core/tensor.py",
+    "core/tensor.py", "core/deployment.py",
 )  # fmt: skip
+_MADE_BY_HAND = ("DeploymentSpec", "Share", "Rollout", "Limits")
+"""Values that people make, and import for it."""
 _WIDTH = 96
 
 _INTRODUCTION = """\
@@ -25,7 +30,8 @@ _INTRODUCTION = """\
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
 Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `Model`, `Version`, `Yard`,
-`TRUST_ALL` and `errors`, and the values that they give.
+`TRUST_ALL` and `errors`, `DeploymentSpec`, `Share`, `Rollout` and `Limits`, and the values that
+they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
@@ -89,11 +95,15 @@ def sdk_page() -> str:
     parts = [_INTRODUCTION, *opening]
     for public in handles:
         parts += _section(public, "##", handles[0])
+    for public in _values():
+        if public.name in _MADE_BY_HAND:
+            parts += _section(public, "##", None)
     parts.append(_function_section("optimization/explain/explaining.py", "explain"))
     parts.append(_TRUST)
     parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
     for public in _values():
-        parts += _section(public, "###", None)
+        if public.name not in _MADE_BY_HAND:
+            parts += _section(public, "###", None)
     doc = ast.get_docstring(_tree("errors.py")) or ""
     parts.append(_ERRORS.format(doc=doc))
     return "\n".join(part for part in parts if part)

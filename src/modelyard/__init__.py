@@ -14,18 +14,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard import errors
+    from modelyard.core.deployment import DeploymentSpec, Limits, Rollout, Share
     from modelyard.core.handles import Model, Version
     from modelyard.core.trust import TRUST_ALL
     from modelyard.core.yard import Yard
     from modelyard.optimization.explain import explain
 
-__all__ = ["TRUST_ALL", "Model", "Version", "Yard", "create", "errors", "explain", "open"]
+__all__ = [
+    "TRUST_ALL", "DeploymentSpec", "Limits", "Model", "Rollout", "Share", "Version", "Yard",
+    "create", "errors", "explain", "open",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "TRUST_ALL": "modelyard.core.trust",
     "explain": "modelyard.optimization.explain",
+    "DeploymentSpec": "modelyard.core.deployment",
+    "Limits": "modelyard.core.deployment",
+    "Rollout": "modelyard.core.deployment",
+    "Share": "modelyard.core.deployment",
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",

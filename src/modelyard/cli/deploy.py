@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["deploy_command", "deployments_command", "undeploy_command"]
 
+_PLACEMENTS = ("auto", "inline", "process", "environment")
 _CHANGES = 20
 _CANARY = 5.0
 """Percent, where nobody says how much."""
@@ -32,10 +33,8 @@ _NOBODY = 10.0
 @command(
     "deploy",
     examples=[
-        "yard deploy fraud risk/fraud@prod               # follows the alias",
-        "yard deploy fraud risk/fraud@12 --wait",
-        "yard deploy fraud --canary risk/fraud@13=5      # 5 percent of the requests",
-        "yard deploy fraud --shadow risk/fraud@14=10     # copies of 10 percent",
+        "yard deploy fraud risk/fraud@prod --wait    # follows the alias",
+        "yard deploy fraud --canary risk/fraud@13=5  # 5 percent of the requests",
         "yard deploy fraud risk/fraud@12 --trust risk.Features --idle 10m",
     ],
     see=["deployments", "rollout", "promote", "rollback", "undeploy"],
@@ -52,7 +51,7 @@ _NOBODY = 10.0
               help="Workers for each version.")  # fmt: skip
 @click.option("--sticky", metavar="HEADER",
               help="Requests with the same value of it get the same version.")  # fmt: skip
-@click.option("--placement", type=click.Choice(["auto", "inline", "process", "environment"]),
+@click.option("--placement", type=click.Choice(_PLACEMENTS),
               help="Where it runs: see the guide of deployments.")  # fmt: skip
 @trust_options
 @click.option("--deadline", metavar="TIME", type=DURATION, help="For an answer: 0.5s.")

@@ -22,10 +22,14 @@ class Deployments(Protocol):
     def list(self) -> tuple[Deployment, ...]:
         """All that the caller may read, by name."""
 
-    def get(self, name: str) -> Deployment: ...
+    def get(self, name: str) -> Deployment:
+        """One deployment, with what the servers say of it."""
 
     def apply(self, spec: DeploymentSpec, *, generation: int | None = None) -> Deployment:
         """Deploy, or change what is deployed. Revisions are looked up; nothing is loaded yet.
+
+        Args:
+            generation: The one that the caller has seen; 0 if it must be new.
 
         Raises:
             NotFound: `no-model`, `no-version`.
@@ -42,11 +46,13 @@ class Deployments(Protocol):
     def pause(self, name: str) -> Deployment:
         """Take no step, and follow no alias, until `resume`."""
 
-    def resume(self, name: str) -> Deployment: ...
+    def resume(self, name: str) -> Deployment:
+        """Go on after a pause: an alias is followed at once, a step comes after its interval."""
 
     def roll_back(self, name: str, *, to: int | None = None) -> Deployment:
         """Back to what was before: a canary is dropped; else the shares of the stable version
-        before this one, or of the generation `to`. Conflict: `nothing-before`.
+        before this one, or of the generation `to`. What followed an alias that has moved on is
+        paused, for it would follow it again. Conflict: `nothing-before`.
         """
 
     def undeploy(self, name: str) -> Deployment:

@@ -133,6 +133,7 @@ class DeploymentSpec:
     """The first is the stable one; then canaries; then shadows. Those that are no shadows have
     100 percent together."""
     engine: EngineName = "embedded"
+    """What runs it: `embedded`, in the servers themselves, or `ray`, on a cluster."""
     replicas: int = 1
     """Workers for each version, where it runs in workers."""
     sticky: str | None = None
@@ -143,11 +144,13 @@ class DeploymentSpec:
     trusted: tuple[str, ...] = ()
     """Names that loading may import, or `*` for everything."""
     limits: Limits = Limits()
+    """What it takes, and how long it may take."""
     sample: float = 0.01
     """Share of the requests whose inputs and outputs the log keeps."""
     redact: tuple[str, ...] = ()
     """Inputs and outputs whose values are never kept."""
     rollout: Rollout | None = None
+    """By which steps the canary grows, if it does."""
     paused: bool = False
     """No step is taken, and no alias followed, until it goes on."""
 
@@ -169,14 +172,17 @@ class DeploymentSpec:
 
     @property
     def stable(self) -> Share:
+        """The first share."""
         return self.shares[0]
 
     @property
     def canaries(self) -> tuple[Share, ...]:
+        """The others that answer."""
         return tuple(share for share in self.shares[1:] if not share.shadow)
 
     @property
     def shadows(self) -> tuple[Share, ...]:
+        """Those that get copies."""
         return tuple(share for share in self.shares if share.shadow)
 
     def with_canary(self, percent: float) -> Self:
@@ -201,13 +207,18 @@ class ServedVersion:
     number: int
     commit: str
     state: ServedState
+    """`waiting`, `loading`, `ready`, `asleep` (unloaded until a request comes), `draining` or
+    `failed`."""
     mode: str | None = None
     """How it is run: `inline`, `tick`, `thread`, `pool`, `process`, `ray`."""
     reason: str | None = None
     """Why it failed, or why it runs as it does."""
     memory: int | None = None
+    """Bytes that loading it took."""
     requests: int = 0
+    """Since it was loaded."""
     failures: int = 0
+    """Of these, those that the server could not answer."""
     waiting: int = 0
     """Rows."""
     median: float | None = None
@@ -221,10 +232,13 @@ class ServerStatus:
     """How far one server got."""
 
     server: str
+    """Its name."""
     generation: int
     """Of the deployment, that its routes are of."""
     seen: datetime
+    """When it was heard of last."""
     versions: tuple[ServedVersion, ...] = ()
+    """All that it has, or tries to have, for this deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +246,7 @@ class Deployment:
     """What is wished, and what became of it."""
 
     spec: DeploymentSpec
+    """What is wished, with the versions that are meant now."""
     generation: int
     """One more with each change."""
     created: datetime
@@ -269,9 +284,13 @@ class DeploymentChange:
     """One change of a deployment; its history."""
 
     generation: int
+    """Which the deployment had from then on."""
     time: datetime
     who: str
     action: Action
+    """`deploy`, `rollout`, `step`, `promote`, `pause`, `resume`, `rollback`, `follow` (an alias
+    moved), `fallback` (a version failed) or `undeploy`."""
     spec: DeploymentSpec
     """As it was wished from then on; of `undeploy`, as it was."""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    """What else belongs to the action: where a rollback went, which step was taken."""
