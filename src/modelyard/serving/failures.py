@@ -26,7 +26,7 @@ _STATUS: tuple[tuple[type[ModelyardError], int], ...] = (
 _KINDS = {
     "not-signed-in": 401, "bad-token": 401, "wrong-password": 401, "too-many-requests": 429,
     "body-too-large": 413, "deadline": 504, "wrong-method": 405, "wrong-media-type": 415,
-    "too-slow": 408,
+    "too-slow": 408, "wrong-host": 421,
 }  # fmt: skip
 
 
