@@ -275,7 +275,7 @@ class PlaneApp:
 def _bounded(call: Call, asked: Decoded) -> None:
     """Triton's parameter `timeout`, in microseconds, makes a deadline nearer."""
     if asked.parameters and type(limit := asked.parameters.get("timeout")) is int and limit > 0:
-        call.deadline = min(call.deadline, time.monotonic() + limit / 1e6)
+        call.deadline = min(call.deadline, time.monotonic() + min(limit, 10**12) / 1e6)
 
 
 def _deadline(request: Request, line: Line) -> float:

@@ -56,7 +56,9 @@ class Stub:
         self.metadata = tuple(metadata.items())
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = messages.SERVICE.methods_by_name[name]
+        method = messages.SERVICE.methods_by_name.get(name)
+        if method is None:
+            raise AttributeError(name)
         asked = getattr(messages, method.input_type.name)
         call = self.channel.unary_unary(
             f"/{messages.SERVICE.full_name}/{name}",

@@ -94,6 +94,9 @@ MODELS = {
     "simple_string": lambda: _sums(T.STRING),
     "simple_identity": lambda: _same({"0": T.STRING}, (None, None)),
     "every": lambda: _same({f"_{name}": kind for name, kind in DATATYPES.items()}, (None, None)),
+    "typed": lambda: _same(
+        {f"_{name}": kind for name, kind in DATATYPES.items() if name != "FP16"}, (None, None)
+    ),
     "custom_identity_int32": lambda: _same({"0": T.INT32}, (None, None)),
     "total": _total,
     "whole": _whole,

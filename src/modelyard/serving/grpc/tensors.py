@@ -32,6 +32,8 @@ _FIELDS: Final = {
 }
 """What may be in which field of typed contents."""
 _MOST_AXES: Final = 32
+_MOST_ELEMENTS: Final = 1 << 40
+"""Even of an empty tensor whose sides of 0 were 1: numpy takes no more."""
 
 
 def feeds_of(request: ModelInferRequest) -> dict[str, Array]:
@@ -96,7 +98,11 @@ def put_outputs(outputs: Mapping[str, Array], response: ModelInferResponse) -> N
 
 def _shape(given: Input) -> tuple[int, ...]:
     shape = tuple(given.shape)
-    if len(shape) > _MOST_AXES or (shape and min(shape) < 0):
+    if (
+        len(shape) > _MOST_AXES
+        or (shape and min(shape) < 0)
+        or (0 in shape and math.prod(side or 1 for side in shape) > _MOST_ELEMENTS)
+    ):
         raise _wrong(f"input '{given.name[:80]}' has an invalid shape {list(shape)[:_MOST_AXES]}")
     return shape
 

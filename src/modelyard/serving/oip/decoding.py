@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Decoded", "Given", "decode", "decode_raw"]
 
 _MOST_AXES: Final = 32
+_MOST_ELEMENTS: Final = 1 << 40
+"""Even of an empty tensor whose sides of 0 were 1: numpy takes no more."""
 
 
 class Asked(msgspec.Struct, gc=False):
@@ -134,7 +136,11 @@ def decode_raw(body: bytes | bytearray, datatype: str, shape: tuple[int, ...]) -
 def _sides(given: Given) -> int:
     """The number of elements. InvalidInput for shapes that can't be."""
     shape = given.shape
-    if len(shape) > _MOST_AXES or (shape and min(shape) < 0):
+    if (
+        len(shape) > _MOST_AXES
+        or (shape and min(shape) < 0)
+        or (0 in shape and math.prod(side or 1 for side in shape) > _MOST_ELEMENTS)
+    ):
         raise InvalidInput(
             "bad-inputs", f"input '{given.name}' has an invalid shape {shape[:_MOST_AXES]}"
         )
