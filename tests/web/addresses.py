@@ -68,6 +68,12 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/lineage/{model:path}@{revision:path}": (
         "/lineage/flowers/iris@5", "/lineage/data/iris@1", f"/lineage/{_EVIL}@2",
     ),
+    "/deployments": ("/deployments", "/deployments?model=vision/none"),
+    "/deployments/{name}": (
+        "/deployments/scaler", "/deployments/long", "/deployments/sentiment",
+    ),
+    "/requests/{name}": ("/requests/scaler", "/requests/long?only=failed"),
+    "/deploy": ("/deploy", "/deploy?name=scaler", f"/deploy?version={_EVIL}@2"),
     "/storage": ("/storage",),
     "/activity": ("/activity",),
     "/jobs": ("/jobs",),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.deployment import DeploymentSpec, Share
 from modelyard.testing.models import safetensors_bytes, write_tree
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def network(seed: int, *, blocks: int = 6, width: int = 24) -> dict[str, Any]:
 
 def fill(yard: Yard, folder: Path) -> None:
     """Put all models into a new yard, a few seconds' work; what people look at comes last."""
-    for work in (_hostile, _long, _pickle, _onnx, _boost, _sentiment, _iris, _network):
+    for work in (_hostile, _long, _pickle, _onnx, _boost, _sentiment, _iris, _network, _deployed):
         place = folder / work.__name__.strip("_")
         place.mkdir(parents=True)
         work(yard, place)
@@ -218,7 +219,8 @@ def _sentiment(yard: Yard, place: Path) -> None:
     yard.alias("nlp/sentiment-zh", "生产", 3)
 
 
-def _onnx(yard: Yard, place: Path) -> None:
+def _graph() -> bytes:
+    """Four numbers to two, in ONNX."""
     from onnx import TensorProto, helper, numpy_helper
 
     value = helper.make_tensor_value_info
@@ -227,11 +229,15 @@ def _onnx(yard: Yard, place: Path) -> None:
         [value("x", TensorProto.FLOAT, ["n", 4])], [value("y", TensorProto.FLOAT, ["n", 2])],
         [numpy_helper.from_array(np.ones((4, 2), np.float32), "w")],
     )  # fmt: skip
-    content = helper.make_model(
+    made: bytes = helper.make_model(
         graph, producer_name="tests", ir_version=10, opset_imports=[helper.make_opsetid("", 17)]
     ).SerializeToString()
+    return made
+
+
+def _onnx(yard: Yard, place: Path) -> None:
     yard.commit(
-        "edge/scaler", _folders(place)(model__onnx=content), message="for devices",
+        "edge/scaler", _folders(place)(model__onnx=_graph()), message="for devices",
         metrics={"latency": 0.4}, labels={"target": "edge"},
     )  # fmt: skip
 
@@ -245,7 +251,7 @@ def _pickle(yard: Yard, place: Path) -> None:
 def _long(yard: Yard, place: Path) -> None:
     """Names as long as they may be."""
     yard.commit(
-        LONG, _folders(place)(model__bin=b"1"), message="a long message " * 30,
+        LONG, _folders(place)(model__onnx=_graph()), message="a long message " * 30,
         branch="feature/" + "long-" * 18 + "end",
         params={"a.parameter.with.a.very.long.name." * 2: "and a long value " * 10},
         labels={"a-long-label": "with-a-long-value-" * 3}, metrics={"m" * 60: 1e-12},
@@ -268,3 +274,19 @@ def _hostile(yard: Yard, place: Path) -> None:
             metrics={HOSTILE.metric: number + 0.5}, labels={HOSTILE.label: HOSTILE.value},
         )  # fmt: skip
     yard.branch(HOSTILE.model, HOSTILE.branch, 1)
+
+
+def _deployed(yard: Yard, place: Path) -> None:
+    """One that answers, with a canary on its way, one that is paused, and what can't be loaded."""
+    scaler = Share(model="edge/scaler", revision="main")
+    canary = Share(model="edge/scaler", revision="1", percent=20)
+    shadow = Share(model="hostile/names", revision=HOSTILE.branch, percent=30, shadow=True)
+    deploy = yard.deployments.apply
+    deploy(DeploymentSpec(name="scaler", shares=(scaler,), sample=0.5, redact=("y",)))
+    both = (replace(scaler, percent=80), canary, shadow)
+    deploy(DeploymentSpec(name="scaler", shares=both, sticky="x-user", sample=0.5))
+    yard.deployments.roll_out("scaler", (20, 50, 100), 86_400)
+    deploy(DeploymentSpec(name="long", shares=(Share(model=LONG, revision="1"),)))
+    yard.deployments.pause("long")
+    nobody = Share(model="nlp/sentiment-zh", revision="生产")
+    deploy(DeploymentSpec(name="sentiment", shares=(nobody,)))

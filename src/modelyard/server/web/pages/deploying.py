@@ -75,7 +75,7 @@ def deploy(ask: Ask, form: Form) -> Done:
         if error.kind != "no-deployment":
             raise
         before = None
-    if before is not None and shown is None:
+    if before is not None and not shown:
         raise Conflict(
             "deployment-changed", f"there is a deployment named {name} already",
             hint="change that one, or choose another name",
@@ -93,11 +93,9 @@ def deploy(ask: Ask, form: Form) -> Done:
     return Done(deployment_page(name), text, undo)
 
 
-def _generation(form: Form) -> int | None:
-    """What the form was filled with."""
-    text = form.one("generation")
-    if not text or text == "0":
-        return None
+def _generation(form: Form) -> int:
+    """What the form was filled with; 0 is for a new one."""
+    text = form.one("generation") or "0"
     if not re.fullmatch("[0-9]{1,15}", text):
         raise InvalidInput("bad-choice", "say which change the form was made of")
     return int(text)

@@ -152,7 +152,7 @@ def deploy_again(ask: Ask, form: Form, name: str) -> Done:
     spec = next((one.spec for one in past if one.generation <= generation), None)
     if spec is None:
         raise NotFound("no-deployment", f"{name[:80]} was never deployed")
-    ask.yard.deployments.apply(replace(spec, rollout=None))
+    ask.yard.deployments.apply(replace(spec, rollout=None), generation=0)
     text = language_of(ask.request).say("%(name)s is deployed as it was.", name=name)
     return Done(deployment_page(name), text)
 
