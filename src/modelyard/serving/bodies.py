@@ -143,7 +143,8 @@ def _predict(plan: Plan, value: Any) -> Fed:
 
 def _listed(plan: Plan, values: Sequence[Any]) -> Fed:
     """Records, or rows."""
-    if values and type(values[0]) is dict:
+    first = values[0] if values else None
+    if type(first) is dict and first.keys() != {"b64"}:
         return plan.of_records(values)
     return plan.of_rows(values)
 

@@ -102,6 +102,8 @@ def parsed(spec: TensorSpec, texts: Sequence[str], *, gaps: bool = False) -> Arr
             return _flat(spec, [_integer(text) for text in texts], gaps)
         if kind == "b":
             return np.array([_TRUTHS[text.strip().lower()] for text in texts], bool)
+    except InvalidInput:
+        raise
     except (ValueError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) else _unread(texts, kind)
         raise bad_inputs(f"{spec.name!r} takes {wanted}, and was given {said(text)}") from None
@@ -131,6 +133,8 @@ def _flat(spec: TensorSpec, values: Sequence[Any], gaps: bool) -> Array:
             return np.array([value or "NaT" for value in values], dtype)
     except OverflowError:
         raise bad_inputs(f"a number of {spec.name!r} is too large for {wanted}") from None
+    except InvalidInput:
+        raise
     except ValueError:
         raise bad_inputs(f"{spec.name!r} takes {wanted} as ISO 8601 writes it") from None
     raise _other(spec, values, (bool,) if dtype.kind == "b" else tuple(_NUMBERS))
