@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard import errors
+    from modelyard.client.predicting import predict, predict_file
     from modelyard.core.deployment import DeploymentSpec, Limits, Rollout, Share
     from modelyard.core.handles import Model, Version
     from modelyard.core.trust import TRUST_ALL
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRUST_ALL", "DeploymentSpec", "Limits", "Model", "Rollout", "Share", "Version", "Yard",
-    "create", "errors", "explain", "open",
+    "create", "errors", "explain", "open", "predict", "predict_file",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -30,6 +31,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "TRUST_ALL": "modelyard.core.trust",
     "explain": "modelyard.optimization.explain",
+    "predict": "modelyard.client.predicting",
+    "predict_file": "modelyard.client.predicting",
     "DeploymentSpec": "modelyard.core.deployment",
     "Limits": "modelyard.core.deployment",
     "Rollout": "modelyard.core.deployment",
