@@ -174,6 +174,13 @@ def _taken(queue: list[Waiting], most: int) -> tuple[list[Waiting], list[Waiting
     return batch, rest
 
 
+def _lost(batch: Sequence[Waiting]) -> bool:
+    """Whether the process that computed died of it, or before."""
+    return any(
+        isinstance(one.error, Unavailable) and one.error.kind == "model-died" for one in batch
+    )
+
+
 class Threads:
     """Threads that take what waited while they computed: no timer, so an idle one adds no delay.
 
@@ -208,7 +215,7 @@ class Threads:
         self._ready = threading.Condition()
         self._stopped = False
         self._runtimes = list(runtimes)
-        count = max(threads, len(runtimes))
+        count = self._left = max(threads, len(runtimes))
         self._threads = [
             threading.Thread(
                 target=self._work, args=(runtimes[place % len(runtimes)],),
@@ -251,6 +258,11 @@ class Threads:
             seconds = time.perf_counter() - begun
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 self._loop.call_soon_threadsafe(self._tell, batch, seconds)
+            if len(self._runtimes) > 1 and _lost(batch):
+                with self._ready:
+                    self._left -= 1
+                    if self._left:  # the others go on; this one would fail whatever comes
+                        return
 
     def _next(self) -> list[Waiting] | None:
         with self._ready:
@@ -273,11 +285,9 @@ class Threads:
         self.pace.waiting -= rows
         if not any(one.error for one in batch):
             self.pace.took(rows, seconds)
-        gone = False
         for one in batch:
-            gone |= isinstance(one.error, Unavailable) and one.error.kind == "model-died"
             one.tell()
-        if gone and self._died is not None:
+        if self._died is not None and _lost(batch):
             self._died()
 
     def fail(self, error: ModelyardError) -> None:

@@ -73,7 +73,7 @@ class Life:
         self._news = asyncio.Event()
         """Something is to be told."""
         self._looking = asyncio.Lock()
-        self._suspects: dict[Slot, int] = {}
+        self._suspects: set[Slot] = set()
         self.looked = asyncio.Event()
         """Set once all deployments were seen for the first time."""
         plane.on_load, plane.on_unload = self.load, self.unload
@@ -216,21 +216,22 @@ class Life:
         if line is None:
             return
         for slot in dict.fromkeys(line.slots):
-            if slot.strikes < STRIKES or slot.state != "ready":
-                self._suspects.pop(slot, None)
+            error = self._slots.of(slot).error if slot.state == "failed" else None
+            dying = error is not None and error.kind == "model-died"
+            if not dying and (slot.strikes < STRIKES or slot.state != "ready"):
+                self._suspects.discard(slot)
                 continue
-            before = self._suspects.get(slot)
-            self._suspects[slot] = slot.strikes
-            if before is None:  # seen for the first time: a worker may be starting again
+            if slot not in self._suspects:  # a worker may just be starting again
+                self._suspects.add(slot)
                 continue
             heir = course.give_away(slot)
             if heir is None:
                 continue
-            self._suspects.pop(slot, None)
+            self._suspects.discard(slot)
             self._news.set()
             _log.warning(
-                "%s: version %s failed %d times in a row; version %s answers for it",
-                line.name, slot.version, slot.strikes, heir.version,
+                "%s: version %s fails again and again; version %s answers for it",
+                line.name, slot.version, heir.version,
             )  # fmt: skip
             try:
                 await asyncio.to_thread(self._wishes.fell_back, line, slot, heir)

@@ -150,6 +150,8 @@ class Slots:
         place.tries += 1
         if place.slot.served is None:
             place.slot.state, place.slot.reason = "failed", error.message
+        else:  # of several workers some are left
+            place.slot.state, place.slot.reason = "ready", f"a worker is gone: {error.message}"
 
     def died(self, served: Served, left: int) -> None:
         """A worker ended: load the version anew, at once. Engines call this."""
@@ -161,10 +163,10 @@ class Slots:
         if not left:
             slot.served = None
             slot.state, slot.reason = "loading", "its process ended; it is started again"
-        self._drain(place, served, 30.0 if left else 0.0)
+            self._drain(place, served, 0.0)
         self.changed()
         if len(place.deaths) > _DEATHS:
-            slot.served = None
+            self.sleep(place)
             error = Unavailable("model-died", "its process ended again and again")
             place.tries = 10
             self._failed(place, error)
