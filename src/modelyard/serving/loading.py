@@ -7,9 +7,9 @@ version's example, so that a version that can't answer never gets a request.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,7 @@ import numpy as np
 from modelyard.core.trust import TRUST_ALL, Trust
 from modelyard.errors import ModelyardError, Unavailable
 from modelyard.registry.saving import stored
+from modelyard.serving.rooms import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,22 +88,20 @@ def open_wanted(desk: Desk, wanted: Wanted, tried: Tried | None = None) -> Opene
     closers: list[Callable[[], None]] = []
     try:
         with stored(desk, wanted.model, wanted.commit or wanted.number) as version:
-            folder = _kept(version.files.folder())
-            closers.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+            room = Room()
+            folder = room.path
+            closers.append(room.close)
+            for each in version.files.folder().iterdir():
+                os.rename(each, folder / each.name)
             is_real = put_example(folder, version.manifest.example)
             manifest, contents, saved = version.manifest, version.contents, version.saved
-        runtimes: list[TensorRuntime] = []
-        for _ in range(wanted.replicas):
-            runtime = open_version(
-                folder, saved,
-                trust=trust, signature=manifest.signature,
-                placement=cast("Placement", wanted.placement),
-                threads=wanted.threads, memory=wanted.memory, environment=manifest.environment,
-            )  # fmt: skip
-            closers.append(runtime.close)
-            runtimes.append(runtime)
-            if runtime.pid is None:
-                break  # here one is as good as many
+        opening = partial(
+            open_version, folder, saved,
+            trust=trust, signature=manifest.signature,
+            placement=cast("Placement", wanted.placement), threads=wanted.threads,
+            memory=wanted.memory, environment=manifest.environment,
+        )  # fmt: skip
+        runtimes = _several(opening, wanted.replicas, closers)
         runtime = runtimes[0]
         if tried is None:
             example = example_of(folder, manifest.signature, runtime.inputs)
@@ -166,19 +165,28 @@ def resident_bytes(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def _several(
+    opening: Callable[[], TensorRuntime], count: int, closers: list[Callable[[], None]]
+) -> list[TensorRuntime]:
+    """So many equal ones, if they are workers: in this process one is as good as many."""
+    found = [opening()]
+    closers.append(found[0].close)
+    if count == 1 or found[0].pid is None:
+        return found
+    with ThreadPoolExecutor(min(count - 1, os.cpu_count() or 1)) as threads:
+        futures = [threads.submit(opening) for _ in range(count - 1)]
+    others = [future.result() for future in futures if future.exception() is None]
+    closers += [runtime.close for runtime in others]
+    for future in futures:
+        future.result()
+    return [*found, *others]
+
+
 def _guessed() -> Measured:
     """Of a version that could not be tried: requests are computed one by one, in threads."""
     from modelyard.serving.modes import Measured
 
     return Measured(0.05, 0.8)
-
-
-def _kept(folder: Path) -> Path:
-    """The same files in a folder that stays when the version's files are closed."""
-    place = Path(tempfile.mkdtemp(prefix="yard-serve-"))
-    for each in folder.iterdir():
-        os.rename(each, place / each.name)
-    return place
 
 
 def _why_wrong(answer: Mapping[str, Array], specs: tuple[TensorSpec, ...]) -> str | None:

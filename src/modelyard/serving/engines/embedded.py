@@ -14,6 +14,7 @@ from modelyard.core.deployment import ServedVersion
 from modelyard.errors import Unavailable
 from modelyard.serving.executors import Threads
 from modelyard.serving.interface import Served
+from modelyard.serving.rooms import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,6 +130,8 @@ class Embedded:
         opened = await loop.run_in_executor(
             self._threads, open_wanted, self._desk, wanted, self._tried.get(wanted)
         )
+        if not self._tried:
+            self._threads.submit(sweep)
         if len(self._tried) >= _TRIED:
             self._tried.clear()
         self._tried[wanted] = opened.tried
