@@ -7,14 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import httpx2
 import numpy as np
 import orjson
 
 from modelyard import __version__
 from modelyard.client.addresses import Address, path_of
 from modelyard.client.credentials import token_for
-from modelyard.client.failures import failed_to_reach, strange
 from modelyard.core.names import ModelRevision
 from modelyard.core.table import Table
 from modelyard.errors import Denied, InvalidInput, ModelyardError, NotFound, Unavailable
@@ -122,9 +120,15 @@ def predict_file(
     model, revision = pinned(yard, target)
     answering = None
     if engine != "embedded":
+        import os
+
+        from modelyard.serving.engines.ray_settings import RaySettings
+
         answering = _engine(engine)(
-            yard.desk, model, revision, trusted=trusted, workers=workers, memory=memory
-        )
+            yard.url, model, revision,
+            settings=RaySettings.read(os.environ, opener="modelyard.client.places:open_place"),
+            trusted=trusted, workers=workers, memory=memory,
+        )  # fmt: skip
     return batches.predict_file(
         yard.desk, model, revision, Path(source), Path(out),
         resume=resume, batch=batch, keep=keep, workers=workers, memory=memory, trusted=trusted,
@@ -196,6 +200,10 @@ def ask_server(
     """
     import os
 
+    import httpx2
+
+    from modelyard.client.failures import failed_to_reach
+
     address = Address.parse(url)
     shown = token or token_for(address, os.environ if environment is None else environment)
     headers = {
@@ -220,6 +228,8 @@ def _refusal(address: Address, status: int, content: bytes) -> ModelyardError:
         told = orjson.loads(content[: 1 << 20])
         message, kind = str(told["error"]), str(told.get("kind", "failed"))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        from modelyard.client.failures import strange
+
         return strange(address, f"an answer of status {status}")
     if status == 401:
         return Denied(

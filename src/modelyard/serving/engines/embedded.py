@@ -157,12 +157,14 @@ class Embedded:
         """See at once when a worker ends, also while nobody asks it anything."""
         held.left = len(held.opened.pids)
         for pid in held.opened.pids:
+            if not hasattr(os, "pidfd_open"):  # who asks next will see
+                continue
             try:
                 descriptor = os.pidfd_open(pid)
             except ProcessLookupError:
                 loop.call_soon(self._worker_ended, held)
                 continue
-            except OSError:  # a system without them: who asks next will see
+            except OSError:
                 continue
             held.watched.append(descriptor)
             loop.add_reader(descriptor, self._ended, held, descriptor, loop)

@@ -74,15 +74,15 @@ class RaySettings:
                 raise
             raise InvalidInput("bad-setting", f"YARD_RAY_...: {error}") from None
 
-    def open_yard(self, folder: Path) -> Callable[[], Any]:
+    def open_yard(self, place: Path | str) -> Callable[[], Any]:
         """What opens the yard where a replica runs; it is pickled.
 
         Args:
-            folder: The yard's, on this machine.
+            place: Of the yard, as this machine reaches it.
         """
         from modelyard.registry.local import LocalYard
 
-        source = self.source or str(folder)
+        source = self.source or str(place)
         if "://" not in source:
             return partial(LocalYard.at, source)
         if self.opener is None:

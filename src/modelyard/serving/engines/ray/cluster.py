@@ -27,6 +27,7 @@ _SET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is the server's matter
     "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "1",
 }
 
@@ -39,7 +40,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._connected = False
 
-    def connect(self) -> None:
+    def connect(self, *, serve: bool = True) -> None:
         """Start Ray or connect to it, and start Serve in it. Idempotent.
 
         Raises:
@@ -50,10 +51,14 @@ class Cluster:
             if not self._connected:
                 self._prepare()
                 ray: Any = need("ray", "ray")
-                serve: Any = need("ray.serve", "ray")
                 try:
                     self._begin(ray)
-                    serve.start(proxy_location="Disabled")
+                    logging.getLogger(
+                        "ray.serve"
+                    ).disabled = not serve  # it says that it was unused
+                    if serve:
+                        begin: Any = need("ray.serve", "ray").start
+                        begin(proxy_location="Disabled")
                 except Exception as error:
                     ray.shutdown()
                     where = self._settings.address or "this machine"
