@@ -150,7 +150,7 @@ def _skipped(batches: Iterable[Any], rows: int) -> Iterator[Any]:
 
 def _parquet(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[Any]:
     parquet = arrow_module("pyarrow.parquet")
-    with parquet.ParquetFile(path, memory_map=True, buffer_size=_BLOCK, pre_buffer=False) as file:
+    with parquet.ParquetFile(path, buffer_size=_BLOCK, pre_buffer=False) as file:
         names = file.schema_arrow.names
         check_names(names, path.name)
         wanted = [n for n in names if n in {*_given(plan, names, keep), *keep}]
@@ -168,7 +168,7 @@ def _parquet(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterato
 
 def _ipc(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[Any]:
     arrow = arrow_module("pyarrow")
-    with arrow.memory_map(str(path)) as source:
+    with arrow.OSFile(str(path)) as source:
         begins = source.read(6)
         source.seek(0)
         if begins != b"ARROW1":
