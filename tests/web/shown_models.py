@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.yard import Yard
 
-__all__ = ["EVIL", "HOSTILE", "LONG", "Evil", "fill", "network"]
+__all__ = ["EVIL", "HOSTILE", "LONG", "Evil", "fill", "graph", "network"]
 
 EVIL = "<img src=x onerror=window.__fired=1>"
 """Sets a mark in the page if it ever becomes an element."""
@@ -219,25 +219,25 @@ def _sentiment(yard: Yard, place: Path) -> None:
     yard.alias("nlp/sentiment-zh", "生产", 3)
 
 
-def _graph() -> bytes:
+def graph() -> bytes:
     """Four numbers to two, in ONNX."""
     from onnx import TensorProto, helper, numpy_helper
 
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(
+    nodes = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
         [value("x", TensorProto.FLOAT, ["n", 4])], [value("y", TensorProto.FLOAT, ["n", 2])],
         [numpy_helper.from_array(np.ones((4, 2), np.float32), "w")],
     )  # fmt: skip
     made: bytes = helper.make_model(
-        graph, producer_name="tests", ir_version=10, opset_imports=[helper.make_opsetid("", 17)]
+        nodes, producer_name="tests", ir_version=10, opset_imports=[helper.make_opsetid("", 17)]
     ).SerializeToString()
     return made
 
 
 def _onnx(yard: Yard, place: Path) -> None:
     yard.commit(
-        "edge/scaler", _folders(place)(model__onnx=_graph()), message="for devices",
+        "edge/scaler", _folders(place)(model__onnx=graph()), message="for devices",
         metrics={"latency": 0.4}, labels={"target": "edge"},
     )  # fmt: skip
 
@@ -251,7 +251,7 @@ def _pickle(yard: Yard, place: Path) -> None:
 def _long(yard: Yard, place: Path) -> None:
     """Names as long as they may be."""
     yard.commit(
-        LONG, _folders(place)(model__onnx=_graph()), message="a long message " * 30,
+        LONG, _folders(place)(model__onnx=graph()), message="a long message " * 30,
         branch="feature/" + "long-" * 18 + "end",
         params={"a.parameter.with.a.very.long.name." * 2: "and a long value " * 10},
         labels={"a-long-label": "with-a-long-value-" * 3}, metrics={"m" * 60: 1e-12},

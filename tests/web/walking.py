@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import pytest
 from tests.server.running import Running, running
+from tests.web.shown_models import graph
 
 from modelyard.client.remote import RemoteYard
 from modelyard.server.web.pages import ROUTES
@@ -36,7 +37,7 @@ OPEN, DATA = "open/net", "open/data"
 HIDDEN, MISSING = "hushhush/topsecretnet", "hushhush/notherenothere"
 VALUES = {
     "model": OPEN, "revision": "1", "account": "reader", "key": "1", "delivery": "1", "job": "1",
-    "path": "README.md", "name": "README.md",
+    "path": "README.md", "name": "open-service",
 }  # fmt: skip
 """What stands in the place of each parameter of a path."""
 
@@ -139,6 +140,7 @@ def _fill(client: httpx2.Client, model: str, mark: str) -> None:
         files = [
             ("files", ("README.md", f"# Net\n{mark}card number {number}".encode())),
             ("files", ("w.bin", bytes(range(256)) * 4000 + bytes([number]))),
+            ("files", ("model.onnx", graph())),
         ]
         told = {
             "metrics": json.dumps({f"{mark or 'some'}metric": number / 10}),
@@ -158,6 +160,10 @@ def _fill(client: httpx2.Client, model: str, mark: str) -> None:
     sent(client.put("/api/v1/guards", json=guard))
     said = {"ref": f"{mark}alias", "revision": "2", "message": f"{mark}message"}
     sent(client.post(f"{base}/proposals", json=said))
+    shares = [{"model": model, "revision": "1", "percent": 95},
+              {"model": model, "revision": "2", "percent": 5}]  # fmt: skip
+    name = f"{mark or 'open'}-service"
+    sent(client.put(f"/api/v1/deployments/{name}", json={"shares": shares}))
     url = f"http://127.0.0.1:9/{mark}"
     sent(client.post("/api/v1/hooks", json={"url": url, "pattern": model}))
 
@@ -213,6 +219,7 @@ def fields(model: str = OPEN, **given: str) -> bytes:
         "url": "http://127.0.0.1:9/x", "events": "ref-moved", "active": "no", "title": "t",
         "password": "some words nobody says", "repeated": "some words nobody says",
         "choice": "zh", "back": "/models", "a": f"{model}@1", "b": f"{model}@2",
-        "number": "1", "version": "1", "prefer": "", "old": "wrong",
+        "number": "1", "version": f"{model}@2", "prefer": "", "old": "wrong",
+        "percent": "5", "steps": "50,100", "every": "1h", "sure": "open-service", "generation": "1",
     }  # fmt: skip
     return urlencode({**told, **given}).encode()

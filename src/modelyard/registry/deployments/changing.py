@@ -101,6 +101,8 @@ def change(
         changed = wish is not None
         if wish is not None:
             _write(house, held, name, wish)
+        elif held.spec is not None:  # who may not change it is not told that it is so already
+            check_change(house, connection, name, [share.model for share in held.spec.shares])
         row = deployments.by_name(connection, name)
         if row is None:
             raise AssertionError("a deployment went while it was changed")

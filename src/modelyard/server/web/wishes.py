@@ -20,6 +20,8 @@ __all__ = ["ENGINES", "PLACEMENTS", "number", "seconds", "share_of", "spec_of", 
 ENGINES: Final = ("embedded", "ray")
 PLACEMENTS: Final = ("auto", "inline", "process", "environment")
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_LONGEST, _IDLE, _ROWS = 3600, 366 * 86_400, 1 << 24
+"""As the API takes them at most: seconds to answer and without a request, rows that wait."""
 _SPAN: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|min|m|h|d|)")
 
 
@@ -37,16 +39,16 @@ def spec_of(form: Form, before: DeploymentSpec | None) -> DeploymentSpec:
         "name": form.one("name"),
         "shares": (stable, *(s for s in extra if not s.shadow), *(s for s in extra if s.shadow)),
         "engine": _choice(form.one("engine") or "embedded", ENGINES),
-        "replicas": int(number(form.one("replicas") or "1")),
+        "replicas": _whole(form.one("replicas") or "1", 256),
         "sticky": form.one("sticky").lower() or None,
         "placement": _choice(form.one("placement") or "auto", PLACEMENTS),
         "trusted": words_of(form.one("trusted")),
         "sample": number(form.one("sample") or "1") / 100,
         "redact": words_of(form.one("redact")),
         "limits": replace(
-            limits, deadline=seconds(form.one("deadline") or "30s"),
-            idle=seconds(form.one("idle")) if form.one("idle") else None,
-            queue_rows=int(number(form.one("queue_rows") or str(limits.queue_rows))),
+            limits, deadline=_bounded(seconds(form.one("deadline") or "30s"), _LONGEST),
+            idle=_bounded(seconds(form.one("idle")), _IDLE) if form.one("idle") else None,
+            queue_rows=_whole(form.one("queue_rows") or str(limits.queue_rows), _ROWS),
         ),
     }  # fmt: skip
     if before is None:
@@ -99,6 +101,19 @@ def _rows(form: Form, kind: str) -> Iterable[tuple[str, str]]:
     if len(percents) < len(sources):
         raise InvalidInput("bad-share", "a version without a share")
     return [(source, percents[at]) for at, source in enumerate(sources) if source]
+
+
+def _bounded(value: float, most: float) -> float:
+    if not 0 < value <= most:
+        raise InvalidInput("bad-number", f"{value:g} is not more than 0 and at most {most:g}")
+    return value
+
+
+def _whole(text: str, most: int) -> int:
+    value = _bounded(number(text), most)
+    if value != int(value):
+        raise InvalidInput("bad-number", f"{text[:40]!r} is no whole number")
+    return int(value)
 
 
 def _choice(text: str, known: tuple[str, ...]) -> str:
