@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.serving.engines.running import yard_up
 from tests.serving.engines.zoo import fill
 
 from modelyard.client.remote import RemoteYard
 from modelyard.core.deployment import DeploymentSpec, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from modelyard.core.deployment import Deployment
 
 pytestmark = [pytest.mark.heavy, pytest.mark.slow]
@@ -36,7 +32,7 @@ def yard_folder(tmp_path: Path) -> Path:
 def test_deployments_on_ray_are_shared_out_and_rolled_back_like_all_others(
     yard_folder: Path, tmp_path: Path
 ) -> None:
-    with _server(yard_folder, tmp_path) as (process, url), RemoteYard.at(url) as yard:
+    with yard_up(yard_folder, tmp_path) as (process, url), RemoteYard.at(url) as yard:
         yard.deployments.apply(_spec((1, 100.0)))
         _until_ready(yard)
         assert _versions(url, 20) == {1: 20}
@@ -56,7 +52,7 @@ def test_deployments_on_ray_are_shared_out_and_rolled_back_like_all_others(
 
 
 def test_a_server_that_was_killed_leaves_no_process(yard_folder: Path, tmp_path: Path) -> None:
-    with _server(yard_folder, tmp_path) as (process, url), RemoteYard.at(url) as yard:
+    with yard_up(yard_folder, tmp_path) as (process, url), RemoteYard.at(url) as yard:
         yard.deployments.apply(_spec((1, 100.0)))
         _until_ready(yard)
         before = _of_ray(process.pid)
@@ -66,28 +62,6 @@ def test_a_server_that_was_killed_leaves_no_process(yard_folder: Path, tmp_path:
         while alive := [pid for pid in before if _lives(pid)]:
             assert time.monotonic() < until, alive
             time.sleep(0.5)
-
-
-@contextmanager
-def _server(folder: Path, scratch: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [
-        sys.executable, "-m", "modelyard", "--yard", str(folder), "--json",
-        "up", "--no-browser", "--port", "0", "--no-accounts",
-    ]  # fmt: skip
-    with (scratch / "server.err").open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        assert process.stdout is not None
-        told = ""
-        while "}" not in told:
-            told += process.stdout.readline()
-        yield process, json.loads(told)["url"]
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(60)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def _spec(*shares: tuple[int, float]) -> DeploymentSpec:

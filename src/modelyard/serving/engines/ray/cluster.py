@@ -133,6 +133,9 @@ class Cluster:
         """Set what Ray reads when it is imported, and hands to all that it starts."""
         for name, value in _SET.items():
             os.environ.setdefault(name, value)
+        if self._settings.address is None:
+            # replicas of a server that was killed end after so many seconds
+            os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
         if self._settings.address is None and "ray" not in sys.modules:
             # a cluster of our own: nobody else on this machine can give it work
             os.environ.setdefault("RAY_AUTH_MODE", "token")
