@@ -65,9 +65,14 @@ class DeploymentView:
         return {"deployment": self.deployment, "changes": list(self.changes)}
 
     def lines(self) -> Iterator[Block]:
-        one = self.deployment
+        one, is_over = self.deployment, self.done == "undeployed"
+        # what was just done to it the servers are yet to hear
         head: Spans = [f"{self.done} " if self.done else "", Span(one.name, "bold")]
-        if self.done != "undeployed":
+        if (
+            self.changes is not None
+            or self.done == "deployed"
+            or (one.state == "waiting" and not is_over)
+        ):
             head += [", ", Span(one.state, _STYLES.get(one.state, ""))]
         yield head
         yield Table([Column(), Column(right=True), Column(), Column()], [
