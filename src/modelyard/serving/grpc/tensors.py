@@ -50,7 +50,8 @@ def feeds_of(request: ModelInferRequest) -> dict[str, Array]:
         shape = _shape(given)
         if given.parameters and "shared_memory_region" in given.parameters:
             raise Unsupported("shared-memory", "tensors in shared memory are not taken")
-        if given.HasField("contents"):
+        # some clients send an empty one beside raw contents
+        if given.HasField("contents") and (not raw or given.contents.ByteSize()):
             if raw:
                 raise _wrong(
                     "contents field must not be specified when using raw_input_contents for"
