@@ -31,6 +31,9 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
     assert "$ yard diff vision/digits@1 2\n" in told
     assert "alias champion points at vision/digits@2 (was 3)\n" in told
     assert "3 is best" in told
+    assert "deployed reader, ready\n" in told
+    assert "rolled back reader" in told
+    assert "undeployed reader\n" in told
     assert "all is well\n" in told
     shown = subprocess.run(
         [*YARD, "--yard", str(tmp_path / "demo" / "yard"), "list", "-q"],
