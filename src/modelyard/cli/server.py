@@ -56,6 +56,9 @@ _port = click.option(
     "--port", type=click.IntRange(0, 65535), default=8300, show_default=True,
     help="0 takes any that is free.",
 )  # fmt: skip
+_grpc_port = click.option(
+    "--grpc-port", type=click.IntRange(1, 65535), help="Deployments answer gRPC there too."
+)
 _no_accounts = click.option(
     "--no-accounts", is_flag=True, help="Ask nobody who they are; only for this machine."
 )
@@ -64,10 +67,18 @@ _no_accounts = click.option(
 @command("up", examples=["yard up", "yard up --port 0 --no-browser"], see=["server", "login"])
 @_host
 @_port
+@_grpc_port
 @_no_accounts
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @pass_session
-def up_command(session: Session, host: str, port: int, no_accounts: bool, no_browser: bool) -> None:
+def up_command(
+    session: Session,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    no_accounts: bool,
+    no_browser: bool,
+) -> None:
     """Serve your yard on this machine.
 
     Takes the yard of --yard, $YARD or the folder above, else your own; it is made if it is not
@@ -75,7 +86,9 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
     link to sign in with, once, and a browser opens it.
     """
     terminal = sys.stdout.isatty()
-    told = _settings(host=host, port=port, accounts=not no_accounts, logs="warnings")
+    told = _settings(
+        host=host, port=port, grpc_port=grpc_port, accounts=not no_accounts, logs="warnings"
+    )
 
     def announce(begun: Begun) -> None:
         view = _view(begun)
@@ -106,6 +119,7 @@ def up_command(session: Session, host: str, port: int, no_accounts: bool, no_bro
 )
 @_host
 @_port
+@_grpc_port
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes on this port.")
 @click.option("--prefix", default="", metavar="PATH", help="Path that a proxy puts in front.")
 @click.option("--url", metavar="URL", help="Address that people see, for links.")

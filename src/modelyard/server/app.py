@@ -23,7 +23,7 @@ from modelyard.server.middleware import Front
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
-from modelyard.server.serving import Serving
+from modelyard.server.serving import Serving, serving_of
 from modelyard.server.state import Server
 from modelyard.server.web import pages, static_files
 from modelyard.server.web.twins import Twins, problem_page
@@ -84,6 +84,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     server.parts["answers"] = server.answers
     for part in list(server.parts.values()):
         part.start()
+    await serving_of(server).listen()
     gc.freeze()  # what is loaded now stays: looking at all of it takes a request 40 ms now and then
     gc.enable()
     server.ready = True

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,6 +59,8 @@ def serve(
 
     settings.check()
     listener = listen(settings)
+    if settings.grpc_port is not None:
+        listen(replace(settings, port=settings.grpc_port)).close()
     try:
         url = _url(listener, settings)
         if settings.workers > 1:

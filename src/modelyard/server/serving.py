@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from modelyard.registry.deployments import Stamp
     from modelyard.registry.house import House
     from modelyard.server.state import Server
+    from modelyard.serving.grpc.server import Listening
     from modelyard.serving.interface import Engine, Gate, Line, Slot
 
 __all__ = ["Serving", "Wishes", "serving_of"]
@@ -61,6 +62,18 @@ class Serving:
         wishes = Wishes(server.house, self.name, Pace(self.plane.statistics))
         self.life = Life(self.plane, self.slots, wishes, server=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._grpc: Listening | None = None
+
+    async def listen(self) -> None:
+        """Answer gRPC too, if that is wished. Conflict: `port-taken`."""
+        settings = self._server.settings
+        if settings.grpc_port is None:
+            return
+        from modelyard.serving.grpc.server import listen
+
+        self._grpc = await listen(
+            self.plane, host=settings.host, port=settings.grpc_port, shared=settings.workers > 1
+        )
 
     def start(self) -> None:
         """Called on the event loop."""
@@ -92,6 +105,8 @@ class Serving:
         self.life.apply_now(deployment)
 
     async def _end(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.close(self._server.settings.stop_seconds / 2)
         await self.plane.close()
         await self.life.close()
 

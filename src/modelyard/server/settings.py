@@ -20,6 +20,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8300
     """0: any that is free."""
+    grpc_port: int | None = None
+    """Where deployments answer over gRPC; nowhere if None."""
     workers: int = 1
     """Processes that share the port."""
     prefix: str = ""

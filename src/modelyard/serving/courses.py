@@ -30,6 +30,8 @@ STRIKES = 5
 """Failures of the server's own in a row after which a version's share is given away."""
 KEPT = 300.0
 """Seconds for which the stable version before stays loaded, to go back to."""
+_MAKESHIFT = 0
+"""Generation of a line that is not what is wished, because nothing was there before."""
 
 
 class Course:
@@ -77,6 +79,9 @@ class Course:
             self._settled.set()
             return
         self._settled.clear()
+        if self.line is None:  # requests that come wait until it is loaded
+            slots = [place.slot for place in self._places]
+            self.show(line_of(deployment.spec, _MAKESHIFT, slots))
         if all(self._is_ready(place) for place in self._places):
             self._swap(deployment)
         if self._task is None:
@@ -174,6 +179,8 @@ class Course:
                 if error is not None
             ]
             bad = [(share, error) for share, error in failed if not share.shadow]
+            if bad and self.line is not None and self.line.generation == _MAKESHIFT:
+                self._make_do(wished, [share for share, _ in failed])
             if not bad:
                 self._swap(wished, without=[share for share, _ in failed])
             if not failed:
@@ -213,6 +220,27 @@ class Course:
             self._done = wished
             self._settled.set()
 
+    def _make_do(self, wished: Deployment, failed: Sequence[Share]) -> None:
+        """After a start, versions that can be loaded answer for those that can't."""
+        shares = [share for share in wished.spec.shares if share not in failed]
+        live = [share for share in shares if not share.shadow]
+        if not live:
+            return
+        total = sum(share.percent for share in live)
+        first = live[0]
+        scaled = tuple(
+            share if share.shadow
+            else replace(share, percent=share.percent * 100 / total) if total
+            else replace(share, percent=100.0 if share is first else 0.0)
+            for share in shares
+        )  # fmt: skip
+        slots = [
+            place.slot
+            for place, share in zip(self._places, wished.spec.shares, strict=True)
+            if share not in failed
+        ]
+        self.show(line_of(replace(wished.spec, shares=scaled), _MAKESHIFT, slots))
+
     def _without_failing(self, spec: DeploymentSpec, slots: list[Slot]) -> list[Slot]:
         """What fell back stays so, until the deployment goes on or others are wished."""
         if self.fell_back is None:
@@ -226,7 +254,7 @@ class Course:
     def _before(self, stable: Slot) -> Slot | None:
         """The stable version before, if there is one to go back to."""
         line = self.line
-        if line is None:
+        if line is None or line.generation == _MAKESHIFT:
             return None
         if line.slots[0] is not stable:
             self._kept_until = time.monotonic() + KEPT

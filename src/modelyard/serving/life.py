@@ -176,11 +176,15 @@ class Life:
         self._news.set()
 
     async def _look_on(self) -> None:
+        told = ""
         while True:
             try:
                 await self.look()
+                told = ""
             except ModelyardError as error:
-                _log.warning("deployments can't be read: %s", error)
+                if error.message != told:  # once, and not four times a second
+                    told = error.message
+                    _log.warning("deployments can't be read: %s", told)
             except Exception:
                 _log.exception("deployments can't be read")
             await asyncio.sleep(_LOOK)
@@ -208,7 +212,7 @@ class Life:
                 _log.warning("the state of deployments can't be told: %s", error)
             except Exception:
                 _log.exception("the state of deployments can't be told")
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(_LOOK)
 
     async def _watch(self, course: Course) -> None:
         """The circuit: what fails again and again gets no more requests."""

@@ -91,7 +91,7 @@ class Slots:
             self._engines[engine] = self._makers[engine]()
         slot = Slot(wanted.model, wanted.number, wanted.commit, _not_yet)
         place = Place(slot, wanted, self._engines[engine])
-        slot.wake = partial(self.wake, place)
+        slot.wake = partial(self._woken, place)
         self._places[engine, wanted] = place
         self._of[slot] = place
         return place
@@ -113,6 +113,17 @@ class Slots:
             place.loading = asyncio.get_running_loop().create_task(self._load(place))
             place.loading.add_done_callback(_seen)
         return await asyncio.shield(place.loading)
+
+    async def _woken(self, place: Place) -> Served:
+        """As `wake`, for a request: whatever it is, the request is not to blame."""
+        try:
+            return await self.wake(place)
+        except Unavailable:
+            raise
+        except ModelyardError as error:
+            raise Unavailable(
+                "not-ready", f"{place.slot.model}@{place.slot.number}: {error.message}"
+            ) from error
 
     async def _load(self, place: Place) -> Served:
         slot = place.slot

@@ -51,6 +51,42 @@ def test_a_deployment_answers_and_says_how(yard: LocalYard) -> None:
     asyncio.run(work())
 
 
+def test_requests_for_what_is_loaded_for_the_first_time_wait(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            made = await asyncio.to_thread(yard.deployments.apply, spec_of("own", "m@1"))
+            await asyncio.to_thread(one.life.apply_now, made)
+            assert (await one.ask("own")).value == 1
+
+    asyncio.run(work())
+
+
+def test_what_never_could_be_loaded_is_not_ready_and_says_why(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@4"))
+            said = await one.ask("own")
+            assert said.status == 503
+            assert "NoSuch" in said.text
+            assert (await one.send("GET", "/v2/models/own/ready"))[0] != 200
+            await one.deploy(spec_of("own", "m@3"))
+            assert (await one.ask("own")).value == 3
+            assert one.plane.lines["own"].fallback is None
+
+    asyncio.run(work())
+
+
+def test_after_a_start_what_can_be_loaded_answers_for_what_cannot(yard: LocalYard) -> None:
+    async def work() -> None:
+        made = yard.deployments.apply(spec_of("own", "m@2", "m@4=50"))
+        async with here(yard) as one:
+            await one.life.settled()
+            assert {(await one.ask("own")).value for _ in range(30)} == {2}
+            assert one.life.statuses()["own"].generation < made.generation
+
+    asyncio.run(work())
+
+
 def test_a_change_swaps_and_a_rollback_is_immediate(yard: LocalYard) -> None:
     async def work() -> None:
         async with here(yard) as one:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -144,6 +145,33 @@ def test_deployments_are_served_again_after_a_restart(tmp_path: Path, folder: Pa
         while ask(client, "own").status_code != 200:
             assert time.monotonic() < limit
         assert ask(client, "own").json()["outputs"][0]["data"] == [7.5]
+
+
+def test_a_server_speaks_grpc_too(tmp_path: Path) -> None:
+    import grpc
+
+    from modelyard.serving.grpc.stubs import messages
+
+    with create(tmp_path / "yard") as yard:
+        yard.commit("m", plus(tmp_path / "m", 7))
+    port = _free_port()
+    with running(tmp_path / "yard", grpc_port=port) as one, one.client() as client:
+        deploy(client, "own", of("main"))
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            ready = channel.unary_unary(
+                "/inference.GRPCInferenceService/ModelReady",
+                request_serializer=messages.ModelReadyRequest.SerializeToString,
+                response_deserializer=messages.ModelReadyResponse.FromString,
+            )
+            asked = messages.ModelReadyRequest(name="own")
+            shown = (("authorization", f"Bearer {one.token}"),)
+            assert ready(asked, metadata=shown, timeout=10).ready
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def test_all_processes_follow_within_a_second(tmp_path: Path) -> None:
