@@ -128,13 +128,18 @@ class PlaneApp:
             line = self.plane.lines.get(way.name) or await self._unknown(request, way.name)
         headers = request.headers
         gate = self.plane.gate
-        client = gate.known(headers, request.address, line)
-        if client is None:
-            client = await gate.look(headers, request.address, line)
+        client = gate.known(headers, request.address, line) or await gate.look(
+            headers, request.address, line
+        )
         if not self.plane.ready:
             raise Unavailable("not-ready", "this server starts or stops", hint="try again")
         deadline = _deadline(request, line)
         body = await self._body(request, line.spec.limits.body)
+        if self.plane.lines.get(way.name) is not line:  # it was changed while the body came
+            line = self.plane.line(way.name)
+            client = gate.known(headers, request.address, line) or await gate.look(
+                headers, request.address, line
+            )
         target = self.plane.target(line, way.version, headers)
         if type(target) is not Target:
             target = await target  # type: ignore[misc]
