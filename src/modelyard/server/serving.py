@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import NotFound
 from modelyard.registry.deployments import beat, due, fall_back, leave, poll
+from modelyard.server.served_metrics import write_down
 from modelyard.serving.app import PlaneApp
 from modelyard.serving.gates import AccountsGate, OpenGate
 from modelyard.serving.life import Life
@@ -21,7 +22,7 @@ from modelyard.serving.plane import Plane
 from modelyard.serving.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelyard.core.deployment import Deployment, ServerStatus
     from modelyard.registry.deployments import Stamp
@@ -59,7 +60,10 @@ class Serving:
         self.app = PlaneApp(self.plane, patience=settings.patience)
         self.slots = Slots({"embedded": self._embedded, "ray": self._ray})
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
-        wishes = Wishes(server.house, self.name, Pace(self.plane.statistics))
+        wishes = Wishes(
+            server.house, self.name, Pace(self.plane.statistics),
+            lambda: write_down(self.plane.metrics()),
+        )  # fmt: skip
         self.life = Life(self.plane, self.slots, wishes, server=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._grpc: Listening | None = None
@@ -95,6 +99,7 @@ class Serving:
         self.plane.recorder.stop()
         with suppress(Exception):  # it is forgotten by itself
             leave(self._server.house, self.name)
+        write_down(self.plane.metrics())
 
     def _deployed(self, name: str) -> None:
         """A deployment was changed by this process: it need not wait for the next look."""
@@ -125,10 +130,14 @@ class Serving:
 class Wishes:
     """`life.Wishes` of a yard's catalog."""
 
-    def __init__(self, house: House, server: str, pace: Pace) -> None:
+    def __init__(
+        self, house: House, server: str, pace: Pace, beaten: Callable[[], None] = lambda: None
+    ) -> None:
+        """`beaten`: called each time that something is told, at least every few seconds."""
         self._house = house
         self._server = server
         self._pace = pace
+        self._beaten = beaten
         self._stamp: Stamp | None = None
         self._stepped = 0.0
 
@@ -147,6 +156,7 @@ class Wishes:
         }
         if told or self._stamp:
             beat(self._house, self._server, told)
+            self._beaten()
 
     def fell_back(self, line: Line, slot: Slot, heir: Slot) -> None:
         fall_back(

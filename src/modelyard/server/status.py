@@ -11,6 +11,7 @@ from starlette.responses import Response
 from modelyard.errors import Unavailable
 from modelyard.server.metrics import MEDIA_TYPE
 from modelyard.server.routing import PUBLIC, Routes, on_yard
+from modelyard.server.served_metrics import all_metrics
 from modelyard.server.serving import serving_of
 from modelyard.server.state import Ask
 
@@ -66,9 +67,9 @@ def ready(ask: Ask) -> Health:
 
 @routes.get("/metrics", needs=on_yard("reader"), hidden=True)
 def metrics(ask: Ask) -> Response:
-    """Metrics for Prometheus: of the control plane, and of what this process serves."""
-    served = serving_of(ask.server).plane.metrics().encode()
-    return Response(ask.server.metrics.text() + served, media_type=MEDIA_TYPE)
+    """Metrics for Prometheus: of the control plane, and of what is served."""
+    served = all_metrics(serving_of(ask.server).plane.metrics())
+    return Response(ask.server.metrics.text() + served.encode(), media_type=MEDIA_TYPE)
 
 
 @routes.get("/openapi.json", needs=PUBLIC, hidden=True)
