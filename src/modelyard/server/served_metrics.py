@@ -73,4 +73,4 @@ def added_up(texts: Sequence[str]) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+    return str(int(value)) if value.is_integer() else repr(value)

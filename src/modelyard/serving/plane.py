@@ -302,7 +302,7 @@ class Plane:
         """Prometheus text of all lines."""
         waiting = {
             (line.name, slot.version): slot.served.executor.waiting
-            for line in self.lines.values()
+            for line in list(self.lines.values())
             for slot in line.everything()
             if slot.served is not None
         }
