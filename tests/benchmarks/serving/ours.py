@@ -45,9 +45,13 @@ def new_yard(place: Path, models: Models) -> Path:
 
 @contextlib.contextmanager
 def alone(
-    yard: Path, names: Sequence[str], *words: str, models: Models | None = None
+    yard: Path, names: Sequence[str], *words: str, models: Models | None = None, token: str = ""
 ) -> Iterator[tuple[Up, str]]:
-    """`yard serve` of some models with a token; what answers, and the token."""
+    """`yard serve` of some models with a token; what answers, and the token.
+
+    Args:
+        token: What was shown when the yard was served for the first time.
+    """
     port = free_port()
     argv = [
         sys.executable, "-m", "modelyard", "serve", *(f"bench/{name}" for name in names),
@@ -61,7 +65,7 @@ def alone(
             argv, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True
         )
     try:
-        token = _token(process, log)
+        token = _token(process, log) or token
         ready = time.monotonic() - began
         questions = {
             name: ask_infer(port, name, models.row, token)
