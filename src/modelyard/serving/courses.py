@@ -165,7 +165,7 @@ class Course:
                 self._settled.set()
                 await self._changed.wait()
                 continue
-            waking = asyncio.gather(*map(self._woken, self._places))
+            waking = asyncio.create_task(self._all_woken())
             changed = asyncio.ensure_future(self._changed.wait())
             both: list[asyncio.Future[Any]] = [waking, changed]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -189,6 +189,9 @@ class Course:
             self.reason = f"{share.model}@{share.number}: {error.message}"
             self._settled.set()
             await self._pause(error)
+
+    async def _all_woken(self) -> list[ModelyardError | None]:
+        return await asyncio.gather(*map(self._woken, self._places))
 
     async def _woken(self, place: Place) -> ModelyardError | None:
         if self._is_ready(place):
