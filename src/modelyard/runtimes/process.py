@@ -176,6 +176,11 @@ class ProcessRuntime:
         return self._socket
 
     @property
+    def largest(self) -> int:
+        """Bytes of arrays that one answer may have: no more than the child has memory for."""
+        return self._limits.memory or self._limits.answer
+
+    @property
     def open(self) -> bool:
         """Whether nobody has closed it or seen it end."""
         return self._end.alive

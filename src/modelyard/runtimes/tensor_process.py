@@ -103,7 +103,7 @@ class ProcessTensors:
         self._lock = threading.Lock()
         self._deadline = 0.0
         connection = process.connection
-        self._wire = TensorWire(connection, self._wait, limit=1 << 40)
+        self._wire = TensorWire(connection, self._wait, limit=process.largest)
         self.ended: int | None = _pidfd(process.pid)
         """A file descriptor that can be read from once the process has ended; for event loops."""
         self._reading = self._poll(connection.fileno(), select.POLLIN)

@@ -111,7 +111,10 @@ class TensorWire:
             if have < start:
                 have += self._some(view[have:], start - have)
             head = view[_PREFIX.size : start]
-        body = np.empty(length, np.uint8)
+        try:
+            body = np.empty(length, np.uint8)
+        except MemoryError:
+            raise bad_frame() from None
         early = min(have - start, length)
         if have - start > length:
             raise bad_frame()
