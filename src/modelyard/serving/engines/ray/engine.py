@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from modelyard.core.extras import need
 from modelyard.errors import ModelyardError
 from modelyard.serving.engines.ray.cluster import Cluster
 from modelyard.serving.engines.ray.executor import RayExecutor
+from modelyard.serving.engines.ray.leases import Leases
 from modelyard.serving.engines.ray.replica import Replica
 from modelyard.serving.engines.ray_settings import RaySettings
 from modelyard.serving.executors import Pace
@@ -30,6 +32,7 @@ __all__ = ["RayEngine"]
 
 _TRIP = 2e-3
 """Seconds that a call takes at least, until it was seen how long it does."""
+_KEEP_SECONDS = 10.0
 _LANES = 2
 """Calls under way for each replica: one is computed while the next travels."""
 
@@ -65,6 +68,10 @@ class RayEngine:
         self._settings = settings or RaySettings()
         self._cluster = Cluster(self._settings)
         self._running: dict[Wanted, _Running] = {}
+        self._leases: Leases | None = None
+        if self._settings.address is not None:  # others may use the same cluster
+            self._leases = Leases(secrets.token_hex(8))
+        self._keeping: asyncio.Task[None] | None = None
 
     async def apply(self, wanted: Wanted) -> Served:
         """As `interface.Engine` has it. Beside its errors Unavailable: `no-ray`, `not-ready`."""
@@ -117,6 +124,8 @@ class RayEngine:
         done = [running.served for running in self._running.values() if running.served]
         await asyncio.gather(*(self.drain(served, 0) for served in done))
         self._running.clear()
+        if self._keeping is not None:
+            self._keeping.cancel()
         await asyncio.to_thread(self._cluster.disconnect)
 
     def application(self, wanted: Wanted) -> str:
@@ -128,9 +137,11 @@ class RayEngine:
         wanted = running.wanted
         name = self.application(wanted)
         handle = await asyncio.to_thread(self._deploy, name, wanted)
+        if self._leases is not None and self._keeping is None:
+            self._keeping = asyncio.get_running_loop().create_task(self._keep(self._leases))
         loaded: Loaded | ModelyardError = await handle.about.remote()
         if isinstance(loaded, ModelyardError):
-            await asyncio.to_thread(self._cluster.delete, name)
+            await asyncio.to_thread(self._stop, name)
             raise loaded
         running.note = loaded.note
         lanes = _LANES * max(wanted.replicas, self._settings.most or 1)
@@ -147,6 +158,8 @@ class RayEngine:
 
     def _deploy(self, name: str, wanted: Wanted) -> Any:
         self._cluster.connect()
+        if self._leases is not None:
+            self._leases.wait_for(name, self._settings.seconds)
         serve: Any = need("ray.serve", "ray")
         options: dict[str, Any] = {
             "name": "version",
@@ -176,9 +189,28 @@ class RayEngine:
             await asyncio.sleep(0.005)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(served.executor.close(), max(0.1, until - time.monotonic()))
-        await asyncio.to_thread(self._cluster.delete, self.application(running.wanted))
+        await asyncio.to_thread(self._stop, self.application(running.wanted))
         if self._running.get(running.wanted) is running:
             del self._running[running.wanted]
+
+    def _stop(self, name: str) -> None:
+        """Stop an application, unless another server uses it too."""
+        if self._leases is None:
+            self._cluster.delete(name)
+        elif self._leases.release(name):
+            self._cluster.delete(name)
+            self._leases.stopped(name)
+
+    async def _keep(self, leases: Leases) -> None:
+        """Say again and again what is used here, and stop what nobody uses any more."""
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            names = [self.application(wanted) for wanted in self._running]
+            with contextlib.suppress(Exception):  # the cluster may be back the next time
+                await asyncio.to_thread(leases.hold, names)
+                for name in await asyncio.to_thread(leases.left):
+                    await asyncio.to_thread(self._cluster.delete, name)
+                    await asyncio.to_thread(leases.stopped, name)
 
     def _settle(self, running: _Running) -> None:
         """Nothing is left of a version that can't be served."""
