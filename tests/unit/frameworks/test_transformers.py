@@ -411,3 +411,8 @@ def test_files_that_a_config_names_are_not_followed(folder: Path, key: str) -> N
     change(folder, "tokenizer_config.json", **{key: "../secret"})
     with pytest.raises(Denied, match=key):
         load(folder)
+
+
+def test_a_list_beside_the_config_names_no_code(folder: Path) -> None:
+    (folder / "data_config.json").write_text('[{"name": "pairs", "lines": 4000}]')
+    load(folder)
