@@ -1,4 +1,4 @@
-"""Models that others published on PyPI, committed as they are and served: what they say is right."""
+"""Models that others published on PyPI, committed as they are and served: what they say holds."""
 
 from __future__ import annotations
 
