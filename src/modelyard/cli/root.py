@@ -82,7 +82,7 @@ COMMANDS = {
     "stats": Entry("house", "Keep", "Count bytes: of the yard, and of each model."),
     "up": Entry("server", "Serve", "Serve your yard on this machine."),
     "server": Entry("server", "Serve", "Serve a yard in production, behind a proxy."),
-    "serve": Entry("serve", "Serve", "Serve some versions by themselves."),
+    "serve": Entry("serve", "Serve", "Serve some versions by themselves, without pages and API."),
     "deploy": Entry("deploy", "Deploy", "Deploy a version, or change what is deployed."),
     "deployments": Entry("deploy", "Deploy", "List deployments, or show one and its history."),
     "rollout": Entry("rollout", "Deploy", "Let a canary's share grow by steps."),

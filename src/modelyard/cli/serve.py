@@ -59,7 +59,14 @@ class ServedView:
     ],
     see=["deploy", "predict", "up"],
 )
-@click.argument("targets", metavar="MODEL[@REV]...", type=TARGET, nargs=-1, required=True)
+@click.argument(
+    "targets",
+    metavar="MODEL[@REV]...",
+    type=TARGET,
+    nargs=-1,
+    required=True,
+    help="Default of REV: main.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8301, show_default=True,
