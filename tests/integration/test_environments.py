@@ -86,7 +86,7 @@ def test_packages_that_nobody_has_are_named(tmp_path):
 def test_what_tells_no_packages_is_refused(told):
     with pytest.raises(InvalidInput) as caught:
         requirements_of(told)
-    assert caught.value.kind == "no-environment"
+    assert caught.value.kind == "no-packages"
 
 
 def test_the_server_itself_is_not_among_the_packages():

@@ -51,7 +51,7 @@ def environment_of(recorded: Mapping[str, Any] | None, *, cache: Path | None = N
         cache: Where environments lie.
 
     Raises:
-        InvalidInput: `no-environment`: the version does not tell its packages.
+        InvalidInput: `no-packages`: the version does not tell its packages.
         Unsupported: `no-uv`: uv is not installed.
         Unavailable: `no-environment`: uv can't make it; the sentence says why.
     """
@@ -80,13 +80,13 @@ def requirements_of(recorded: Mapping[str, Any] | None) -> tuple[list[str], str]
     python = str((recorded or {}).get("python", ""))
     if not isinstance(packages, dict) or not packages or not _PYTHON.fullmatch(python):
         raise InvalidInput(
-            "no-environment", "this version does not tell which packages it was made with",
+            "no-packages", "this version does not tell which packages it was made with",
             hint="commit the object from Python, or serve it with placement process",
         )  # fmt: skip
     pinned = []
     for name, version in packages.items():
         if not (_NAME.fullmatch(str(name)) and _VERSION.fullmatch(str(version))):
-            raise InvalidInput("no-environment", f"{printable(str(name), 80)} is no package")
+            raise InvalidInput("no-packages", f"{printable(str(name), 80)} is no package")
         if name not in _OURS:
             pinned.append(f"{name}=={version}")
     return sorted({*pinned, *(need for need in _NEEDED if need not in packages)}), python

@@ -55,7 +55,8 @@ def open_version(
 
     Raises:
         Denied: `untrusted`, naming what loading would import.
-        InvalidInput: `not-loadable`: files are damaged.
+        InvalidInput: `not-loadable`: files are damaged; `bad-serving`: `serving.yaml` is;
+            `no-packages`: it does not tell those that it was made with.
         Unsupported: `no-extra`, `no-framework`, `no-signature`, `no-tensors`, `no-uv`.
         Unavailable: `model-died`, `model-timeout`, `model-failed` while it loads;
             `no-environment`: its packages can't be installed.
@@ -66,7 +67,7 @@ def open_version(
             return open_here(folder, saved, trust=Trust(), signature=signature, threads=threads)
         except Denied as error:
             hint = "code of a version runs in a child process only: placement process"
-            raise Denied(error.kind, error.message, hint=hint) from None
+            raise Denied("untrusted", error.message, hint=hint) from None
     from modelyard.runtimes.tensor_process import open_child
 
     place: Path | None = None
