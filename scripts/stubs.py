@@ -1,6 +1,6 @@
-"""The messages of serving/grpc/inference.proto as Python: made by grpcio-tools, written, committed.
+"""The messages of serving/grpc/*.proto as Python: made by grpcio-tools, written, committed.
 
-python scripts/stubs.py             write src/modelyard/serving/grpc/stubs/messages.{py,pyi}
+python scripts/stubs.py             write src/modelyard/serving/grpc/stubs/*.{py,pyi}
 python scripts/stubs.py --check     write nothing: are they as they would be made now?
 
 What `protoc --python_out` writes is not taken: it refuses any protobuf older than the one that
@@ -19,9 +19,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from grpc_tools import protoc
 
 FOLDER = Path(__file__).resolve().parent.parent / "src/modelyard/serving/grpc"
-NAME = "modelyard.proto"
+FILES = {"inference": "messages", "health": "health"}
+"""Modules by the file that they are made of."""
 
-_CODE = '''"""Messages of `inference.proto`. Made by scripts/stubs.py: do not edit."""
+_CODE = '''"""Messages of `{name}.proto`. Made by scripts/stubs.py: do not edit."""
 
 # ruff: noqa
 # fmt: off
@@ -32,27 +33,40 @@ _POOL = descriptor_pool.DescriptorPool()  # our own: other clients bring the sam
 _FILE = _POOL.AddSerializedFile(
 {description}
 )
-SERVICE = _FILE.services_by_name["GRPCInferenceService"]
+SERVICE = _FILE.services_by_name["{service}"]
 
 '''
 
 
 def make() -> dict[str, str]:
     """The texts of the files, by name."""
+    found = {}
+    for name, module in FILES.items():
+        description, typed = _described(name)
+        found[f"{module}.py"] = _code(name, description)
+        found[f"{module}.pyi"] = _types(typed)
+    return found
+
+
+def _described(name: str) -> tuple[FileDescriptorProto, str]:
+    """What protoc says of a file, and the types that it writes."""
+    own = f"modelyard_{name}"  # a name that no other library's file has
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / NAME).write_bytes((FOLDER / "inference.proto").read_bytes())
+        (Path(folder) / f"{own}.proto").write_bytes((FOLDER / f"{name}.proto").read_bytes())
         found = Path(folder) / "found"
         told = protoc.main(
-            ["protoc", f"-I{folder}", f"--descriptor_set_out={found}", f"--pyi_out={folder}", NAME]
-        )
+            [
+                "protoc", f"-I{folder}", f"--descriptor_set_out={found}", f"--pyi_out={folder}",
+                f"{own}.proto",
+            ]
+        )  # fmt: skip
         if told:
             raise SystemExit(told)
         (description,) = FileDescriptorSet.FromString(found.read_bytes()).file
-        typed = (Path(folder) / "modelyard_pb2.pyi").read_text()
-    return {"messages.py": _code(description), "messages.pyi": _types(typed)}
+        return description, (Path(folder) / f"{own}_pb2.pyi").read_text()
 
 
-def _code(description: FileDescriptorProto) -> str:
+def _code(name: str, description: FileDescriptorProto) -> str:
     description.ClearField("source_code_info")
     whole = description.SerializeToString(deterministic=True)
     lines = "\n".join(f"    {whole[at : at + 56]!r}" for at in range(0, len(whole), 56))
@@ -61,7 +75,8 @@ def _code(description: FileDescriptorProto) -> str:
         f'{name} = message_factory.GetMessageClass(_FILE.message_types_by_name["{name}"])\n'
         for name in names
     )
-    return _CODE.format(description=lines) + classes
+    (service,) = (one.name for one in description.service)
+    return _CODE.format(name=name, description=lines, service=service) + classes
 
 
 def _types(typed: str) -> str:

@@ -4,6 +4,7 @@ import grpc
 import pytest
 
 import modelyard
+from modelyard.serving.grpc.stubs import health
 from modelyard.serving.grpc.stubs import messages as m
 
 
@@ -16,6 +17,21 @@ def test_the_server_tells_its_name_version_and_extensions(rpc, http):
     told = rpc.ServerMetadata()
     assert (told.name, told.version) == ("modelyard", modelyard.__version__)
     assert list(told.extensions) == http.get("/v2").json()["extensions"]
+
+
+def test_probes_are_told_whether_it_is_ready(server):
+    with grpc.insecure_channel(server.grpc) as channel:
+        call = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health.HealthCheckRequest.SerializeToString,
+            response_deserializer=health.HealthCheckResponse.FromString,
+        )
+        for name in ("", "inference.GRPCInferenceService"):
+            told = call(health.HealthCheckRequest(service=name), timeout=10)
+            assert told == health.HealthCheckResponse(status="SERVING")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(health.HealthCheckRequest(service="other"), timeout=10)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_a_model_is_ready_with_and_without_a_version(rpc):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.errors import Conflict, Unsupported
-from modelyard.serving.grpc.service import Service
-from modelyard.serving.grpc.stubs import messages
+from modelyard.serving.grpc.service import Health, Service
+from modelyard.serving.grpc.stubs import health, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,9 @@ async def listen(
             ("grpc.http2.min_ping_interval_without_data_ms", _PINGS),
         ]
     )
-    server.add_generic_rpc_handlers((_handler(Service(plane)),))
+    server.add_generic_rpc_handlers(
+        (_handler(messages, Service(plane)), _handler(health, Health(plane)))
+    )
     place = f"[{host}]" if ":" in host else host
     try:
         found = server.add_insecure_port(f"{place}:{port}")
@@ -93,8 +95,8 @@ def _reader(kind: Any) -> Callable[[bytes], Any]:
     return read
 
 
-def _handler(service: Service) -> Any:
-    """All methods of the protocol's service, as its description has them."""
+def _handler(messages: Any, service: object) -> Any:
+    """All methods of a service, as its description has them."""
     import grpc
 
     methods = {}

@@ -8,9 +8,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import InvalidInput, NotFound, Unsupported
 from modelyard.serving.grpc.asking import Caller, Context, ask, client_of, line_of
 from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
+from modelyard.serving.grpc.stubs import health
 from modelyard.serving.grpc.stubs import messages as m
 from modelyard.serving.oip import service as oip
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from modelyard.serving.interface import Line
     from modelyard.serving.plane import Plane
 
-__all__ = ["Service"]
+__all__ = ["Health", "Service"]
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -235,6 +236,23 @@ class Service:
         await client_of(self.plane, caller, line)
         if line is not None:
             await self.plane.gate.may(caller.headers, caller.address, line, "writer")
+
+
+class Health:
+    """Whether the server is ready, as probes and proxies ask for it; without a token."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+
+    async def Check(
+        self, request: health.HealthCheckRequest | None, context: Context
+    ) -> health.HealthCheckResponse:
+        name = "" if request is None else request.service
+        if name not in ("", m.SERVICE.full_name):
+            wrong = NotFound("no-service", f"there is no service {name[:80]!r} here")
+            await _abort(context, wrong, "")
+        status = "SERVING" if oip.is_ready(self.plane) else "NOT_SERVING"
+        return health.HealthCheckResponse(status=status)
 
 
 def _readable(request: Asked | None) -> Asked:
