@@ -61,6 +61,8 @@ class _Known:
     seen: float
     """When the catalog said so (monotonic)."""
     until: float
+    password: str = ""
+    """What tells that the password that was shown is still the right one."""
     lines: dict[str, Line] = field(default_factory=dict)
     """That they may ask, by name."""
     asking: asyncio.Task[_Known] | None = None
@@ -135,7 +137,7 @@ class AccountsGate:
     async def _asked(self, key: _Key) -> _Known:
         before = self._callers.get(key)
         try:
-            caller = await asyncio.to_thread(self._signed_in, key)
+            caller, password = await asyncio.to_thread(self._signed_in, key, before)
         except Unavailable as error:
             now = time.monotonic()
             if error.kind == "too-many-requests" or before is None or now - before.seen > _OUTAGE:
@@ -152,7 +154,7 @@ class AccountsGate:
             client = Client(f"account:{caller.account.id}", caller.account.name)
         if len(self._callers) >= _MOST:
             self._callers.clear()
-        found = self._callers[key] = _Known(caller, client, now, now + _LONGEST)
+        found = self._callers[key] = _Known(caller, client, now, now + _LONGEST, password)
         return found
 
     def _answered(self, key: _Key, task: asyncio.Task[_Known]) -> None:
@@ -160,21 +162,29 @@ class AccountsGate:
         if not task.cancelled():
             task.exception()  # whoever waited was told; there may be nobody
 
-    def _signed_in(self, key: _Key) -> Caller:
-        """Denied: `bad-token`, `wrong-password`."""
+    def _signed_in(self, key: _Key, before: _Known | None) -> tuple[Caller, str]:
+        """Who it is, and what tells whether their password stays right.
+
+        Denied: `bad-token`, `wrong-password`.
+        """
         from modelyard.registry.access import signed_in_by
+        from modelyard.registry.access.door import by_password_again, password_seen
 
         authorization, cookie, address = key
+        if before is not None and before.password and before.caller.name:
+            again = by_password_again(
+                self._house, before.caller.name, before.password, address=address
+            )
+            if again is not None:
+                return again, before.password
         headers = {"authorization": authorization.decode("latin-1")} if authorization else {}
-        cookies: dict[str, str] = {}
-        if cookie is not None:
-            try:
-                parsed = SimpleCookie(cookie.decode("latin-1"))
-            except CookieError:
-                parsed = SimpleCookie()
-            cookies = {name: morsel.value for name, morsel in parsed.items()}
-        with self._guessing(headers.get("authorization", ""), address):
-            return signed_in_by(self._house, headers, cookies, address=address)
+        cookies = {} if cookie is None else _cookies(cookie)
+        shown = headers.get("authorization", "")
+        with self._guessing(shown, address):
+            caller = signed_in_by(self._house, headers, cookies, address=address)
+        if caller.name is None or caller.token is not None or not shown:
+            return caller, ""
+        return caller, password_seen(self._house, caller.name)
 
     # -- what they may ---------------------------------------------------------------------------
 
@@ -210,6 +220,14 @@ class AccountsGate:
                 raise _TooMany(self._minute - now)
         if count > most:
             raise _TooMany(self._minute - now)
+
+
+def _cookies(header: bytes) -> dict[str, str]:
+    try:
+        parsed = SimpleCookie(header.decode("latin-1"))
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in parsed.items()}
 
 
 class _TooMany(Unavailable):
