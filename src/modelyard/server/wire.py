@@ -11,6 +11,7 @@ import asyncio
 import os
 import select
 import socket
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -27,9 +28,16 @@ _STALL = 0.02
 class Wire:
     """The socket below one request."""
 
+    __slots__ = ("_protocol", "_weak")
+
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
-        self._cycle = protocol.cycle
+        # a request knows its wire: were it known back, each request would be left to the collector
+        self._weak = weakref.ref(protocol.cycle)
+
+    @property
+    def _cycle(self) -> Any:
+        return self._weak()
 
     # -- in the loop -----------------------------------------------------------------------------
 
@@ -83,7 +91,8 @@ class Wire:
             self._cycle.transport.abort()
 
     def _is_gone(self) -> bool:
-        return bool(self._cycle.disconnected or self._cycle.transport.is_closing())
+        cycle = self._cycle
+        return cycle is None or bool(cycle.disconnected or cycle.transport.is_closing())
 
     def _socket(self) -> socket.socket:
         """One of our own, of the same connection: closing it ends nothing."""
