@@ -72,6 +72,26 @@ def _total() -> onnx.ModelProto:
     )  # fmt: skip
 
 
+def _slow() -> onnx.ModelProto:
+    """As `total`, after some milliseconds of multiplying large matrices."""
+    sides = helper.make_tensor("sides", T.INT64, [2], [1200, 1200])
+    axes = helper.make_tensor("axes", T.INT64, [1], [1])
+    zero = helper.make_tensor("zero", T.FLOAT, [], [0.0])
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "axes"], ["sum"], keepdims=0),
+        helper.make_node("ReduceSum", ["x"], ["all"], keepdims=0),
+        helper.make_node("Mul", ["all", "zero"], ["nothing"]),
+        helper.make_node("Expand", ["nothing", "sides"], ["matrix"]),
+        helper.make_node("MatMul", ["matrix", "matrix"], ["product"]),
+        helper.make_node("ReduceSum", ["product"], ["still_nothing"], keepdims=0),
+        helper.make_node("Add", ["sum", "still_nothing"], ["total"]),
+    ]
+    return _model(
+        nodes, [_value("x", T.FLOAT, (None, 4))], [_value("total", T.FLOAT, (None,))],
+        [sides, axes, zero],
+    )  # fmt: skip
+
+
 def _whole() -> onnx.ModelProto:
     """No rows: one matrix of fixed sides in, one number out."""
     return _model(
@@ -99,6 +119,7 @@ MODELS = {
     ),
     "custom_identity_int32": lambda: _same({"0": T.INT32}, (None, None)),
     "total": _total,
+    "slow": _slow,
     "whole": _whole,
     "densenet_onnx": _picture,
 }
