@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.core.trust import Trust
+    from modelyard.frameworks import Files
     from modelyard.runtimes.tensors import Array, TensorRuntime, TensorSpec
 
-__all__ = ["HOOKS", "HookedTensors", "Hooks", "read_hooks"]
+__all__ = ["HOOKS", "HookedTensors", "Hooks", "check_hooks", "read_hooks"]
 
 HOOKS: Final = "serving.yaml"
 _LARGEST: Final = 100_000
@@ -55,17 +56,37 @@ class Hooks:
 
 def read_hooks(folder: Path) -> Hooks:
     """Read `serving.yaml`; nothing is run. InvalidInput: `bad-serving`."""
+    try:
+        with (folder / HOOKS).open("rb") as file:
+            return _parsed(file.read(_LARGEST + 1))
+    except OSError:
+        raise _bad("it can't be read") from None
+
+
+def check_hooks(files: Files, trust: Trust) -> None:
+    """Whether functions that a stored version declares are trusted; nothing is run.
+
+    Raises:
+        Denied: `untrusted`.
+        InvalidInput: `bad-serving`.
+    """
+    if HOOKS in files.paths():
+        trust.require(HOOKS, _parsed(files.read(HOOKS)).names, why="would run")
+
+
+def _parsed(data: bytes) -> Hooks:
     import yaml
 
-    path = folder / HOOKS
+    if len(data) > _LARGEST:
+        raise _bad("it is too large")
     try:
-        if path.stat().st_size > _LARGEST:
-            raise _bad("it is too large")
-        text = path.read_text(encoding="utf-8")
+        text = data.decode("utf-8")
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise _bad("it has aliases")
         content = yaml.safe_load(text) or {}
-    except (OSError, RecursionError, UnicodeDecodeError, yaml.YAMLError):
+    except (RecursionError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        if isinstance(error, InvalidInput):
+            raise
         raise _bad("it is no YAML") from None
     if not isinstance(content, dict) or not set(content) <= _KEYS:
         raise _bad(f"it may have {', '.join(sorted(_KEYS))}, and nothing else")

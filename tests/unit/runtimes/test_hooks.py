@@ -9,8 +9,8 @@ import pytest
 
 from modelyard.core.trust import Trust
 from modelyard.errors import Denied, InvalidInput, Unavailable
-from modelyard.frameworks import named
-from modelyard.runtimes.hooks import read_hooks
+from modelyard.frameworks import FolderFiles, named
+from modelyard.runtimes.hooks import check_hooks, read_hooks
 from modelyard.runtimes.opening import open_version
 
 pytest.importorskip("skl2onnx")
@@ -102,3 +102,12 @@ def test_a_function_that_is_not_there_is_named(version):
     (folder / "serving.yaml").write_text("preprocess: hooks.py:nothing\n")
     with pytest.raises(InvalidInput, match="no function nothing"):
         open_version(folder, saved, trust=Trust(frozenset({"hooks.nothing"})))
+
+
+def test_they_are_looked_at_before_anything_is_loaded(version):
+    folder, _ = version
+    check_hooks(FolderFiles(folder), TRUST)
+    with pytest.raises(Denied, match=r"hooks.finish"):
+        check_hooks(FolderFiles(folder), Trust(frozenset({"hooks.prepare"})))
+    (folder / "serving.yaml").unlink()
+    check_hooks(FolderFiles(folder), Trust())
