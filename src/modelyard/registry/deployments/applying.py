@@ -24,7 +24,7 @@ def apply(house: House, spec: DeploymentSpec, *, generation: int | None = None) 
     trust = Trust.of(TRUST_ALL if "*" in spec.trusted else spec.trusted)
     for share in spec.shares:
         known_name(house, house.caller, share.model, "writer")
-        check_loadable(house, share, trust)
+        check_loadable(house, share, trust, paused=spec.paused)
 
     def work(held: Held) -> Wish:
         return Wish("deploy", _begun(held, spec))

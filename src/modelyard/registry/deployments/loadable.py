@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["check_loadable"]
 
 
-def check_loadable(house: House, share: Share, trust: Trust) -> None:
+def check_loadable(house: House, share: Share, trust: Trust, *, paused: bool) -> None:
     """Whoever serves it looks into the files again.
+
+    Args:
+        paused: Whether the version that the share says is meant, and not what it follows.
 
     Raises:
         NotFound: `no-model`, `no-version`.
         Unsupported: `no-framework`.
         Denied: `untrusted`.
+        InvalidInput: `bad-serving`.
     """
-    with stored(LocalDesk(house), share.model, share.revision or None) as version:
+    revision = share.number if paused and share.number is not None else share.revision
+    from modelyard.runtimes.hooks import check_hooks
+
+    with stored(LocalDesk(house), share.model, revision or None) as version:
+        check_hooks(version.files, trust)
         saved = version.saved
         path = saved.details.get("file")
         if saved.serializer in ("pickle", "joblib") and isinstance(path, str):
