@@ -57,6 +57,8 @@ _NOBODY = 10.0
 @click.option("--deadline", metavar="TIME", type=DURATION, help="For an answer: 0.5s.")
 @click.option("--idle", metavar="TIME", type=DURATION,
               help="Unload a version that nobody asked for so long.")  # fmt: skip
+@click.option("--pin/--no-pin", "pinned", default=None,
+              help="Never unload it because others want its memory.")  # fmt: skip
 @click.option("--threads", metavar="N", type=click.IntRange(1, 1024), help="For one request.")
 @click.option("--memory", metavar="SIZE", type=Bytes(), help="Of a worker process.")
 @click.option("--sample", metavar="SHARE", type=click.FloatRange(0, 1),
@@ -148,7 +150,9 @@ def _changed(spec: DeploymentSpec, given: dict[str, Any]) -> DeploymentSpec:
     """With the options that were given."""
     said = {name: value for name, value in given.items() if value not in (None, ())}
     limits = {
-        name: said.pop(name) for name in ("deadline", "idle", "threads", "memory") if name in said
+        name: said.pop(name)
+        for name in ("deadline", "idle", "pinned", "threads", "memory")
+        if name in said
     }
     if "sticky" in said:
         said["sticky"] = said["sticky"].lower()

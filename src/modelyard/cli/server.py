@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelyard.cli.command import command
+from modelyard.cli.evaluate import Bytes
 from modelyard.cli.session import Session, pass_session
 from modelyard.errors import Unsupported
 
@@ -59,6 +60,10 @@ _port = click.option(
 _grpc_port = click.option(
     "--grpc-port", type=click.IntRange(1, 65535), help="Deployments answer gRPC there too."
 )
+_models_memory = click.option(
+    "--models-memory", metavar="SIZE", type=Bytes(),
+    help="Of all versions that are loaded: 2GiB; those asked the least sleep. Half the machine's.",
+)  # fmt: skip
 _no_accounts = click.option(
     "--no-accounts", is_flag=True, help="Ask nobody who they are; only for this machine."
 )
@@ -68,6 +73,7 @@ _no_accounts = click.option(
 @_host
 @_port
 @_grpc_port
+@_models_memory
 @_no_accounts
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @pass_session
@@ -76,6 +82,7 @@ def up_command(
     host: str,
     port: int,
     grpc_port: int | None,
+    models_memory: int | None,
     no_accounts: bool,
     no_browser: bool,
 ) -> None:
@@ -87,7 +94,12 @@ def up_command(
     """
     terminal = sys.stdout.isatty()
     told = _settings(
-        host=host, port=port, grpc_port=grpc_port, accounts=not no_accounts, logs="warnings"
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        models_memory=models_memory,
+        accounts=not no_accounts,
+        logs="warnings",
     )
 
     def announce(begun: Begun) -> None:
@@ -120,6 +132,7 @@ def up_command(
 @_host
 @_port
 @_grpc_port
+@_models_memory
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes on this port.")
 @click.option("--prefix", default="", metavar="PATH", help="Path that a proxy puts in front.")
 @click.option("--url", metavar="URL", help="Address that people see, for links.")

@@ -122,6 +122,8 @@ class Limits:
     """Of the library that predicts, for one request."""
     idle: float | None = None
     """Seconds without a request after which a version is unloaded, until one comes."""
+    pinned: bool = False
+    """Its versions are never unloaded because others want their memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,9 @@ class Serving:
         self.plane = Plane(gate)
         self.plane.ready = False
         self.app = PlaneApp(self.plane, patience=settings.patience)
-        self.slots = Slots({"embedded": self._embedded, "ray": self._ray})
+        self.slots = Slots(
+            {"embedded": self._embedded, "ray": self._ray}, budget=settings.models_memory
+        )
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
         wishes = Wishes(
             server.house, self.name, Pace(self.plane.statistics),

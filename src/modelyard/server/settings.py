@@ -22,6 +22,9 @@ class Settings:
     """0: any that is free."""
     grpc_port: int | None = None
     """Where deployments answer over gRPC; nowhere if None."""
+    models_memory: int | None = None
+    """Bytes that all versions together may take in one process and its workers; what is asked the
+    least sleeps then. None: half of the machine's, or the container's."""
     workers: int = 1
     """Processes that share the port."""
     prefix: str = ""

@@ -269,7 +269,9 @@ class Course:
         return place.slot.served is not None or (place.proven and place.error is None)
 
     def _place(self, spec: DeploymentSpec, share: Share) -> Place:
-        return self._slots.place(spec.engine, wanted_of(spec, share))
+        place = self._slots.place(spec.engine, wanted_of(spec, share))
+        place.pinned |= spec.limits.pinned
+        return place
 
 
 def wanted_of(spec: DeploymentSpec, share: Share) -> Wanted:

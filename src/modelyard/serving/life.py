@@ -245,16 +245,20 @@ class Life:
     def _put_to_sleep(self) -> None:
         """Versions that nobody asked for as long as all their deployments allow."""
         idle: dict[Slot, float | None] = {}
+        pinned: set[Slot] = set()
         for course in self.courses.values():
             if course.line is None:
                 continue
             seconds = course.line.spec.limits.idle
+            if course.line.spec.limits.pinned:
+                pinned |= set(course.line.everything())
             for slot in course.references():
                 longest = idle.get(slot, 0.0)
                 both = seconds is not None and longest is not None
                 idle[slot] = max(seconds or 0.0, longest or 0.0) if both else None
         now = time.monotonic()
         for slot, seconds in idle.items():
+            self._slots.of(slot).pinned = slot in pinned
             served = slot.served
             if seconds is None or served is None or served.under_way:
                 continue

@@ -220,6 +220,18 @@ def test_of_too_many_versions_the_least_asked_sleeps(yard: LocalYard) -> None:
     asyncio.run(work())
 
 
+def test_what_is_pinned_stays_when_others_want_its_memory(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard, budget=1) as one:
+            await one.deploy(spec_of("first", "m@1", limits=Limits(pinned=True)))
+            await one.deploy(spec_of("second", "n@1"))
+            await one.deploy(spec_of("third", "m@2"))
+            assert one.told("first")[1].state == "ready"
+            assert one.told("second")[1].state == "asleep"
+
+    asyncio.run(work())
+
+
 def test_deployments_of_one_version_share_it(yard: LocalYard) -> None:
     async def work() -> None:
         async with here(yard) as one:

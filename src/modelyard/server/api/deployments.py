@@ -66,6 +66,7 @@ class LimitsBody(Body):
     memory: Annotated[int, Field(ge=1 << 20, le=1 << 44)] = 8 << 30
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     idle: Annotated[float, Field(gt=0, le=366 * 86_400)] | None = None
+    pinned: bool = False
 
 
 class RolloutBody(Body):
