@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput, NotFound
+from modelyard.errors import InvalidInput
 from modelyard.formats.tables.checks import arrow_module, bad_data, check_names, guarded
 from modelyard.formats.tables.columns import of_arrow
 from modelyard.serving.batch.workers import Batch
@@ -80,12 +80,9 @@ def read_batches(
         keep: Columns that are handed through.
 
     Raises:
-        NotFound: `no-data`.
         InvalidInput: `bad-data`, `bad-format`, `no-column`.
         Unsupported: `no-extra`: without pyarrow.
     """
-    if not path.is_file():
-        raise NotFound("no-data", f"no file {path}", hint="give the path of a file with rows")
     kind = format_of(path)
     with guarded(path):
         if kind == "jsonl":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.core.version import Progress
-from modelyard.errors import Conflict, InvalidInput, Unsupported
+from modelyard.errors import Conflict, InvalidInput, NotFound, Unsupported
 from modelyard.formats.tables.checks import arrow_module
 from modelyard.serving.batch.reading import digest_of, format_of, read_batches, row_count
 from modelyard.serving.batch.spool import Identity, Spool, is_begun
@@ -92,6 +92,8 @@ def predict_file(
     """
     began = time.monotonic()
     source, target = Path(source), Path(target)
+    if not source.is_file():
+        raise NotFound("no-data", f"no file {source}", hint="give the path of a file with rows")
     format_of(source)
     kind = format_of(target)
     _check_target(source, target)

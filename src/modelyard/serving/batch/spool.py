@@ -91,7 +91,8 @@ class Spool:
             file.seek(begun.size)
             spool = cls(target, identity, begun.rows, file)
             if begun.size:
-                with arrow_module("pyarrow").ipc.open_stream(str(place)) as reader:
+                arrow = arrow_module("pyarrow")
+                with arrow.OSFile(str(place)) as written, arrow.ipc.open_stream(written) as reader:
                     spool._schema = reader.schema
             try:
                 yield spool
@@ -133,7 +134,11 @@ class Spool:
     def batches(self) -> Iterator[Any]:
         """All answers, for the output: a reader of `pyarrow.RecordBatch`es."""
         self._file.flush()
-        with arrow_module("pyarrow").ipc.open_stream(str(_partial(self.target))) as reader:
+        arrow = arrow_module("pyarrow")
+        with (
+            arrow.OSFile(str(_partial(self.target))) as written,
+            arrow.ipc.open_stream(written) as reader,
+        ):
             yield reader
 
     def drop(self) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.serving.interface import Feeds, Outputs
     from modelyard.serving.loading import Opened
 
-__all__ = ["Answering", "Batch", "Workers", "local_workers"]
+__all__ = ["Answering", "Batch", "Workers", "local_workers", "rows_named"]
 
 _AHEAD = 2
 """Batches that wait for each worker, so that none is ever idle."""
@@ -78,18 +78,13 @@ class Answering:
             free.put(self.runtimes[at % len(self.runtimes)])
 
         def compute(batch: Batch) -> Outputs:
-            feeds, rows = batch.feeds()
-            runtime = free.get()
-            try:
-                return self.ask(runtime, dict(feeds), rows)
-            except InvalidInput as error:
-                end = batch.start + batch.rows - 1
-                raise InvalidInput(
-                    error.kind, f"rows {batch.start:,} to {end:,}: {error.message}",
-                    hint=error.hint,
-                ) from None  # fmt: skip
-            finally:
-                free.put(runtime)
+            with rows_named(batch):
+                feeds, rows = batch.feeds()
+                runtime = free.get()
+                try:
+                    return self.ask(runtime, dict(feeds), rows)
+                finally:
+                    free.put(runtime)
 
         coming: deque[tuple[Batch, Future[Outputs]]] = deque()
         pool = ThreadPoolExecutor(self.count, "yard-predict")
@@ -118,6 +113,18 @@ class Answering:
                         f" {list(array.shape)}",
                     )
         return found
+
+
+@contextmanager
+def rows_named(batch: Batch) -> Iterator[None]:
+    """Errors say which rows can't be taken."""
+    try:
+        yield
+    except InvalidInput as error:
+        end = batch.start + batch.rows - 1
+        raise InvalidInput(
+            error.kind, f"rows {batch.start:,} to {end:,}: {error.message}", hint=error.hint
+        ) from None
 
 
 @contextmanager
