@@ -181,3 +181,51 @@ class TestKeras(RuntimeTests):
             next(iter(expected.values())).reshape(ROWS, -1), net.predict(rows, verbose=0), 1e-5
         )
         return kept, Table({"rows": rows}), expected
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+class TestTorch(RuntimeTests):
+    between_processes = 1e-5  # threads of other tests
+
+    @staticmethod
+    def make(folder):
+        import torch
+
+        torch.manual_seed(0)
+        rows = some_rows().astype(np.float32)
+        net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Softmax(dim=1)).eval()
+        made = keep(folder, "torch", net, "safetensors", example=rows)
+        kept = Kept(folder, made.saved, NOTHING, named("torch").signature(net, rows))
+        (name,) = (entry["name"] for entry in kept.signature["inputs"])
+        expected = load(kept).predict(Table({name: rows})).outputs
+        with torch.inference_mode():
+            np.testing.assert_allclose(expected["probability"], net(torch.from_numpy(rows)), 1e-5)
+        return kept, Table({name: rows}), expected
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+class TestTransformers(RuntimeTests):
+    between_processes = 1e-5
+
+    @staticmethod
+    def make(folder):
+        import transformers
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
+        words = {word: at for at, word in enumerate(["[PAD]", "[UNK]", "good", "bad", "day"])}
+        inner = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+        inner.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
+        )
+        config = transformers.BertConfig(
+            hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+            vocab_size=5, max_position_embeddings=16, id2label={0: "glad", 1: "cross"},
+        )  # fmt: skip
+        pair = (transformers.BertForSequenceClassification(config).eval(), tokenizer)
+        made = keep(folder, "transformers", pair)
+        texts = np.array(["good day", "bad", "day day bad", "good"], object)
+        table = Table({"text": texts})
+        return made, table, load(made).predict(table).outputs
