@@ -234,7 +234,7 @@ class _Commit:
             labels=labels,
             card=card,
             formats=tuple(sorted(self.formats.difference(_QUIET))),
-            framework=manifest.framework or min(self.frameworks, default=None),
+            framework=manifest.framework or self._framework_of(base, tree),
         )
 
     def _kept(self, base: Base) -> dict[str, Entry]:
@@ -324,7 +324,10 @@ class _Commit:
                 self.frameworks.add(stored.framework)
             tensors = stored.external
         elif stored.format == "onnx":
-            tensors = external_tensors(inspection_of(self.house, stored))
+            found = inspection_of(self.house, stored)
+            if found.framework:
+                self.frameworks.add(found.framework)
+            tensors = external_tensors(found)
         else:
             return
         if stored.format == "onnx" and tensors:
@@ -332,6 +335,15 @@ class _Commit:
         folder = file.path.rpartition("/")[0]
         for path, infos in tensors.items():
             self.external[f"{folder}/{path}" if folder else path] = infos
+
+    def _framework_of(self, base: Base, tree: Tree) -> str | None:
+        """Of its files, or that of the version below if a model of that one is in it still."""
+        if self.frameworks or base.version is None:
+            return min(self.frameworks, default=None)
+        there = {entry.digest.raw for entry in tree.values() if entry.inline is None}
+        models = [row for row in base.blobs.values() if row.format not in _QUIET]
+        is_there = any(row.sha256 in there for row in models)
+        return (base.version.framework or None) if is_there else None
 
     def _note_formats(self, rows: Any) -> None:
         self.formats.update(row.format for row in rows)

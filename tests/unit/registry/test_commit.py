@@ -103,3 +103,20 @@ def test_a_missing_source_is_named(yard, tmp_path):
     with pytest.raises(NotFound, match="nowhere"):
         yard.commit("m", tmp_path / "nowhere")
     assert not list(yard.models())
+
+
+def test_a_version_of_files_that_are_there_already_is_of_the_same_framework(yard, tmp_path):
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])])  # fmt: skip
+    folder = tmp_path / "graph"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    yard.commit("m", folder)
+    (folder / "README.md").write_text("# About\nA card.\n")
+    yard.commit("m", folder)
+    yard.commit("other", folder)
+    assert [yard.resolve("m").framework, yard.resolve("other").framework] == ["onnx", "onnx"]
+    assert yard.resolve("m").number == 2

@@ -72,7 +72,9 @@ def test_everything_else_is_taken_too() -> None:
     "fields",
     [
         {"version": "flowers/iris"}, {"version": "@@"}, {"version": ""}, {"engine": "other"},
-        {"placement": "moon"}, {"deadline": "soon"}, {"sample": "much"}, {"sample": "nan"},
+        {"placement": "moon"}, {"deadline": "soon"}, {"deadline": "2h"},
+        {"deadline": "0"}, {"idle": "0"}, {"queue_rows": "-1"}, {"queue_rows": "0.5"},
+        {"sample": "much"}, {"sample": "nan"},
         {"replicas": "0"}, {"name": "No Name"},
         {"canary__version": "flowers/iris@6", "canary__percent": "120"},
         {"canary__version": "flowers/iris@6"},
