@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(models: Path) -> Iterator[Serving]:
+    """`OIP_SERVER=host:port,host:grpc_port` names another one, which has the same models."""
+    if named := os.environ.get("OIP_SERVER"):
+        http, _, rpc = named.partition(",")
+        yield Serving(http, rpc, None, models)
+        return
     with serving(models, *TARGETS) as running:
         yield running
 
