@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import unquote
 
 from modelyard.errors import InvalidInput, ModelyardError, NotFound, Unavailable
@@ -23,7 +23,7 @@ from modelyard.serving.oip import service
 from modelyard.serving.oip.decoding import Decoded, decode
 from modelyard.serving.oip.encoding import encode
 from modelyard.serving.plane import Call, Plane, Target
-from modelyard.serving.reading import read, squeezed
+from modelyard.serving.reading import read, read_straight, squeezed
 
 if TYPE_CHECKING:
     from modelyard.serving.bodies import Kind
@@ -134,7 +134,7 @@ class PlaneApp:
         if not self.plane.ready:
             raise Unavailable("not-ready", "this server starts or stops", hint="try again")
         deadline = _deadline(request, line)
-        body = await self._body(request, line.spec.limits.body)
+        body = await self._body(request, line.spec.limits.body, straight=way.kind == "infer")
         if self.plane.lines.get(way.name) is not line:  # it was changed while the body came
             line = self.plane.line(way.name)
             client = gate.known(headers, request.address, line) or await gate.look(
@@ -264,17 +264,24 @@ class PlaneApp:
         ]
         return _squeezed(request, 200, content, more)
 
-    async def _body(self, request: Request, most: int) -> bytes:
+    async def _body(self, request: Request, most: int, *, straight: bool = False) -> bytes:
+        """All of it; `straight`: a view will do."""
         message = await request.receive()
-        if (
-            message["type"] == "http.request"
-            and not message.get("more_body")
-            and b"content-encoding" not in request.headers
-        ):
-            body: bytes = message["body"]
-            if len(body) <= most:
-                return body
-        return await read(message, request.receive, request.headers, most, self._patience)
+        headers = request.headers
+        if message["type"] == "http.request" and b"content-encoding" not in headers:
+            if not message.get("more_body"):
+                body: bytes = message["body"]
+                if len(body) <= most:
+                    return body
+            elif straight and (wire := request.scope.get("wire")) is not None:
+                length = headers.get(b"content-length", b"")
+                if length.isdigit() and len(length) < 12 and _LARGE < int(length) <= most:
+                    json = headers.get(b"inference-header-content-length", b"")
+                    head = int(json) if json.isdigit() and len(json) < 12 else 0
+                    view = await read_straight(message, wire, int(length), head, self._patience)
+                    if view is not None:
+                        return cast("bytes", view)
+        return await read(message, request.receive, headers, most, self._patience)
 
 
 def _bounded(call: Call, asked: Decoded) -> None:
@@ -326,6 +333,8 @@ def _refusal(error: Exception) -> Reply:
     if seconds is not None:
         more.append((b"retry-after", str(seconds).encode()))
     status = status_of(error)
+    if isinstance(error, ModelyardError) and error.kind in ("too-slow", "gone"):
+        more.append((b"connection", b"close"))  # nobody knows where the next request begins
     if status == 401:
         more.append((b"www-authenticate", b'Bearer realm="modelyard"'))
     return status, body_of(error), more

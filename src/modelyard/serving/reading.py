@@ -4,18 +4,75 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
 
 from modelyard.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Mapping
 
-__all__ = ["read", "squeezed"]
+__all__ = ["Lender", "read", "read_straight", "squeezed"]
 
 _WORTH: Final = 4 << 10
 """Bytes from which an answer is packed."""
 _LEVEL: Final = 1
+_ALIGNED: Final = 16
+
+
+class Lender(Protocol):
+    """Lends the socket below a request: `server.wire.Wire`."""
+
+    def lend_reading(self) -> tuple[socket.socket, bytes] | None: ...
+
+    def body_read(self) -> None: ...
+
+
+async def read_straight(
+    message: Any, wire: Lender, length: int, head: int, patience: float
+) -> memoryview | None:
+    """The whole of a large body, from its socket to where it stays; None: it can't be had so.
+
+    The loop takes a body in small pieces, each of which is copied several times on its way.
+
+    Args:
+        message: The first one that was received.
+        length: Bytes of the body, as told.
+        head: Bytes of it before the first tensor, which will lie where numbers may lie.
+
+    Raises:
+        Unavailable: `too-slow`, `gone`. What is left of the body is lost then.
+    """
+    first = message.get("body", b"")
+    lent = wire.lend_reading()
+    if lent is None:
+        return None
+    own, early = lent
+    with own:
+        # not zeroed: memory that was used before is used again, without touching it twice
+        room = memoryview(np.empty(length + _ALIGNED, np.uint8)).cast("B")
+        body = room[-head % _ALIGNED :][:length]
+        done = len(first) + len(early)
+        if done > length:
+            raise InvalidInput("bad-request", "the body is longer than its head says")
+        body[: len(first)] = first
+        body[len(first) : done] = early
+        loop = asyncio.get_running_loop()
+        while done < length:
+            try:
+                async with asyncio.timeout(patience):
+                    count = await loop.sock_recv_into(own, body[done:])
+            except TimeoutError:
+                raise Unavailable("too-slow", "the body did not arrive in time") from None
+            except OSError:
+                count = 0
+            if not count:
+                raise Unavailable("gone", "the client is gone")
+            done += count
+    wire.body_read()
+    return body
 
 
 async def read(
