@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
+import select
 import signal
+import threading
 import time
 
 import numpy as np
@@ -143,3 +146,61 @@ def test_an_example_is_made_where_none_was_stored(graph):
         "input": ("float32", (2, 4))
     }
     assert len(runtime.run(example)["label"]) == 2
+
+
+class _Sleeps:
+    """Pickles as code that makes an object which takes its time."""
+
+    def __reduce__(self):
+        code = (
+            "import time\n"
+            "class Slow:\n"
+            "    def predict(self, rows):\n"
+            "        time.sleep(float(rows[0, 0])); return rows[:, 0]\n"
+        )
+        return (eval, (f"(n := {{}}, exec({code!r}, n), n['Slow']())[-1]",))
+
+
+@pytest.fixture
+def slow(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(_Sleeps()))
+    saved = Saved(
+        framework="python", serializer="pickle", class_name="Slow", details={"file": "model.pkl"}
+    )
+    runtime = open_version(
+        tmp_path, saved, trust=Trust(everything=True),
+        signature={"inputs": [{"name": "input", "dtype": "float64", "shape": [-1, 1]}]},
+    )  # fmt: skip
+    yield runtime
+    runtime.close()
+
+
+def test_who_waits_is_told_at_once_when_the_process_is_killed(slow):
+    killed = []
+
+    def kill():
+        os.kill(slow.pid, signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    threading.Timer(0.3, kill).start()
+    with pytest.raises(Unavailable) as caught:
+        slow.run({"input": np.full((1, 1), 60.0)})
+    assert caught.value.kind == "model-died"
+    assert time.monotonic() - killed[0] < 0.5
+    assert not slow.alive
+
+
+def test_its_end_can_be_waited_for_by_an_event_loop(slow):
+    assert not select.select([slow.ended], [], [], 0)[0]
+    os.kill(slow.pid, signal.SIGKILL)
+    assert select.select([slow.ended], [], [], 5)[0]
+
+
+def test_a_call_that_takes_too_long_is_stopped(slow, monkeypatch):
+    monkeypatch.setattr("modelyard.runtimes.tensor_process._SECONDS", 0.3)
+    with pytest.raises(Unavailable) as caught:
+        slow.run({"input": np.full((1, 1), 60.0)})
+    assert caught.value.kind == "model-timeout"
+    with pytest.raises(Unavailable) as caught:
+        slow.run({"input": np.ones((1, 1))})
+    assert caught.value.kind == "model-died"
