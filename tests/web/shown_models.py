@@ -219,7 +219,7 @@ def _sentiment(yard: Yard, place: Path) -> None:
     yard.alias("nlp/sentiment-zh", "生产", 3)
 
 
-def graph() -> bytes:
+def graph(factor: float = 1.0) -> bytes:
     """Four numbers to two, in ONNX."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -227,7 +227,7 @@ def graph() -> bytes:
     nodes = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
         [value("x", TensorProto.FLOAT, ["n", 4])], [value("y", TensorProto.FLOAT, ["n", 2])],
-        [numpy_helper.from_array(np.ones((4, 2), np.float32), "w")],
+        [numpy_helper.from_array(np.full((4, 2), factor, np.float32), "w")],
     )  # fmt: skip
     made: bytes = helper.make_model(
         nodes, producer_name="tests", ir_version=10, opset_imports=[helper.make_opsetid("", 17)]
@@ -236,10 +236,13 @@ def graph() -> bytes:
 
 
 def _onnx(yard: Yard, place: Path) -> None:
-    yard.commit(
-        "edge/scaler", _folders(place)(model__onnx=graph()), message="for devices",
-        metrics={"latency": 0.4}, labels={"target": "edge"},
-    )  # fmt: skip
+    folder = _folders(place)
+    for number, message in ((1, "for devices"), (2, "weights rounded")):
+        yard.commit(
+            "edge/scaler", folder(model__onnx=graph(number)), message=message,
+            metrics={"latency": 0.4 / number}, labels={"target": "edge"},
+        )  # fmt: skip
+    yard.alias("edge/scaler", "prod", 1)
 
 
 def _pickle(yard: Yard, place: Path) -> None:
@@ -278,15 +281,15 @@ def _hostile(yard: Yard, place: Path) -> None:
 
 def _deployed(yard: Yard, place: Path) -> None:
     """One that answers, with a canary on its way, one that is paused, and what can't be loaded."""
-    scaler = Share(model="edge/scaler", revision="main")
-    canary = Share(model="edge/scaler", revision="1", percent=20)
+    scaler = Share(model="edge/scaler", revision="prod")
+    canary = Share(model="edge/scaler", revision="2", percent=20)
     shadow = Share(model="hostile/names", revision=HOSTILE.branch, percent=30, shadow=True)
     deploy = yard.deployments.apply
     deploy(DeploymentSpec(name="scaler", shares=(scaler,), sample=0.5, redact=("y",)))
-    both = (replace(scaler, percent=80), canary, shadow)
+    both = (replace(scaler, percent=80), canary)
     deploy(DeploymentSpec(name="scaler", shares=both, sticky="x-user", sample=0.5))
     yard.deployments.roll_out("scaler", (20, 50, 100), 86_400)
-    deploy(DeploymentSpec(name="long", shares=(Share(model=LONG, revision="1"),)))
+    deploy(DeploymentSpec(name="long", shares=(Share(model=LONG, revision="1"), shadow)))
     yard.deployments.pause("long")
     nobody = Share(model="nlp/sentiment-zh", revision="生产")
     deploy(DeploymentSpec(name="sentiment", shares=(nobody,)))
