@@ -140,7 +140,7 @@ class PlaneApp:
             client = gate.known(headers, request.address, line) or await gate.look(
                 headers, request.address, line
             )
-        target = self.plane.target(line, way.version, headers)
+        target = self.plane.target(line, way.version, headers, deadline)
         if type(target) is not Target:
             target = await target  # type: ignore[misc]
         if way.kind == "infer":

@@ -137,9 +137,9 @@ class Plane:
     # -- requests ------------------------------------------------------------------------------
 
     def target(
-        self, line: Line, version: str | None, headers: Mapping[bytes, bytes]
+        self, line: Line, version: str | None, headers: Mapping[bytes, bytes], deadline: float
     ) -> Target | Awaitable[Target]:
-        """Who is to answer; a version that sleeps is woken, which takes an await.
+        """Who is to answer; a version that sleeps is woken, which takes an await until `deadline`.
 
         Until `ask` is called, nothing keeps the version from being freed: who awaits between the
         two counts itself in `served.under_way`.
@@ -147,7 +147,7 @@ class Plane:
         slot = choose(line, version, headers)
         served = slot.served
         if served is None or slot.unloaded:
-            return self._woken(line, slot)
+            return self._woken(line, slot, deadline)
         return self._target(line, slot, served)
 
     def _target(self, line: Line, slot: Slot, served: Served) -> Target:
@@ -159,7 +159,7 @@ class Plane:
             found = self._targets[key] = Target(line, slot, served, counts, head)
         return found
 
-    async def _woken(self, line: Line, slot: Slot) -> Target:
+    async def _woken(self, line: Line, slot: Slot, deadline: float) -> Target:
         if slot.unloaded:
             raise Unavailable(
                 "not-ready", f"Request for unknown model: '{line.name}' is not ready",
@@ -167,7 +167,7 @@ class Plane:
             )  # fmt: skip
         slot.used = time.monotonic()
         try:
-            async with asyncio.timeout(line.spec.limits.deadline):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 served = await slot.wake()
         except TimeoutError:
             raise Unavailable(

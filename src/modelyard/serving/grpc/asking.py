@@ -70,7 +70,10 @@ async def client_of(plane: Plane, caller: Caller, line: Line | None) -> Client:
 async def line_of(plane: Plane, caller: Caller, name: str) -> tuple[Line, Client]:
     """What is asked, and who asks: strangers are not told what is there and what isn't."""
     client = await client_of(plane, caller, line := plane.lines.get(name))
-    return line or plane.line(name), client
+    if line is None or plane.lines.get(name) is not line:  # it was changed meanwhile
+        line = plane.line(name)
+        client = await client_of(plane, caller, line)
+    return line, client
 
 
 async def ask(
@@ -94,7 +97,7 @@ async def ask(
     if size > limits.body:
         raise InvalidInput("body-too-large", f"a request may have {limits.body} bytes here")
     deadline = _deadline(caller, request, limits.deadline)
-    target = plane.target(line, request.model_version or None, caller.headers)
+    target = plane.target(line, request.model_version or None, caller.headers, deadline)
     if type(target) is not Target:
         target = await target  # type: ignore[misc]
     call = Call(
