@@ -9,6 +9,7 @@ __all__ = ["Uses", "uses"]
 
 _LONGEST = 800
 """Letters of an example that a command has room for."""
+_UNKNOWN = '{"rows": [[...]]}'
 _NUMPY = {
     "BOOL": "np.bool_", "UINT8": "np.uint8", "UINT16": "np.uint16", "UINT32": "np.uint32",
     "UINT64": "np.uint64", "INT8": "np.int8", "INT16": "np.int16", "INT32": "np.int32",
@@ -41,10 +42,11 @@ def uses(
         example: A body of a request; empty if nothing is known of what it takes.
         inputs: Name, datatype and shape of each input.
     """
-    body = json.dumps(json.loads(example), ensure_ascii=False) if example else '{"rows": [[...]]}'
-    body = body if len(body) <= _LONGEST else '{"rows": [[...]]}'
+    body = json.dumps(json.loads(example), ensure_ascii=False) if example else _UNKNOWN
+    body = body if len(body) <= _LONGEST else _UNKNOWN
     quoted = body.replace("'", "'\\''")
-    host = base.partition("://")[2]
+    scheme, _, host = base.partition("://")
+    secure = ", ssl=True" if scheme == "https" else ""
     tensors = inputs or (("INPUT", "FP32", "[1, 4]"),)
     made = "".join(
         f'one = InferInput({n!r}, {shape}, "{kind}")\n'
@@ -56,20 +58,17 @@ def uses(
         curl=f"curl {base}/predict/{name} \\\n"
         f"  -H 'Authorization: Bearer TOKEN' \\\n  -d '{quoted}'",
         command=f"yard predict --yard {base} {name} --data '{quoted}'",
-        python="import httpx\n\n"
-        f'answer = httpx.post(\n    "{base}/predict/{name}",\n'
-        '    headers={"Authorization": "Bearer TOKEN"},\n'
-        f"    json={_literal(body)},\n)\n"
-        'print(answer.json()["predictions"])',
+        python=f'import modelyard\n\nwith modelyard.open("{base}") as yard:\n'
+        f'    print(modelyard.predict(yard, "{name}", {_literal(body)}))',
         protocol=f"curl {base}/v2/models/{name} \\\n  -H 'Authorization: Bearer TOKEN'",
         client="import numpy as np\n"
         "from tritonclient.http import InferenceServerClient, InferInput\n\n"
-        f'client = InferenceServerClient("{host}")\ninputs = []\n{made}'
+        f'client = InferenceServerClient("{host}"{secure})\ninputs = []\n{made}'
         f'answer = client.infer("{name}", inputs,\n'
         '                      headers={"Authorization": "Bearer TOKEN"})',
     )
 
 
 def _literal(body: str) -> str:
-    """JSON as Python writes it."""
-    return body if body.endswith("...]]}") else repr(json.loads(body))
+    """The rows of a body as Python writes them."""
+    return "rows" if body == _UNKNOWN else repr(next(iter(json.loads(body).values())))
