@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from modelyard.errors import InvalidInput
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from modelyard.runtimes.tensors import Array, TensorSpec
@@ -19,6 +22,8 @@ EXAMPLE_PATH: Final = ".modelyard/example.json"
 """Where the manifest's example lies beside a version's files while it is served."""
 _LARGEST: Final = 4 << 20
 _MADE_ROWS: Final = 2
+_ELEMENTS: Final = 4 << 20
+_SIDES: Final = (1, 8, 64, 224, 512)
 
 
 def put_example(folder: Path, example: Mapping[str, Any] | None) -> bool:
@@ -32,7 +37,10 @@ def put_example(folder: Path, example: Mapping[str, Any] | None) -> bool:
 
 
 def example_of(
-    folder: Path, signature: Any, specs: Sequence[TensorSpec]
+    folder: Path,
+    signature: Any,
+    specs: Sequence[TensorSpec],
+    ask: Callable[[Mapping[str, Array]], object] | None = None,
 ) -> Mapping[str, Array] | None:
     """Inputs for a version: stored ones if they fit what it takes, else made ones.
 
@@ -40,6 +48,8 @@ def example_of(
         folder: The version's files.
         signature: Of the version.
         specs: What it takes.
+        ask: Asked with what was made: where sides may vary, longer ones are tried until it does
+            not raise InvalidInput.
 
     Returns:
         None if nothing can be made.
@@ -50,13 +60,30 @@ def example_of(
         if fitting is not None:
             return fitting
     del signature
-    return made_example(specs)
+    first = made_example(specs)
+    if ask is None or first is None or not any(-1 in spec.shape[1:] for spec in specs):
+        return first
+    for side in _SIDES:  # pictures and sounds are not one point long
+        made = made_example(specs, side=side)
+        try:
+            if made is not None:
+                ask(made)
+                return made
+        except InvalidInput:
+            continue
+    return first
 
 
-def made_example(specs: Sequence[TensorSpec], rows: int = _MADE_ROWS) -> dict[str, Array] | None:
-    """Numbers between 0 and 1, and short texts: always the same."""
+def made_example(
+    specs: Sequence[TensorSpec], rows: int = _MADE_ROWS, side: int = 1
+) -> dict[str, Array] | None:
+    """Numbers between 0 and 1, and short texts: always the same.
+
+    Args:
+        side: Length of sides that may vary, but for rows.
+    """
     try:
-        return {spec.name: _made(spec, rows) for spec in specs if not spec.optional}
+        return {spec.name: _made(spec, rows, side) for spec in specs if not spec.optional}
     except (MemoryError, TypeError, ValueError):
         return None
 
@@ -117,11 +144,15 @@ def _shaped(array: Array, spec: TensorSpec) -> Array:
     return array.astype(spec.dtype)
 
 
-def _made(spec: TensorSpec, rows: int) -> Array:
-    shape = [side if side >= 0 else 1 for side in spec.shape]
+def _made(spec: TensorSpec, rows: int, free: int) -> Array:
+    if spec.shape and spec.shape[0] >= 0:
+        free = rows  # as in a state that goes with a batch
+    shape = [side if side >= 0 else free for side in spec.shape]
     if spec.shape and spec.shape[0] < 0:
         shape[0] = rows
-    count = int(np.prod(shape)) if shape else 1
+    count = math.prod(shape)
+    if count > _ELEMENTS:
+        raise ValueError("too large to try")
     if spec.dtype in ("string", "bytes"):
         return np.full(shape, "a" if spec.dtype == "string" else b"a", object)
     if spec.dtype.startswith("float"):

@@ -104,7 +104,7 @@ def open_wanted(desk: Desk, wanted: Wanted, tried: Tried | None = None) -> Opene
         runtimes = _several(opening, wanted.replicas, closers)
         runtime = runtimes[0]
         if tried is None:
-            example = example_of(folder, manifest.signature, runtime.inputs)
+            example = example_of(folder, manifest.signature, runtime.inputs, runtime.run)
             note = try_out(runtime, example, is_real=is_real)
             if example is None or (note is not None and note.startswith(_UNTRIED)):
                 measured = _guessed()

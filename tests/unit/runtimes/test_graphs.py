@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from modelyard.errors import InvalidInput, Unavailable, Unsupported
+from modelyard.runtimes.examples import example_of
 from modelyard.runtimes.graphs import open_graph
 
 onnx = pytest.importorskip("onnx")
@@ -177,3 +178,15 @@ def test_no_other_library_is_imported_for_it(opened, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_longer_sides_are_tried_where_one_is_too_short(opened, tmp_path):
+    place = onnx.helper.make_tensor("at", INT, [1], [40])
+    runtime = opened(
+        [node("Gather", ["x", "at"], ["y"], axis=1)],
+        [("x", FLOAT, ["N", "W"])], [("y", FLOAT, ["N", 1])], [place],
+    )  # fmt: skip
+    assert example_of(tmp_path, None, runtime.inputs)["x"].shape == (2, 1)
+    found = example_of(tmp_path, None, runtime.inputs, runtime.run)
+    assert found["x"].shape == (2, 64)
+    assert runtime.run(found)["y"].shape == (2, 1)
