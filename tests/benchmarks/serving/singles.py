@@ -9,6 +9,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.server.load import bytes_of
+from tests.benchmarks.serving import protocol
 from tests.benchmarks.serving.deployed import served_yard
 from tests.benchmarks.serving.generator import Load
 from tests.benchmarks.serving.killing import kill_worker
@@ -45,6 +46,10 @@ def inside(models: Models, _given: argparse.Namespace) -> Iterator[Check]:
         found = costs(new_yard(Path(place), models), models)
     note = f"all {found.whole:.1f}, the model {found.model:.1f}, an echo {found.echo:.1f} us"
     yield Check("inside", "beyond model and echo", found.beyond, 40.0, "us", note=note)
+    http = protocol.costs()
+    note = f"uvicorn's own {http['uvicorn']:.1f} us, without sockets"
+    beyond = http["ours"] - http["uvicorn"]
+    yield Check("inside", "HTTP beyond uvicorn's own", beyond, None, "us", note=note)
 
 
 def start(models: Models, _given: argparse.Namespace) -> Iterator[Check]:
