@@ -1,5 +1,6 @@
 """All of that once more, asked of deployments on a whole server in place of `yard serve`."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.compat.oip.conftest import Stub
 from tests.compat.oip.models import MODELS
 from tests.compat.oip.serving import make_yard
 from tests.server.running import running
 
-from modelyard.core.deployment import DeploymentSpec, Share
+from modelyard.core.deployment import DeploymentSpec, Limits, Share
 from modelyard.registry import open_yard
+from modelyard.serving.grpc.stubs import messages as m
 
 HERE = Path(__file__).parent
 SUITE = ("http_about", "http_infer", "http_binary", "http_errors", "grpc_about", "grpc_infer")
@@ -36,10 +39,10 @@ def _free_port():
         return one.getsockname()[1]
 
 
-def _wait(url):
+def _wait(url, count):
     for _ in range(600):
         listed = httpx2.post(f"{url}/v2/repository/index", json={"ready": True}).json()
-        if len(listed) == len(MODELS) + 1:
+        if len(listed) == count:
             return
         time.sleep(0.1)
     pytest.fail(f"only these are ready: {listed}")
@@ -50,7 +53,7 @@ def test_deployments_speak_the_protocol_as_well(tmp_path):
     _deploy(folder)
     port = _free_port()
     with running(folder, accounts=False, grpc_port=port) as server:
-        _wait(server.url)
+        _wait(server.url, len(MODELS) + 1)
         place = server.url.removeprefix("http://")
         done = subprocess.run(
             [
@@ -63,3 +66,38 @@ def test_deployments_speak_the_protocol_as_well(tmp_path):
         assert done.returncode == 0, done.stdout[-6000:]
         assert "passed" in done.stdout
         assert "Traceback" not in server.log_text()
+
+
+def _sleeps(url):
+    """Wait until the version sleeps; a look at its metadata would wake it."""
+    for _ in range(200):
+        (one,) = httpx2.get(f"{url}/api/v1/deployments/total").json()["servers"]
+        if one["versions"][0]["state"] == "asleep":
+            return
+        time.sleep(0.1)
+    pytest.fail(f"it does not sleep: {one}")
+
+
+def test_a_version_that_sleeps_is_ready_and_the_next_call_wakes_it(tmp_path, refused):
+    folder = make_yard(tmp_path, ["total"])
+    with open_yard(folder) as yard:
+        share = Share(model="total", revision="1")
+        spec = DeploymentSpec(name="total", shares=(share,), limits=Limits(idle=0.3))
+        yard.deployments.apply(spec)
+    port = _free_port()
+    with running(folder, accounts=False, grpc_port=port) as server:
+        stub = Stub(f"127.0.0.1:{port}")
+        with contextlib.closing(stub.channel):
+            _wait(server.url, 1)
+            request = m.ModelInferRequest(model_name="total")
+            given = request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
+            given.contents.fp32_contents.extend([1, 2, 3, 4])
+            _sleeps(server.url)
+            assert stub.ModelReady(name="total").ready
+            assert stub.ServerReady().ready
+            hurried = m.ModelInferRequest.FromString(request.SerializeToString())
+            hurried.parameters["timeout"].int64_param = 100  # microseconds, in which nobody wakes
+            assert "being loaded" in refused("UNAVAILABLE", lambda: stub.ModelInfer(hurried))
+            _sleeps(server.url)
+            total = stub.ModelInfer(request).raw_output_contents[0]
+            assert memoryview(total).cast("f").tolist() == [10.0]

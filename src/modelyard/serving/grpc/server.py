@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.errors import Conflict, Unsupported
-from modelyard.serving.grpc.service import Health, Service
-from modelyard.serving.grpc.stubs import health, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,12 +50,15 @@ async def listen(
         Unsupported: `no-extra`: grpcio is not installed.
     """
     try:
-        import grpc
+        import google.protobuf  # noqa: F401
         import grpc.aio
     except ImportError:
         raise Unsupported(
             "no-extra", "gRPC needs grpcio", hint="pip install 'modelyard[serving]'"
         ) from None
+    from modelyard.serving.grpc.service import Health, Service
+    from modelyard.serving.grpc.stubs import health, messages
+
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", body + (64 << 10)),
