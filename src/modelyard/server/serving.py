@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Serving", "Wishes", "serving_of"]
 
+_FIRST_LOOK = 10.0
 _STEPS_SECONDS = 1.0
 """How often is looked whether a rollout's next step is due."""
 
@@ -71,8 +72,13 @@ class Serving:
         self._grpc: Listening | None = None
 
     async def listen(self) -> None:
-        """Answer gRPC too, if that is wished. Conflict: `port-taken`."""
+        """Know what is wished before the first request comes; answer gRPC too, if that is wished.
+
+        Conflict: `port-taken`.
+        """
         settings = self._server.settings
+        with suppress(TimeoutError):  # the catalog does not answer: whoever asks is told so
+            await asyncio.wait_for(self.life.looked.wait(), _FIRST_LOOK)
         if settings.grpc_port is None:
             return
         from modelyard.serving.grpc.server import listen
