@@ -19,6 +19,8 @@ from modelyard.core.extras import need
 from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.serving.engines.ray_settings import RaySettings
 
 __all__ = ["Cluster"]
@@ -27,6 +29,8 @@ _SET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
+    # Ray ends each process that loses its cluster for a minute: this one has other things to do
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "1000000000",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is the server's matter
     "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "1",
 }
@@ -49,16 +53,15 @@ class Cluster:
         """
         with self._lock:
             if not self._connected:
-                self._prepare()
-                ray: Any = need("ray", "ray")
+                ray = self._imported()
                 try:
                     self._begin(ray)
-                    logging.getLogger(
-                        "ray.serve"
-                    ).disabled = not serve  # it says that it was unused
+                    log = logging.getLogger("ray.serve")
+                    log.disabled = not serve  # where it is not used it says so, at the end
                     if serve:
-                        begin: Any = need("ray.serve", "ray").start
-                        begin(proxy_location="Disabled")
+                        module: Any = need("ray.serve", "ray")
+                        log.setLevel(logging.ERROR)  # its import had set another
+                        module.start(proxy_location="Disabled")
                 except Exception as error:
                     ray.shutdown()
                     where = self._settings.address or "this machine"
@@ -114,7 +117,7 @@ class Cluster:
     def delete(self, name: str) -> None:
         """Stop an application, when its replicas have answered what they have. Idempotent."""
         serve: Any = need("ray.serve", "ray")
-        serve.delete(name, _blocking=True)
+        _within(30.0, lambda: serve.delete(name, _blocking=True))
 
     def disconnect(self) -> None:
         """Stop what was started here; what runs elsewhere goes on. Idempotent."""
@@ -129,17 +132,16 @@ class Cluster:
                 serve.shutdown()
             ray.shutdown()
 
-    def _prepare(self) -> None:
-        """Set what Ray reads when it is imported, and hands to all that it starts."""
+    def _imported(self) -> Any:
+        """Ray, with what it reads from the environment when it is imported, or hands on."""
         for name, value in _SET.items():
             os.environ.setdefault(name, value)
-        if self._settings.address is None:
-            # replicas of a server that was killed end after so many seconds
-            os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
-        if self._settings.address is None and "ray" not in sys.modules:
+        own = self._settings.address is None
+        if own and "ray" not in sys.modules:
             # a cluster of our own: nobody else on this machine can give it work
             os.environ.setdefault("RAY_AUTH_MODE", "token")
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        return need("ray", "ray")
 
     def _begin(self, ray: Any) -> None:
         for name in ("ray", "ray.serve"):
@@ -156,6 +158,13 @@ class Cluster:
             object_store_memory=self._settings.store, _node_ip_address="127.0.0.1",
             namespace="modelyard", **common,
         )  # fmt: skip
+
+
+def _within(seconds: float, call: Callable[[], object]) -> None:
+    """Wait for a call, but not for a cluster that is gone: Ray would wait for ever."""
+    thread = threading.Thread(target=call, name="yard-ray", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def _first_line(error: Exception) -> str:
