@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -279,6 +281,41 @@ def test_a_canary_that_fails_again_and_again_gets_no_more_requests(yard: LocalYa
             assert {(await one.ask("own")).value for _ in range(30)} == {1}
 
     asyncio.run(work())
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_started_again_and_one_that_dies_always_is_not(
+    yard: LocalYard,
+) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            await one.deploy(spec_of("own", "m@2", placement="process"))
+            assert one.told("own")[2].mode == "process"
+            before = _kill_worker(one, "own")
+            await one.until(lambda: _worker(one, "own") not in (None, before), 30)
+            assert (await one.ask("own")).value == 2
+            place = one.slots.of(one.plane.lines["own"].slots[0])
+            place.deaths = [time.monotonic()] * 5
+            _kill_worker(one, "own")
+            await one.until(lambda: one.told("own")[2].state == "failed", 5)
+            await one.until(lambda: _last_action(yard, "own") == "fallback", 5)
+            assert (await one.ask("own")).value == 1
+
+    asyncio.run(work())
+
+
+def _worker(one: Here, name: str) -> int | None:
+    served = one.plane.lines[name].slots[0].served
+    held = one.engine._held.get(served)
+    return held.opened.pids[0] if held else None
+
+
+def _kill_worker(one: Here, name: str) -> int:
+    pid = _worker(one, name)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def test_the_repository_protocol_unloads_and_loads(yard: LocalYard) -> None:
