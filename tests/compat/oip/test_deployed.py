@@ -5,9 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
 from tests.compat.oip.conftest import Stub
@@ -68,6 +74,13 @@ def test_deployments_speak_the_protocol_as_well(tmp_path):
         assert "Traceback" not in server.log_text()
 
 
+def _rows():
+    request = m.ModelInferRequest(model_name="total")
+    given = request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
+    given.contents.fp32_contents.extend([1, 2, 3, 4])
+    return request
+
+
 def _sleeps(url):
     """Wait until the version sleeps; a look at its metadata would wake it."""
     for _ in range(200):
@@ -89,9 +102,7 @@ def test_a_version_that_sleeps_is_ready_and_the_next_call_wakes_it(tmp_path, ref
         stub = Stub(f"127.0.0.1:{port}")
         with contextlib.closing(stub.channel):
             _wait(server.url, 1)
-            request = m.ModelInferRequest(model_name="total")
-            given = request.inputs.add(name="x", datatype="FP32", shape=[1, 4])
-            given.contents.fp32_contents.extend([1, 2, 3, 4])
+            request = _rows()
             _sleeps(server.url)
             assert stub.ModelReady(name="total").ready
             assert stub.ServerReady().ready
@@ -101,3 +112,39 @@ def test_a_version_that_sleeps_is_ready_and_the_next_call_wakes_it(tmp_path, ref
             _sleeps(server.url)
             total = stub.ModelInfer(request).raw_output_contents[0]
             assert memoryview(total).cast("f").tolist() == [10.0]
+
+
+def _asks(place, over, found):
+    """Ask until it is over, each way in turn; what came is the version, or what went wrong."""
+    stub = Stub(place)
+    with contextlib.closing(stub.channel):
+        while not over.is_set():
+            try:
+                found[stub.ModelInfer(_rows()).model_version] += 1
+                for answer in stub.stream(_rows() for _ in range(20)):
+                    found[answer.error_message or answer.infer_response.model_version] += 1
+            except grpc.RpcError as error:
+                found[f"{error.code().name}: {error.details()}"] += 1
+
+
+def test_calls_and_streams_survive_changes(tmp_path):
+    folder, port = make_yard(tmp_path, ["total"]), _free_port()
+    found, over = Counter(), threading.Event()
+    with open_yard(folder) as yard, ThreadPoolExecutor(4) as pool:
+        shares = [Share(model="total", revision=str(number)) for number in (1, 2)]
+        wish = partial(DeploymentSpec, name="total")
+        yard.deployments.apply(wish(shares=(shares[0],)))
+        with running(folder, accounts=False, grpc_port=port) as server:
+            _wait(server.url, 1)
+            asking = [pool.submit(_asks, f"127.0.0.1:{port}", over, found) for _ in range(4)]
+            for change in range(1, 11):
+                time.sleep(0.3)
+                canary = (replace(shares[change % 2], percent=70),
+                          replace(shares[1 - change % 2], percent=30))  # fmt: skip
+                split = change % 3 == 0
+                yard.deployments.apply(wish(shares=canary if split else (shares[change % 2],)))
+            over.set()
+            for each in asking:
+                each.result(30)
+    assert set(found) == {"1", "2"}, found
+    assert found.total() > 500
