@@ -97,12 +97,12 @@ def due(house: House, now: datetime | None = None) -> tuple[str, ...]:
 
 
 def _step(house: House, held: Held, at: int) -> Wish | None:
-    """The next step, if it is still to be taken."""
+    """The next step, if it is still to be taken; by who wished for the rollout."""
     spec, row = held.spec, held.row
     if spec is None or row is None or spec.rollout is None or not 0 < row.due <= at:
         return None
     if len(spec.canaries) != 1:
-        return Wish("step", replace(spec, rollout=None), trusted=True)
+        return Wish("step", replace(spec, rollout=None), who=row.who, trusted=True)
     servers = deployments.servers_of(held.connection, held.now - FORGOTTEN, row.id)
     seen = deployment_of(row, held.shares, servers.get(row.id, ()))
     if seen.servers and not _is_ready(seen, spec.canaries[0].commit):
@@ -110,11 +110,13 @@ def _step(house: House, held: Held, at: int) -> Wish | None:
     rollout = spec.rollout
     step = rollout.step + 1
     if step >= len(rollout.steps) or rollout.steps[step] == 100:
-        return Wish("promote", spec.promoted(), {"step": step}, trusted=True)
+        return Wish("promote", spec.promoted(), {"step": step}, row.who, trusted=True)
     percent = rollout.steps[step]
     moved = replace(rollout, step=step, due=moment(at) + timedelta(seconds=rollout.every))
     told = {"step": step, "percent": percent}
-    return Wish("step", replace(spec.with_canary(percent), rollout=moved), told, trusted=True)
+    return Wish(
+        "step", replace(spec.with_canary(percent), rollout=moved), told, row.who, trusted=True
+    )
 
 
 def _is_ready(seen: Deployment, commit: str | None) -> bool:
