@@ -29,8 +29,8 @@ _SET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
-    # Ray ends each process that loses its cluster for a minute: this one has other things to do
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "1000000000",
+    # Ray ends each process that loses its cluster for so long: this one has other things to do
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "3600",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is the server's matter
     "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "1",
 }
