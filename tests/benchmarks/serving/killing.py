@@ -57,7 +57,7 @@ class Killed:
         return {s: n for s, n in self.records.counts().items() if s not in (200, 503)}
 
 
-def kill_worker(folder: Path, models: Models, *, seconds: float = 3.0) -> Killed:
+def kill_worker(folder: Path, models: Models, *, patience: float = 30.0) -> Killed:
     """SIGKILL the process of a scikit-learn model under load, with an ONNX model beside it."""
     with modelyard.create(folder) as yard:
         pipeline = joblib.load(models.joblib)
@@ -77,5 +77,7 @@ def kill_worker(folder: Path, models: Models, *, seconds: float = 3.0) -> Killed
             time.sleep(1.0)
             at = time.monotonic()
             os.kill(worker, signal.SIGKILL)
-            time.sleep(seconds)
+            while asked.answer().status_code != 200 and time.monotonic() < at + patience:
+                time.sleep(0.02)
+            time.sleep(0.5)
             return Killed(at, load.stop(), beside.stop())

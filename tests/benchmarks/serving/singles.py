@@ -120,7 +120,7 @@ def kill(models: Models, _given: argparse.Namespace) -> Iterator[Check]:
     told, back, wrong = [], [], 0
     for _ in range(_KILLS):
         with tempfile.TemporaryDirectory() as place:
-            found = kill_worker(Path(place) / "yard", models, seconds=6)
+            found = kill_worker(Path(place) / "yard", models)
         told.append(found.told_after * 1e3)
         back.append(found.back_after)
         wrong += len(found.wrong) + found.others.failed
