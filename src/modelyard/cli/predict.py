@@ -29,10 +29,8 @@ _TYPES = {
     "predict",
     examples=[
         """yard predict fraud --data '{"amount": 120.5, "country": "DE"}'""",
-        "yard predict risk/fraud@12 --data rows.csv",
-        "yard predict fraud --url http://localhost:8301 --data - < rows.json",
-        "yard predict risk/fraud@12 --in payments.parquet --out scores.parquet --keep id",
-        "yard predict risk/fraud@12 --in payments.parquet --out scores.parquet --resume",
+        "yard predict fraud --url http://localhost:8301 --data rows.csv",
+        "yard predict risk/fraud@12 --in payments.parquet --out scores.parquet --keep id --resume",
     ],
     see=["deploy", "serve", "evaluate"],
 )

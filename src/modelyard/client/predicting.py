@@ -271,7 +271,7 @@ def _listed(column: Any) -> Any:
 def _engine(name: str) -> Callable[..., Any]:
     """What opens the workers of another engine, as `batch.local_workers` does for this machine."""
     if name != "ray":
-        raise InvalidInput("no-engine", f"there is no engine {name[:40]!r}", hint="embedded or ray")
+        raise NotPossible("no-engine", f"there is no engine {name[:40]!r}", hint="embedded or ray")
     try:
         module = import_module("modelyard.serving.engines.ray.batch")
     except ImportError:

@@ -298,7 +298,7 @@ def test_what_can_not_be_is_said(yard: LocalYard, home: Home, out: Any) -> None:
         linear(yard, home, out("o.csv"), source=out("none.csv"))
     with pytest.raises(InvalidInput, match="tells no format"):
         linear(yard, home, out("o.xlsx"))
-    with pytest.raises(InvalidInput, match="no folder"):
+    with pytest.raises(NotFound, match="no folder"):
         linear(yard, home, out("none/o.csv"))
     with pytest.raises(InvalidInput, match="lacks 'zip'"):
         linear(yard, home, out("o.csv"), keep=["zip"])
@@ -306,7 +306,7 @@ def test_what_can_not_be_is_said(yard: LocalYard, home: Home, out: Any) -> None:
         linear(yard, home, out("o.csv"), batch=0)
     with pytest.raises(InvalidInput, match="0 workers"):
         linear(yard, home, out("o.csv"), workers=0)
-    with pytest.raises(InvalidInput, match="no engine"):
+    with pytest.raises(Unsupported, match="no engine"):
         linear(yard, home, out("o.csv"), engine="abacus")
     with pytest.raises(Unsupported, match="takes no rows"):
         modelyard.predict_file(yard, "whole", home.folder / "matrix/in.csv", out("o.csv"))

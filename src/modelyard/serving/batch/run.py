@@ -84,11 +84,11 @@ def predict_file(
         engine: Who computes, opened for the same version; the cores of this machine if None.
 
     Raises:
-        NotFound: `no-data`, `no-model`, `no-version`.
+        NotFound: `no-data`, `no-folder`, `no-model`, `no-version`.
         InvalidInput: `bad-data`, `bad-format`, `no-column`, `bad-inputs`: naming the rows.
         Conflict: `output-exists`, `other-run`, `in-use`.
-        Denied: `untrusted`. Unsupported: `no-rows`: the model has no rows; `no-extra`.
-        Unavailable: `model-died`, `bad-outputs`. `resume=True` goes on after any of these.
+        Denied: `untrusted`. Unsupported: `not-by-rows`: it takes whole tensors; `no-extra`.
+        Unavailable: `model-died`, `model-failed`. `resume=True` goes on after any of these.
     """
     began = time.monotonic()
     source, target = Path(source), Path(target)
@@ -108,7 +108,7 @@ def predict_file(
         served = answering.served
         if not served.rows:
             raise Unsupported(
-                "no-rows", f"{served.model}@{served.number} takes no rows, but whole tensors",
+                "not-by-rows", f"{served.model}@{served.number} takes no rows, but whole tensors",
                 hint="ask it for one request at a time: yard predict --data",
             )  # fmt: skip
         begun = is_begun(target) if resume and batch is None else None
@@ -155,7 +155,7 @@ def _check_target(source: Path, target: Path) -> None:
             "output-exists", f"{target} is there already, and whole", hint="name another file"
         )
     if not target.absolute().parent.is_dir():
-        raise InvalidInput("no-folder", f"there is no folder {target.absolute().parent}")
+        raise NotFound("no-folder", f"there is no folder {target.absolute().parent}")
     if source.absolute() == target.absolute():
         raise Conflict("output-exists", f"{target} is what is read")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from modelyard.errors import Conflict, Unavailable
+from modelyard.errors import Conflict, InvalidInput
 from modelyard.formats.tables.checks import arrow_module
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Spool:
                     spool.keep()
 
     def add(self, table: Any, rows: int) -> None:
-        """The answers to the next rows. Unavailable: `bad-outputs`, if they are of other types."""
+        """The answers to the next rows. InvalidInput: `bad-outputs`, if they are of other types."""
         arrow = arrow_module("pyarrow")
         if self._schema is None:
             self._schema = table.schema
@@ -110,7 +110,7 @@ class Spool:
             try:
                 table = table.cast(self._schema)
             except (arrow.ArrowInvalid, ValueError):
-                raise Unavailable(
+                raise InvalidInput(
                     "bad-outputs", f"row {self.rows:,} on: outputs are of other types than before"
                 ) from None
         for batch in table.combine_chunks().to_batches():

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from modelyard.core.trust import Trust
-from modelyard.errors import InvalidInput, Unavailable
+from modelyard.errors import InvalidInput
 from modelyard.serving.checking import check_feeds
 from modelyard.serving.executors import Inline, Pace
 from modelyard.serving.interface import Served, Wanted
@@ -59,8 +59,8 @@ class Workers(Protocol):
         """All of them in their order, never more under way than memory allows for.
 
         Raises:
-            InvalidInput: `bad-inputs`: the model can't take these rows.
-            Unavailable: `model-died`, `model-failed`, `bad-outputs`.
+            InvalidInput: `bad-inputs`: the model can't take these rows; `bad-outputs`.
+            Unavailable: `model-died`, `model-failed`.
         """
 
 
@@ -107,7 +107,7 @@ class Answering:
         if self.served.rows:
             for name, array in found.items():
                 if array.ndim == 0 or len(array) != rows:
-                    raise Unavailable(
+                    raise InvalidInput(
                         "bad-outputs",
                         f"asked about {rows:,} rows, the model gives {name!r} of the shape"
                         f" {list(array.shape)}",

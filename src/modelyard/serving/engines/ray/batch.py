@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
-from modelyard.serving.batch.workers import local_workers
+from modelyard.serving.batch.workers import local_workers, rows_named
 from modelyard.serving.engines.ray.cluster import Cluster
 from modelyard.serving.engines.ray.replica import Loaded, bare
 from modelyard.serving.interface import Served
@@ -161,13 +161,9 @@ def ray_workers(
 
 def _got(batch: Batch, reference: Any) -> tuple[Batch, Outputs]:
     found = _get(reference)
-    if isinstance(found, InvalidInput):
-        end = batch.start + batch.rows - 1
-        raise InvalidInput(
-            found.kind, f"rows {batch.start:,} to {end:,}: {found.message}", hint=found.hint
-        )
     if isinstance(found, ModelyardError):
-        raise found
+        with rows_named(batch):
+            raise found
     return batch, found
 
 
