@@ -287,6 +287,8 @@ class ProcessRuntime:
 
     def fail(self) -> NoReturn:
         """Nobody answers any more: say why."""
+        if not self._end.alive:
+            raise self.gone()
         deadline = time.monotonic() + 1
         while not (ended := _has_ended(self._process)) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -322,9 +324,12 @@ class ProcessRuntime:
         """The last line that a trusted model wrote to stderr; foreign ones have none."""
         if self._words is None:
             return ""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - 4096))
-        lines = self._words.read().decode("utf-8", "replace").strip().splitlines()
+        try:
+            size = self._words.seek(0, os.SEEK_END)
+            self._words.seek(max(0, size - 4096))
+            lines = self._words.read().decode("utf-8", "replace").strip().splitlines()
+        except ValueError:  # somebody closed it meanwhile
+            return ""
         return printable(lines[-1]) if lines else ""
 
     # -- what it is given --------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import select
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.errors import ModelyardError
 from modelyard.runtimes.tensor_wire import ANSWER, ERROR, TensorWire
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from modelyard.runtimes.tensors import TensorRuntime, TensorSpec
 
 __all__ = ["answer_tensors", "open_told", "told_runtime"]
+
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
 
 
 def open_told(content: Any) -> TensorRuntime:
@@ -73,7 +79,8 @@ def answer_tensors(connection: socket.socket, runtime: TensorRuntime) -> None:
     def wait(to_write: bool) -> None:
         (writing if to_write else reading).poll()
 
-    wire = TensorWire(connection, wait)
+    wire = TensorWire(connection, wait, borrows=True)
+    _keep_memory()
     gc.collect()
     gc.freeze()  # what was loaded stays: collections need not walk over it
     while True:
@@ -85,6 +92,16 @@ def answer_tensors(connection: socket.socket, runtime: TensorRuntime) -> None:
             raise
         except Exception as error:
             wire.send(ERROR, _error(error), {})
+
+
+def _keep_memory() -> None:
+    """Let freed arrays be used again: given back to the kernel, they cost a fault for each page."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(_TRIM_THRESHOLD, 128 << 20)
+        library.mallopt(_MMAP_THRESHOLD, 32 << 20)
 
 
 def _error(error: Exception) -> list[str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import sys
@@ -103,7 +102,7 @@ class ProcessTensors:
         self._lock = threading.Lock()
         self._deadline = 0.0
         connection = process.connection
-        self._wire = TensorWire(connection, self._wait, limit=process.largest)
+        self._wire = TensorWire(connection, self._wait, limit=process.largest, lends=True)
         self.ended: int | None = _pidfd(process.pid)
         """A file descriptor that can be read from once the process has ended; for event loops."""
         self._reading = self._poll(connection.fileno(), select.POLLIN)
@@ -142,9 +141,10 @@ class ProcessTensors:
 
     def close(self) -> None:
         self._process.close()
-        ended, self.ended = self.ended, None
-        if ended is not None:
-            with contextlib.suppress(OSError):
+        with self._lock:  # who waits for an answer learns that there will be none
+            self._wire.close()
+            ended, self.ended = self.ended, None
+            if ended is not None:
                 os.close(ended)
 
     def _wait(self, writing: bool) -> None:

@@ -204,3 +204,18 @@ def test_a_call_that_takes_too_long_is_stopped(slow, monkeypatch):
     with pytest.raises(Unavailable) as caught:
         slow.run({"input": np.ones((1, 1))})
     assert caught.value.kind == "model-died"
+
+
+def test_closing_it_ends_the_wait_of_others(slow):
+    threading.Timer(0.3, slow.close).start()
+    with pytest.raises(Unavailable) as caught:
+        slow.run({"input": np.full((200_000, 1), 60.0)})
+    assert caught.value.kind == "model-died"
+    slow.close()
+
+
+def test_large_requests_and_answers_are_right_every_time(slow):
+    for rows in (1, 100_000, 3, 400_000, 60_000):
+        column = np.arange(float(rows)).reshape(-1, 1)
+        found = slow.run({"input": column})["prediction"]
+        np.testing.assert_array_equal(found, column[:, 0])

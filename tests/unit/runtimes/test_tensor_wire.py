@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.errors import Corrupt
+from modelyard.runtimes.shared import can_share
 from modelyard.runtimes.tensor_wire import ANSWER, ASK, TensorWire
 
 TYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
@@ -136,5 +137,38 @@ def test_lengths_are_not_believed(head, body):
     with Pair() as pair:
         pair.right._limit = 1 << 30
         pair.sockets[0].sendall(struct.pack("<B3xIQ", ANSWER, head, body))
+        with pytest.raises(Corrupt):
+            pair.right.receive()
+
+
+@pytest.mark.skipif(not can_share(), reason="no such memory here")
+def test_large_arrays_go_through_shared_memory_both_ways():
+    random = np.random.default_rng(0)
+    with Pair() as pair:
+        ours, theirs = pair.sockets
+        pair.left = TensorWire(ours, waiting(ours), lends=True)
+        pair.right = TensorWire(theirs, waiting(theirs), borrows=True)
+        for side in (1000, 1000, 1, 30, 2000, 700):  # small ones between, and larger rooms
+            rows = random.random((side, 300))
+            _, _, found = pair.carried(None, {"x": rows, "t": np.array(["a"], object)})
+            np.testing.assert_array_equal(found["x"], rows)
+            assert found["t"].tolist() == ["a"]
+            thread = threading.Thread(target=pair.right.send, args=(ANSWER, None, {"y": rows * 2}))
+            thread.start()
+            kind, _, back = pair.left.receive()
+            thread.join(10)
+            assert kind == ANSWER
+            np.testing.assert_array_equal(back["y"], rows * 2)
+        held = found["x"].copy()
+        pair.carried(None, {"x": rows * 0})
+        np.testing.assert_array_equal(found["x"], held)  # what came before stays as it was
+        pair.left.close()
+        pair.right.close()
+
+
+def test_memory_that_was_not_lent_is_not_read():
+    with Pair() as pair:
+        head = b"\x92\xc0\x90"
+        pair.sockets[0].sendall(struct.pack("<B3xIQ", ANSWER | 128, len(head), 0) + head)
         with pytest.raises(Corrupt):
             pair.right.receive()
