@@ -21,7 +21,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, made: Models) -> Killed:
 
 def test_requests_under_way_are_answered_at_once(killed: Killed):
     assert len(killed.inside)
-    assert killed.told_after < 0.5  # 0.1 on a quiet machine, which the benchmark asserts
+    assert killed.told_after < 1.0  # 0.1 on a quiet machine, which the benchmark asserts
     assert set(killed.inside.counts()) == {503}
 
 
