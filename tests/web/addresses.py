@@ -72,6 +72,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/deployments/{name}": (
         "/deployments/scaler", "/deployments/long", "/deployments/sentiment",
     ),
+    "/undeployed/{name}": ("/undeployed/ended",),
     "/requests/{name}": ("/requests/scaler", "/requests/long?only=failed"),
     "/deploy": ("/deploy", "/deploy?name=scaler", f"/deploy?version={_EVIL}@2"),
     "/storage": ("/storage",),

@@ -293,3 +293,5 @@ def _deployed(yard: Yard, place: Path) -> None:
     yard.deployments.pause("long")
     nobody = Share(model="nlp/sentiment-zh", revision="生产")
     deploy(DeploymentSpec(name="sentiment", shares=(nobody,)))
+    deploy(DeploymentSpec(name="ended", shares=(scaler,)))
+    yard.deployments.undeploy("ended")

@@ -209,7 +209,11 @@ def test_a_deployment_ends_only_if_its_name_is_repeated_and_comes_again(ann: Per
 
     gone = page.submit("/do/deployments/undeploy/ends", sure="ends")
     assert "ends is undeployed." in gone.text
-    assert ann.see("/deployments/ends").status == 404
+    left = ann.see("/deployments/ends")
+    assert (left.status, left.path) == (200, "/undeployed/ends")
+    assert "undeployed" in left.text
+    assert left.has_form("/do/deployments/again/ends")
+    assert ann.client.get("/deployments/ends.json").json()["name"] == "ends"
     again = gone.undo()
     assert "deployed as it was" in again.text
     assert _shares(ann, "ends") == [(1, 100, False)]
@@ -255,12 +259,14 @@ def test_nobody_elses_change_is_overwritten(ann: Person) -> None:
 
 def test_a_reader_sees_it_and_asks_it_but_changes_nothing(people: People, ann: Person) -> None:
     net = _model(ann, "deployed/read")
-    _deployed(ann, "looked-at", net)
+    _deployed(ann, "looked-at", net, sample="100")
     eve = people.with_role("eve-looks", "reader", "deployed/*")
     page = eve.see("/deployments/looked-at")
     assert page.status == 200
     assert not [f for f in page.forms if f.action.startswith("/do/deployments")]
     assert "Version 1 answered" in page.submit("/do/try/looked-at").text
+    assert "Values" in ann.see("/requests/looked-at").text
+    assert "Values" not in eve.see("/requests/looked-at").text
     assert eve.act("deployments/pause/looked-at").status == 403
     assert eve.act("deployments/undeploy/looked-at", sure="looked-at").status == 403
 
@@ -271,7 +277,10 @@ def test_who_may_not_read_a_model_sees_nothing_of_its_deployment(
     net = _model(ann, "deployed-hidden/net")
     _deployed(ann, "hidden-one", net)
     eve = people.with_role("eve-outside", "reader", "nothing/*")
-    for path in ("/deployments/hidden-one", "/requests/hidden-one", "/deploy?name=hidden-one"):
+    for path in (
+        "/deployments/hidden-one", "/requests/hidden-one", "/deploy?name=hidden-one",
+        "/undeployed/hidden-one",
+    ):  # fmt: skip
         assert eve.see(path).status == 404, path
         assert eve.see(path.replace("hidden-one", "never-was")).status == 404, path
     assert "hidden-one" not in eve.see("/deployments").html

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
 
 from modelyard.core.deployment import Deployment, DeploymentChange, ServedState
+from modelyard.errors import NotFound
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
 from modelyard.server.web.asked import (
@@ -25,6 +29,7 @@ from modelyard.server.web.deployed import (
     seconds_left,
     totals_of,
 )
+from modelyard.server.web.places import page_at
 from modelyard.server.web.snippets import Uses, uses
 from modelyard.server.web.twins import Pages
 
@@ -72,10 +77,51 @@ class DeploymentPage:
     """Whether the caller may change it."""
 
 
+@dataclass(frozen=True, slots=True)
+class UndeployedPage:
+    """What is left of a deployment that is served no more: its history."""
+
+    name: str
+    changes: tuple[ChangeLine, ...]
+    """Newest first."""
+    next: int | None
+    """Where older changes go on."""
+    may_change: bool
+    """Whether the caller may deploy it again."""
+
+
 @pages.page("/deployments/{name}", "deployment.html", needs=on_yard("none"))
-def show_deployment(ask: Ask, name: str, *, before: int | None = None) -> DeploymentPage:
-    """One deployment."""
-    return page_of(ask, name, before=before)
+def show_deployment(
+    ask: Ask, name: str, *, before: int | None = None
+) -> DeploymentPage | Response:  # fmt: skip
+    """One deployment; of one that was undeployed, the way to its history."""
+    try:
+        return page_of(ask, name, before=before)
+    except NotFound:
+        if next(iter(ask.yard.deployments.changes(name)), None) is None:
+            raise
+        return _sent_on(ask, f"/undeployed/{quote(name)}")
+
+
+@pages.page("/undeployed/{name}", "undeployed.html", needs=on_yard("none"))
+def show_undeployed(
+    ask: Ask, name: str, *, before: int | None = None
+) -> UndeployedPage | Response:  # fmt: skip
+    """What is left of a deployment; of one that is served, the way to its page."""
+    newest = next(iter(ask.yard.deployments.changes(name)), None)
+    if newest is not None and newest.action != "undeploy":
+        return _sent_on(ask, f"/deployments/{quote(name)}")
+    changes, more = _changes(ask, name, 0, before)
+    if not changes:
+        raise NotFound("no-deployment", f"no deployment is named {name[:80]}")
+    allowed = may_change(ask.caller, changes[0].change.spec)
+    return UndeployedPage(name, changes, more, allowed)
+
+
+def _sent_on(ask: Ask, path: str) -> Response:
+    is_twin = ask.request.scope.get("twin")
+    there = f"{path}.json" if is_twin else page_at(path)
+    return RedirectResponse(f"{ask.server.settings.prefix}{there}", 303)
 
 
 def page_of(
@@ -89,7 +135,7 @@ def page_of(
     """
     deployment = ask.yard.deployments.get(name)
     parts = parts_of(deployment)
-    changes, more = _changes(ask, deployment, before)
+    changes, more = _changes(ask, name, deployment.generation, before)
     example = example_of(ask, deployment)
     inputs = protocol_example(ask, deployment)
     return DeploymentPage(
@@ -102,12 +148,12 @@ def page_of(
 
 
 def _changes(
-    ask: Ask, deployment: Deployment, before: int | None
+    ask: Ask, name: str, now: int, before: int | None
 ) -> tuple[tuple[ChangeLine, ...], int | None]:
-    every = ask.yard.deployments.changes(deployment.name, before=before)
+    every = ask.yard.deployments.changes(name, before=before)
     found = list(islice(every, _CHANGES + 1))
     lines = tuple(
-        ChangeLine(one, differences(one, was), one.generation == deployment.generation)
+        ChangeLine(one, differences(one, was), one.generation == now)
         for one, was in zip(found, [*found[1:], None], strict=True)
     )[:_CHANGES]
     return lines, lines[-1].change.generation if len(found) > _CHANGES else None
