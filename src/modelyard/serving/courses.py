@@ -197,7 +197,8 @@ class Course:
         if self._is_ready(place):
             return None
         try:
-            await self._slots.wake(place)
+            async with self._slots.in_turn:
+                await self._slots.wake(place)
         except ModelyardError as error:
             return error
         return None

@@ -6,6 +6,7 @@ Looks four times a second for what changed; asked by the same process, at once.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
@@ -190,14 +191,15 @@ class Life:
             await asyncio.sleep(_LOOK)
 
     async def _tick_on(self) -> None:
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(_TICK)
             try:
                 for course in list(self.courses.values()):
                     course.look()
                     await self._watch(course)
-                self._put_to_sleep()
-                self._sweep()
+                if turn % 5 == 0:  # of a thousand deployments it takes milliseconds
+                    self._put_to_sleep()
+                    self._sweep()
             except Exception:
                 _log.exception("looking after deployments")
 

@@ -27,6 +27,7 @@ __all__ = ["Place", "Slots", "memory_budget"]
 
 _AGAIN = (0.5, 30.0)
 """Seconds after which a version that could not be loaded is tried again: at first, at most."""
+_IN_TURN = 2
 _DEATHS, _DEATHS_SECONDS = 5, 60.0
 """A version whose workers die more often is not started again at once."""
 
@@ -72,6 +73,9 @@ class Slots:
         self.changed = changed
         self._places: dict[tuple[str, Wanted], Place] = {}
         self._of: dict[Slot, Place] = {}
+        self.in_turn = asyncio.Semaphore(_IN_TURN)
+        """Held while something is loaded that no request waits for: after a start there may be
+        hundreds, and a request is not to wait for all of them."""
         self._drains: set[asyncio.Task[None]] = set()
         self.spared: Callable[[Slot], bool] = lambda slot: False
         """Whether something is kept only for a rollback: such go to sleep first."""
