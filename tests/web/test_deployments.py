@@ -267,6 +267,8 @@ def test_a_reader_sees_it_and_asks_it_but_changes_nothing(people: People, ann: P
     assert "Version 1 answered" in page.submit("/do/try/looked-at").text
     assert "Values" in ann.see("/requests/looked-at").text
     assert "Values" not in eve.see("/requests/looked-at").text
+    assert "inputs" in ann.told("/deployments/looked-at/requests")["requests"][0]
+    assert "inputs" not in eve.told("/deployments/looked-at/requests")["requests"][0]
     assert eve.act("deployments/pause/looked-at").status == 403
     assert eve.act("deployments/undeploy/looked-at", sure="looked-at").status == 403
 

@@ -24,7 +24,8 @@ class RequestsPage:
     server: str
     """The process that answered them; others have their own."""
     requests: list[dict[str, Any]]
-    """Newest first. Inputs and outputs only of those that are sampled."""
+    """Newest first. Inputs and outputs only of those that are sampled, for who may change the
+    deployment; nothing of models that the caller may not read."""
 
 
 @routes.get("/deployments/{deployment}/requests", needs=on_yard("none"), answers=RequestsPage)
@@ -32,6 +33,13 @@ def last_requests(
     ask: Ask, deployment: Deployed, *, limit: Annotated[int, Query(ge=1, le=500)] = 100
 ) -> RequestsPage:
     """The last requests of a deployment, with what went wrong, from this process's memory."""
-    ask.yard.deployments.get(deployment)  # only who may see it
+    spec = ask.yard.deployments.get(deployment).spec  # only who may see it
+    shows_values = all(ask.caller.may(share.model, "writer") for share in spec.shares)
+    hidden = () if shows_values else ("inputs", "outputs")
     serving = serving_of(ask.server)
-    return RequestsPage(serving.name, serving.plane.recorder.tail(deployment, limit))
+    found = [
+        {name: value for name, value in told.items() if name not in hidden}
+        for told in serving.plane.recorder.tail(deployment, limit)
+        if not told["model"] or ask.caller.may(told["model"], "reader")
+    ]
+    return RequestsPage(serving.name, found)
