@@ -1,4 +1,4 @@
-"""Conformance suites, strategies and tiny models for testing yards, backends and runtimes.
+"""Conformance suites, strategies and tiny models for testing yards, backends, runtimes and engines.
 
 Subclass a suite, give it the fixture it asks for, and pytest runs every promise against yours:
 
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modelyard.testing.backend import BackendTests
+    from modelyard.testing.engine import EngineTests
     from modelyard.testing.runtime import RuntimeTests
     from modelyard.testing.yard import YardTests
 
-__all__ = ["BackendTests", "RuntimeTests", "YardTests"]
+__all__ = ["BackendTests", "EngineTests", "RuntimeTests", "YardTests"]
 
 _HOMES = {
     "BackendTests": "modelyard.testing.backend",
+    "EngineTests": "modelyard.testing.engine",
     "RuntimeTests": "modelyard.testing.runtime",
     "YardTests": "modelyard.testing.yard",
 }
