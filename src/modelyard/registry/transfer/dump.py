@@ -1,7 +1,7 @@
 """The catalog's rows in one piece, for any database: docs/spec/backup-1.md, section 2.
 
 Left out is what belongs to one machine or one moment: places of files, leases, what servers say of
-deployments, the search index (which is made again), and the fact that pairs a catalog with its store.
+deployments, the search index (which is made again), and what pairs a catalog with its store.
 """
 
 from __future__ import annotations
