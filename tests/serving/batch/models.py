@@ -1,4 +1,4 @@
-"""Versions that batches are run through: a graph, a pipeline of columns, a graph without rows."""
+"""Versions that batches are run through: a graph, a pipeline of columns, graphs without rows."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def people(rows: int, seed: int = 0) -> Any:
 
 
 def fill(yard: LocalYard, folder: Path) -> Any:
-    """Commit `linear`, `whole` and `churn`; gives the pipeline of the last."""
-    yard.commit("linear", _graph(folder / "linear", rows=True))
-    yard.commit("whole", _graph(folder / "whole", rows=False))
+    """Commit `linear`, `whole`, `single` and `churn`; gives the pipeline of the last."""
+    yard.commit("linear", _graph(folder / "linear", "n"))
+    yard.commit("whole", _graph(folder / "whole", 2))
+    yard.commit("single", _graph(folder / "single", 1))
     pipeline = _pipeline()
     yard.commit("shop/churn", pipeline, example=people(5).drop(columns="id"))
     return pipeline
 
 
-def _graph(folder: Path, *, rows: bool) -> Path:
+def _graph(folder: Path, side: Any) -> Path:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    side: Any = "n" if rows else 2
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["score"])], "linear",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [side, 3])],

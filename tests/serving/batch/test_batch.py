@@ -155,6 +155,15 @@ def test_csv_of_answers_names_the_classes(yard: LocalYard, home: Home, out: Any)
     assert read(out("o.csv")).columns.tolist() == ["label", "probability_goes", "probability_stays"]
 
 
+def test_a_graph_for_single_rows_is_asked_one_by_one(yard: LocalYard, home: Home, out: Any) -> None:
+    done = modelyard.predict_file(
+        yard, "single", home.folder / "matrix/in.parquet", out("o.parquet")
+    )
+    assert done.rows == ROWS
+    found = np.stack(read(out("o.parquet"))["score"])
+    np.testing.assert_allclose(found, scores(home.matrix), rtol=1e-5, atol=1e-6)
+
+
 class Enough(Exception):
     """Somebody pulls the plug."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput
+from modelyard.serving.batch.single import by_rows
 from modelyard.serving.checking import check_feeds
 from modelyard.serving.executors import Inline, Pace
 from modelyard.serving.interface import Served, Wanted
@@ -162,15 +163,15 @@ def local_workers(
     )  # fmt: skip
     opened = open_wanted(desk, wanted)
     try:
-        shared = opened.runtimes[0].pid is None
-        threads = count if not shared or opened.runtimes[0].parallel else 1
-        yield Answering(_served(opened, wanted), opened.runtimes, threads)
+        runtimes = tuple(map(by_rows, opened.runtimes))
+        shared = runtimes[0].pid is None
+        threads = count if not shared or runtimes[0].parallel else 1
+        yield Answering(_served(opened, runtimes[0], wanted), runtimes, threads)
     finally:
         opened.close()
 
 
-def _served(opened: Opened, wanted: Wanted) -> Served:
-    runtime = opened.runtimes[0]
+def _served(opened: Opened, runtime: TensorRuntime, wanted: Wanted) -> Served:
     return Served(
         model=opened.model, number=opened.number, commit=opened.commit,
         framework=runtime.framework, platform=runtime.platform, inputs=runtime.inputs,

@@ -1,0 +1,53 @@
+"""Graphs that were exported for one row at a time, asked about many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.runtimes.tensors import Array, TensorRuntime, TensorSpec
+
+__all__ = ["by_rows"]
+
+
+def by_rows(runtime: TensorRuntime) -> TensorRuntime:
+    """The runtime itself; or, if all its tensors have a first side of 1, one that takes rows."""
+    sides = [spec.shape[:1] for spec in (*runtime.inputs, *runtime.outputs)]
+    if runtime.rows or any(side != (1,) for side in sides):
+        return runtime
+    return _OneByOne(runtime)
+
+
+class _OneByOne:
+    rows = True
+    columns = False
+
+    def __init__(self, runtime: TensorRuntime) -> None:
+        self._runtime = runtime
+        self.framework, self.platform = runtime.framework, runtime.platform
+        self.inputs = tuple(map(_open, runtime.inputs))
+        self.outputs = tuple(map(_open, runtime.outputs))
+        self.parallel, self.pid = runtime.parallel, runtime.pid
+        self.classes = getattr(runtime, "classes", None)
+
+    def run(
+        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+    ) -> dict[str, Array]:
+        count = len(next(iter(feeds.values())))
+        found = [
+            self._runtime.run({n: array[at : at + 1] for n, array in feeds.items()}, outputs)
+            for at in range(count)
+        ]
+        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+    def close(self) -> None:
+        self._runtime.close()
+
+
+def _open(spec: TensorSpec) -> TensorSpec:
+    return replace(spec, shape=(-1, *spec.shape[1:]))
