@@ -31,6 +31,7 @@ class Serving:
     grpc: str
     token: str | None
     folder: Path
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -72,9 +73,8 @@ def serving(yard: Path, *targets: str, words: Sequence[str] = ("--open",)) -> It
                 break
         else:
             raise RuntimeError(f"no server: {log.read_text()[-2000:]}")
-        yield Serving(
-            told["serving"].removeprefix("http://"), told["grpc"], told.get("token"), yard
-        )
+        http = told["serving"].removeprefix("http://")
+        yield Serving(http, told["grpc"], told.get("token"), yard, process.pid)
     finally:
         process.terminate()
         process.wait(20)

@@ -1,6 +1,9 @@
 """Clients that leave while they are computed for harm nobody, and are not waited for."""
 
+import os
+import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -99,3 +102,44 @@ def test_streams_that_break_off_harm_nobody(slow):
     assert memoryview(stub.ModelInfer(_rows(4)).raw_output_contents[0]).cast("f").tolist() == [10.0]
     stub.channel.close()
     assert _waits(slow) == 0
+
+
+def test_a_server_that_is_told_to_stop_answers_what_it_began(tmp_path):
+    with serving(make_yard(tmp_path, ["slow"]), "slow") as server:
+        stub = Stub(server.grpc)
+        with ThreadPoolExecutor(20) as pool:
+            asked = [pool.submit(stub.ModelInfer, _rows(number)) for number in range(20)]
+            assert asked[0].result().id == "0"
+            os.kill(server.pid, signal.SIGTERM)
+            states = [_state(future) for future in asked]
+            os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)  # a second signal is rude
+        assert set(states) <= {"OK", "UNAVAILABLE"}, states  # what came after the end is refused
+        assert states.count("OK") >= 10, states
+        stub.channel.close()
+
+
+def test_an_open_stream_does_not_keep_a_server_from_stopping(tmp_path):
+    with serving(make_yard(tmp_path, ["total"]), "total") as server:
+        stub, over = Stub(server.grpc), threading.Event()
+
+        def asked():
+            yield _total()
+            over.wait(60)
+
+        stream = stub.stream(asked())
+        assert next(stream).infer_response.model_name == "total"
+        begun = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(stream)
+        over.set()
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        assert time.monotonic() - begun < 10
+        stub.channel.close()
+
+
+def _total():
+    request = _rows(1)
+    request.model_name = "total"
+    return request

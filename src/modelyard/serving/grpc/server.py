@@ -21,12 +21,14 @@ _PINGS: Final = 10_000
 class Listening:
     """A server that answers now."""
 
-    def __init__(self, server: Any, port: int) -> None:
+    def __init__(self, server: Any, port: int, stop: Callable[[], None]) -> None:
         self._server = server
+        self._stop = stop
         self.port = port
 
     async def close(self, seconds: float = 10.0) -> None:
         """Take no more, answer what is under way, at most so long. Idempotent."""
+        self._stop()
         await self._server.stop(seconds)
 
 
@@ -59,6 +61,7 @@ async def listen(
     from modelyard.serving.grpc.service import Health, Service
     from modelyard.serving.grpc.stubs import health, messages
 
+    service = Service(plane)
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", body + (64 << 10)),
@@ -68,9 +71,7 @@ async def listen(
             ("grpc.http2.min_ping_interval_without_data_ms", _PINGS),
         ]
     )
-    server.add_generic_rpc_handlers(
-        (_handler(messages, Service(plane)), _handler(health, Health(plane)))
-    )
+    server.add_generic_rpc_handlers((_handler(messages, service), _handler(health, Health(plane))))
     place = f"[{host}]" if ":" in host else host
     try:
         found = server.add_insecure_port(f"{place}:{port}")
@@ -80,7 +81,7 @@ async def listen(
             hint="0 takes any port that is free",
         ) from None  # fmt: skip
     await server.start()
-    return Listening(server, found)
+    return Listening(server, found, service.stop)
 
 
 def _reader(kind: Any) -> Callable[[bytes], Any]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from modelyard.errors import InvalidInput, NotFound, Unsupported
+from modelyard.errors import InvalidInput, NotFound, Unavailable, Unsupported
 from modelyard.serving.grpc.asking import Caller, Context, ask, client_of, line_of
 from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
 from modelyard.serving.grpc.stubs import health
@@ -63,6 +63,15 @@ class Service:
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
+        self._stopped = False
+        self._readers: set[asyncio.Task[None]] = set()
+        """Of streams that are open."""
+
+    def stop(self) -> None:
+        """Streams take no more: they answer what they began, and end."""
+        self._stopped = True
+        for reader in self._readers:
+            reader.cancel()
 
     # -- without a token -----------------------------------------------------------------------
 
@@ -188,6 +197,8 @@ class Service:
                 await queue.put(None)
 
         reading = asyncio.create_task(read())
+        self._readers.add(reading)
+        reading.add_done_callback(self._readers.discard)
         wrong: Exception | None = None
         try:
             while (task := await queue.get()) is not None:
@@ -200,10 +211,10 @@ class Service:
             while not queue.empty():
                 if (left := queue.get_nowait()) is not None:
                     left.cancel()
-        if wrong is not None and strict:
-            await context.abort(
-                code_of(wrong), sentence_of(wrong, caller.number), trailers_of(wrong)
-            )
+        if wrong is None or not strict:
+            wrong = _stops() if self._stopped else None
+        if wrong is not None:
+            await _abort(context, wrong, caller.id(self.plane))
 
     async def _streamed(
         self, request: m.ModelInferRequest | None, caller: Caller
@@ -253,6 +264,10 @@ class Health:
             await _abort(context, wrong, "")
         status = "SERVING" if oip.is_ready(self.plane) else "NOT_SERVING"
         return health.HealthCheckResponse(status=status)
+
+
+def _stops() -> Unavailable:
+    return Unavailable("not-ready", "this server stops", hint="ask another one")
 
 
 def _readable(request: Asked | None) -> Asked:
