@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,15 +13,17 @@ from modelyard.registry.deployments.changing import Held, Wish, change
 from modelyard.registry.deployments.values import named_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import sqlalchemy as sa
 
-    from modelyard.catalog.queries.deployments import ChangeRow
     from modelyard.core.deployment import Deployment, DeploymentSpec, Share
     from modelyard.registry.house import House
 
 __all__ = ["roll_back"]
+
+_MOST = 2000
+"""Changes that are looked through."""
 
 
 def roll_back(house: House, name: str, to: int | None) -> Deployment:
@@ -34,8 +37,7 @@ def roll_back(house: House, name: str, to: int | None) -> Deployment:
             raise NotFound("no-deployment", f"deployment {name} is served no more")
         if to is None and held.spec.canaries:
             return Wish("rollback", _without_canaries(held.spec), {"dropped": _named(held.spec)})
-        past = _past(held)
-        found = _before(held, past) if to is None else _at(past, to)
+        found = _before(held) if to is None else _at(held, to)
         if found is None:
             raise _nothing(name, to)
         shares = _living(held.connection, found.spec.shares)
@@ -50,13 +52,20 @@ def roll_back(house: House, name: str, to: int | None) -> Deployment:
 
 
 class _Past(NamedTuple):
+    """What was wished once."""
+
     generation: int
-    action: str
     spec: DeploymentSpec
 
-    @property
-    def stable(self) -> tuple[str, int | None]:
-        return self.spec.stable.model, self.spec.stable.number
+
+class _Line(NamedTuple):
+    """A change, of which is known only what was stable then: there may be thousands."""
+
+    generation: int
+    action: str
+    stable: tuple[int, int | None]
+    """Id of the model, and number."""
+    text: str
 
 
 def _without_canaries(spec: DeploymentSpec) -> DeploymentSpec:
@@ -69,31 +78,28 @@ def _named(spec: DeploymentSpec) -> list[int | None]:
     return [share.number for share in spec.canaries]
 
 
-def _past(held: Held) -> list[_Past]:
-    """Every change of it, oldest first."""
-    found = [
-        _Past(row.generation, row.action, named_now(held.connection, row.spec))
-        for row in _rows(held)
-    ]
+def _lines(held: Held) -> list[_Line]:
+    """Its last changes, oldest first."""
+    found: list[_Line] = []
+    below = held.row.generation + 1 if held.row else 0
+    while held.row is not None and below > 1 and len(found) < _MOST:
+        rows = deployments.changes_of(held.connection, held.row.id, below)
+        for row in rows:
+            first = json.loads(row.spec)["shares"][0]
+            stable = (int(first["model_id"]), first["number"])
+            found.append(_Line(row.generation, row.action, stable, row.spec))
+        below = rows[-1].generation if rows else 0
     found.reverse()
-    if held.spec is not None and (now := _Past(0, "follow", held.spec)).stable != found[-1].stable:
-        found.append(now)  # its alias moved, and no server was there to write that down
+    first_now = held.shares[0]
+    now = (first_now.model_id, first_now.number if first_now.paused else first_now.now)
+    if now != found[-1].stable:  # its alias moved, and no server was there to write that down
+        found.append(_Line(0, "follow", now, ""))
     return found
 
 
-def _rows(held: Held) -> Iterator[ChangeRow]:
-    if held.row is None:
-        return
-    below = held.row.generation + 1
-    while below > 1:
-        rows = deployments.changes_of(held.connection, held.row.id, below)
-        yield from rows
-        below = rows[-1].generation if rows else 0
-
-
-def _before(held: Held, past: Sequence[_Past]) -> _Past | None:
+def _before(held: Held) -> _Past | None:
     """The last one with another stable version; rolled back again, it goes one further back."""
-    line: list[_Past] = []
+    past, line = _lines(held), list[_Line]()
     for each in past:
         if each.action == "undeploy":
             line.clear()
@@ -103,15 +109,22 @@ def _before(held: Held, past: Sequence[_Past]) -> _Past | None:
             del line[known[-1] + 1 :]
         elif not line or line[-1].stable != each.stable:
             line.append(each)
-    now = past[-1].stable if past else None
     for each in reversed(line[:-1]):
-        if each.stable != now and _living(held.connection, each.spec.shares[:1]) is not None:
-            return each._replace(spec=_without_canaries(each.spec))
+        if each.stable == past[-1].stable:
+            continue
+        spec = _without_canaries(named_now(held.connection, each.text))
+        if _living(held.connection, spec.shares[:1]) is not None:
+            return _Past(each.generation, spec)
     return None
 
 
-def _at(past: Sequence[_Past], generation: int) -> _Past | None:
-    return next((each for each in past if each.generation == generation), None)
+def _at(held: Held, generation: int) -> _Past | None:
+    if held.row is None:
+        return None
+    rows = deployments.changes_of(held.connection, held.row.id, generation + 1)
+    if not rows or rows[0].generation != generation:
+        return None
+    return _Past(generation, named_now(held.connection, rows[0].spec))
 
 
 def _living(connection: sa.Connection, shares: Sequence[Share]) -> tuple[Share, ...] | None:
