@@ -14,7 +14,8 @@ import msgspec
 from modelyard.core.decoding import converted
 from modelyard.errors import InvalidInput
 from modelyard.runtimes.process import Limits, ProcessRuntime
-from modelyard.runtimes.tensor_wire import ANSWER, ASK, ERROR, TensorWire, bad_frame
+from modelyard.runtimes.tensor_packing import bad_frame
+from modelyard.runtimes.tensor_wire import ANSWER, ASK, ERROR, TensorWire
 from modelyard.runtimes.tensors import TensorSpec
 from modelyard.runtimes.watch import Exceeded
 

@@ -12,18 +12,15 @@ pieces, one for requests and one for answers, as soon as a request is large.
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import numpy as np
 
-from modelyard.core.decoding import packed_decoder
-from modelyard.errors import Corrupt
 from modelyard.runtimes.shared import LEAST, Room, can_share, room_for
+from modelyard.runtimes.tensor_packing import bad_frame, packed_arrays, unpacked_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,34 +33,9 @@ ASK, ANSWER, ERROR = 1, 2, 3
 _SHARED: Final = 128
 _TWO: Final = socket.CMSG_SPACE(8)
 _PREFIX: Final = struct.Struct("<B3xIQ")
-_ALIGNED: Final = 64
 _ONCE: Final = 1 << 16
 """Bytes of a frame that is usually read at once."""
 _HEAD: Final = 1 << 20
-_TEXT, _BYTES = "O", "B"
-_PLAIN: Final = frozenset({
-    "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8",
-})  # fmt: skip
-_PADDING: Final = tuple(bytes(count) for count in range(_ALIGNED))
-
-
-class _Array(msgspec.Struct, array_like=True):
-    name: str
-    form: str
-    shape: tuple[int, ...]
-    size: int
-
-
-class _Head(msgspec.Struct, array_like=True):
-    content: Any
-    arrays: list[_Array]
-
-
-_heads: Final = packed_decoder(_Head)
-_texts: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
-    "O": packed_decoder(list[str | None]), "B": packed_decoder(list[bytes]),
-}  # fmt: skip
-_encode: Final = msgspec.msgpack.encode
 
 
 class TensorWire:
@@ -99,18 +71,7 @@ class TensorWire:
 
     def send(self, kind: int, content: Any, arrays: Mapping[str, Array]) -> None:
         """EOFError: nobody reads any more."""
-        told: list[_Array] = []
-        body: list[Any] = []
-        length = 0
-        for name, array in arrays.items():
-            form, data, size = _packed(array)
-            told.append(_Array(name, form, array.shape, size))
-            body.append(data)
-            length += size
-            if gap := -size % _ALIGNED:
-                body.append(_PADDING[gap])
-                length += gap
-        head = _encode(_Head(content, told))
+        head, body, length = packed_arrays(content, arrays)
         descriptors = self._lend(length) if self._lends else []
         room = self._given
         if room is None or not LEAST <= length <= room.size:
@@ -176,7 +137,7 @@ class TensorWire:
             if room is None or length > room.size or have != start:
                 raise bad_frame()
             body.data[:] = room.view[:length]  # it is written anew before others have read it
-            return kind & ~_SHARED, *_unpacked(head, memoryview(body.data), length)
+            return kind & ~_SHARED, *unpacked_arrays(head, memoryview(body.data), length)
         early = min(have - start, length)
         if have - start > length:
             raise bad_frame()
@@ -184,7 +145,7 @@ class TensorWire:
         whole[:early] = view[start : start + early]
         if early < length:
             self._fill(whole[early:])
-        return kind, *_unpacked(head, whole, length)
+        return kind, *unpacked_arrays(head, whole, length)
 
     def _some(self, view: memoryview, least: int, *, lent: bool = False) -> int:
         """Read what is there, and at least so many bytes."""
@@ -241,13 +202,6 @@ class TensorWire:
             rest = _after(rest, sent)
 
 
-def bad_frame() -> Corrupt:
-    return Corrupt(
-        "bad-frame", "the model's process sent something that is no answer",
-        hint="don't use this version: what it runs is not what a model runs",
-    )  # fmt: skip
-
-
 def _after(pieces: Sequence[Any], sent: int) -> Sequence[Any]:
     """What is left when so many bytes went."""
     for at, piece in enumerate(pieces):
@@ -256,51 +210,3 @@ def _after(pieces: Sequence[Any], sent: int) -> Sequence[Any]:
             return [memoryview(piece)[sent:], *pieces[at + 1 :]]
         sent -= size
     return ()
-
-
-def _packed(array: Array) -> tuple[str, Any, int]:
-    form = array.dtype.str
-    if form in _PLAIN:
-        if not array.flags.c_contiguous:
-            array = np.ascontiguousarray(array)
-        size = array.nbytes
-        return form, memoryview(array.reshape(-1).view(np.uint8).data) if size else b"", size
-    if array.dtype.kind in "OU":
-        items = array.ravel().tolist()
-        data = _encode(items)
-        return _BYTES if items and isinstance(items[0], bytes) else _TEXT, data, len(data)
-    raise TypeError(f"arrays of {array.dtype} can't be sent")
-
-
-def _unpacked(
-    head: memoryview, body: memoryview, length: int
-) -> tuple[Any, dict[str, Array]]:  # fmt: skip
-    try:
-        found = _heads.decode(head)
-        arrays: dict[str, Array] = {}
-        start = 0
-        for told in found.arrays:
-            if told.size < 0 or told.size > length - start:
-                raise ValueError("length")
-            arrays[told.name] = _array(told, body[start : start + told.size])
-            start += told.size + -told.size % _ALIGNED
-        if start != length:
-            raise ValueError("length")
-    except (msgspec.MsgspecError, MemoryError, OverflowError, TypeError, ValueError):
-        raise bad_frame() from None
-    return found.content, arrays
-
-
-def _array(told: _Array, data: memoryview) -> Array:
-    if told.form in _texts:
-        texts: list[Any] = _texts[told.form].decode(data)
-        if math.prod(told.shape) != len(texts):
-            raise ValueError("shape")
-        array = np.empty(len(texts), object)
-        array[:] = texts
-        return array.reshape(told.shape)
-    if told.form not in _PLAIN or any(side < 0 for side in told.shape):
-        raise ValueError("dtype")
-    if not told.size:
-        return np.empty(told.shape, told.form)
-    return np.frombuffer(data, told.form).reshape(told.shape)
