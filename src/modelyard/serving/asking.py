@@ -30,7 +30,9 @@ def ask_here(
         NotFound: `no-model`, `no-version`. Denied: `untrusted`.
         Unavailable: `self-test`, `model-died`, `model-failed`.
     """
-    with local_workers(desk, model, revision, trusted=trusted, workers=1) as workers:
+    with local_workers(
+        desk, model, revision, trusted=trusted, workers=1, as_served=True
+    ) as workers:
         served = workers.served
         feeds, rows = read_body("predict", content_type, body, served)
         outputs = workers.ask(workers.runtimes[0], dict(feeds), rows)

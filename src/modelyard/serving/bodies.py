@@ -59,7 +59,7 @@ def read_body(
         Unsupported: `no-extra`: Arrow without pyarrow.
     """
     plan = plan_of(served)
-    media = _TYPES.get((content_type or "").partition(";")[0].strip().lower())
+    media = _media(content_type)
     if media == JSON:
         value = _parsed(body)
         return _mlflow(plan, value) if kind == "invocations" else _predict(plan, value)
@@ -111,8 +111,14 @@ def wished(accept: str | None, content_type: str | None) -> str:
     """What to answer with: as it is asked, or else as the request came."""
     if accept and "*/*" not in accept:
         return accept
-    media = _TYPES.get((content_type or "").partition(";")[0].strip().lower())
+    media = _media(content_type)
     return media if media in (CSV, ARROW) else accept or JSON
+
+
+def _media(content_type: str | None) -> str | None:
+    if content_type == JSON:
+        return JSON
+    return _TYPES.get((content_type or "").partition(";")[0].strip().lower())
 
 
 def _parsed(body: bytes) -> Any:

@@ -138,6 +138,7 @@ def local_workers(
     workers: int | None = None,
     memory: int | None = None,
     placement: str = "auto",
+    as_served: bool = False,
 ) -> Iterator[Answering]:
     """Load a version once for each core; ONNX once, for all threads.
 
@@ -145,6 +146,7 @@ def local_workers(
         trusted: What its files may import, as `Yard.load` has it.
         workers: How many at once; as many as there are cores if None.
         memory: Bytes that a worker's process may take.
+        as_served: Graphs for single rows take tensors, as with a server, and no rows.
 
     Raises:
         Denied: `untrusted`, naming what loading would run.
@@ -163,7 +165,7 @@ def local_workers(
     )  # fmt: skip
     opened = open_wanted(desk, wanted)
     try:
-        runtimes = tuple(map(by_rows, opened.runtimes))
+        runtimes = opened.runtimes if as_served else tuple(map(by_rows, opened.runtimes))
         shared = runtimes[0].pid is None
         threads = count if not shared or runtimes[0].parallel else 1
         yield Answering(_served(opened, runtimes[0], wanted), runtimes, threads)
