@@ -110,7 +110,7 @@ def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, block: in
     try:
         names = list(alive[0].feeds)
         joined = {name: np.concatenate([one.feeds[name] for one in alive]) for name in names}
-        found = run(runtime, joined, rows, None, block=block)
+        found = run(runtime, joined, rows, _wanted(alive), block=block)
         if any(len(array) != rows for array in found.values()):
             raise InvalidInput("bad-rows", "the model gave another number of rows than it got")
     except Unavailable as error:  # its process died, or takes too long: no other will do better
@@ -131,6 +131,16 @@ def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, block: in
         one.timing.computed = ended
         one.timing.batch = rows
         start = end
+
+
+def _wanted(batch: Sequence[Waiting]) -> list[str] | None:
+    """All outputs that somebody wants: what nobody asked for need not be computed."""
+    names: dict[str, None] = {}
+    for one in batch:
+        if one.outputs is None:
+            return None
+        names.update(dict.fromkeys(one.outputs))
+    return list(names)
 
 
 def failed(error: BaseException) -> ModelyardError:
