@@ -37,6 +37,7 @@ Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _JSON: Final = (b"content-type", b"application/json")
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
 _INFER: Final = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 _PREDICT: Final = re.compile(r"/predict/([^/]+)(?:/versions/([^/]+))?(/invocations)?")
@@ -108,6 +109,7 @@ class PlaneApp:
             plane.active -= 1
         more.append((b"content-length", str(len(body)).encode()))
         more.append((b"x-request-id", number.encode("latin-1")))
+        more.append(_NOSNIFF)
         if request.trace is not None:
             more.append((b"traceparent", request.trace.encode()))
         await send({"type": "http.response.start", "status": status, "headers": more})

@@ -40,6 +40,9 @@ class Overloaded(Unavailable):
             hint=f"come again in {max(1, math.ceil(self.seconds))} s",
         )  # fmt: skip
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Overloaded, (self.seconds,))
+
 
 class Late(Unavailable):
     """The deadline of a request passed before it was answered."""
@@ -49,6 +52,9 @@ class Late(Unavailable):
             "deadline", "the request's deadline passed before it was answered",
             hint="give it more time (x-deadline-ms), or come again when less is asked",
         )  # fmt: skip
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Late, ())
 
 
 def status_of(error: BaseException) -> int:

@@ -198,3 +198,11 @@ async def test_what_a_library_raises_is_told_by_its_class_alone() -> None:
         await asked(executor, rows(1))
     assert told.value.message == "the model failed: RuntimeError"
     await executor.close()
+
+
+def test_refusals_travel_between_processes() -> None:
+    import pickle
+
+    again = pickle.loads(pickle.dumps(Overloaded(2.5)))
+    assert (type(again), again.seconds) == (Overloaded, 2.5)
+    assert type(pickle.loads(pickle.dumps(Late()))) is Late

@@ -109,7 +109,6 @@ def _whole(title: str, body: str) -> tuple[bytes, Headers]:
     return html.encode(), [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-security-policy", policy.encode()),
-        (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
         (b"cache-control", b"no-store"),
     ]
