@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from modelyard.errors import InvalidInput, NotFound, Unavailable, Unsupported
+from modelyard.errors import NotFound, Unsupported
 from modelyard.serving.grpc.asking import Caller, Context, ask, client_of, line_of
-from modelyard.serving.grpc.failures import code_of, sentence_of, trailers_of
+from modelyard.serving.grpc.streaming import Streams, abort, readable
 from modelyard.serving.grpc.stubs import health
 from modelyard.serving.grpc.stubs import messages as m
 from modelyard.serving.oip import service as oip
@@ -25,9 +24,6 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Method = Callable[["Service", Asked, Caller], Awaitable[Answer]]
 
-_AHEAD: Final = 64
-"""Requests of one stream that may be under way."""
-
 
 def _method(
     function: Method[Asked, Answer],
@@ -40,7 +36,7 @@ def _method(
         number = caller.number = caller.id(self.plane)
         self.plane.active += 1
         try:
-            found = await function(self, _readable(request), caller)
+            found = await function(self, readable(request), caller)
         except Exception as error:
             wrong = error
         else:
@@ -48,14 +44,9 @@ def _method(
             return found
         finally:
             self.plane.active -= 1
-        return await _abort(context, wrong, number)
+        return await abort(context, wrong, number)
 
     return answer
-
-
-async def _abort(context: Context, error: Exception, number: str) -> Any:
-    trailers = (("x-request-id", number), *trailers_of(error))
-    await context.abort(code_of(error), sentence_of(error, number), trailers)
 
 
 class Service:
@@ -63,15 +54,12 @@ class Service:
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
-        self._stopped = False
-        self._readers: set[asyncio.Task[None]] = set()
-        """Of streams that are open."""
+        self._streams = Streams(plane)
+        self.ModelStreamInfer = self._streams.answer
 
     def stop(self) -> None:
         """Streams take no more: they answer what they began, and end."""
-        self._stopped = True
-        for reader in self._readers:
-            reader.cancel()
+        self._streams.stop()
 
     # -- without a token -----------------------------------------------------------------------
 
@@ -181,61 +169,6 @@ class Service:
     ) -> m.ModelInferResponse:
         return await ask(self.plane, request, caller, caller.number, time.perf_counter_ns())
 
-    async def ModelStreamInfer(
-        self, requests: AsyncIterator[m.ModelInferRequest], context: Context
-    ) -> AsyncIterator[m.ModelStreamInferResponse]:
-        """Several requests are computed at a time; answers keep their order."""
-        caller = Caller(context)
-        strict = caller.headers.get(b"triton_grpc_error") == b"true"
-        queue: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_AHEAD)
-
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await queue.put(asyncio.create_task(self._streamed(request, caller)))
-            finally:
-                await queue.put(None)
-
-        reading = asyncio.create_task(read())
-        self._readers.add(reading)
-        reading.add_done_callback(self._readers.discard)
-        wrong: Exception | None = None
-        try:
-            while (task := await queue.get()) is not None:
-                answer, wrong = await task
-                if wrong is not None and strict:
-                    break
-                yield answer
-        finally:
-            reading.cancel()
-            while not queue.empty():
-                if (left := queue.get_nowait()) is not None:
-                    left.cancel()
-        if wrong is None or not strict:
-            wrong = _stops() if self._stopped else None
-        if wrong is not None:
-            await _abort(context, wrong, caller.id(self.plane))
-
-    async def _streamed(
-        self, request: m.ModelInferRequest | None, caller: Caller
-    ) -> tuple[m.ModelStreamInferResponse, Exception | None]:
-        number = caller.id(self.plane)
-        self.plane.active += 1
-        try:
-            asked = _readable(request)
-            found = await ask(self.plane, asked, caller, number, time.perf_counter_ns())
-        except Exception as error:
-            failed = m.ModelInferResponse()
-            if request is not None:
-                failed.model_name, failed.id = request.model_name, request.id
-                failed.model_version = request.model_version
-            told = sentence_of(error, number)
-            return m.ModelStreamInferResponse(error_message=told, infer_response=failed), error
-        finally:
-            self.plane.active -= 1
-        found.parameters["triton_final_response"].bool_param = True  # what some clients wait for
-        return m.ModelStreamInferResponse(infer_response=found), None
-
     # -- parts ---------------------------------------------------------------------------------
 
     async def _line(self, name: str, caller: Caller) -> Line:
@@ -261,19 +194,9 @@ class Health:
         name = "" if request is None else request.service
         if name not in ("", m.SERVICE.full_name):
             wrong = NotFound("no-service", f"there is no service {name[:80]!r} here")
-            await _abort(context, wrong, "")
+            await abort(context, wrong, "")
         status = "SERVING" if oip.is_ready(self.plane) else "NOT_SERVING"
         return health.HealthCheckResponse(status=status)
-
-
-def _stops() -> Unavailable:
-    return Unavailable("not-ready", "this server stops", hint="ask another one")
-
-
-def _readable(request: Asked | None) -> Asked:
-    if request is None:
-        raise InvalidInput("bad-request", "the message can't be read: it is none of the protocol's")
-    return request
 
 
 def _only_ours(name: str) -> None:
