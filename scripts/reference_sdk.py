@@ -29,9 +29,9 @@ _INTRODUCTION = """\
 
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
-Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `Model`, `Version`, `Yard`,
-`TRUST_ALL` and `errors`, `DeploymentSpec`, `Share`, `Rollout` and `Limits`, and the values that
-they give.
+Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `modelyard.predict`,
+`modelyard.predict_file`, `Model`, `Version`, `Yard`, `TRUST_ALL` and `errors`, `DeploymentSpec`,
+`Share`, `Rollout` and `Limits`, and the values that they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
@@ -99,6 +99,8 @@ def sdk_page() -> str:
         if public.name in _MADE_BY_HAND:
             parts += _section(public, "##", None)
     parts.append(_function_section("optimization/explain/explaining.py", "explain"))
+    parts.append(_function_section("client/predicting.py", "predict"))
+    parts.append(_function_section("client/predicting.py", "predict_file"))
     parts.append(_TRUST)
     parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
     for public in _values():

@@ -153,8 +153,8 @@ def variables():
 
 
 def is_variable(value):
-    if value in ("AUTOCOMMIT", "PYTHON", "URL"):
-        return False  # an isolation level, what a list holds, an argument's name
+    if value in ("AUTOCOMMIT", "PYTHON", "URL", "NAME", "TEXT"):
+        return False  # an isolation level, what a list holds, names of arguments
     return isinstance(value, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)*", value) is not None
 
 

@@ -55,8 +55,10 @@ class WrittenView:
     ],
     see=["deploy", "serve", "export"],
 )
-@click.argument("target", metavar="NAME|MODEL@REV")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("target", metavar="NAME|MODEL@REV", help="A deployment, or a version.")
+@click.argument(
+    "folder", type=click.Path(path_type=Path), metavar="DIR", help="A new folder to write into."
+)
 @click.option(
     "--to", "kind", type=click.Choice(["docker", "kserve"]), required=True, help="For whom."
 )
@@ -73,7 +75,7 @@ def export_service_command(
     server: str | None,
     image: str,
 ) -> None:
-    """Write what a service needs to run without this server.
+    """Write a container, or manifests for KServe, of a service.
 
     'docker' writes a Dockerfile, the versions themselves and a compose file: the container knows
     no yard. 'kserve' writes manifests whose pods fetch the version from the yard's server. No

@@ -60,7 +60,7 @@ def wished_for(
     Args:
         called: The name that they have instead.
 
-    Conflict: `same-name`: two models would have the same name.
+    Conflict: `names-clash`: two models would have the same name.
     """
     models: dict[str, list[VersionInfo]] = {}
     for info in versions:
@@ -68,7 +68,7 @@ def wished_for(
         there = models.setdefault(name, [])
         if there and there[0].model != info.model:
             raise Conflict(
-                "same-name", f"{there[0].model} and {info.model} would both be served as {name}",
+                "names-clash", f"{there[0].model} and {info.model} would both be served as {name}",
                 hint="serve one of them from another port",
             )  # fmt: skip
         if all(other.number != info.number for other in there):

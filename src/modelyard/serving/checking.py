@@ -22,6 +22,7 @@ _NUMBERS: Final = {np.dtype(code).name: np.dtype(code).num for code in "?bBhHiIl
     "int64": np.dtype("i8").num,
 }
 """Numpy's numbers of dtypes: their names take a microsecond. Text always goes the longer way."""
+_ANY: Final = (-1,)
 
 
 def check_feeds(name: str, served: Served, feeds: dict[str, Array]) -> int:
@@ -45,7 +46,9 @@ def check_feeds(name: str, served: Served, feeds: dict[str, Array]) -> int:
         if array.dtype.num != _NUMBERS.get(spec.dtype):
             array = feeds[spec.name] = _cast(name, served, spec, array)
         shape = array.shape
-        if not _fits(shape, spec.shape):
+        wanted = spec.shape
+        usual = shape[1:] == wanted[1:] and wanted[:1] == _ANY and shape
+        if not usual and not _fits(shape, wanted):
             if not (served.columns and len(shape) == 2 and shape[1] == 1 and len(spec.shape) == 1):
                 raise InvalidInput(
                     "bad-inputs",

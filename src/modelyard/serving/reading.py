@@ -52,7 +52,7 @@ async def read_straight(
     own, early = lent
     with own:
         # not zeroed: memory that was used before is used again, without touching it twice
-        room = memoryview(np.empty(length + _ALIGNED, np.uint8)).cast("B")
+        room = np.empty(length + _ALIGNED, np.uint8).data.cast("B")
         body = room[-head % _ALIGNED :][:length]
         done = len(first) + len(early)
         if done > length:

@@ -139,7 +139,7 @@ class Slots:
             self._failed(place, error)
             raise
         except Exception as error:
-            told = Unavailable("not-loadable", f"it can't be loaded: {type(error).__name__}")
+            told = Unavailable("load-failed", f"it can't be loaded: {type(error).__name__}")
             self._failed(place, told)
             raise told from error
         else:

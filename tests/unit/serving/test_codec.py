@@ -96,6 +96,11 @@ def test_whole_numbers_are_fractions_too_but_not_the_other_way() -> None:
         decode(body(tensor("x", "INT32", [1], [1.5])), None)
 
 
+def test_what_is_too_large_for_a_fraction_is_infinite() -> None:
+    found = decode(body(tensor("x", "FP32", [2], [1e300, 1])), None).feeds["x"]
+    assert found.tolist() == [math.inf, 1.0]
+
+
 def test_null_is_no_number_in_fractions_only() -> None:
     found = decode(body(tensor("x", "FP64", [2], [None, 1])), None).feeds["x"]
     assert math.isnan(found[0])

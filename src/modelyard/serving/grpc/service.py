@@ -201,4 +201,4 @@ class Health:
 
 def _only_ours(name: str) -> None:
     if name:
-        raise Unsupported("no-repository", "'repository_name' specification is not supported")
+        raise Unsupported("no-other-repository", "'repository_name' specification is not supported")

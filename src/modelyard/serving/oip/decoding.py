@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 import orjson
 import simdjson
 
+from modelyard.core.decoding import json_decoder
 from modelyard.errors import InvalidInput
 from modelyard.serving.oip.datatypes import DTYPES, from_bytes
 
@@ -59,8 +61,10 @@ class Decoded:
     outputs: list[Asked] | None
 
 
-_decoder: Final = msgspec.json.Decoder(_Body)
+_decoder: Final = json_decoder(_Body)
 _local = threading.local()
+# to say so by numpy's `errstate` at every cast would take as long as reading the JSON
+warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
 
 
 def decode(body: bytes | bytearray | memoryview, json_length: int | None) -> Decoded:
@@ -248,8 +252,11 @@ def _flat(given: Given) -> list[Any]:
 
 def _narrowed(given: Given, array: Array, dtype: np.dtype[Any]) -> Array:
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
+        try:
             return array.astype(dtype)
+        except RuntimeWarning:  # too large is infinite, where warnings are errors too
+            with np.errstate(over="ignore"):
+                return array.astype(dtype)
     if len(array):
         bounds = np.iinfo(dtype)
         if array.min() < bounds.min or array.max() > bounds.max:
