@@ -72,7 +72,8 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
         app.include_router(routes.router)
     app.state.endpoints = endpoints
     front = Front(RawPath(Twins(app, pages.ROUTES)), app.state.server)
-    front.door = Door(app.state.server.parts["serving"].app, front.answer, settings)
+    door = Door(app.state.server.parts["serving"].app, front.answer, settings)
+    front.door, front.at_once = door, door.at_once
     return front
 
 

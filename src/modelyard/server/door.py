@@ -15,6 +15,7 @@ from modelyard.serving.failures import body_of, status_of
 
 if TYPE_CHECKING:
     from modelyard.server.settings import Settings
+    from modelyard.serving.app import Reply
 
 __all__ = ["Door"]
 
@@ -67,6 +68,26 @@ class Door:
             scope["path"] = path
             scope["root_path"] = prefix
         await self.plane(scope, receive, send)
+
+    def at_once(
+        self, url: bytes, headers: list[tuple[bytes, bytes]], body: bytes, client: Any
+    ) -> Reply | None:
+        """Answer a prediction now; None if it must go the longer way.
+
+        The first request for a path, or by a host, goes the longer way; so does what comes through
+        a proxy, and what a browser may have sent.
+        """
+        if self._prefix or not self._plain:
+            return None
+        host, count = b"", 0
+        for name, value in headers:
+            if name == b"host":
+                host, count = value, count + 1
+            elif name in _WATCHED:
+                return None
+        if count != 1 or host not in self._hosts:
+            return None
+        return self.plane.at_once(url, headers, body, client)
 
     def _check(self, scope: Any, host: bytes) -> None:
         """Denied: `wrong-host`, `cross-site`. InvalidInput: `bad-request`."""

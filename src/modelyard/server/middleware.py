@@ -55,6 +55,8 @@ class Front:
         """Requests under way."""
         self.door: Any = self.answer
         """Where requests come in: the data plane takes those that are for it before all else."""
+        self.at_once: Any = None
+        """The data plane's way to answer before there is a task."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

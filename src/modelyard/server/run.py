@@ -190,7 +190,8 @@ def host(
             yield
 
     config = uvicorn.Config(
-        app, http=bounded(settings.largest_head, settings.patience), ws="none", lifespan="on",
+        app, http=bounded(settings.largest_head, settings.patience, app.at_once), ws="none",
+        lifespan="on",
         access_log=False, log_config=None, server_header=False, proxy_headers=False,
         timeout_keep_alive=20, timeout_graceful_shutdown=int(settings.stop_seconds),
         backlog=2048,

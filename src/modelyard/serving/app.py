@@ -24,10 +24,11 @@ from modelyard.serving.oip.decoding import Decoded, decode
 from modelyard.serving.oip.encoding import encode
 from modelyard.serving.plane import Call, Plane, Target
 from modelyard.serving.reading import read, read_straight, squeezed
+from modelyard.serving.routes import OVERRIDE
 
 if TYPE_CHECKING:
     from modelyard.serving.bodies import Kind
-    from modelyard.serving.interface import Client, Line
+    from modelyard.serving.interface import Client, Line, Slot
 
 __all__ = ["PlaneApp", "Request"]
 
@@ -36,6 +37,8 @@ Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_ASIDE: Final = frozenset({OVERRIDE, b"content-encoding", b"transfer-encoding"})
+"""Headers of requests that are not answered at once."""
 _JSON: Final = (b"content-type", b"application/json")
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
@@ -87,6 +90,14 @@ class PlaneApp:
         return path.startswith(("/v2/", "/predict/")) or path in ("/v2", "/invocations")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        status, body, headers = await self.reply(scope, receive)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if scope["method"] == "HEAD":
+            body = b""
+        await send({"type": "http.response.body", "body": body})
+
+    async def reply(self, scope: Any, receive: Any) -> Reply:
+        """A whole answer: status, body and headers."""
         begun = time.perf_counter_ns()
         headers: Headers = dict(scope["headers"])
         given = headers.get(b"x-request-id")
@@ -112,10 +123,41 @@ class PlaneApp:
         more.append(_NOSNIFF)
         if request.trace is not None:
             more.append((b"traceparent", request.trace.encode()))
-        await send({"type": "http.response.start", "status": status, "headers": more})
-        if scope["method"] == "HEAD":
-            body = b""
-        await send({"type": "http.response.body", "body": body})
+        return status, body, more
+
+    def at_once(
+        self, url: bytes, headers: list[tuple[bytes, bytes]], body: bytes, client: Any
+    ) -> Reply | None:
+        """The same reply without a task, if it takes no waiting; else None, and nothing was done.
+
+        It runs `reply` up to its end, or to where it would wait; then the longer way begins anew.
+        """
+        path = url.decode("latin-1")
+        way = self._ways.get(path)
+        if way is None or way.name is None or way.version is not None:
+            return None
+        line = self.plane.lines.get(way.name)
+        if line is None or not all(map(_is_inline, line.slots)):
+            return None
+        if any(name in _ASIDE for name, _ in headers):
+            return None
+        message = {"type": "http.request", "body": body}
+
+        async def receive() -> Any:
+            return message
+
+        scope = {"type": "http", "method": "POST", "path": path, "client": client,
+                 "headers": headers}  # fmt: skip
+        replying = self.reply(scope, receive)
+        try:
+            awaited: asyncio.Future[Any] | None = replying.send(None)
+        except StopIteration as end:
+            found: Reply = end.value
+            return found
+        replying.close()
+        if awaited is not None:
+            awaited.cancel()  # nobody would ask what came of it
+        return None
 
     async def _answer(self, request: Request) -> Reply:
         path = request.scope["path"]
@@ -284,6 +326,11 @@ class PlaneApp:
                     if view is not None:
                         return cast("bytes", view)
         return await read(message, request.receive, headers, most, self._patience)
+
+
+def _is_inline(slot: Slot) -> bool:
+    served = slot.served
+    return served is not None and not slot.unloaded and served.executor.mode == "inline"
 
 
 def _bounded(call: Call, asked: Decoded) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.unit.serving.asking import ask
-from tests.unit.serving.numbers import Doubling, plane_of, served, slot
+from tests.unit.serving.numbers import Doubling, Everybody, plane_of, served, slot
 
 if TYPE_CHECKING:
     from modelyard.serving.interface import Served
@@ -341,3 +341,62 @@ async def test_a_raw_body_is_the_only_input() -> None:
 async def test_a_wrong_length_of_the_json_is_told(length: str) -> None:
     found = await ask(app_of(), "POST", INFER, ONE, inference_header_content_length=length)
     assert found.status == 400
+
+
+# -- at once ---------------------------------------------------------------------------------
+
+
+def _at_once(app: PlaneApp, **headers: str) -> Any:
+    import orjson
+
+    told = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    return app.at_once(INFER.encode(), told, orjson.dumps(ONE), ("127.0.0.1", 5))
+
+
+async def test_what_takes_no_waiting_is_answered_at_once_from_the_second_request_on() -> None:
+    app = app_of()
+    assert _at_once(app) is None
+    longer = await ask(app, "POST", INFER, ONE, x_request_id="a")
+    found = _at_once(app, x_request_id="a")
+    assert (found[0], found[1]) == (200, longer.body)
+    assert {k.decode(): v.decode() for k, v in found[2]} == longer.headers
+    assert app.plane.statistics.every()[0].answered == 2
+
+
+async def test_what_takes_waiting_goes_the_longer_way_and_leaves_no_trace() -> None:
+    runtime = Doubling(seconds=0.01)
+    place = slot(served(runtime, Threads([runtime], Pace(0.01, 100, 1), batch=0)))
+    app = app_of(place)
+    await ask(app, "POST", INFER, ONE)
+    assert _at_once(app) is None
+    assert runtime.batches == [1]
+
+    class Forgetful(Everybody):
+        """Who it is must be looked up again."""
+
+        def known(self, headers: Any, address: Any, line: Any) -> Any:
+            return None
+
+        async def look(self, headers: Any, address: Any, line: Any) -> Any:
+            asked = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(0.01, asked.set_exception, OSError("gone"))
+            return await asyncio.shield(asked)
+
+    app = app_of()
+    await ask(app, "POST", INFER, ONE)
+    app.plane.gate = Forgetful()
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: complaints.append(told))
+    assert _at_once(app) is None
+    assert app.plane.active == 0
+    await asyncio.sleep(0.03)
+    import gc
+
+    gc.collect()
+    assert not [told for told in complaints if "shield" in str(told)]
+
+
+async def test_a_version_that_is_named_is_not_answered_at_once() -> None:
+    app = app_of()
+    await ask(app, "POST", INFER, ONE)
+    assert _at_once(app, x_modelyard_version="1") is None
