@@ -53,9 +53,10 @@ def format_of(path: Path) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """What tells a file from another: its size, its beginning and its end."""
-    size = path.stat().st_size
-    found = hashlib.sha256(str(size).encode())
+    """What tells a file from another: size, time of the last change, beginning and end."""
+    told = path.stat()
+    size = told.st_size
+    found = hashlib.sha256(f"{size} {told.st_mtime_ns}".encode())
     with path.open("rb") as file:
         found.update(file.read(_BLOCK))
         file.seek(max(0, size - _BLOCK))

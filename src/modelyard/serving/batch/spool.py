@@ -62,11 +62,16 @@ class Spool:
 
     target: Path
     identity: Identity
-    rows: int
-    """Of the input, that are done."""
     _file: BinaryIO
+    _done: tuple[int, int] = (0, 0)
+    """Rows, and the bytes of their answers: set as one, so that no signal comes in between."""
     _schema: Any = None
     _safe: float = field(default_factory=time.monotonic)
+
+    @property
+    def rows(self) -> int:
+        """Of the input, that are done."""
+        return self._done[0]
 
     @classmethod
     @contextmanager
@@ -87,9 +92,10 @@ class Spool:
                 )  # fmt: skip
             if begun is None or os.fstat(file.fileno()).st_size < begun.size:
                 begun = _Progress(identity)
+                _progress(target).unlink(missing_ok=True)  # it tells of bytes that go now
             file.truncate(begun.size)
             file.seek(begun.size)
-            spool = cls(target, identity, begun.rows, file)
+            spool = cls(target, identity, file, (begun.rows, begun.size))
             if begun.size:
                 arrow = arrow_module("pyarrow")
                 with arrow.OSFile(str(place)) as written, arrow.ipc.open_stream(written) as reader:
@@ -115,7 +121,7 @@ class Spool:
                 ) from None
         for batch in table.combine_chunks().to_batches():
             self._file.write(batch.serialize())
-        self.rows += rows
+        self._done = (self.rows + rows, self._file.tell())
         if time.monotonic() - self._safe > _EVERY:
             self.keep()
 
@@ -123,7 +129,7 @@ class Spool:
         """Make safe what is there: the bytes, then the number of them."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        told = _Progress(self.identity, self.rows, self._file.tell())
+        told = _Progress(self.identity, *self._done)  # half of a batch may lie behind it
         place = _progress(self.target)
         new = place.with_name(f"{place.name}.new")
         new.write_bytes(msgspec.json.encode(told))
