@@ -106,6 +106,8 @@ def _array(told: _Array, data: memoryview) -> Array:
     if told.form not in _PLAIN or any(side < 0 for side in told.shape):
         raise ValueError("dtype")
     if not told.size:
+        if 0 not in told.shape:  # else it would be memory that nobody has written
+            raise ValueError("shape")
         return np.empty(told.shape, told.form)
     return np.frombuffer(data, told.form).reshape(told.shape)
 

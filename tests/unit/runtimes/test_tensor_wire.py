@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,6 +138,16 @@ def test_lengths_are_not_believed(head, body):
     with Pair() as pair:
         pair.right._limit = 1 << 30
         pair.sockets[0].sendall(struct.pack("<B3xIQ", ANSWER, head, body))
+        with pytest.raises(Corrupt):
+            pair.right.receive()
+
+
+@pytest.mark.parametrize("shape", [[], [3], [1000, 1000]])
+@pytest.mark.parametrize("form", ["<f8", "|u1", "O", "B"])
+def test_an_array_without_bytes_has_no_values(form, shape):
+    head = msgspec.msgpack.encode([None, [["x", form, shape, 0]]])
+    with Pair() as pair:
+        pair.sockets[0].sendall(struct.pack("<B3xIQ", ANSWER, len(head), 0) + head)
         with pytest.raises(Corrupt):
             pair.right.receive()
 
