@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelyard.core.deployment import Deployment, DeploymentSpec, Share
+    from modelyard.serving.interface import Served
     from modelyard.serving.slots import Place, Slots
 
 __all__ = ["STRIKES", "Course", "wanted_of"]
@@ -32,6 +33,7 @@ KEPT = 300.0
 """Seconds for which the stable version before stays loaded, to go back to."""
 _MAKESHIFT = 0
 """Generation of a line that is not what is wished, because nothing was there before."""
+_WHY_NOT = "it was unloaded"
 
 
 class Course:
@@ -50,6 +52,9 @@ class Course:
         """What failed so often that its share was given away, and to whom."""
         self.adopted = 0.0
         """When something was wished of it last (monotonic)."""
+        self.unloaded = False
+        """By the repository protocol: it answers nothing until `load`, or another wish. Others that
+        serve the same versions do."""
         self._slots = slots
         self._put = put
         self._wished: Deployment | None = None
@@ -71,6 +76,7 @@ class Course:
             if older or _same(self._wished, deployment):
                 return
         self._wished = deployment
+        self.load()
         try:
             self._places = tuple(self._place(deployment.spec, s) for s in deployment.spec.shares)
         except ModelyardError as error:
@@ -111,7 +117,19 @@ class Course:
     def show(self, line: Line) -> None:
         """Swap the line."""
         self.line = line
-        self._put(line)
+        self._put(_unloaded(line) if self.unloaded else line)
+
+    def unload(self) -> None:
+        """Answer nothing for now; what is loaded is not freed by this."""
+        if self.line is not None and not self.unloaded:
+            self.unloaded = True
+            self.show(self.line)
+
+    def load(self) -> None:
+        """Answer again."""
+        if self.line is not None and self.unloaded:
+            self.unloaded = False
+            self.show(self.line)
 
     def give_away(self, slot: Slot) -> Slot | None:
         """A version's share goes to another one, since it fails; to whom, or None."""
@@ -135,6 +153,8 @@ class Course:
         if line is not None:
             slots += [slot for slot in line.everything() if slot not in slots]
         told = [slot.told() for slot in slots]
+        if self.unloaded:
+            told = [replace(each, state="asleep", reason=_WHY_NOT) for each in told]
         if not self._places and self._wished is not None:  # no engine for it
             told += [
                 ServedVersion(
@@ -273,6 +293,24 @@ class Course:
         place = self._slots.place(spec.engine, wanted_of(spec, share))
         place.pinned |= spec.limits.pinned
         return place
+
+
+def _unloaded(line: Line) -> Line:
+    """The same with slots of its own, that answer nothing: the others are shared by lines."""
+
+    async def refuse() -> Served:
+        raise Unavailable("not-ready", _WHY_NOT, hint="load it again")
+
+    own = {
+        slot: replace(
+            slot, wake=refuse, served=None, state="asleep", reason=_WHY_NOT, unloaded=True
+        )
+        for slot in line.everything()
+    }
+    return replace(
+        line, slots=tuple(own[slot] for slot in line.slots),
+        shadows=tuple((own[slot], share) for slot, share in line.shadows), fallback=None,
+    )  # fmt: skip
 
 
 def wanted_of(spec: DeploymentSpec, share: Share) -> Wanted:

@@ -151,20 +151,32 @@ class Life:
 
     async def load(self, name: str, line: Line | None) -> None:
         """Wake all versions of a deployment; raises what loading raises."""
-        if line is None:
+        course = self.courses.get(line.spec.name) if line else None
+        if course is None or course.line is None:
             raise NotFound(
                 "no-deployment", f"failed to load '{name[:80]}', no such deployment is wished",
                 hint="yard deploy NAME MODEL@REV",
             )  # fmt: skip
-        for slot in line.everything():
-            slot.unloaded = False
+        course.load()
+        for slot in course.line.everything():
             await slot.wake()
 
     async def unload(self, name: str, line: Line) -> None:
-        """Unload all versions of a deployment until `load`."""
-        for slot in line.everything():
-            slot.unloaded = True
-            self._slots.sleep(self._slots.of(slot))
+        """Unload all versions of a deployment until `load`, or until it changes.
+
+        What other deployments need stays loaded for them.
+        """
+        course = self.courses.get(line.spec.name)
+        if course is None or course.line is None:
+            return
+        course.unload()
+        needed: set[Slot] = set()
+        for other in self.courses.values():
+            if not other.unloaded:
+                needed |= other.references()
+        for slot in course.line.everything():
+            if slot not in needed:
+                self._slots.sleep(self._slots.of(slot))
 
     # -- what goes on ----------------------------------------------------------------------------
 

@@ -333,6 +333,37 @@ def test_the_repository_protocol_unloads_and_loads(yard: LocalYard) -> None:
     asyncio.run(work())
 
 
+def test_what_is_unloaded_is_unloaded_for_one_deployment_only(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("first", "m@1"))
+            await one.deploy(spec_of("second", "m@1"))
+            await one.send("POST", "/v2/repository/models/first/unload", {})
+            assert (await one.ask("first")).status in (400, 503)
+            assert one.told("first")[1].state == "asleep"
+            assert (await one.ask("second")).value == 1
+            await one.send("POST", "/v2/repository/models/second/unload", {})
+            await one.until(lambda: not one.engine.status())
+            await one.send("POST", "/v2/repository/models/first/load", {})
+            assert (await one.ask("first")).value == 1
+            assert (await one.ask("second")).status in (400, 503)
+
+    asyncio.run(work())
+
+
+def test_what_was_unloaded_answers_again_once_something_else_is_wished(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            await one.send("POST", "/v2/repository/models/own/unload", {})
+            await one.deploy(spec_of("own", "m@2"))
+            assert (await one.ask("own")).value == 2
+            await one.changed(await asyncio.to_thread(yard.deployments.roll_back, "own"))
+            assert (await one.ask("own")).value == 1
+
+    asyncio.run(work())
+
+
 def test_many_changes_under_load_lose_no_request(yard: LocalYard) -> None:
     async def work() -> None:
         async with here(yard) as one:
