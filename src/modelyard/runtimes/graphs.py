@@ -87,7 +87,10 @@ class GraphTensors:
             self._look()
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
         names = self._names if outputs is None else list(outputs)
         if self.columns:

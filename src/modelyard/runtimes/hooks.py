@@ -128,14 +128,17 @@ class HookedTensors:
             self.outputs = seen_specs(self.run(feeds), self.outputs)
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
         given = _arrays("preprocess", self._prepare, dict(feeds))
         for spec in self._inner.inputs:  # functions need not care for float64 or float32
             array = given.get(spec.name)
             if array is not None and spec.dtype != "string" and str(array.dtype) != spec.dtype:
                 given[spec.name] = array.astype(spec.dtype)
-        found = _arrays("postprocess", self._finish, self._inner.run(given))
+        found = _arrays("postprocess", self._finish, self._inner.run(given, None, seconds))
         try:
             return {name: found[name] for name in (found if outputs is None else outputs)}
         except KeyError as error:

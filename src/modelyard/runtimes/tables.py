@@ -71,7 +71,10 @@ class TableTensors:
             self._quick = quick
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
         if self._quick is not None:
             try:

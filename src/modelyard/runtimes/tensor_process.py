@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessTensors", "open_child"]
 
 _SECONDS: Final = 300.0
-"""Of one call: who hangs longer is killed. Requests have deadlines of their own."""
+"""Of one call at most: who hangs longer is killed. Callers usually give it less."""
 _LOADING: Final = 600.0
 
 
@@ -101,6 +101,7 @@ class ProcessTensors:
         self.pid: int | None = process.pid
         self._process = process
         self._lock = threading.Lock()
+        self._limit = _SECONDS
         self._deadline = 0.0
         connection = process.connection
         self._wire = TensorWire(connection, self._wait, limit=process.largest, lends=True)
@@ -115,12 +116,16 @@ class ProcessTensors:
         return self._process.alive
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
         with self._lock:
             if self.ended is None or not self._process.open:
                 raise self._process.gone()
-            self._deadline = time.monotonic() + _SECONDS
+            self._limit = _SECONDS if seconds is None else min(seconds, _SECONDS)
+            self._deadline = time.monotonic() + self._limit
             try:
                 self._wire.send(ASK, None if outputs is None else list(outputs), feeds)
                 kind, content, found = self._wire.receive()
@@ -151,7 +156,7 @@ class ProcessTensors:
     def _wait(self, writing: bool) -> None:
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
-            raise Exceeded(f"{_SECONDS:g} seconds", of_time=True)
+            raise Exceeded(f"{self._limit:.3g} seconds", of_time=True)
         ready = (self._writing if writing else self._reading).poll(seconds * 1000)
         if len(ready) == 1 and ready[0][0] == self.ended:
             raise EOFError

@@ -52,7 +52,10 @@ class TensorRuntime(Protocol):
     such inputs may come as [-1, 1] too."""
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
         """Predict.
 
@@ -60,6 +63,8 @@ class TensorRuntime(Protocol):
             feeds: All inputs that are not optional, with the dtypes and shapes of `inputs` (the
                 caller has checked names, dtypes and fixed sides). Arrays may be read-only.
             outputs: Those that are wanted; all if None.
+            seconds: In which it is to be done. Only what lives in a process of its own keeps to
+                it: who takes longer is ended (`model-timeout`), and has to be loaded again.
 
         Raises:
             InvalidInput: `bad-inputs`: the model can't take these values.

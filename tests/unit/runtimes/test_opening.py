@@ -206,6 +206,27 @@ def test_a_call_that_takes_too_long_is_stopped(slow, monkeypatch):
     assert caught.value.kind == "model-died"
 
 
+def test_a_caller_may_give_it_less_time(slow):
+    assert slow.run({"input": np.zeros((1, 1))}, None, 30.0)["prediction"].tolist() == [0.0]
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match=r"0\.3 seconds") as caught:
+        slow.run({"input": np.full((1, 1), 60.0)}, None, 0.3)
+    assert caught.value.kind == "model-timeout"
+    assert time.monotonic() - begun < 10
+    assert not slow.alive
+
+
+def test_a_caller_can_not_give_it_more_time(slow, monkeypatch):
+    monkeypatch.setattr("modelyard.runtimes.tensor_process._SECONDS", 0.3)
+    with pytest.raises(Unavailable, match=r"0\.3 seconds"):
+        slow.run({"input": np.full((1, 1), 60.0)}, None, 3000.0)
+
+
+def test_what_lives_here_takes_the_time_that_it_needs(graph):
+    found = open_version(*graph).run({"input": ROWS.astype(np.float32)}, ["label"], 0.0)
+    assert len(found["label"]) == len(ROWS)
+
+
 def test_closing_it_ends_the_wait_of_others(slow):
     threading.Timer(0.3, slow.close).start()
     with pytest.raises(Unavailable) as caught:
