@@ -103,7 +103,9 @@ def deploy_command(
     if wait:
         made = _ready(session, made)
     session.out.show(DeploymentView(made, "deployed"))
-    if not wait and made.state == "waiting":
+    if made.spec.paused:
+        session.out.hint(f"it is paused, and follows nothing until yard resume {name}")
+    elif not wait and made.state == "waiting":
         session.out.hint("yard up serves it")
 
 

@@ -6,14 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from modelyard.catalog.queries import deployments
 from modelyard.core.trust import TRUST_ALL, Trust
+from modelyard.errors import NotFound
 from modelyard.registry.access.door import known_name
 from modelyard.registry.deployments.changing import Held, Wish, change
 from modelyard.registry.deployments.loadable import check_loadable
-from modelyard.registry.lookup import moment
+from modelyard.registry.deployments.resolving import key_of, known
+from modelyard.registry.deployments.values import spec_of
+from modelyard.registry.lookup import find_model, find_version, moment
 
 if TYPE_CHECKING:
-    from modelyard.core.deployment import Deployment, DeploymentSpec
+    from modelyard.core.deployment import Deployment, DeploymentSpec, Share
     from modelyard.registry.house import House
 
 __all__ = ["apply", "undeploy"]
@@ -24,7 +28,7 @@ def apply(house: House, spec: DeploymentSpec, *, generation: int | None = None) 
     trust = Trust.of(TRUST_ALL if "*" in spec.trusted else spec.trusted)
     for share in spec.shares:
         known_name(house, house.caller, share.model, "writer")
-        check_loadable(house, share, trust, paused=spec.paused)
+        check_loadable(house, share, trust, number=_meant(house, spec, share))
 
     def work(held: Held) -> Wish:
         return Wish("deploy", _begun(held, spec))
@@ -39,6 +43,25 @@ def undeploy(house: House, name: str) -> Deployment:
         return None if held.spec is None else Wish("undeploy", held.spec)
 
     return change(house, name, work)
+
+
+def _meant(house: House, spec: DeploymentSpec, share: Share) -> int | None:
+    """The version that a share will mean, if that is not what its revision means now."""
+    if spec.paused and share.number is not None:
+        return share.number
+    with house.catalog.read() as connection:
+        row = deployments.by_name(connection, spec.name)
+        if row is None or row.deleted:
+            return None
+        before = known(spec_of(row.spec), deployments.shares(connection, row.id))
+        found = before.get(key_of(connection, share))
+        if found is None or found.is_held:
+            return found and found.number
+        try:
+            find_version(connection, find_model(connection, share.model), share.revision or None)
+        except NotFound:  # its name is gone
+            return found.number
+    return None
 
 
 def _begun(held: Held, spec: DeploymentSpec) -> DeploymentSpec:

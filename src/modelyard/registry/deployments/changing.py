@@ -7,12 +7,11 @@ step, and no version is deleted that is just being deployed.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modelyard.catalog.queries import audit, deployments, refs
-from modelyard.core.names import MAIN, ByName, Latest, parse_revision
+from modelyard.catalog.queries import audit, deployments
 from modelyard.errors import Conflict
+from modelyard.registry.deployments.resolving import known, resolved
 from modelyard.registry.deployments.rights import check_change, may_see, no_deployment
 from modelyard.registry.deployments.values import (
     deployment_of,
@@ -23,7 +22,6 @@ from modelyard.registry.deployments.values import (
     spec_of,
     told,
 )
-from modelyard.registry.lookup import find_model, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.deployments import DeploymentRow, ShareRow
-    from modelyard.core.deployment import Action, Deployment, DeploymentSpec, Share
+    from modelyard.core.deployment import Action, Deployment, DeploymentSpec
     from modelyard.registry.house import House
 
 __all__ = ["ACTION", "FORGOTTEN", "Held", "Wish", "change", "read_one"]
@@ -150,7 +148,11 @@ def _write(house: House, held: Held, name: str, wish: Wish) -> None:
         wanted = [share.model for share in wish.spec.shares]
         check_change(house, connection, name, [*served, *wanted])
     gone = wish.action == "undeploy"
-    spec, rows = (wish.spec, _known(held)) if gone else _resolved(connection, wish.spec)
+    if gone:
+        spec, rows = wish.spec, _rows(held)
+    else:
+        before = known(held.spec, held.shares)
+        spec, rows = resolved(connection, wish.action, wish.spec, before)
     who = (wish.who or house.author)[:200]
     values: dict[str, Any] = {
         "generation": held.row.generation + 1 if held.row else 1,
@@ -193,40 +195,8 @@ def _write(house: House, held: Held, name: str, wish: Wish) -> None:
     )  # fmt: skip
 
 
-def _known(held: Held) -> list[tuple[int, str, int]]:
+def _rows(held: Held) -> list[tuple[int, str, int]]:
     return [(row.model_id, row.ref, row.number) for row in held.shares]
-
-
-def _resolved(
-    connection: sa.Connection, spec: DeploymentSpec
-) -> tuple[DeploymentSpec, list[tuple[int, str, int]]]:
-    """With the versions that are meant now; one that is paused keeps those that it has."""
-    shares: list[Share] = []
-    rows: list[tuple[int, str, int]] = []
-    for share in spec.shares:
-        model = find_model(connection, share.model)
-        text = share.revision or _default(connection, model.id)
-        stays = spec.paused and share.number is not None
-        version = find_version(connection, model, share.number if stays else text)
-        parsed = parse_revision(text)
-        follows = ""
-        if isinstance(parsed, ByName):
-            follows = parsed.name.text
-        elif isinstance(parsed, Latest):
-            follows = deployments.LATEST
-        rows.append((model.id, follows, version.number))
-        shares.append(
-            replace(
-                share, model=model.name, revision=text, number=version.number,
-                commit=version.commit_id.hex(),
-            )
-        )  # fmt: skip
-    return replace(spec, shares=tuple(shares)), rows
-
-
-def _default(connection: sa.Connection, model: int) -> str:
-    """What is followed where no revision was said."""
-    return MAIN if refs.get(connection, model, MAIN) else deployments.LATEST
 
 
 def _whole(house: House, connection: sa.Connection, row: DeploymentRow) -> Deployment:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["check_loadable"]
 
 
-def check_loadable(house: House, share: Share, trust: Trust, *, paused: bool) -> None:
+def check_loadable(house: House, share: Share, trust: Trust, *, number: int | None) -> None:
     """Whoever serves it looks into the files again.
 
     Args:
-        paused: Whether the version that the share says is meant, and not what it follows.
+        number: The version that is meant; None: the one that the share's revision means.
 
     Raises:
         NotFound: `no-model`, `no-version`.
@@ -27,7 +27,7 @@ def check_loadable(house: House, share: Share, trust: Trust, *, paused: bool) ->
         Denied: `untrusted`.
         InvalidInput: `bad-serving`.
     """
-    revision = share.number if paused and share.number is not None else share.revision
+    revision = share.revision if number is None else number
     from modelyard.runtimes.hooks import check_hooks
 
     with stored(LocalDesk(house), share.model, revision or None) as version:
