@@ -146,6 +146,8 @@ def serve_alone(
 class _Named(Plane):
     """Lines by the names that models have in the protocol."""
 
+    strict = True
+
     def __init__(self, gate: Gate, names: Mapping[str, str]) -> None:
         super().__init__(gate)
         self._names = names

@@ -12,12 +12,13 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import unquote
 
 from modelyard.errors import InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.serving.bodies import read_body, wished, write_body
-from modelyard.serving.failures import body_of, retry_after, status_of
+from modelyard.serving.failures import Overloaded, body_of, retry_after, status_of
 from modelyard.serving.interface import Timing
 from modelyard.serving.oip import service
 from modelyard.serving.oip.decoding import Decoded, decode
@@ -166,36 +167,45 @@ class PlaneApp:
             return await service.answer(self.plane, request, self._body)
         if request.scope["method"] != "POST":
             raise InvalidInput("wrong-method", "this path takes POST")
-        if way.name is None:
-            way.name, line = self._only()
-        else:
-            line = self.plane.lines.get(way.name) or await self._unknown(request, way.name)
         headers = request.headers
         gate = self.plane.gate
+        if way.name is None:
+            line = await self._only(request)
+        else:
+            found = self.plane.lines.get(way.name)
+            if found is None:
+                raise await service.nobody(self.plane, request, way.name)
+            line = found
         client = gate.known(headers, request.address, line) or await gate.look(
             headers, request.address, line
         )
         if not self.plane.ready:
             raise Unavailable("not-ready", "this server starts or stops", hint="try again")
         deadline = _deadline(request, line)
-        body = await self._body(request, line.spec.limits.body, straight=way.kind == "infer")
-        if self.plane.lines.get(way.name) is not line:  # it was changed while the body came
-            line = self.plane.line(way.name)
-            client = gate.known(headers, request.address, line) or await gate.look(
-                headers, request.address, line
-            )
-        target = self.plane.target(line, way.version, headers, deadline)
-        if type(target) is not Target:
-            target = await target  # type: ignore[misc]
-        if way.kind == "infer":
-            return await self._infer(request, client, target, body, deadline)
-        return await self._predict(request, client, target, body, deadline, way.kind)
+        held = self._room(headers)
+        self.plane.held += held
+        try:
+            body = await self._body(request, line.spec.limits.body, straight=way.kind == "infer")
+            if self.plane.lines.get(line.name) is not line:  # it was changed while the body came
+                line = self.plane.line(line.name)
+                if not gate.reads(headers, request.address, line):
+                    raise self.plane.unknown(line.name)
+            target = self.plane.target(line, way.version, headers, deadline)
+            if type(target) is not Target:
+                target = await target  # type: ignore[misc]
+            if way.kind == "infer":
+                return await self._infer(request, client, target, body, deadline)
+            return await self._predict(request, client, target, body, deadline, way.kind)
+        finally:
+            self.plane.held -= held
 
-    async def _unknown(self, request: Request, name: str) -> Line:
-        """Strangers are not told what is there and what isn't."""
-        if self.plane.gate.known(request.headers, request.address, None) is None:
-            await self.plane.gate.look(request.headers, request.address, None)
-        return self.plane.line(name)
+    def _room(self, headers: Headers) -> int:
+        """Bytes that a body will take; before it is read. Unavailable: `overloaded`."""
+        told = headers.get(b"content-length", b"")
+        size = int(told) if told.isdigit() and len(told) < 12 else 0
+        if size and self.plane.held + size > self.plane.most_held:
+            raise Overloaded(1.0)
+        return size
 
     def _found(self, path: str) -> _Way | None:
         """What a path means; None: it is no prediction."""
@@ -212,14 +222,18 @@ class PlaneApp:
             self._ways[path] = way
         return way
 
-    def _only(self) -> tuple[str, Line]:
-        lines = self.plane.lines
+    async def _only(self, request: Request) -> Line:
+        """The line that is meant where none is named: the only one that the caller may ask."""
+        gate = self.plane.gate
+        if gate.known(request.headers, request.address, None) is None:
+            await gate.look(request.headers, request.address, None)
+        lines = await service.readable(self.plane, request)
         if len(lines) != 1:
             raise NotFound(
                 "no-deployment", "/invocations is for servers of one model",
                 hint="POST /predict/NAME/invocations",
             )  # fmt: skip
-        return next(iter(lines.items()))
+        return lines[0]
 
     async def _infer(
         self, request: Request, client: Client, target: Target, body: bytes, deadline: float
@@ -246,28 +260,36 @@ class PlaneApp:
             found = {name: found[name] for name in outputs}
         parameters = asked.parameters
         binary = parameters is not None and parameters.get("binary_data_output") is True
-        content, json_length = encode(
-            target.head, found, id=asked.id, asked=asked.outputs, binary=binary
-        )
+        write = partial(encode, target.head, found, id=asked.id, asked=asked.outputs, binary=binary)
+        large = sum([array.nbytes for array in found.values()]) > _LARGE
+        content, json_length = await asyncio.to_thread(write) if large else write()
         self.plane.answered(call, found)
-        return _with_length(request, content, json_length)
+        return await _with_length(request, content, json_length)
 
     async def _decoded(self, target: Target, body: bytes, length: bytes | None) -> Decoded:
-        """Of bodies that are large, or have tensors behind their JSON."""
+        """Of bodies that are large, or have tensors behind their JSON.
+
+        What takes long goes to a thread: large JSON, and texts, which are read one by one.
+        """
+        json_length: int | None = None
+        raw = False
         if length is None:
-            json_length = None
+            pass
         else:
             if not length.isdigit() or len(length) > 12:
                 raise InvalidInput(
                     "bad-request", "Inference-Header-Content-Length is no number of bytes"
                 )
             json_length = int(length)
-            if json_length == 0:
-                return service.raw_request(target, body)
-        if (json_length if json_length is not None else len(body)) < _LARGE:
-            return decode(body, json_length)
+            raw = json_length == 0
+        texts = any(spec.dtype in ("string", "bytes") for spec in target.served.inputs)
+        head = len(body) if json_length is None else json_length
+        if head < _LARGE and (len(body) < _LARGE or not (texts or b"BYTES" in bytes(body[:head]))):
+            return service.raw_request(target, body) if raw else decode(body, json_length)
         target.served.under_way += 1
         try:
+            if raw:
+                return await asyncio.to_thread(service.raw_request, target, body)
             return await asyncio.to_thread(decode, body, json_length)
         finally:
             target.served.under_way -= 1
@@ -306,7 +328,7 @@ class PlaneApp:
             (b"content-type", kind_of_content.encode()),
             (b"x-modelyard-version", target.slot.version.encode()),
         ]
-        return _squeezed(request, 200, content, more)
+        return await _squeezed(request, 200, content, more)
 
     async def _body(self, request: Request, most: int, *, straight: bool = False) -> bytes:
         """All of it; `straight`: a view will do."""
@@ -349,20 +371,23 @@ def _deadline(request: Request, line: Line) -> float:
     return time.monotonic() + most
 
 
-def _with_length(request: Request, content: bytes, json_length: int | None) -> Reply:
+async def _with_length(request: Request, content: bytes, json_length: int | None) -> Reply:
     if json_length is None:
         more = [_JSON]
     else:
         more = [_BINARY, (b"inference-header-content-length", str(json_length).encode())]
-    return _squeezed(request, 200, content, more)
+    return await _squeezed(request, 200, content, more)
 
 
-def _squeezed(
+async def _squeezed(
     request: Request, status: int, content: bytes, more: list[tuple[bytes, bytes]]
 ) -> Reply:
     accepted = request.headers.get(b"accept-encoding")
     if accepted is not None:
-        content, way = squeezed(content, accepted)
+        if len(content) > _LARGE:
+            content, way = await asyncio.to_thread(squeezed, content, accepted)
+        else:
+            content, way = squeezed(content, accepted)
         if way is not None:
             more.append((b"content-encoding", way))
     return status, content, more

@@ -28,6 +28,9 @@ __all__ = ["Inline", "Pace", "Threads", "Tick"]
 _SMOOTH = 0.1
 """Weight of a new measure in the mean."""
 _NICE = 5
+_LONG = 0.02
+"""Seconds of one call on the event loop after which a version never computes there again."""
+_LONG_NS = int(_LONG * 1e9)
 """Threads that compute give way to the one that answers health checks and refusals."""
 
 
@@ -53,23 +56,35 @@ class Pace:
         if waiting + rows > self._queue_rows or time.monotonic() + wait > deadline:
             raise Overloaded(wait)
 
+    def learn(self, batch: Sequence[Waiting], seconds: float) -> None:
+        """So long it took to compute these together; who was late already was not computed."""
+        rows = sum(one.rows for one in batch if one.error is None)
+        if rows:
+            self.took(rows, seconds)
+
     def took(self, rows: int, seconds: float) -> None:
-        """So long it took to compute so many rows together."""
+        """So long it took to compute so many rows."""
         self._per_row += _SMOOTH * (seconds / max(rows, 1) - self._per_row)
 
 
 class Inline:
     """At once on the event loop: for models that are faster than handing over would be.
 
-    Requests of many rows go to a thread, so that nobody waits for them.
+    Requests of many rows or elements go to a thread, so that nobody waits for them; and all of
+    them, once one took long all the same, since what it took may depend on values.
+
+    Args:
+        most: Rows that are computed here, and `elements`: of all inputs together.
     """
 
-    mode = "inline"
-
-    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int) -> None:
+    def __init__(
+        self, runtime: TensorRuntime, pace: Pace, *, most: int, elements: int = 1 << 62
+    ) -> None:
+        self.mode = "inline"
         self._run = runtime.run
         self._runtime = runtime
         self._most = most
+        self._elements = elements
         self._pace = pace
         self._threads: Threads | None = None
 
@@ -85,11 +100,11 @@ class Inline:
         self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,
         timing: Timing,
     ) -> Outputs | asyncio.Future[Outputs]:  # fmt: skip
-        if rows > self._most:
+        if rows > self._most or _elements(feeds) > self._elements:
             if self._threads is None:
                 self._threads = Threads([self._runtime], self._pace, batch=0)
             return self._threads.submit(feeds, rows, outputs, deadline, timing)
-        timing.queued = time.perf_counter_ns()
+        timing.queued = begun = time.perf_counter_ns()
         timing.batch = rows
         try:
             return self._run(feeds, outputs)
@@ -98,7 +113,9 @@ class Inline:
         except Exception as error:
             raise failed(error) from None
         finally:
-            timing.computed = time.perf_counter_ns()
+            timing.computed = ended = time.perf_counter_ns()
+            if ended - begun > _LONG_NS:
+                self.mode, self._most = "thread", -1
 
     async def close(self) -> None:
         if self._threads is not None:
@@ -107,14 +124,22 @@ class Inline:
 
 
 class Tick:
-    """On the event loop, with whatever else came in the same turn of it."""
+    """On the event loop, with whatever else came in the same turn of it; bounded as `Inline`."""
 
-    mode = "tick"
-
-    def __init__(self, runtime: TensorRuntime, pace: Pace, *, most: int, block: int) -> None:
+    def __init__(
+        self,
+        runtime: TensorRuntime,
+        pace: Pace,
+        *,
+        most: int,
+        block: int,
+        elements: int = 1 << 62,
+    ) -> None:
+        self.mode = "tick"
         self._runtime = runtime
         self.pace = pace
         self._most = most
+        self._elements = elements
         self._block = block
         self._queue: list[Waiting] = []
         self._threads: Threads | None = None
@@ -127,10 +152,10 @@ class Tick:
         self, feeds: Feeds, rows: int, outputs: Sequence[str] | None, deadline: float,
         timing: Timing,
     ) -> asyncio.Future[Outputs]:  # fmt: skip
-        if rows > self._most:
+        if self.mode != "tick" or rows > self._most or _elements(feeds) > self._elements:
             if self._threads is None:
                 pace = Pace(self.pace._per_row, self.pace._queue_rows, 1)
-                self._threads = Threads([self._runtime], pace, batch=0)
+                self._threads = Threads([self._runtime], pace, batch=0, block=self._block)
             return self._threads.submit(feeds, rows, outputs, deadline, timing)
         self.pace.admit(rows, deadline)
         loop = asyncio.get_running_loop()
@@ -146,10 +171,16 @@ class Tick:
         while queue:
             batch, queue = _taken(queue, self._most)
             begun = time.perf_counter()
-            compute_batch(self._runtime, batch, block=self._block)
-            rows = sum(one.rows for one in batch)
-            self.pace.took(rows, time.perf_counter() - begun)
-            self.pace.waiting -= rows
+            try:
+                compute_batch(self._runtime, batch, block=self._block)
+            except Exception as error:
+                for one in batch:
+                    one.error = one.error or failed(error)
+            seconds = time.perf_counter() - begun
+            if seconds > _LONG:
+                self.mode = "thread"
+            self.pace.learn(batch, seconds)
+            self.pace.waiting -= sum(one.rows for one in batch)
             for one in batch:
                 one.tell()
 
@@ -172,6 +203,13 @@ def _taken(queue: list[Waiting], most: int) -> tuple[list[Waiting], list[Waiting
         else:
             rest.append(one)
     return batch, rest
+
+
+def _elements(feeds: Feeds) -> int:
+    count = 0
+    for array in feeds.values():
+        count += array.size
+    return count
 
 
 def _lost(batch: Sequence[Waiting]) -> bool:
@@ -283,8 +321,7 @@ class Threads:
     def _tell(self, batch: list[Waiting], seconds: float) -> None:
         rows = sum(one.rows for one in batch)
         self.pace.waiting -= rows
-        if not any(one.error for one in batch):
-            self.pace.took(rows, seconds)
+        self.pace.learn(batch, seconds)
         for one in batch:
             one.tell()
         if self._died is not None and _lost(batch):

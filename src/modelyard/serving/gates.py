@@ -48,6 +48,9 @@ class OpenGate:
     async def look(self, headers: Headers, address: str | None, line: Line | None) -> Client:
         return self._client
 
+    def reads(self, headers: Headers, address: str | None, line: Line) -> bool:
+        return True
+
     async def may(self, headers: Headers, address: str | None, line: Line, role: Role) -> None:
         """Everybody may."""
 
@@ -107,6 +110,11 @@ class AccountsGate:
     async def look(self, headers: Headers, address: str | None, line: Line | None) -> Client:
         found = await self._look(headers, address)
         return self._let_in(found, line, time.monotonic())
+
+    def reads(self, headers: Headers, address: str | None, line: Line) -> bool:
+        shown, cookie = headers.get(b"authorization"), headers.get(b"cookie")
+        found = self._callers.get((shown, cookie if shown is None else None, address))
+        return found is not None and _reads(found.caller, line)
 
     async def may(self, headers: Headers, address: str | None, line: Line, role: Role) -> None:
         caller = (await self._look(headers, address)).caller
@@ -202,7 +210,7 @@ class AccountsGate:
             raise _refused(caller, "")
 
     def _check(self, caller: Caller, line: Line) -> None:
-        if not all(caller.may(share.model, "reader") for share in line.spec.shares):
+        if not _reads(caller, line):
             raise _refused(caller, line.name)
 
     def _count(self, found: _Known, line: Line | None, now: float) -> None:
@@ -228,6 +236,10 @@ def _cookies(header: bytes) -> dict[str, str]:
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in parsed.items()}
+
+
+def _reads(caller: Caller, line: Line) -> bool:
+    return all(caller.may(share.model, "reader") for share in line.spec.shares)
 
 
 class _TooMany(Unavailable):

@@ -193,6 +193,9 @@ class Gate(Protocol):
         its model. Unavailable: `too-many-requests`.
         """
 
+    def reads(self, headers: Mapping[bytes, bytes], address: str | None, line: Line) -> bool:
+        """Whether who was just let in by `known` or `look` may ask a line. Counts nothing."""
+
     async def may(
         self, headers: Mapping[bytes, bytes], address: str | None, line: Line, role: Role
     ) -> None:

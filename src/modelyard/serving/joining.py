@@ -47,6 +47,12 @@ class Waiting:
             self.future.set_result(self.result)
 
 
+_HOPELESS = ("model-died", "model-timeout")
+"""What no other request of a batch would fare better with."""
+_GRACE = 5.0
+"""Seconds for which a worker may go on though nobody waits: it may be done soon."""
+
+
 def kin_of(feeds: Feeds) -> Any:
     """Names, dtypes and all sides but the first. The same text width is no matter: text is
     objects."""
@@ -63,28 +69,36 @@ def compute(runtime: TensorRuntime, one: Waiting, block: int = 0) -> None:
         timing.computed = timing.queued
         return
     try:
-        one.result = run(runtime, one.feeds, one.rows, one.outputs, block=block)
+        one.result = run(runtime, one.feeds, one.rows, one.outputs, block=block, until=one.deadline)
     except Exception as error:
         one.error = error if isinstance(error, ModelyardError) else failed(error)
     timing.computed = time.perf_counter_ns()
 
 
 def run(
-    runtime: TensorRuntime, feeds: Feeds, rows: int, outputs: Sequence[str] | None, *, block: int
+    runtime: TensorRuntime,
+    feeds: Feeds,
+    rows: int,
+    outputs: Sequence[str] | None,
+    *,
+    block: int,
+    until: float | None = None,
 ) -> Outputs:
     """Ask the runtime.
 
     Args:
         block: Fewer rows than so many are filled up to it: libraries of linear algebra add in
             another order when there are more rows, and an answer must not depend on who else asks.
+        until: When nobody waits any more (monotonic): a worker that takes much longer is ended.
     """
+    limit = None if until is None else max(0.0, until - time.monotonic()) + _GRACE
     if not 0 < rows < block:
-        return runtime.run(feeds, outputs)
+        return runtime.run(feeds, outputs, limit)
     filled = {
         name: np.concatenate((array, np.broadcast_to(array[-1:], (block - rows, *array.shape[1:]))))
         for name, array in feeds.items()
     }
-    found = runtime.run(filled, outputs)
+    found = runtime.run(filled, outputs, limit)
     if any(len(array) != block for array in found.values()):
         raise InvalidInput("bad-rows", "the model gave another number of rows than it got")
     return {name: array[:rows] for name, array in found.items()}
@@ -110,10 +124,15 @@ def compute_batch(runtime: TensorRuntime, batch: Sequence[Waiting], *, block: in
     try:
         names = list(alive[0].feeds)
         joined = {name: np.concatenate([one.feeds[name] for one in alive]) for name in names}
-        found = run(runtime, joined, rows, _wanted(alive), block=block)
+        until = max(one.deadline for one in alive)
+        found = run(runtime, joined, rows, _wanted(alive), block=block, until=until)
         if any(len(array) != rows for array in found.values()):
             raise InvalidInput("bad-rows", "the model gave another number of rows than it got")
-    except Unavailable as error:  # its process died, or takes too long: no other will do better
+    except Unavailable as error:
+        if error.kind not in _HOPELESS:  # one request may be to blame: each by itself
+            for one in alive:
+                compute(runtime, one, block)
+            return
         ended = time.perf_counter_ns()
         for one in alive:
             one.error, one.timing.computed = error, ended

@@ -59,6 +59,8 @@ class Measured:
     """Rows that may be computed together; 0 if an answer would depend on who else asks."""
     block: int = 0
     """Fewer rows than so many are filled up to it; 0 where that changes nothing."""
+    elements: int = 1 << 30
+    """Of all inputs of a row that was tried; of the whole example where there are no rows."""
 
     @property
     def per_row(self) -> float:
@@ -101,9 +103,11 @@ def build(
     pace = Pace(measured.per_row, wanted.queue_rows, 1)
     if measured.one <= _INLINE:
         fastest = min(measured.one, measured.many / _TOGETHER)
-        return Inline(runtime, pace, most=max(1, int(_TICK / fastest)))
+        most = max(1, int(_TICK / fastest))
+        return Inline(runtime, pace, most=most, elements=most * measured.elements)
     if together and measured.many <= _TICK:
-        return Tick(runtime, pace, most=together, block=block)
+        elements = together * measured.elements
+        return Tick(runtime, pace, most=together, block=block, elements=elements)
     if together:
         return Threads([runtime], pace, batch=together, block=block)
     threads = cores if runtime.parallel else 1
@@ -117,22 +121,23 @@ def measure(runtime: TensorRuntime, example: Feeds) -> Measured:
     begun = time.perf_counter()
     first = _rows(example, 1, 0) if runtime.rows else example
     one = _time(runtime, first, begun)
-    alone = Measured(one, one * _TOGETHER)
+    elements = max(1, sum(array.size for array in first.values()))
+    alone = Measured(one, one * _TOGETHER, elements=elements)
     if not runtime.rows or not example:
         return alone
     try:
         many = _time(runtime, _rows(example, _TOGETHER, 0), begun)
         if many >= _PAYS * _TOGETHER * one:
-            return Measured(one, many)
+            return Measured(one, many, elements=elements)
         if _is_same(runtime, example, begun):
-            return Measured(one, many, _largest(many))
+            return Measured(one, many, _largest(many), elements=elements)
         for block in _BLOCKS:
             filled = _time(runtime, _rows(example, block, 0), begun)
             if filled <= _DEARER * one and _is_same_in(runtime, example, block):
-                return Measured(one, filled, block, block)
+                return Measured(one, filled, block, block, elements)
     except Exception:  # it takes one row at a time
         return alone
-    return Measured(one, many)
+    return Measured(one, many, elements=elements)
 
 
 def _largest(many: float) -> int:

@@ -35,6 +35,8 @@ __all__ = ["Answered", "Call", "Plane", "Target"]
 
 _OURS: Final = frozenset({"failed", "model-failed", "model-died", "model-timeout"})
 """Kinds of errors that speak against a version, not against a request."""
+_HELD: Final = 1 << 30
+"""Bytes that bodies under way may take together, of one process."""
 _SHADOWS: Final = 256
 """Copies that may wait for all shadows of a process."""
 
@@ -90,6 +92,9 @@ class _Shadow:
 class Plane:
     """Everything that is served in this process. All methods are called on its event loop."""
 
+    strict = False
+    """Whether the server is ready only if all its lines are."""
+
     def __init__(self, gate: Gate, recorder: Recorder | None = None) -> None:
         self.gate = gate
         self.name = "modelyard"
@@ -104,6 +109,9 @@ class Plane:
         self.on_unload: Callable[[str, Line], Awaitable[None]] | None = None
         self.active = 0
         """Requests under way."""
+        self.held = 0
+        """Bytes of bodies under way."""
+        self.most_held = _HELD
         self._targets: dict[tuple[int, int], Target] = {}
         self._numbers = itertools.count(1)
         self._prefix = secrets.token_hex(6) + format(os.getpid() & 0xFFFF, "04x")
@@ -128,11 +136,16 @@ class Plane:
         """NotFound: `no-deployment`, in the words that clients look for."""
         line = self.lines.get(name)
         if line is None:
-            raise NotFound(
-                "no-deployment", f"Request for unknown model: '{name[:80]}' is not found",
-                hint="POST /v2/repository/index lists what is served",
-            )  # fmt: skip
+            raise self.unknown(name)
         return line
+
+    @staticmethod
+    def unknown(name: str) -> NotFound:
+        """What is said of a line that is not there, or not for this caller."""
+        return NotFound(
+            "no-deployment", f"Request for unknown model: '{name[:80]}' is not found",
+            hint="POST /v2/repository/index lists what is served",
+        )  # fmt: skip
 
     # -- requests ------------------------------------------------------------------------------
 

@@ -115,7 +115,9 @@ async def read(
             raise Unavailable("too-slow", "the body did not arrive in time") from None
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     way = headers.get(b"content-encoding", b"identity").strip().lower()
-    return body if way == b"identity" else _unpacked(body, way, most)
+    if way == b"identity":
+        return body
+    return await asyncio.to_thread(_unpacked, body, way, most)  # a small one may become large
 
 
 def squeezed(body: bytes, accepted: bytes) -> tuple[bytes, bytes | None]:

@@ -6,6 +6,7 @@ get records in groups; the log of each deployment keeps the last ones for people
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ _KEPT: Final = 500
 _SHOWN: Final = 64
 """Elements of a tensor that the log keeps."""
 _EVERY: Final = 0.25
+_log = logging.getLogger("modelyard.serving")
 Listener = Callable[[Sequence["Record"]], None]
 
 
@@ -122,7 +124,10 @@ class Recorder:
             for record in group[-_KEPT:]:
                 self._keep(record)
             for listener in self._listeners:
-                listener(group)
+                try:
+                    listener(group)
+                except Exception:
+                    _log.exception("records could not be taken")
 
     def _work(self) -> None:
         while not self._stop.wait(_EVERY):

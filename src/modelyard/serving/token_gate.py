@@ -44,6 +44,9 @@ class TokenGate:
             raise Denied("bad-token", "this token is not the one that is asked for")
         return client
 
+    def reads(self, headers: Mapping[bytes, bytes], address: str | None, line: Line) -> bool:
+        return self.known(headers, address, line) is not None
+
     async def may(
         self, headers: Mapping[bytes, bytes], address: str | None, line: Line, role: Role
     ) -> None:

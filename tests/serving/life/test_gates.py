@@ -127,3 +127,67 @@ def test_who_was_known_goes_on_while_the_catalog_does_not_answer(yard: LocalYard
 def _token(house: House) -> tuple[object, str]:
     made = Desk(house).make_token("admin", name="t", role="writer", models=(), days=1)
     return made.token, made.secret
+
+
+def test_nothing_tells_a_hidden_deployment_from_one_that_is_not_there(yard: LocalYard) -> None:
+    """By any path: for somebody who reads other models, and for an account that reads none."""
+    from tests.unit.serving.asking import ask
+
+    from modelyard.serving.app import PlaneApp
+    from modelyard.serving.plane import Plane
+
+    house = admins(yard)
+    for name, role in (("eve", None), ("ann", "other")):
+        create_account(house, name, password="correct horse battery")
+        if role:
+            Desk(house).give_role(name, "other", "reader")
+
+    async def work() -> None:
+        plane = Plane(AccountsGate(yard.house, per_minute=(3000, 3000)))
+        app = PlaneApp(plane)
+        for who in ("eve", "ann"):
+            shown = basic(who, "correct horse battery")[b"authorization"].decode()
+            told = []
+            for there in (True, False):
+                if there:
+                    plane.put(line())
+                else:
+                    plane.drop("own")
+                for method, path in (
+                    ("POST", "/v2/models/own/infer"), ("GET", "/v2/models/own"),
+                    ("GET", "/v2/models/own/ready"), ("POST", "/predict/own"),
+                    ("POST", "/v2/repository/models/own/load"),
+                    ("POST", "/v2/repository/models/own/unload"),
+                    ("POST", "/v2/repository/index"), ("POST", "/invocations"),
+                    ("GET", "/predict/own/docs"), ("GET", "/v2/models/own/stats"),
+                ):  # fmt: skip
+                    found = await ask(app, method, path, b"", authorization=shown)
+                    told.append((method, path, found.status, found.body))
+            half = len(told) // 2
+            assert told[:half] == told[half:]
+            assert not [one for one in told if one[2] == 500]
+        plane.recorder.stop()
+
+    asyncio.run(work())
+
+
+def test_listing_counts_as_one_request(yard: LocalYard) -> None:
+    from tests.unit.serving.asking import ask
+
+    from modelyard.core.deployment import Limits
+    from modelyard.serving.app import PlaneApp
+    from modelyard.serving.plane import Plane
+
+    _, token = _token(admins(yard))
+
+    async def work() -> None:
+        plane = Plane(AccountsGate(yard.house))
+        plane.put(line(limits=Limits(per_minute=2)))
+        for _ in range(5):
+            found = await ask(
+                PlaneApp(plane), "POST", "/v2/repository/index", b"",
+                authorization=f"Bearer {token}",
+            )  # fmt: skip
+            assert (found.status, len(found.json)) == (200, 0)
+
+    asyncio.run(work())

@@ -39,7 +39,7 @@ class Doubling:
     closed: bool = False
     threads: set[int] = field(default_factory=set)
 
-    def run(self, feeds: Any, outputs: Any = None) -> dict[str, Array]:
+    def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> dict[str, Array]:
         x = feeds["x"]
         self.threads.add(threading.get_ident())
         self.batches.append(len(x))
@@ -65,6 +65,9 @@ class Everybody:
 
     async def look(self, headers: Any, address: Any, line: Any) -> Client:
         return self.client
+
+    def reads(self, headers: Any, address: Any, line: Any) -> bool:
+        return True
 
     async def may(self, headers: Any, address: Any, line: Any, role: Any) -> None:
         return None

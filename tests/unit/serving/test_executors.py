@@ -49,6 +49,65 @@ async def test_inline_leaves_many_rows_to_a_thread() -> None:
     await executor.close()
 
 
+async def test_inline_leaves_large_rows_to_a_thread() -> None:
+    import threading
+
+    runtime = Doubling()
+    executor = Inline(runtime, pace(), most=10, elements=20)
+    found = await asked(executor, {"x": np.ones((1, 50), np.float32)})
+    assert found["y"].shape == (1, 50)
+    assert threading.get_ident() not in runtime.threads
+    await executor.close()
+
+
+@pytest.mark.parametrize("kind", ["inline", "tick"])
+async def test_what_once_took_long_on_the_loop_never_computes_there_again(kind: str) -> None:
+    import threading
+
+    runtime = Doubling(seconds=0.03)
+    executor = (
+        Inline(runtime, pace(), most=10) if kind == "inline"
+        else Tick(runtime, pace(), most=10, block=0)
+    )  # fmt: skip
+    await asked(executor, rows(1))
+    assert executor.mode == "thread"
+    assert runtime.threads == {threading.get_ident()}
+    found = await asked(executor, rows(2))
+    assert found["y"].tolist() == [[4, 4]]
+    assert len(runtime.threads) == 2
+    await executor.close()
+
+
+async def test_a_request_that_a_library_fails_on_spoils_no_other() -> None:
+    class Picky(Doubling):
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
+            if (feeds["x"] == 13).any():
+                raise Unavailable("model-failed", "the model failed: IndexError")
+            return super().run(feeds, outputs)
+
+    executor = Tick(Picky(), pace(), most=100, block=0)
+    found = await asyncio.gather(
+        *(asked(executor, rows(i)) for i in (1, 13, 3)), return_exceptions=True
+    )
+    assert isinstance(found[1], Unavailable)
+    assert [found[i]["y"][0, 0] for i in (0, 2)] == [2, 6]
+    await executor.close()
+
+
+async def test_a_worker_is_told_when_nobody_waits_any_more() -> None:
+    told: list[Any] = []
+
+    class Told(Doubling):
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
+            told.append(seconds)
+            return super().run(feeds, outputs)
+
+    executor = Threads([Told(pid=5)], pace(), batch=0, mode="process")
+    await asked(executor, rows(1), seconds=2.0)
+    assert 6.5 < told[0] <= 7.0
+    await executor.close()
+
+
 async def test_requests_of_one_turn_are_computed_together() -> None:
     runtime = Doubling()
     executor = Tick(runtime, pace(), most=100, block=0)
@@ -110,7 +169,7 @@ async def test_one_bad_request_spoils_no_other() -> None:
 
 async def test_a_model_that_loses_rows_is_asked_row_by_row() -> None:
     class Losing(Doubling):
-        def run(self, feeds: Any, outputs: Any = None) -> Any:
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
             found = super().run(feeds, outputs)
             return found if len(feeds["x"]) == 1 else {"y": found["y"][:1]}
 
@@ -190,7 +249,7 @@ async def test_workers_share_the_work() -> None:
 
 async def test_what_a_library_raises_is_told_by_its_class_alone() -> None:
     class Failing(Doubling):
-        def run(self, feeds: Any, outputs: Any = None) -> Any:
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
             raise RuntimeError("password=hunter2")
 
     executor = Inline(Failing(), pace(), most=10)

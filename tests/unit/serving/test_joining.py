@@ -24,7 +24,9 @@ class Two(Doubling):
 
     asked: list[list[str]] = field(default_factory=list)
 
-    def run(self, feeds: Any, outputs: Sequence[str] | None = None) -> dict[str, Any]:
+    def run(
+        self, feeds: Any, outputs: Sequence[str] | None = None, seconds: Any = None
+    ) -> dict[str, Any]:
         names = ["y", "z"] if outputs is None else list(outputs)
         self.asked.append(names)
         return {name: feeds["x"] * (2 if name == "y" else 3) for name in names}

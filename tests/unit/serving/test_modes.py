@@ -56,7 +56,7 @@ def test_what_knows_no_rows_is_never_joined() -> None:
 class Order(Doubling):
     """Adds in another order when there are many rows, as libraries of linear algebra do."""
 
-    def run(self, feeds: Any, outputs: Any = None) -> Any:
+    def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
         time.sleep(0.0003)
         x = feeds["x"]
         found = x * np.float32(1.1)
@@ -66,7 +66,7 @@ class Order(Doubling):
 class Jealous(Doubling):
     """An answer that depends on the other rows."""
 
-    def run(self, feeds: Any, outputs: Any = None) -> Any:
+    def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
         time.sleep(0.0003)
         return {"y": feeds["x"] + feeds["x"].mean()}
 
@@ -88,7 +88,7 @@ def test_where_every_row_changes_the_others_none_are_joined() -> None:
 
 def test_a_model_of_one_row_is_fine() -> None:
     class One(Doubling):
-        def run(self, feeds: Any, outputs: Any = None) -> Any:
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
             if len(feeds["x"]) > 1:
                 raise ValueError("one row, please")
             return super().run(feeds, outputs)
@@ -108,7 +108,7 @@ def test_real_linear_algebra_is_answered_alike_in_any_company() -> None:
     weights = np.random.default_rng(0).random((64, 10), np.float32)
 
     class Linear(Doubling):
-        def run(self, feeds: Any, outputs: Any = None) -> Any:
+        def run(self, feeds: Any, outputs: Any = None, seconds: Any = None) -> Any:
             time.sleep(0.0005)
             return {"y": feeds["x"] @ weights}
 

@@ -212,6 +212,16 @@ async def test_who_wakes_a_version_waits_no_longer_than_the_deadline() -> None:
 # -- protection ------------------------------------------------------------------------------
 
 
+async def test_bodies_together_take_no_more_than_there_is_room_for() -> None:
+    app = app_of()
+    app.plane.most_held = 1000
+    body = ONE | {"parameters": {"x": "y" * 2000}}
+    assert (await ask(app, "POST", INFER, ONE, content_length="200")).status == 200
+    found = await ask(app, "POST", INFER, body, content_length="2100")
+    assert (found.status, found.json["kind"]) == (503, "overloaded")
+    assert app.plane.held == 0
+
+
 async def test_a_deadline_may_be_given() -> None:
     runtime = Doubling(seconds=0.2)
     app = app_of(slot(served(runtime, Threads([runtime], Pace(0.2, 100, 1), batch=0))))

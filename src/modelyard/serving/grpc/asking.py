@@ -6,13 +6,14 @@ import asyncio
 import re
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.serving.grpc.stubs import messages
 from modelyard.serving.grpc.tensors import feeds_of, put_outputs
 from modelyard.serving.interface import Timing
+from modelyard.serving.oip.service import nobody
 from modelyard.serving.plane import Call, Plane, Target
 
 if TYPE_CHECKING:
@@ -69,8 +70,11 @@ async def client_of(plane: Plane, caller: Caller, line: Line | None) -> Client:
 
 async def line_of(plane: Plane, caller: Caller, name: str) -> tuple[Line, Client]:
     """What is asked, and who asks: strangers are not told what is there and what isn't."""
-    client = await client_of(plane, caller, line := plane.lines.get(name))
-    if line is None or plane.lines.get(name) is not line:  # it was changed meanwhile
+    line = plane.lines.get(name)
+    if line is None:
+        raise await nobody(plane, cast("Any", caller), name)
+    client = await client_of(plane, caller, line)
+    if plane.lines.get(name) is not line:  # it was changed meanwhile
         line = plane.line(name)
         client = await client_of(plane, caller, line)
     return line, client

@@ -147,7 +147,7 @@ class Service:
         self, request: m.RepositoryModelLoadRequest, caller: Caller
     ) -> m.RepositoryModelLoadResponse:
         _only_ours(request.repository_name)
-        await self._may_write(request.model_name, caller)
+        await self._may_write(request.model_name, caller, "load")
         oip.no_overrides(request.model_name, request.parameters)
         await oip.load(self.plane, request.model_name)
         return m.RepositoryModelLoadResponse()
@@ -157,7 +157,7 @@ class Service:
         self, request: m.RepositoryModelUnloadRequest, caller: Caller
     ) -> m.RepositoryModelUnloadResponse:
         _only_ours(request.repository_name)
-        await self._may_write(request.model_name, caller)
+        await self._may_write(request.model_name, caller, "unload")
         await oip.unload(self.plane, request.model_name)
         return m.RepositoryModelUnloadResponse()
 
@@ -175,11 +175,9 @@ class Service:
         line, _ = await line_of(self.plane, caller, name)
         return line
 
-    async def _may_write(self, name: str, caller: Caller) -> None:
-        line = self.plane.lines.get(name)
-        await client_of(self.plane, caller, line)
-        if line is not None:
-            await self.plane.gate.may(caller.headers, caller.address, line, "writer")
+    async def _may_write(self, name: str, caller: Caller, verb: str) -> None:
+        await client_of(self.plane, caller, None)
+        await oip.changeable(self.plane, cast("Any", caller), name, verb)
 
 
 class Health:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 import orjson
 
-from modelyard.errors import Conflict, InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.errors import Conflict, Denied, InvalidInput, ModelyardError, NotFound, Unavailable
 from modelyard.serving.oip.datatypes import name_of
 from modelyard.serving.oip.decoding import Decoded, decode_raw
 
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from modelyard.serving.plane import Plane, Target
 
 __all__ = [
-    "EXTENSIONS", "answer", "index", "load", "model_metadata", "no_overrides", "raw_request",
-    "readable", "server_metadata", "statistics", "unload",
+    "EXTENSIONS",
+    "answer",
+    "changeable",
+    "index",
+    "load",
+    "model_metadata",
+    "no_overrides",
+    "nobody",
+    "raw_request",
+    "readable",
+    "server_metadata",
+    "statistics",
+    "unload",
 ]  # fmt: skip
 
 Body = Callable[["Request", int], Awaitable[bytes]]
@@ -159,7 +170,7 @@ def statistics(plane: Plane, lines: list[Line], version: str | None = None) -> l
 
 async def load(plane: Plane, name: str) -> None:
     """Make a line ready again. InvalidInput: `not-loadable`, in the words that clients look for."""
-    line = plane.lines.get(name)
+    line = plane.line(name)
     if plane.on_load is None:
         raise _not_loaded(name, "versions are deployed by 'yard deploy'")
     try:
@@ -185,20 +196,43 @@ async def unload(plane: Plane, name: str) -> None:
     await plane.on_unload(name, line)
 
 
+async def changeable(plane: Plane, request: Request, name: str, verb: str) -> Line:
+    """A line that the caller, who was let in, may load or unload.
+
+    Raises:
+        InvalidInput: `not-loadable`: it is hidden or not there, and is to be loaded.
+        NotFound: `no-deployment`: the same, to be unloaded.
+        Denied: `not-allowed`.
+    """
+    line = plane.lines.get(name)
+    if line is None or not plane.gate.reads(request.headers, request.address, line):
+        raise (
+            _not_loaded(name, "no such deployment is wished")
+            if verb == "load"
+            else (plane.unknown(name))
+        )
+    await plane.gate.may(request.headers, request.address, line, "writer")
+    return line
+
+
 async def readable(plane: Plane, request: Request) -> list[Line]:
-    """Lines that the caller may ask, by name."""
-    found = []
-    for _, line in sorted(plane.lines.items()):
-        try:
-            await _let_in(plane, request, line)
-        except NotFound:
-            continue
-        found.append(line)
-    return found
+    """Lines that the caller, who was let in, may ask, by name."""
+    return [
+        line
+        for _, line in sorted(plane.lines.items())
+        if plane.gate.reads(request.headers, request.address, line)
+    ]
 
 
 def is_ready(plane: Plane) -> bool:
-    """Whether all that is wished can answer; a sleeping version can."""
+    """Whether requests are to be sent here.
+
+    Of a server of some versions (`plane.strict`) all must answer; a sleeping version does. A server
+    of deployments is ready whatever becomes of one of them: else one that fails would take all
+    others away from a balancer.
+    """
+    if not plane.strict:
+        return plane.ready
     return plane.ready and all(
         _can_answer(slot) for line in plane.lines.values() for slot in line.slots
         if not slot.unloaded
@@ -269,10 +303,7 @@ def _not_loaded(name: str, why: str) -> InvalidInput:
 
 async def _repository(plane: Plane, request: Request, name: str, verb: str, body: Body) -> Reply:
     parameters = _object(await body(request, _LARGEST)).get("parameters")
-    line = plane.lines.get(name)
-    if line is not None:
-        await _let_in(plane, request, line)
-        await plane.gate.may(request.headers, request.address, line, "writer")
+    await changeable(plane, request, name, verb)
     if verb == "load":
         no_overrides(name, parameters if isinstance(parameters, dict) else ())
         await load(plane, name)
@@ -282,9 +313,24 @@ async def _repository(plane: Plane, request: Request, name: str, verb: str, body
 
 
 async def _line(plane: Plane, request: Request, name: str) -> Line:
-    line = plane.line(name)
+    line = plane.lines.get(name)
+    if line is None:
+        raise await nobody(plane, request, name)
     await _let_in(plane, request, line)
     return line
+
+
+async def nobody(plane: Plane, request: Request, name: str) -> NotFound:
+    """What is said of a line that is not there: the same as of one that is hidden.
+
+    Denied: `not-signed-in`, `bad-token`: strangers are not told what is there and what isn't.
+    """
+    try:
+        await _let_in(plane, request, None)
+    except Denied as error:
+        if error.kind != "not-allowed":
+            raise
+    return plane.unknown(name)
 
 
 async def _let_in(plane: Plane, request: Request, line: Line | None) -> None:
