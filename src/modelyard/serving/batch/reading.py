@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -92,26 +93,42 @@ def read_batches(
         pieces = {"csv": _csv, "parquet": _parquet, "arrow": _ipc}[kind](path, plan, start, keep)
         arrow = arrow_module("pyarrow")
         for place, table in _evenly(arrow, pieces, size, start):
-            yield _batch(plan, table, place, keep)
+            yield _batch(plan, table, place, len(keep))
 
 
-def _batch(plan: Plan, table: Any, start: int, keep: Sequence[str]) -> Batch:
-    missing = [name for name in keep if name not in table.column_names]
-    if missing:
-        raise InvalidInput(
-            "no-column", f"the data lacks {', '.join(map(repr, missing[:10]))}",
-            hint=f"there are {', '.join(table.column_names[:12])}",
-        )  # fmt: skip
-    given = _given(plan, table.column_names, keep)
-    inputs = table.select(given)
+def _batch(plan: Plan, table: Any, start: int, kept: int) -> Batch:
+    """Of a table whose last columns are those that are kept, whatever their names."""
+    edge = table.num_columns - kept
+    inputs = table.select(list(range(edge)))
     return Batch(
         lambda: plan.of_table(Table(of_arrow(inputs))),
-        table.select(list(keep)) if keep else None, start, table.num_rows,
+        _plain(table.select(list(range(edge, table.num_columns)))) if kept else None,
+        start, table.num_rows,
     )  # fmt: skip
 
 
+def _plain(table: Any) -> Any:
+    """Without dictionaries: those of later batches differ, and an Arrow file takes one only."""
+    arrow = arrow_module("pyarrow")
+    fields = [
+        arrow.field(each.name, each.type.value_type)
+        if arrow.types.is_dictionary(each.type) else each for each in table.schema
+    ]  # fmt: skip
+    return table.cast(arrow.schema(fields))
+
+
 def _given(plan: Plan, names: Sequence[str], keep: Sequence[str]) -> list[str]:
-    """The columns that the model gets: by name, or else all but those only to be kept."""
+    """The columns that the model gets: by name, or else all but those only to be kept.
+
+    Raises:
+        InvalidInput: `no-column`: what should be kept is not there.
+    """
+    missing = [name for name in keep if name not in names]
+    if missing:
+        raise InvalidInput(
+            "no-column", f"the data lacks {', '.join(map(repr, missing[:10]))}",
+            hint=f"there are {', '.join(names[:12])}",
+        )  # fmt: skip
     if plan.way == "matrix" and plan.names[0] not in names:
         if len(names) == plan.width:
             return list(names)
@@ -137,6 +154,11 @@ def _evenly(arrow: Any, pieces: Iterable[Any], size: int, start: int) -> Iterato
         yield start, arrow.Table.from_batches(waiting)
 
 
+def _ordered(batches: Iterable[Any], columns: list[str]) -> Iterator[Any]:
+    """Inputs, then what is kept: a column may be both."""
+    return (batch.select(columns) for batch in batches)
+
+
 def _skipped(batches: Iterable[Any], rows: int) -> Iterator[Any]:
     for batch in batches:
         if rows >= batch.num_rows:
@@ -151,17 +173,17 @@ def _parquet(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterato
     with parquet.ParquetFile(path, buffer_size=_BLOCK, pre_buffer=False) as file:
         names = file.schema_arrow.names
         check_names(names, path.name)
-        wanted = [n for n in names if n in {*_given(plan, names, keep), *keep}]
+        columns = [*_given(plan, names, keep), *keep]
         group = 0
         while group < file.num_row_groups and start >= file.metadata.row_group(group).num_rows:
             start -= file.metadata.row_group(group).num_rows
             group += 1
         groups = list(range(group, file.num_row_groups))
         if groups:
-            yield from _skipped(
-                file.iter_batches(_STEP, row_groups=groups, columns=wanted, use_threads=False),
-                start,
+            read = file.iter_batches(
+                _STEP, row_groups=groups, columns=list(dict.fromkeys(columns)), use_threads=False
             )
+            yield from _skipped(_ordered(read, columns), start)
 
 
 def _ipc(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[Any]:
@@ -171,19 +193,21 @@ def _ipc(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[An
         source.seek(0)
         if begins != b"ARROW1":
             with arrow.ipc.open_stream(source) as reader:
-                check_names(reader.schema.names, path.name)
-                yield from _skipped(_sound(reader), start)
+                yield from _skipped(_sound(reader, reader.schema, path, plan, keep), start)
             return
         with arrow.ipc.open_file(source) as reader:
-            check_names(reader.schema.names, path.name)
             batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
-            yield from _skipped(_sound(batches), start)
+            yield from _skipped(_sound(batches, reader.schema, path, plan, keep), start)
 
 
-def _sound(batches: Iterable[Any]) -> Iterator[Any]:
+def _sound(
+    batches: Iterable[Any], schema: Any, path: Path, plan: Plan, keep: Sequence[str]
+) -> Iterator[Any]:
+    check_names(schema.names, path.name)
+    columns = [*_given(plan, schema.names, keep), *keep]
     for batch in batches:
         batch.validate(full=True)  # nothing else may look at it before
-        yield batch
+        yield batch.select(columns)
 
 
 def _csv(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[Any]:
@@ -198,24 +222,46 @@ def _csv(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[An
     mark = max(",;\t", key=line.count)
     names = next(csv.reader(io.StringIO(line), delimiter=mark), [])
     check_names(names, path.name)
-    given = _given(plan, names, keep)
     specs = {spec.name: spec for spec in plan.inputs}
-    types = {name: arrow.string() for name in (*keep, *given)}
-    for name in given:
-        types[name] = _type(arrow, specs.get(name, plan.inputs[0]))
-    with (
-        arrow.input_stream(str(path), compression="detect") as file,
-        reader.open_csv(
-            file,
-            read_options=reader.ReadOptions(block_size=_BLOCK, use_threads=False),
-            parse_options=reader.ParseOptions(delimiter=mark, newlines_in_values=True),
-            convert_options=reader.ConvertOptions(
-                column_types=types, include_columns=list(types), strings_can_be_null=True,
-                quoted_strings_can_be_null=False, null_values=_NULLS,
-            ),
-        ) as batches,
-    ):  # fmt: skip
-        yield from _skipped(batches, start)
+    given = {
+        name: _type(arrow, specs.get(name, plan.inputs[0])) for name in _given(plan, names, keep)
+    }
+    kept = {name: arrow.string() for name in keep}
+
+    @contextmanager
+    def opened(types: dict[str, Any], *, gaps: bool) -> Iterator[Any]:
+        with (
+            arrow.input_stream(str(path), compression="detect") as file,
+            reader.open_csv(
+                file,
+                read_options=reader.ReadOptions(block_size=_BLOCK, use_threads=False),
+                parse_options=reader.ParseOptions(delimiter=mark, newlines_in_values=True),
+                convert_options=reader.ConvertOptions(
+                    column_types=types,
+                    include_columns=list(types),
+                    strings_can_be_null=gaps,
+                    quoted_strings_can_be_null=False,
+                    null_values=_NULLS,
+                ),
+            ) as batches,
+        ):
+            yield batches
+
+    with opened(given, gaps=True) as batches:
+        if not keep:
+            yield from _skipped(batches, start)
+            return
+        with opened(kept, gaps=False) as texts:  # as it is written: 007 and NA are no gaps
+            yield from _skipped(_beside(arrow, batches, texts, keep), start)
+
+
+def _beside(arrow: Any, left: Any, right: Any, keep: Sequence[str]) -> Iterator[Any]:
+    """Two readings of one file, whose blocks end at the same rows."""
+    for one, other in zip(left, right, strict=True):
+        yield arrow.RecordBatch.from_arrays(
+            [*one.columns, *(other.column(name) for name in keep)],
+            names=[*one.schema.names, *keep],
+        )
 
 
 def _type(arrow: Any, spec: TensorSpec) -> Any:
