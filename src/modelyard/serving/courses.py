@@ -7,6 +7,7 @@ are let go. What can't be loaded never gets into a line: the line stays as it wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["STRIKES", "Course", "wanted_of"]
 
+_log = logging.getLogger("modelyard.serving")
+
 STRIKES = 5
 """Failures of the server's own in a row after which a version's share is given away."""
 KEPT = 300.0
 """Seconds for which the stable version before stays loaded, to go back to."""
 _MAKESHIFT = 0
 """Generation of a line that is not what is wished, because nothing was there before."""
+_AFTER_ERROR = 1.0
+"""Seconds until the next try after an error that nobody thought of."""
 _WHY_NOT = "it was unloaded"
 
 
@@ -179,39 +184,58 @@ class Course:
 
     async def _go(self) -> None:
         while True:
-            self._changed.clear()
-            wished = self._wished
-            if wished is None or wished is self._done:
-                self._settled.set()
-                await self._changed.wait()
-                continue
-            waking = asyncio.create_task(self._all_woken())
-            changed = asyncio.ensure_future(self._changed.wait())
-            both: list[asyncio.Future[Any]] = [waking, changed]
+            try:
+                await self._go_on()
+            except Exception:  # whatever it is: the deployment must not stay as it is for ever
+                _log.exception("%s: it can't be made true", self.name)
+                await asyncio.sleep(_AFTER_ERROR)
+
+    async def _go_on(self) -> None:
+        """One try to make true what is wished, until it is or something else is wished."""
+        self._changed.clear()
+        wished = self._wished
+        if wished is None or wished is self._done:
+            self._settled.set()
+            await self._changed.wait()
+            return
+        waking = asyncio.create_task(self._all_woken())
+        changed = asyncio.ensure_future(self._changed.wait())
+        both: list[asyncio.Future[Any]] = [waking, changed]
+        try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if self._changed.is_set():  # something else is wished: what loads, loads on
-                waking.cancel()
-                continue
+                return
+            errors = waking.result()
+        finally:  # also when it is stopped: else it would wake what nobody wants any more
+            waking.cancel()
             changed.cancel()
-            failed = [
-                (share, error)
-                for share, error in zip(wished.spec.shares, waking.result(), strict=True)
-                if error is not None
-            ]
-            bad = [(share, error) for share, error in failed if not share.shadow]
-            if bad and self.line is not None and self.line.generation == _MAKESHIFT:
-                self._make_do(wished, [share for share, _ in failed])
-            if not bad:
-                self._swap(wished, without=[share for share, _ in failed])
-            if not failed:
-                continue
-            share, error = (bad or failed)[0]
-            self.reason = f"{share.model}@{share.number}: {error.message}"
-            self._settled.set()
-            await self._pause(error)
+        failed = [
+            (share, error)
+            for share, error in zip(wished.spec.shares, errors, strict=True)
+            if error is not None
+        ]
+        bad = [(share, error) for share, error in failed if not share.shadow]
+        if bad and self.line is not None and self.line.generation == _MAKESHIFT:
+            self._make_do(wished, [share for share, _ in failed])
+        if not bad:
+            self._swap(wished, without=[share for share, _ in failed])
+        if not failed:
+            return
+        share, error = (bad or failed)[0]
+        self.reason = f"{share.model}@{share.number}: {error.message}"
+        self._settled.set()
+        await self._pause(error)
 
     async def _all_woken(self) -> list[ModelyardError | None]:
-        return await asyncio.gather(*map(self._woken, self._places))
+        """Why each of the places can't be woken, or None."""
+        tasks = [asyncio.create_task(self._woken(place)) for place in self._places]
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+            return [task.result() for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _woken(self, place: Place) -> ModelyardError | None:
         if self._is_ready(place):
@@ -225,11 +249,12 @@ class Course:
 
     async def _pause(self, error: ModelyardError) -> None:
         """Until it may go better: for ever, if nothing but another wish can help."""
+        waiting = [place.not_before for place in self._places if place.error is not None]
         again = isinstance(error, Unavailable) and error.kind != "self-test"
-        next_try = max(p.not_before for p in self._places if p.error is not None)
-        wait = max(0.1, next_try - time.monotonic())
+        # none may be left: a request has woken it meanwhile
+        wait = max(0.1, max(waiting, default=0.0) - time.monotonic())
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), wait if again else None)
+            await asyncio.wait_for(self._changed.wait(), wait if again or not waiting else None)
 
     def _swap(self, wished: Deployment, without: Sequence[Share] = ()) -> None:
         spec = wished.spec

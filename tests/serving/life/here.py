@@ -20,7 +20,7 @@ from modelyard.serving.plane import Plane
 from modelyard.serving.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from modelyard.core.deployment import Deployment, ServedVersion
@@ -115,6 +115,8 @@ class Here:
         self.plane = Plane(OpenGate())
         self.app = PlaneApp(self.plane)
         self.loads: list[Any] = []
+        self.hinder: Callable[[Any], Awaitable[None]] | None = None
+        """Awaited before each load: it may take time, or fail."""
         self.slots = Slots({"embedded": self._engine}, budget=budget)
         wishes = Wishes(yard.house, name, Pace(self.plane.statistics))
         self.life = Life(self.plane, self.slots, wishes, server=name)
@@ -127,6 +129,8 @@ class Here:
 
             async def _load(self, wanted: Any) -> Any:
                 outer.loads.append(wanted)
+                if outer.hinder is not None:
+                    await outer.hinder(wanted)
                 return await super()._load(wanted)
 
         self.engine = Counted(self.yard.desk, died=self.slots.died)

@@ -12,12 +12,14 @@ import pytest
 from tests.serving.life.here import Here, broken, here, plus, spec_of
 
 from modelyard.core.deployment import Limits
+from modelyard.errors import Unavailable
 from modelyard.registry import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.local import LocalYard
+    from modelyard.serving.interface import Line, Wanted
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,53 @@ def test_a_shadow_that_cannot_be_loaded_stops_nothing(yard: LocalYard) -> None:
             await one.deploy(spec_of("own", "m@2", "m@4~100"))
             assert (await one.ask("own")).value == 2
             assert one.told("own")[4].state == "failed"
+
+    asyncio.run(work())
+
+
+def test_what_a_request_woke_while_others_were_loaded_is_served(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            failed, go_on = asyncio.Event(), asyncio.Event()
+
+            async def hinder(wanted: Wanted) -> None:
+                if wanted.number == 2:
+                    await go_on.wait()
+                elif not failed.is_set():
+                    failed.set()
+                    raise Unavailable("load-failed", "not this time")
+
+            one.hinder = hinder
+            made = await asyncio.to_thread(yard.deployments.apply, spec_of("own", "m@3", "m@2=50"))
+            await asyncio.to_thread(one.life.apply_now, made)
+            await failed.wait()
+            place = next(p for p in one.slots.everything() if p.slot.number == 3)
+            await one.until(lambda: time.monotonic() > place.not_before > 0)
+            await place.slot.wake()
+            go_on.set()
+            await one.until(lambda: one.plane.lines["own"].generation == made.generation, 5)
+
+    asyncio.run(work())
+
+
+def test_an_error_that_nobody_thought_of_leaves_no_deployment_as_it_is(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            course, raised = one.life.courses["own"], asyncio.Event()
+            put = course._put
+
+            def fail(line: Line) -> None:
+                raised.set()
+                raise ZeroDivisionError
+
+            course._put = fail
+            made = await asyncio.to_thread(yard.deployments.apply, spec_of("own", "m@2"))
+            await asyncio.to_thread(one.life.apply_now, made)
+            await raised.wait()
+            course._put = put
+            await one.until(lambda: one.plane.lines["own"].slots[0].number == 2, 5)
 
     asyncio.run(work())
 
