@@ -231,6 +231,8 @@ def answers(obj: Any, rows: Any) -> dict[str, np.ndarray[Any, Any]]:
         outputs = {name: found}
         if hasattr(obj, "predict_proba"):
             outputs["probability"] = np.asarray(obj.predict_proba(rows))
+    except MemoryError:  # is not the rows' fault
+        raise
     except Exception as error:  # code of the object's own class
         raise InvalidInput(
             "bad-inputs", f"{type(obj).__name__} can't take these rows: {_first_line(error)}"

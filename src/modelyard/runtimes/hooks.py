@@ -137,7 +137,7 @@ class HookedTensors:
         for spec in self._inner.inputs:  # functions need not care for float64 or float32
             array = given.get(spec.name)
             if array is not None and spec.dtype != "string" and str(array.dtype) != spec.dtype:
-                given[spec.name] = array.astype(spec.dtype)
+                given[spec.name] = _cast(spec, array)
         found = _arrays("postprocess", self._finish, self._inner.run(given, None, seconds))
         try:
             return {name: found[name] for name in (found if outputs is None else outputs)}
@@ -164,6 +164,14 @@ def _arrays(
     except Exception as error:
         message = f"{what} failed: {type(error).__name__}: {_line(error)}"
         raise Unavailable("model-failed", message) from None
+
+
+def _cast(spec: TensorSpec, array: Array) -> Array:
+    try:
+        return array.astype(spec.dtype)
+    except (OverflowError, TypeError, ValueError):
+        reason = f"{spec.name} takes {spec.dtype}, not these values"
+        raise InvalidInput("bad-inputs", f"preprocess: {reason}") from None
 
 
 def _array(value: Any) -> Array:

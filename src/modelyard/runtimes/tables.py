@@ -27,6 +27,9 @@ _NUMBERS: Final = frozenset({
     "float16", "float32", "float64",
 })  # fmt: skip
 
+_OF_VALUES: Final = (IndexError, KeyError, TypeError, ValueError)
+"""What libraries raise when values are not what they expect."""
+
 
 class TableTensors:
     """A `TensorRuntime` over a `Runtime` in the same process."""
@@ -96,10 +99,13 @@ class TableTensors:
             raise Unavailable(
                 "model-failed", "the model wanted more memory than there is"
             ) from None
+        except _OF_VALUES as error:  # the version itself is well
+            reason = _line(error)
+            raise InvalidInput(
+                "bad-inputs", f"the model can't take these values: {reason}"
+            ) from None
         except Exception as error:  # whatever a library raises
-            lines = str(error).strip().splitlines()
-            text = printable(f"{type(error).__name__}: {lines[0] if lines else ''}", 300)
-            raise Unavailable("model-failed", f"the model failed: {text}") from None
+            raise Unavailable("model-failed", f"the model failed: {_line(error)}") from None
         names = found if outputs is None else outputs
         try:
             return {name: _plain(found[name]) for name in names}
@@ -203,6 +209,11 @@ def _plain(array: Array) -> Array:
     found = np.empty(len(items), object)
     found[:] = items
     return found.reshape(array.shape)
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return printable(f"{type(error).__name__}: {lines[0] if lines else ''}", 300)
 
 
 def _times(name: str, column: Array) -> Array:

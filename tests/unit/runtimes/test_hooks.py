@@ -23,6 +23,8 @@ def prepare(feeds):
     texts = feeds["text"].tolist()
     if "" in texts:
         raise ValueError("an empty text")
+    if "words" in texts:
+        return {"input": np.array([["three", "more", "words"]])}
     if "crash" in texts:
         raise RuntimeError("it is broken")
     return {"input": np.array([[len(text), text.count("a"), 1.0] for text in texts])}
@@ -65,6 +67,9 @@ def test_their_errors_are_told_in_a_sentence(version):
     with closing(open_version(*version, trust=TRUST)) as service:
         with pytest.raises(InvalidInput, match="preprocess: an empty text") as caught:
             service.run({"text": np.array([""], object)})
+        assert caught.value.kind == "bad-inputs"
+        with pytest.raises(InvalidInput, match="preprocess: input takes float32") as caught:
+            service.run({"text": np.array(["words"], object)})
         assert caught.value.kind == "bad-inputs"
         with pytest.raises(Unavailable, match="RuntimeError: it is broken"):
             service.run({"text": np.array(["crash"], object)})

@@ -130,6 +130,8 @@ def answer(model: Any, arrays: Sequence[Array]) -> dict[str, Array]:
             _asked(model, [array[start : start + BATCH] for array in arrays])
             for start in range(0, max(rows, 1), BATCH)
         ]
+    except MemoryError:  # is not the rows' fault
+        raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InvalidInput(

@@ -65,7 +65,7 @@ def call(module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         _evaluate(module)
         with torch.inference_mode(), quiet():
             return module(*args, **kwargs)
-    except InvalidInput:
+    except (InvalidInput, MemoryError):
         raise
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
