@@ -10,6 +10,7 @@ from modelyard.catalog.queries import deployments, models, refs, versions
 from modelyard.core.names import ByName, Latest, parse_revision
 from modelyard.errors import Conflict, NotFound
 from modelyard.registry.deployments.changing import Held, Wish, change
+from modelyard.registry.deployments.rights import may_see
 from modelyard.registry.deployments.values import named_now
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def roll_back(house: House, name: str, to: int | None) -> Deployment:
             raise NotFound("no-deployment", f"deployment {name} is served no more")
         if to is None and held.spec.canaries:
             return Wish("rollback", _without_canaries(held.spec), {"dropped": _named(held.spec)})
-        found = _before(held) if to is None else _at(held, to)
+        found = _before(house, held) if to is None else _at(house, held, to)
         if found is None:
             raise _nothing(name, to)
         shares = _living(held.connection, found.spec.shares)
@@ -97,8 +98,11 @@ def _lines(held: Held) -> list[_Line]:
     return found
 
 
-def _before(held: Held) -> _Past | None:
-    """The last one with another stable version; rolled back again, it goes one further back."""
+def _before(house: House, held: Held) -> _Past | None:
+    """The last one with another stable version; rolled back again, it goes one further back.
+
+    One with a model that is hidden from the caller is passed over: its name is not told.
+    """
     past, line = _lines(held), list[_Line]()
     for each in past:
         if each.action == "undeploy":
@@ -113,18 +117,20 @@ def _before(held: Held) -> _Past | None:
         if each.stable == past[-1].stable:
             continue
         spec = _without_canaries(named_now(held.connection, each.text))
-        if _living(held.connection, spec.shares[:1]) is not None:
+        if _living(held.connection, spec.shares[:1]) is not None and may_see(house, spec):
             return _Past(each.generation, spec)
     return None
 
 
-def _at(held: Held, generation: int) -> _Past | None:
+def _at(house: House, held: Held, generation: int) -> _Past | None:
+    """None also of one with a model that is hidden from the caller, as its history has none."""
     if held.row is None:
         return None
     rows = deployments.changes_of(held.connection, held.row.id, generation + 1)
     if not rows or rows[0].generation != generation:
         return None
-    return _Past(generation, named_now(held.connection, rows[0].spec))
+    spec = named_now(held.connection, rows[0].spec)
+    return _Past(generation, spec) if may_see(house, spec) else None
 
 
 def _living(connection: sa.Connection, shares: Sequence[Share]) -> tuple[Share, ...] | None:

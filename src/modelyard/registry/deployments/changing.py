@@ -50,6 +50,8 @@ class Wish(NamedTuple):
     """None: whoever the house works for."""
     trusted: bool = False
     """A server's own doing, which nobody needs to be allowed."""
+    about: int | None = None
+    """Id of the model that `detail` tells of, if it is of one."""
 
 
 class Held(NamedTuple):
@@ -180,9 +182,10 @@ def _write(house: House, held: Held, name: str, wish: Wish) -> None:
     # the line is seen by who maintains the first model: others are not named in it
     own = [s for s, row in zip(spec.shares, rows, strict=True) if row[0] == rows[0][0]]
     shown = told(own)
+    more = wish.detail if wish.about in (None, rows[0][0]) else {}
     what = {
         "deployment": name, "action": wish.action, "generation": generation, "shares": shown,
-        **wish.detail,
+        **more,
     }  # fmt: skip
     audit.add(
         connection,
