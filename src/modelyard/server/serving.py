@@ -168,6 +168,7 @@ class Wishes:
 
     def fell_back(self, line: Line, slot: Slot, heir: Slot) -> None:
         fall_back(
-            self._house, line.name, generation=line.generation, number=slot.number,
+            self._house, line.name, generation=line.generation,
+            model=slot.model, number=slot.number, commit=slot.commit,
             reason=f"it failed again and again; version {heir.version} answers for it",
         )  # fmt: skip

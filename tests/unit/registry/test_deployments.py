@@ -70,6 +70,14 @@ def served(one: Deployment, *states: ServedState) -> tuple[int, list[ServedVersi
     return one.generation, versions
 
 
+def failing(one: Deployment, share: Share) -> dict[str, Any]:
+    """What a server says of a version that fails again and again."""
+    return {
+        "generation": one.generation, "model": share.model, "number": share.number,
+        "commit": share.commit, "reason": "5 in a row",
+    }  # fmt: skip
+
+
 def acting(yard: LocalYard, **roles: Role) -> LocalYard:
     """The yard, as somebody sees it who has these roles for namespaces."""
     grants = tuple(Grant(f"{space}/*", role) for space, role in roles.items())
@@ -250,7 +258,7 @@ def test_a_server_that_says_nothing_for_a_while_is_forgotten(yard: LocalYard) ->
 def test_a_failing_canary_gets_no_more_and_everything_else_waits(yard: LocalYard) -> None:
     deploy(yard, ("own/m@1", 80), ("own/m@2", 20))
     one = yard.deployments.roll_out("svc", [20, 100], 600)
-    given: dict[str, Any] = {"generation": one.generation, "number": 2, "reason": "5 in a row"}
+    given = failing(one, one.spec.canaries[0])
     after = fall_back(yard.house, "svc", **given)
     assert after is not None
     assert [(s.number, s.percent) for s in after.spec.shares] == [(1, 100.0), (2, 0.0)]
@@ -259,6 +267,17 @@ def test_a_failing_canary_gets_no_more_and_everything_else_waits(yard: LocalYard
     change = next(yard.deployments.changes("svc"))
     assert (change.action, change.detail) == ("fallback", {"number": 2, "why": "5 in a row"})
     assert due(yard.house, datetime.now(UTC) + LATER) == ()
+
+
+def test_of_two_models_with_the_same_number_the_one_that_fails_gets_no_more(
+    yard: LocalYard,
+) -> None:
+    one = deploy(yard, ("own/m@2", 70), ("own/m@1", 20), ("other/m@1", 10))
+    after = fall_back(yard.house, "svc", **failing(one, one.spec.canaries[1]))
+    assert after is not None
+    assert [(s.source, s.percent) for s in after.spec.shares] == [
+        ("own/m@2", 80.0), ("own/m@1", 20.0), ("other/m@1", 0.0),
+    ]  # fmt: skip
 
 
 # -- who may -----------------------------------------------------------------------------------
@@ -307,6 +326,45 @@ def test_a_guard_of_a_deployment_asks_for_its_role(yard: LocalYard) -> None:
         assert caught.value.kind == "guarded"
     deploy(maintainer, ("own/m@1", 100), name="svc-eu")
     deploy(acting(yard, own="admin"), ("own/m@1", 100), name="core")
+
+
+def test_going_back_tells_nothing_of_a_model_that_is_hidden(yard: LocalYard) -> None:
+    deploy(yard, ("own/m@1", 100))
+    deploy(yard, ("other/m@1", 100))
+    deploy(yard, ("other/m@1", 90), ("own/m@3", 10))
+    deploy(yard, ("own/m@3", 100))
+    mine = acting(yard, own="maintainer").deployments
+    assert [change.generation for change in mine.changes("svc")] == [4, 1]
+    for generation in (2, 3, 99):
+        with pytest.raises(Conflict) as caught:
+            mine.roll_back("svc", to=generation)
+        assert caught.value.kind == "nothing-before"
+        assert "other" not in repr(caught.value)
+    assert mine.roll_back("svc").spec.stable.source == "own/m@1"
+    assert yard.deployments.roll_back("svc", to=2).spec.stable.source == "other/m@1"
+
+
+def test_the_audit_log_of_a_model_tells_no_moves_of_another(yard: LocalYard) -> None:
+    from modelyard.core.people import ALL_LINES
+
+    yard.alias("other/m", "secret", 1)
+    deploy(yard, ("own/m@prod", 90), ("other/m@secret", 10))
+    stamp, _ = poll(yard.house)
+    yard.commit("other/m", Scale(9))
+    yard.alias("other/m", "secret", 2)
+    stamp, _ = poll(yard.house, stamp)
+    assert next(yard.deployments.changes("svc")).detail == {"ref": "secret", "old": 1, "new": 2}
+    (line,) = [
+        line
+        for line in audit_page(yard.house, ALL_LINES, limit=9, after=None).items
+        if line.detail.get("action") == "follow"
+    ]
+    assert line.model == "own/m"
+    assert "secret" not in repr(line)
+    yard.alias("own/m", "prod", 2)
+    poll(yard.house, stamp)
+    line = audit_page(yard.house, ALL_LINES, limit=1, after=None).items[0]
+    assert (line.detail["ref"], line.detail["new"]) == ("prod", 2), "of its own it does"
 
 
 # -- telling -----------------------------------------------------------------------------------

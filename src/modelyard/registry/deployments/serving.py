@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from modelyard.catalog.queries import audit, deployments
+from modelyard.catalog.queries import audit, deployments, models
 from modelyard.errors import Conflict, ModelyardError
 from modelyard.registry.deployments.changing import FORGOTTEN, Held, Wish, change
 from modelyard.registry.deployments.values import deployment_of, encode_versions
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from modelyard.catalog.queries.deployments import ShareRow
-    from modelyard.core.deployment import Deployment, DeploymentSpec, ServedVersion
+    from modelyard.core.deployment import Deployment, DeploymentSpec, ServedVersion, Share
     from modelyard.registry.house import House
 
 __all__ = ["Stamp", "beat", "fall_back", "leave", "poll"]
@@ -83,7 +84,14 @@ def leave(house: House, server: str) -> None:
 
 
 def fall_back(
-    house: House, name: str, *, generation: int, number: int, reason: str
+    house: House,
+    name: str,
+    *,
+    generation: int,
+    model: str,
+    number: int,
+    commit: str,
+    reason: str,
 ) -> Deployment | None:
     """A version failed too often. A canary gets no more requests, and nothing goes on by itself.
 
@@ -91,15 +99,22 @@ def fall_back(
 
     Args:
         generation: Where it happened; None is given back if somebody changed it since.
+        model: Whose version failed. Versions of two models may have the same number.
     """
 
     def work(held: Held) -> Wish | None:
         spec = held.spec
         if spec is None:
             return None
+        found = models.by_name(held.connection, model)
+        failed = [
+            share
+            for share, row in zip(spec.shares, held.shares, strict=True)
+            if found and row.model_id == found.id and share.commit == commit
+        ]
         return Wish(
-            "fallback", _without(spec, number), {"number": number, "why": reason[:500]},
-            who="modelyard", trusted=True,
+            "fallback", _without(spec, failed), {"number": number, "why": reason[:500]},
+            who="modelyard", trusted=True, about=found.id if found else None,
         )  # fmt: skip
 
     try:
@@ -110,13 +125,12 @@ def fall_back(
         return None
 
 
-def _without(spec: DeploymentSpec, number: int) -> DeploymentSpec:
-    from dataclasses import replace
-
+def _without(spec: DeploymentSpec, gone: Sequence[Share]) -> DeploymentSpec:
+    """Paused, and its canaries that are among these get nothing."""
     paused = replace(spec, paused=True)
     if paused.rollout is not None:
         paused = replace(paused, rollout=replace(paused.rollout, due=None))
-    failed = [share for share in spec.canaries if share.number == number]
+    failed = [share for share in spec.canaries if share in gone]
     if not failed:
         return paused
     lost = sum(share.percent for share in failed)
@@ -148,7 +162,7 @@ def _follow(house: House, key: int) -> None:
         moves = audit.moves_page(held.connection, first.model_id, first.ref, before=None, limit=1)
         told = {"ref": first.ref, "old": first.number, "new": first.now}
         who = moves[0][1].who if moves else None
-        return Wish("follow", held.spec, told, who=who, trusted=True)
+        return Wish("follow", held.spec, told, who=who, trusted=True, about=first.model_id)
 
     try:
         change(house, row.name, work)
