@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import tarfile
 import time
 from contextlib import closing
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from modelyard.core.trust import TRUST_ALL, Trust
-from modelyard.errors import InvalidInput, Unavailable
+from modelyard.errors import Denied, InvalidInput, Unavailable
 from modelyard.frameworks import Saved
 from modelyard.registry.origin import environment
 from modelyard.runtimes.environments import environment_of, python_of, requirements_of
@@ -75,6 +77,50 @@ def test_packages_that_nobody_has_are_named(tmp_path):
         environment_of(recorded(tabulate="999.0"), cache=tmp_path)
     assert caught.value.kind == "no-environment"
     assert "tabulate" in str(caught.value)
+
+
+def test_packages_are_never_built_here(tmp_path, monkeypatch):
+    """What is built runs its own code, and in the server."""
+    ran = tmp_path / "ran"
+    body = f"open({str(ran)!r}, 'w').close()\nraise SystemExit\n"
+    project = (
+        "[project]\nname = 'unbuilt'\nversion = '1.0'\n"
+        "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n"
+    )
+    with tarfile.open(tmp_path / "unbuilt-1.0.tar.gz", "w:gz") as made:
+        for name, text in (("pyproject.toml", project), ("own.py", body)):
+            entry = tarfile.TarInfo(f"unbuilt-1.0/{name}")
+            entry.size = len(text)
+            made.addfile(entry, io.BytesIO(text.encode()))
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    with pytest.raises(Unavailable, match="unbuilt") as caught:
+        environment_of(recorded(unbuilt="1.0"), cache=tmp_path / "cache")
+    assert caught.value.kind == "no-environment"
+    assert "wheels" in caught.value.hint
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("trust", [Trust(), Trust(frozenset({"risk.Model"}))])
+def test_packages_of_a_version_run_only_if_they_are_trusted(tmp_path, monkeypatch, trust):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    saved = Saved(framework="python", serializer="pickle", class_name="x", details={})
+    with pytest.raises(Denied) as caught:
+        open_version(tmp_path, saved, trust=trust, placement="environment", environment=recorded())
+    assert caught.value.kind == "untrusted"
+    assert "--trust environment" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_name_that_is_trusted_allows_no_more_than_packages(tmp_path):
+    saved = Saved(framework="python", serializer="pickle", class_name="x", details={})
+    with pytest.raises(InvalidInput) as caught:  # it is the next thing that is looked at
+        open_version(
+            tmp_path, saved, trust=Trust(frozenset({"environment"})), placement="environment",
+            environment=None,
+        )  # fmt: skip
+    assert caught.value.kind == "no-packages"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 They lie in one folder of this machine and are shared by all versions with the same packages. uv
 makes them, and links files from its own cache, so that a second one costs seconds and little disk.
+Packages are wheels: one that had to be built would run code of its own here, in the server.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _PYTHON: Final = re.compile(r"3\.\d{1,2}(\.\d{1,3})?", re.ASCII)
 _OURS: Final = frozenset({"modelyard", "pip", "setuptools", "uv"})
 _NEEDED: Final = ("msgspec", "numpy", "pyyaml")
 """What the process imports of ours needs them."""
+_WHEELS: Final = ("--only-binary", ":all:")
 _SECRET: Final = re.compile(r"(?<=//)[^/@\s]+@")
 
 
@@ -59,10 +61,10 @@ def environment_of(recorded: Mapping[str, Any] | None, *, cache: Path | None = N
     uv = _uv()
     place = cache or cache_folder()
     place.mkdir(parents=True, exist_ok=True)
-    first = _digest([python, *wanted])
+    first = _digest([*_WHEELS, python, *wanted])
     with _alone(place / f"{first}.turn"):
         lock = _locked(uv, place / f"{first}.txt", wanted, python)
-        found = place / _digest([python, lock])
+        found = place / _digest([*_WHEELS, python, lock])
         if not python_of(found).exists():
             _make(uv, found, lock, python)
     os.utime(found)
@@ -97,7 +99,7 @@ def _locked(uv: str, file: Path, wanted: Sequence[str], python: str) -> str:
     with contextlib.suppress(OSError):
         return file.read_text(encoding="utf-8")
     told = _run(
-        [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate",
+        [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", *_WHEELS,
          "--python-version", python, "-"],
         "\n".join(wanted),
     )  # fmt: skip
@@ -116,8 +118,8 @@ def _make(uv: str, place: Path, lock: str, python: str) -> None:
         listed = room / "lock.txt"
         listed.write_text(lock, encoding="utf-8")
         _run([
-            uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python_of(made)),
-            "-r", str(listed),
+            uv, "pip", "install", "--quiet", "--no-deps", *_WHEELS,
+            "--python", str(python_of(made)), "-r", str(listed),
         ])  # fmt: skip
         own = made / "own"
         own.mkdir()
@@ -162,7 +164,8 @@ def _run(command: Sequence[str], given: str = "") -> str:
         said = printable(_SECRET.sub("", " ".join(lines)), 600)
         raise Unavailable(
             "no-environment", f"its environment can't be made: {said or 'uv does not say why'}",
-            hint="serve it with placement process, in the server's own environment",
+            hint="packages must be there as wheels, since none is built here; or serve it with "
+            "placement process, in the server's own environment",
         )  # fmt: skip
     return done.stdout
 

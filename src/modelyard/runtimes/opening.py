@@ -23,6 +23,8 @@ __all__ = ["example_of", "open_here", "open_version"]
 
 _FILE: Final = "model.onnx"
 _HOOKS: Final = "serving.yaml"
+_PACKAGES: Final = "environment"
+"""What must be trusted before packages of a version's own are installed."""
 _GB: Final = 1 << 30
 
 
@@ -45,7 +47,8 @@ def open_version(
     Args:
         folder: The version's files. They must stay where they are until it is closed.
         saved: How they were saved.
-        trust: What they may run; only in a child process.
+        trust: What they may run; only in a child process. `environment` as a name allows the
+            packages of `placement="environment"`.
         signature: Of the version's manifest.
         placement: `auto`, `inline`, `process`, or `environment`: a process with the packages that
             the version was made with.
@@ -54,7 +57,7 @@ def open_version(
         environment: Of the version's manifest; for `placement="environment"`.
 
     Raises:
-        Denied: `untrusted`, naming what loading would import.
+        Denied: `untrusted`, naming what loading would import, or the packages of its own.
         InvalidInput: `not-loadable`: files are damaged; `bad-serving`: `serving.yaml` is;
             `no-packages`: it does not tell those that it was made with.
         Unsupported: `no-extra`, `no-framework`, `no-signature`, `no-tensors`, `no-uv`.
@@ -74,11 +77,21 @@ def open_version(
     if placement == "environment":
         from modelyard.runtimes.environments import environment_of
 
+        _check_packages(trust)
         place = environment_of(environment)
     return open_child(
         folder, saved, trust=trust, signature=signature, threads=threads, memory=memory,
         environment=place,
     )  # fmt: skip
+
+
+def _check_packages(trust: Trust) -> None:
+    """Whoever wrote the version names them, and they run before anything is fenced off."""
+    if not trust.allows(_PACKAGES):
+        raise Denied(
+            "untrusted", "placement environment would run the packages that this version names",
+            hint="if you trust those who made it: trusted=['environment'], --trust environment",
+        )  # fmt: skip
 
 
 def open_here(
