@@ -28,6 +28,9 @@ class Deployments(Protocol):
     def apply(self, spec: DeploymentSpec, *, generation: int | None = None) -> Deployment:
         """Deploy, or change what is deployed. Revisions are looked up; nothing is loaded yet.
 
+        A rollout with the steps and the canary that it has goes on where it is. While it is
+        paused, it keeps the versions of the shares that it has: `resume` lets it follow again.
+
         Args:
             generation: The one that the caller has seen; 0 if it must be new.
 
@@ -35,6 +38,7 @@ class Deployments(Protocol):
             NotFound: `no-model`, `no-version`.
             Denied: `untrusted`: a version would run code that the spec does not trust.
             Unsupported: `no-framework`: nobody can load it.
+            Conflict: `no-canary`: a rollout needs one canary.
         """
 
     def roll_out(self, name: str, steps: Sequence[float], every: float) -> Deployment:

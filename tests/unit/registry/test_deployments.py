@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from modelyard.catalog.queries import deployments as queries
 from modelyard.core.access import Account, Caller, Grant
-from modelyard.core.deployment import DeploymentSpec, ServedVersion, Share
+from modelyard.core.deployment import DeploymentSpec, Rollout, ServedVersion, Share
 from modelyard.errors import Conflict, Denied, NotFound
 from modelyard.registry.access.guards import add_guard
 from modelyard.registry.access.trail import audit_page
@@ -186,6 +187,23 @@ def test_steps_are_taken_when_their_time_has_come_and_the_last_promotes(yard: Lo
     assert [(s.number, s.percent) for s in last.shares] == [(2, 100.0)]
     assert last.rollout is None
     assert actions(yard) == ["deploy", "rollout", "step", "promote"]
+
+
+def test_an_edit_leaves_a_rollout_at_its_step(yard: LocalYard) -> None:
+    deploy(yard, ("own/m@1", 99), ("own/m@2", 1))
+    yard.deployments.roll_out("svc", [5, 25, 50, 100], 600)
+    for hours in (1, 2):
+        assert due(yard.house, datetime.now(UTC) + hours * LATER) == ("svc",)
+    held = yard.deployments.get("svc").spec
+    assert held.rollout is not None
+    # over HTTP nobody says how far it is, and the shares may be as they were wished once
+    wished = replace(held, rollout=Rollout(steps=held.rollout.steps, every=600), sample=0.5)
+    for spec in (wished, wished.with_canary(5)):
+        after = yard.deployments.apply(spec).spec
+        assert [share.percent for share in after.shares] == [50.0, 50.0]
+        assert after.rollout == held.rollout
+    assert due(yard.house, datetime.now(UTC) + 3 * LATER) == ("svc",)
+    assert yard.deployments.get("svc").spec.stable.number == 2, "its last step came next"
 
 
 def test_of_several_servers_one_takes_a_step(yard: LocalYard) -> None:

@@ -13,6 +13,7 @@ from modelyard.registry.access.door import known_name
 from modelyard.registry.deployments.changing import Held, Wish, change
 from modelyard.registry.deployments.loadable import check_loadable
 from modelyard.registry.deployments.resolving import key_of, known
+from modelyard.registry.deployments.stepping import one_canary
 from modelyard.registry.deployments.values import spec_of
 from modelyard.registry.lookup import find_model, find_version, moment
 
@@ -65,11 +66,30 @@ def _meant(house: House, spec: DeploymentSpec, share: Share) -> int | None:
 
 
 def _begun(held: Held, spec: DeploymentSpec) -> DeploymentSpec:
-    """With the time of the next step, if it has a rollout that nobody has begun."""
+    """With its rollout begun, or going on where it is: an edit takes the canary nothing away.
+
+    How far a rollout is says the catalog, and no client. Conflict: `no-canary`.
+    """
     rollout = spec.rollout
     if rollout is None or not spec.canaries:
         return replace(spec, rollout=None)
-    due = None
-    if not spec.paused:
-        due = rollout.due or moment(held.now) + timedelta(seconds=rollout.every)
-    return replace(spec, rollout=replace(rollout, due=due))
+    canary = one_canary(spec)
+    was = held.spec.rollout if held.spec else None
+    if was and held.spec and was.steps == rollout.steps and _is_canary(held, canary):
+        due = was.due if was.every == rollout.every else None
+        begun = replace(rollout, step=was.step, due=due)
+    elif rollout.steps[0] == 100:
+        return replace(spec.promoted(), paused=spec.paused)
+    else:
+        begun = replace(rollout, step=0, due=None)
+    if spec.paused:
+        begun = replace(begun, due=None)
+    elif begun.due is None:
+        begun = replace(begun, due=moment(held.now) + timedelta(seconds=begun.every))
+    return replace(spec.with_canary(begun.steps[begun.step]), rollout=begun)
+
+
+def _is_canary(held: Held, share: Share) -> bool:
+    """Whether it is the only canary that there is."""
+    found = held.spec.canaries if held.spec else ()
+    return len(found) == 1 and key_of(held.connection, found[0]) == key_of(held.connection, share)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from modelyard.core.deployment import Deployment, DeploymentSpec
+    from modelyard.core.deployment import Deployment, DeploymentSpec, Share
     from modelyard.registry.house import House
 
-__all__ = ["due", "pause", "promote", "resume", "roll_out"]
+__all__ = ["due", "one_canary", "pause", "promote", "resume", "roll_out"]
 
 
 def roll_out(house: House, name: str, steps: Sequence[float], every: float) -> Deployment:
@@ -28,7 +28,7 @@ def roll_out(house: House, name: str, steps: Sequence[float], every: float) -> D
     rollout = Rollout(steps=tuple(float(step) for step in steps), every=float(every))
 
     def work(held: Held) -> Wish:
-        spec = _with_canary(held, name)
+        spec = _with_canary(held)
         if rollout.steps[0] == 100:
             return Wish("promote", spec.promoted())
         begun = replace(rollout, due=_later(held, rollout))
@@ -40,7 +40,7 @@ def roll_out(house: House, name: str, steps: Sequence[float], every: float) -> D
 
 def promote(house: House, name: str) -> Deployment:
     """The canary is the stable version now."""
-    return change(house, name, lambda held: Wish("promote", _with_canary(held, name).promoted()))
+    return change(house, name, lambda held: Wish("promote", _with_canary(held).promoted()))
 
 
 def pause(house: House, name: str) -> Deployment:
@@ -96,6 +96,18 @@ def due(house: House, now: datetime | None = None) -> tuple[str, ...]:
     return tuple(taken)
 
 
+def one_canary(spec: DeploymentSpec) -> Share:
+    """The only canary, whose share steps can set. Conflict: `no-canary`."""
+    if len(spec.canaries) != 1:
+        name = spec.name
+        count = "no canary" if not spec.canaries else f"{len(spec.canaries)} canaries"
+        raise Conflict(
+            "no-canary", f"deployment {name} has {count}, and this needs one",
+            hint=f"yard deploy {name} {spec.stable.source} --canary MODEL@REV=5",
+        )  # fmt: skip
+    return spec.canaries[0]
+
+
 def _step(house: House, held: Held, at: int) -> Wish | None:
     """The next step, if it is still to be taken; by who wished for the rollout."""
     spec, row = held.spec, held.row
@@ -137,13 +149,8 @@ def _there(held: Held) -> DeploymentSpec:
     return held.spec
 
 
-def _with_canary(held: Held, name: str) -> DeploymentSpec:
+def _with_canary(held: Held) -> DeploymentSpec:
     """Conflict: `no-canary`."""
     spec = _there(held)
-    if len(spec.canaries) != 1:
-        count = "no canary" if not spec.canaries else f"{len(spec.canaries)} canaries"
-        raise Conflict(
-            "no-canary", f"deployment {name} has {count}, and this needs one",
-            hint=f"yard deploy {name} {spec.stable.source} --canary MODEL@REV=5",
-        )  # fmt: skip
+    one_canary(spec)
     return spec

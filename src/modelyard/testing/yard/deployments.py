@@ -203,6 +203,27 @@ class DeploymentTests(YardCase):
         assert made.spec.rollout is not None
         assert made.spec.rollout.due is not None
 
+    def test_an_edit_takes_a_canary_nothing_away(self, served: Yard) -> None:
+        served.deployments.apply(of(share("1", 99.0), share("2", 1.0)))
+        begun = served.deployments.roll_out("svc", [5, 25, 100], 600)
+        edited = served.deployments.apply(replace(begun.spec, sample=0.5))
+        assert edited.spec.rollout == begun.spec.rollout, "its next step comes when it would"
+        wished = replace(begun.spec, rollout=Rollout(steps=(5.0, 25.0, 100.0), every=60.0))
+        sooner = served.deployments.apply(wished).spec.rollout
+        assert sooner is not None
+        assert (sooner.step, sooner.every) == (0, 60.0)
+
+    def test_a_rollout_that_is_wished_begins_with_its_first_step(self, served: Yard) -> None:
+        steps = Rollout(steps=(25.0, 100.0), every=60.0)
+        made = served.deployments.apply(of(share("1", 99.0), share("2", 1.0), rollout=steps))
+        assert shares_of(made) == [("1", 1, 75.0), ("2", 2, 25.0)]
+        two = (share("1", 90.0), share("2", 5.0), share("3", 5.0))
+        with refused(Conflict, "no-canary", hint=True):
+            served.deployments.apply(of(*two, rollout=steps))
+        at_once = replace(steps, steps=(100.0,))
+        whole = served.deployments.apply(of(share("1", 99.0), share("3", 1.0), rollout=at_once))
+        assert (shares_of(whole), whole.spec.rollout) == ([("3", 3, 100.0)], None)
+
     def test_without_a_canary_nothing_is_rolled_out_or_promoted(self, served: Yard) -> None:
         served.deployments.apply(of(share("1")))
         with refused(Conflict, "no-canary", hint=True):
