@@ -278,6 +278,9 @@ class Plane:
 
     async def _shadow(self, one: _Shadow) -> None:
         slot = one.slot
+        line = self.lines.get(one.line.name)
+        if line is None or slot not in line.everything():  # nobody wants it awake any more
+            return
         served = slot.served or await slot.wake()
         counts = self.statistics.of(one.line.name, slot.model, slot.version, shadow=True)
         timing = Timing(begun=time.perf_counter_ns(), rows=one.rows)
