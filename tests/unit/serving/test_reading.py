@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -81,3 +82,16 @@ def test_columns_of_dictionaries_are_kept_as_their_values(models: Kinds, tmp_pat
     batch = next(read_batches(path, plan_of(models.matrix), 10, keep=("land",)))
     assert batch.kept.schema.field("land").type == pa.string()
     assert batch.kept.column("land").to_pylist() == ["DE", "FR"]
+
+
+def test_json_lines_are_kept_whatever_the_types_of_later_ones(
+    models: Kinds, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    rows = [{"x": [1, 2, 3], "id": value} for value in (None, 7, "007", [1])]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    batches = list(read_batches(path, plan_of(models.matrix), 1, keep=("id",)))
+    assert {batch.kept.schema.field("id").type for batch in batches} == {pa.string()}
+    assert [batch.kept.column("id")[0].as_py() for batch in batches] == [
+        None, "7", '"007"', "[1]",
+    ]  # fmt: skip

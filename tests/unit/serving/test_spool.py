@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
+from modelyard.errors import InvalidInput
 from modelyard.serving.batch.reading import digest_of
 from modelyard.serving.batch.spool import Identity, Spool
 
@@ -75,3 +76,20 @@ def test_a_file_that_was_changed_in_its_midst_is_another(tmp_path: Path) -> None
         file.seek(2 << 20)
         file.write(b"2")
     assert digest_of(source) != before
+
+
+def test_types_that_change_are_refused_and_gaps_are_not(tmp_path: Path) -> None:
+    with Spool.open(tmp_path / "o.parquet", WHO, resume=False) as spool:
+        spool.add(pa.table({"score": [1.0], "label": ["a"]}), 1)
+        spool.add(pa.table({"score": [2], "label": pa.nulls(1)}), 1)
+        for odd in ({"score": ["3"], "label": ["a"]}, {"score": [3.0], "label": [7]},
+                    {"score": [(1 << 53) + 1], "label": ["a"]}, {"label": ["a"]},
+                    {"score": [3.0], "label": [["a"]]}):  # fmt: skip
+            with pytest.raises(InvalidInput) as caught:
+                spool.add(pa.table(odd), 1)
+            assert caught.value.kind == "bad-outputs"
+        assert written(spool) == [1.0, 2.0]
+    with Spool.open(tmp_path / "o.parquet", WHO, resume=False) as spool:
+        spool.add(table(7), 1)
+        with pytest.raises(InvalidInput, match="row 1 on: 'score' is of another type"):
+            spool.add(table("007"), 1)

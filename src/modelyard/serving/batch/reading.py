@@ -42,9 +42,15 @@ _ARROW: Final = {
 def format_of(path: Path) -> str:
     """By its name. InvalidInput: `bad-format`."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".gz"]:
+    is_packed = suffixes[-1:] == [".gz"]
+    if is_packed:
         suffixes.pop()
     found = FORMATS.get(suffixes[-1]) if suffixes else None
+    if is_packed and found not in (None, "csv", "jsonl"):
+        raise InvalidInput(
+            "bad-format", f"{path.name}: a file of this format is packed by itself",
+            hint="leave .gz out; CSV and JSON lines may have it",
+        )  # fmt: skip
     if found is None:
         raise InvalidInput(
             "bad-format", f"{path.name}: the end of the name tells no format",
@@ -301,6 +307,14 @@ def _records(arrow: Any, plan: Plan, lines: list[bytes], start: int, keep: Seque
     if keep:
         if any(not isinstance(record, dict) for record in records):
             raise bad_data(f"rows from {start:,} on: a line is no object")
-        kept = arrow.table({name: [record.get(name) for record in records] for name in keep})
+        kept = arrow.table({
+            name: arrow.array([_json(record.get(name)) for record in records], arrow.string())
+            for name in keep
+        })  # fmt: skip
     rows = plan.of_records if isinstance(records[0], dict) else plan.of_rows
     return Batch(lambda: rows(records), kept, start, len(records))
+
+
+def _json(value: Any) -> str | None:
+    """A value that is kept: of the lines to come nobody knows the types."""
+    return None if value is None else orjson.dumps(value).decode()

@@ -125,8 +125,9 @@ def predict_file(
                 report(Progress("predict", spool.rows, total))
             if not spool.rows:
                 raise InvalidInput("no-rows", f"{source} has no rows")
+            as_json = keep if format_of(source) == "jsonl" else ()
             with spool.batches() as found:
-                write_output(target, kind, found, served.classes)
+                write_output(target, kind, found, served.classes, as_json)
             spool.drop()
             return Predicted(
                 model=served.model, number=served.number, source=str(source), target=str(target),

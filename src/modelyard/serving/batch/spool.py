@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -113,17 +113,34 @@ class Spool:
             self._schema = table.schema
             self._file.write(self._schema.serialize())
         elif not table.schema.equals(self._schema):
-            try:
-                table = table.cast(self._schema)
-            except (arrow.ArrowInvalid, ValueError):
-                raise InvalidInput(
-                    "bad-outputs", f"row {self.rows:,} on: outputs are of other types than before"
-                ) from None
+            table = self._alike(arrow, table)
         for batch in table.combine_chunks().to_batches():
             self._file.write(batch.serialize())
         self._done = (self.rows + rows, self._file.tell())
         if time.monotonic() - self._safe > _EVERY:
             self.keep()
+
+    def _alike(self, arrow: Any, table: Any) -> Any:
+        """Of the types of the first, where no value changes by it: gaps, and whole numbers."""
+        odd = set(self._schema.names) ^ set(table.schema.names)
+        columns = []
+        for first in () if odd else self._schema:
+            column = table.column(first.name)
+            if column.null_count == len(column):
+                column = arrow.nulls(len(column), first.type)
+            elif arrow.types.is_integer(column.type) and arrow.types.is_floating(first.type):
+                with suppress(arrow.ArrowInvalid):  # is refused below
+                    column = column.cast(first.type)
+            if column.type != first.type:
+                odd.add(first.name)
+            columns.append(column)
+        if odd:
+            shown = ", ".join(repr(name[:60]) for name in sorted(odd)[:6])
+            raise InvalidInput(
+                "bad-outputs",
+                f"row {self.rows:,} on: {shown} is of another type or shape than before",
+            )
+        return arrow.table(columns, schema=self._schema)
 
     def keep(self) -> None:
         """Make safe what is there: the bytes, then the number of them."""
