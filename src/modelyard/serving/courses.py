@@ -146,6 +146,7 @@ class Course:
         if heir is None or heir is slot or heir.strikes >= STRIKES:
             return None
         self.fell_back = slot, heir
+        slot.strikes = 0  # when it gets requests again, these are what counts
         slots = tuple(heir if each is slot else each for each in line.slots)
         fallback = None if heir is line.fallback else line.fallback
         self.show(replace(line, slots=slots, fallback=fallback))
