@@ -76,7 +76,7 @@ class Slots:
         self.in_turn = asyncio.Semaphore(_IN_TURN)
         """Held while something is loaded that no request waits for: after a start there may be
         hundreds, and a request is not to wait for all of them."""
-        self._drains: set[asyncio.Task[None]] = set()
+        self._drains: dict[asyncio.Task[None], Served] = {}
         self.spared: Callable[[Slot], bool] = lambda slot: False
         """Whether something is kept only for a rollback: such go to sleep first."""
 
@@ -108,15 +108,39 @@ class Slots:
 
     async def wake(self, place: Place) -> Served:
         """Load a version, or wait for who does. Raises what loading raises."""
+        place = self._of_now(place)
         slot = place.slot
         if (served := slot.served) is not None:
             return served
+        early = place.loading is None and time.monotonic() < place.not_before
+        if early and place.error is not None:
+            raise place.error
+        loading = self._begin(place)
+        try:
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # who asks was cancelled, not what loads
+                raise
+            raise Unavailable("not-ready", "the server stops") from None
+
+    def _of_now(self, place: Place) -> Place:
+        """The place of the same wish, if this one was forgotten: both would share what is loaded,
+        and one free what the other needs."""
+        if place.slot in self._of:
+            return place
+        same = (
+            p for p in self._places.values()
+            if p.engine is place.engine and p.wanted == place.wanted
+        )  # fmt: skip
+        return next(same, place)
+
+    def _begin(self, place: Place) -> asyncio.Task[Served]:
+        """Load it now, once however many ask."""
         if place.loading is None:
-            if place.error is not None and time.monotonic() < place.not_before:
-                raise place.error
             place.loading = asyncio.get_running_loop().create_task(self._load(place))
             place.loading.add_done_callback(_seen)
-        return await asyncio.shield(place.loading)
+        return place.loading
 
     async def _woken(self, place: Place) -> Served:
         """As `wake`, for a request: whatever it is, the request is not to blame."""
@@ -131,10 +155,13 @@ class Slots:
 
     async def _load(self, place: Place) -> Served:
         slot = place.slot
-        slot.state, slot.reason = "loading", None
+        if slot.served is None:
+            slot.state, slot.reason = "loading", None
         self.changed()
         try:
             served = await place.engine.apply(place.wanted)
+            if served in self._drains.values():  # it was let go just now: load it anew
+                served = await place.engine.apply(place.wanted)
         except ModelyardError as error:
             self._failed(place, error)
             raise
@@ -165,14 +192,23 @@ class Slots:
         place.tries += 1
         if place.slot.served is None:
             place.slot.state, place.slot.reason = "failed", error.message
-        else:  # of several workers some are left
+        else:  # of several workers some are left: nothing but this would ask for the others again
             place.slot.state, place.slot.reason = "ready", f"a worker is gone: {error.message}"
+            wait = place.not_before - time.monotonic()
+            asyncio.get_running_loop().call_later(wait, self._again, place)
+
+    def _again(self, place: Place) -> None:
+        """Another try to have all workers, if some are still gone."""
+        lost = place.slot.served is not None and place.error is not None
+        if lost and self._of.get(place.slot) is place:
+            self._begin(place)
 
     def died(self, served: Served, left: int) -> None:
         """A worker ended: load the version anew, at once. Engines call this."""
-        place = next((p for p in self._of.values() if p.slot.served is served), None)
-        if place is None:
-            return
+        for place in [p for p in self._of.values() if p.slot.served is served]:
+            self._lost(place, served, left)
+
+    def _lost(self, place: Place, served: Served, left: int) -> None:
         slot, now = place.slot, time.monotonic()
         place.deaths = [when for when in place.deaths if now - when < _DEATHS_SECONDS] + [now]
         if not left:
@@ -186,9 +222,7 @@ class Slots:
             place.tries = 10
             self._failed(place, error)
             return
-        if place.loading is None:
-            place.loading = asyncio.get_running_loop().create_task(self._load(place))
-            place.loading.add_done_callback(_seen)
+        self._begin(place)
 
     # -- sleep ---------------------------------------------------------------------------------
 
@@ -232,9 +266,11 @@ class Slots:
         return sum(p.slot.served.memory or 0 for p in self._of.values() if p.slot.served)
 
     def _drain(self, place: Place, served: Served, seconds: float) -> None:
+        if any(p.slot.served is served for p in self._of.values()):
+            return  # engines share what equal wishes get: another place needs it
         task = asyncio.get_running_loop().create_task(place.engine.drain(served, seconds))
-        self._drains.add(task)
-        task.add_done_callback(self._drains.discard)
+        self._drains[task] = served
+        task.add_done_callback(lambda task: self._drains.pop(task, None))
 
     async def close(self) -> None:
         """Unload everything, and close the engines."""
@@ -243,7 +279,7 @@ class Slots:
                 place.loading.cancel()
             self.sleep(place, 1.0)
         if self._drains:
-            await asyncio.wait(self._drains, timeout=5.0)
+            await asyncio.wait(list(self._drains), timeout=5.0)
         for engine in self._engines.values():
             await engine.close()
 

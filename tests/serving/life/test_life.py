@@ -6,14 +6,19 @@ import asyncio
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.serving.life.here import Here, broken, here, plus, spec_of
 
 from modelyard.core.deployment import Limits
 from modelyard.errors import Unavailable
 from modelyard.registry import create
+from modelyard.serving.interface import Client
+from modelyard.serving.plane import _Shadow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,6 +301,97 @@ def test_deployments_of_one_version_share_it(yard: LocalYard) -> None:
     asyncio.run(work())
 
 
+def test_what_is_undeployed_before_its_turn_to_load_is_never_loaded(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            go_on = asyncio.Event()
+
+            async def hinder(wanted: Wanted) -> None:
+                await go_on.wait()
+
+            one.hinder = hinder
+            for name, source in (("a", "m@1"), ("b", "m@2"), ("own", "m@3")):
+                made = await asyncio.to_thread(yard.deployments.apply, spec_of(name, source))
+                await asyncio.to_thread(one.life.apply_now, made)
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(yard.deployments.undeploy, "own")
+            await one.life.look()
+            go_on.set()
+            await one.life.settled()
+            await asyncio.sleep(0.2)
+            assert sorted(wanted.number for wanted in one.loads) == [1, 2]
+
+    asyncio.run(work())
+
+
+def test_who_still_asks_the_place_before_takes_nothing_from_the_one_now(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            before = one.plane.lines["own"].slots[0]
+            await asyncio.to_thread(yard.deployments.undeploy, "own")
+            await one.life.look()
+            await one.until(lambda: not one.engine.status())
+            await one.deploy(spec_of("own", "m@1"))
+            now = one.plane.lines["own"].slots[0]
+            assert now is not before
+            served = await before.wake()
+            await asyncio.sleep(0.8)  # what is forgotten is swept twice a second
+            assert now.served is served
+            assert [each.state for each in one.engine.status()] == ["ready"]
+            assert (await one.ask("own")).value == 1
+
+    asyncio.run(work())
+
+
+def test_what_two_places_share_is_freed_with_the_last(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            place = one.slots.of(one.plane.lines["own"].slots[0])
+            twin = one.slots.place("embedded", replace(place.wanted, replicas=2))
+            twin.wanted = place.wanted  # as an engine takes both for the same
+            assert await twin.slot.wake() is place.slot.served
+            one.slots.sleep(twin)
+            await asyncio.sleep(0.1)
+            assert (await one.ask("own")).value == 1
+            one.slots.sleep(place)
+            await one.until(lambda: not one.engine.status())
+
+    asyncio.run(work())
+
+
+def test_copies_for_a_shadow_that_is_gone_wake_nothing(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1", "m@2~100"))
+            line = one.plane.lines["own"]
+            slot = line.shadows[0][0]
+            await one.deploy(spec_of("own", "m@1"))
+            await one.until(lambda: slot.served is None)
+            nobody: Any = SimpleNamespace(request="r", client=Client("c", "c"), trace=None)
+            copy = _Shadow(slot, line, {"x": np.zeros((1, 1), np.float32)}, 1, nobody)
+            loads = len(one.loads)
+            await one.plane._shadow(copy)
+            assert slot.served is None
+            assert len(one.loads) == loads
+
+    asyncio.run(work())
+
+
+def test_after_it_goes_on_only_new_failures_count(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@1"))
+            await one.deploy(spec_of("own", "m@2"))
+            course, slot = one.life.courses["own"], one.plane.lines["own"].slots[0]
+            slot.strikes = 7
+            assert course.give_away(slot) is not None
+            assert slot.strikes == 0
+
+    asyncio.run(work())
+
+
 def test_a_version_that_fails_again_and_again_gives_its_share_away(yard: LocalYard) -> None:
     async def work() -> None:
         async with here(yard) as one:
@@ -350,6 +446,31 @@ def test_a_worker_that_dies_is_started_again_and_one_that_dies_always_is_not(
             await one.until(lambda: one.told("own")[2].state == "failed", 5)
             await one.until(lambda: _last_action(yard, "own") == "fallback", 5)
             assert (await one.ask("own")).value == 1
+
+    asyncio.run(work())
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_lost_is_replaced_later_if_it_cannot_be_at_once(yard: LocalYard) -> None:
+    async def work() -> None:
+        async with here(yard) as one:
+            await one.deploy(spec_of("own", "m@2", placement="process", replicas=2))
+            before, failed = one.plane.lines["own"].slots[0].served, 0
+
+            async def hinder(wanted: Wanted) -> None:
+                nonlocal failed
+                if not failed:
+                    failed += 1
+                    raise Unavailable("load-failed", "not this time")
+
+            one.hinder = hinder
+            _kill_worker(one, "own")
+            slot = one.plane.lines["own"].slots[0]
+            await one.until(lambda: "a worker is gone" in (slot.reason or ""), 5)
+            # the first may be the one that finds it dead
+            assert 2 in [(await one.ask("own")).value for _ in range(4)]
+            await one.until(lambda: slot.served not in (None, before), 30)
+            assert (await one.ask("own")).value == 2
 
     asyncio.run(work())
 
