@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from modelyard.runtimes.tensors import TensorSpec
     from modelyard.serving.interface import Array
 
-__all__ = ["array_of", "bad_inputs", "cast", "parsed", "said"]
+__all__ = ["GAPS", "array_of", "bad_inputs", "cast", "parsed", "said"]
 
 _MOST_AXES: Final = 32
 _NUMBERS: Final = {float, int, bool}
 _EXACT: Final = 2**53
 """Whole numbers up to here are themselves as float64."""
-_GAPS: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A"})
+GAPS: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A"})
+"""What CSV has in place of a value that is missing."""
 _TRUTHS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -90,13 +91,13 @@ def parsed(spec: TensorSpec, texts: Sequence[str], *, gaps: bool = False) -> Arr
     """A column of CSV."""
     wanted = spec.dtype
     if wanted == "string":
-        return _flat(spec, [None if gaps and t in _GAPS else t for t in texts], gaps)
+        return _flat(spec, [None if gaps and t in GAPS else t for t in texts], gaps)
     if wanted == "bytes":
         return _flat(spec, texts, gaps)
     kind = np.dtype(wanted).kind
     try:
         if kind == "f":
-            numbers = [np.nan if text in _GAPS else float(text) for text in texts]
+            numbers = [np.nan if text in GAPS else float(text) for text in texts]
             return _narrowed(np.array(numbers, np.float64), np.dtype(wanted))
         if kind in "iu":
             return _flat(spec, [_integer(text) for text in texts], gaps)
@@ -173,7 +174,7 @@ def _unread(texts: Sequence[str], kind: str) -> str:
     """The first text that is no number."""
     for text in texts:
         try:
-            float("0" if kind == "f" and text in _GAPS else text)
+            float("0" if kind == "f" and text in GAPS else text)
         except ValueError:
             return text
     return ""

@@ -11,7 +11,7 @@ import numpy as np
 from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_arrow
 from modelyard.formats.tables.checks import arrow_module
-from modelyard.serving.casting import said
+from modelyard.serving.casting import GAPS, bad_inputs, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from modelyard.serving.feeding import Fed, Plan
     from modelyard.serving.interface import Array
 
-__all__ = ["arrow_table", "from_arrow", "from_csv", "parts_of", "to_arrow", "to_csv"]
+__all__ = [
+    "arrow_table", "from_arrow", "from_csv", "has_names", "parts_of", "to_arrow", "to_csv",
+]  # fmt: skip
 
 _MOST: Final = 1 << 30
 """Bytes that a body of Arrow, which may be packed, may take once it is unpacked."""
+_CLEAR: Final = 3
+"""Columns from which on nobody has a row of 0, 1, 2 by chance."""
 
 
 def from_csv(plan: Plan, body: bytes) -> Fed:
-    """CSV in UTF-8. Its first line has the names, unless it is all numbers."""
+    """CSV in UTF-8. Its first line has the names, unless it is all numbers: see `has_names`."""
     try:
         text = bytes(body).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -39,7 +43,7 @@ def from_csv(plan: Plan, body: bytes) -> Fed:
     except csv.Error as error:
         raise InvalidInput("bad-request", f"the CSV, line {reader.line_num}: {error}") from None
     names = None
-    if rows and not all(map(_is_number, rows[0])):
+    if rows and has_names(plan, rows[0]):
         names = rows.pop(0)
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -51,6 +55,29 @@ def from_csv(plan: Plan, body: bytes) -> Fed:
                 "bad-request", f"row {place} of the CSV has {len(row)} values, and not {width}"
             )
     return plan.of_texts(names, rows)
+
+
+def has_names(plan: Plan, first: Sequence[str]) -> bool:
+    """Whether the first line of CSV names the columns; of numbers and gaps alone it is a row.
+
+    Numbers are names where the model knows them as such, and where they count the columns from 0,
+    which is how pandas writes columns without names.
+
+    Raises:
+        InvalidInput: `bad-inputs`: `0` or `0,1` may be the one as well as the other.
+    """
+    if not all(cell in GAPS or _is_number(cell) for cell in first):
+        return True
+    if plan.needed and {spec.name for spec in plan.needed} <= set(first):
+        return True
+    if list(first) != [str(at) for at in range(len(first))]:
+        return False
+    if len(first) < _CLEAR:
+        raise bad_inputs(
+            f"the CSV begins with {','.join(first)}: are these names, or values?",
+            "give a first line with names, or write 0.0 where 0 is a value",
+        )
+    return True
 
 
 def from_arrow(plan: Plan, body: bytes) -> Fed:

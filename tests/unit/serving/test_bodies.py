@@ -407,3 +407,27 @@ def test_any_bytes_give_tensors_or_a_sentence(body: bytes, kind: str) -> None:
     for one in (kinds().matrix, kinds().table):
         with suppress(InvalidInput):
             read(one, body, kind)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("0,1,2\n1.5,2,3\n", [[1.5, 2, 3]]),  # pandas: DataFrame(X).to_csv(index=False)
+    ("1,,3\n4,5,6\n", [[1, math.nan, 3], [4, 5, 6]]),
+    ("NA,nan,3\n", [[math.nan, math.nan, 3]]),
+    ("0,1,3\n", [[0, 1, 3]]),
+    ("a,b,c\n1,2,3\n", [[1, 2, 3]]),
+])  # fmt: skip
+def test_the_first_line_of_csv_is_a_row_only_if_it_is_one(
+    models: Kinds, text: str, wanted: object
+) -> None:
+    feeds, _ = read(models.matrix, text.encode(), CSV)
+    np.testing.assert_array_equal(feeds["x"], np.array(wanted, np.float32))
+
+
+def test_numbers_are_names_where_the_model_says_so_and_else_must_be_clear() -> None:
+    years = made([Spec("2019", "float64", (-1,)), Spec("0", "float64", (-1,))], [], columns=True)
+    feeds, rows = read(years, b"0,2019\n1,2\n", CSV)
+    assert (rows, feeds["2019"].tolist(), feeds["0"].tolist()) == (1, [2], [1])
+    pair = made([Spec("x", "float32", (-1, 2))], [])
+    assert "names, or values" in refused(pair, b"0,1\n1,0\n", CSV).message
+    assert read(pair, b"0.0,1\n1,0\n", CSV)[1] == 2
+    assert read(pair, b"a,b\n0,1\n", CSV)[1] == 1

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.serving.shapes import Kinds, kinds
+from tests.unit.serving.shapes import Kinds, kinds, made
 
+from modelyard.runtimes.tensors import TensorSpec as Spec
 from modelyard.serving.batch.reading import read_batches
 from modelyard.serving.feeding import plan_of
 
@@ -95,3 +96,26 @@ def test_json_lines_are_kept_whatever_the_types_of_later_ones(
     assert [batch.kept.column("id")[0].as_py() for batch in batches] == [
         None, "7", '"007"', "[1]",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("1.5,2,3\n4,5,6\n", [[1.5, 2, 3], [4, 5, 6]]),
+    ("0,1,2\n4,5,6\n", [[4, 5, 6]]),
+    ("1,,3\n4,5,6\n", [[1, None, 3], [4, 5, 6]]),
+    ("a,b,c\n4,5,6\n", [[4, 5, 6]]),
+])  # fmt: skip
+def test_csv_without_names_loses_no_row(
+    models: Kinds, tmp_path: Path, text: str, wanted: list[list[float | None]]
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(text)
+    for start in range(len(wanted)):
+        feeds, _ = read(models.matrix, path, start=start)
+        assert [[None if v != v else v for v in row] for row in feeds["x"]] == wanted[start:]
+
+
+def test_csv_without_names_goes_by_the_order_of_the_inputs(tmp_path: Path) -> None:
+    pair = made([Spec("u", "float64", (-1,)), Spec("v", "float64", (-1,))], [], columns=True)
+    path = tmp_path / "in.csv"
+    path.write_text("1,2\n3,4\n")
+    assert read(pair, path)[0] == {"u": [1, 3], "v": [2, 4]}

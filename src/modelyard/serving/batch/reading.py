@@ -16,6 +16,8 @@ from modelyard.errors import InvalidInput
 from modelyard.formats.tables.checks import arrow_module, bad_data, check_names, guarded
 from modelyard.formats.tables.columns import of_arrow
 from modelyard.serving.batch.workers import Batch
+from modelyard.serving.casting import GAPS
+from modelyard.serving.tabular import has_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +35,7 @@ FORMATS: Final = {
 _BLOCK: Final = 1 << 20
 _STEP: Final = 1 << 14
 """Rows that are read at once at most."""
-_NULLS: Final = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A"]
+_NULLS: Final = sorted(GAPS)
 _ARROW: Final = {
     "float16": "float32", "float32": "float64", "bytes": "binary", "bool": "bool_",
 }  # fmt: skip
@@ -226,8 +228,8 @@ def _csv(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[An
     except UnicodeDecodeError:
         raise bad_data(f"{path.name} is not UTF-8") from None
     mark = max(",;\t", key=line.count)
-    names = next(csv.reader(io.StringIO(line), delimiter=mark), [])
-    check_names(names, path.name)
+    cells = next(csv.reader(io.StringIO(line), delimiter=mark), [])
+    names, own = _names(plan, cells, path.name)
     specs = {spec.name: spec for spec in plan.inputs}
     given = {
         name: _type(arrow, specs.get(name, plan.inputs[0])) for name in _given(plan, names, keep)
@@ -240,7 +242,9 @@ def _csv(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[An
             arrow.input_stream(str(path), compression="detect") as file,
             reader.open_csv(
                 file,
-                read_options=reader.ReadOptions(block_size=_BLOCK, use_threads=False),
+                read_options=reader.ReadOptions(
+                    block_size=_BLOCK, use_threads=False, column_names=own
+                ),
                 parse_options=reader.ParseOptions(delimiter=mark, newlines_in_values=True),
                 convert_options=reader.ConvertOptions(
                     column_types=types,
@@ -259,6 +263,18 @@ def _csv(path: Path, plan: Plan, start: int, keep: Sequence[str]) -> Iterator[An
             return
         with opened(kept, gaps=False) as texts:  # as it is written: 007 and NA are no gaps
             yield from _skipped(_beside(arrow, batches, texts, keep), start)
+
+
+def _names(plan: Plan, first: list[str], where: str) -> tuple[list[str], list[str] | None]:
+    """Names of the columns of CSV, and the same again if its first line has none."""
+    if not first or has_names(plan, first):
+        check_names(first, where)
+        return first, None
+    if plan.way == "matrix" or len(first) != len(plan.names):
+        names = [str(at) for at in range(len(first))]
+    else:
+        names = list(plan.names)
+    return names, names
 
 
 def _beside(arrow: Any, left: Any, right: Any, keep: Sequence[str]) -> Iterator[Any]:
