@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ _CANARY = 5.0
 """Percent, where nobody says how much."""
 _NOBODY = 10.0
 """Seconds in which a server that runs is heard of."""
+_KNOWN = timedelta(seconds=1)
+"""After which a server that runs knows what was wished: before, it tells of the wish before."""
 
 
 @command(
@@ -177,6 +180,7 @@ def _ready(session: Session, made: Deployment) -> Deployment:
         failed = [
             version
             for server in now.servers
+            if server.seen > made.updated + _KNOWN
             for version in server.versions
             if version.state == "failed"
             and version.commit in {share.commit for share in now.spec.shares}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -105,10 +108,26 @@ def test_waiting_ends_when_a_server_answers_or_a_version_fails(fraud, monkeypatc
         assert fraud.json("deploy", "fraud", "risk/fraud@1", "--wait")["state"] == "ready"
         table = fraud.out("deployments", "fraud")
         assert "risk/fraud@1  ready" in table
-        say("failed", "its file is cut")
-        failed = fraud.error("deploy", "fraud", "risk/fraud@1", "--wait")
+        say("failed", "there was too little memory")  # before the wish that gives it more
+        with later(0.3, say, "ready"):
+            more = ("deploy", "fraud", "--memory", "4GiB", "--wait")
+            assert fraud.json(*more)["state"] == "ready"
+        say("failed", "there was too little memory")
+        with later(1.3, say, "failed", "its file is cut"):
+            failed = fraud.error("deploy", "fraud", "risk/fraud@1", "--wait")
     assert failed["kind"] == "not-served"
     assert failed["message"] == "risk/fraud@1 can't be served: its file is cut"
+
+
+@contextmanager
+def later(seconds, work, *given):
+    """What a server does so much later, in a thread."""
+    timer = threading.Timer(seconds, work, given)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def test_events_and_the_audit_log_tell_of_it(fraud):
