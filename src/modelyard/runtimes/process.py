@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from modelyard import errors
 from modelyard.errors import Corrupt, Unavailable
@@ -28,6 +28,7 @@ from modelyard.runtimes.interface import About, Prediction, why_no_output
 from modelyard.runtimes.starting import start
 from modelyard.runtimes.watch import Exceeded, Watch
 from modelyard.runtimes.wire import Channel, Frame, Json
+from modelyard.runtimes.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,14 +123,15 @@ class ProcessRuntime:
         self._folder = folder.resolve()
         self._lock = threading.Lock()
         self._scratch = tempfile.mkdtemp(prefix="modelyard-")
-        self._words = None if limits.isolated else _words()
+        self._words = None if limits.isolated else Words()
         self._socket, theirs = socket.socketpair()
         self._channel = Channel(self._socket, limit=limits.answer)
         self._reason: str | None = None
         try:
             self._process = start(
                 self._bounds(), theirs.fileno(), threads=limits.threads,
-                errors=self._words or subprocess.DEVNULL, environment=limits.environment,
+                errors=subprocess.DEVNULL if self._words is None else self._words.fileno(),
+                environment=limits.environment,
             )  # fmt: skip
         except OSError as error:
             self._socket.close()
@@ -322,15 +324,7 @@ class ProcessRuntime:
 
     def _last_words(self) -> str:
         """The last line that a trusted model wrote to stderr; foreign ones have none."""
-        if self._words is None:
-            return ""
-        try:
-            size = self._words.seek(0, os.SEEK_END)
-            self._words.seek(max(0, size - 4096))
-            lines = self._words.read().decode("utf-8", "replace").strip().splitlines()
-        except ValueError:  # somebody closed it meanwhile
-            return ""
-        return printable(lines[-1]) if lines else ""
+        return "" if self._words is None else self._words.last()
 
     # -- what it is given --------------------------------------------------------------------
 
@@ -365,11 +359,6 @@ class ProcessRuntime:
             os.kill(self._process.pid, number)
 
 
-def _words() -> BinaryIO:
-    """A file without a name, for what the child writes to stderr."""
-    return tempfile.TemporaryFile()
-
-
 def _is_time(seconds: Json) -> bool:
     return type(seconds) in (int, float) and 0 <= seconds < math.inf
 
@@ -395,7 +384,7 @@ def _end(
     process: subprocess.Popen[bytes],
     connection: socket.socket,
     scratch: str,
-    words: BinaryIO | None,
+    words: Words | None,
 ) -> None:
     """Kill, wait, clean up. There is nothing in a child that would be lost.
 

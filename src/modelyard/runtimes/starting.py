@@ -2,6 +2,7 @@
 
 The kernel kills a child when the *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG).
 Threads of a pool come and go, so one thread that lives until the process ends starts all children.
+It also sees to it that what they write to stderr stays small.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Final
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from modelyard.runtimes.words import trim_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +35,7 @@ _THREADS: Final = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "LOKY_MAX_CPU_COUNT",
 )  # fmt: skip
+_EVERY: Final = 1.0
 _CODE: Final = (
     "import sys, json; sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path];"
     "from modelyard.runtimes.child import run; run()"
@@ -48,7 +52,7 @@ def start(
     descriptor: int,
     *,
     threads: int | None,
-    errors: IO[bytes] | int,
+    errors: int,
     environment: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """A new Python that serves a socket after it has given up its rights.
@@ -57,7 +61,7 @@ def start(
 
     Args:
         bounds: `sandbox.Bounds` as a mapping.
-        errors: Where its stderr goes.
+        errors: Where its stderr goes: a file descriptor.
         environment: Whose Python and packages it gets, as `environments` made it.
     """
     isolated = bool(bounds["isolated"])
@@ -120,7 +124,11 @@ def _ensure_starter() -> None:
 
 def _work() -> None:
     while True:
-        begin, done = _jobs.get()
+        seconds = _EVERY if trim_words() else None
+        try:
+            begin, done = _jobs.get(timeout=seconds)
+        except Empty:
+            continue
         try:
             done.set_result(begin())
         except Exception as error:

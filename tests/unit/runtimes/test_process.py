@@ -19,6 +19,7 @@ from modelyard.core.trust import TRUST_ALL, Trust
 from modelyard.errors import Corrupt, Denied, InvalidInput, Unavailable, Unsupported
 from modelyard.frameworks import Saved
 from modelyard.runtimes.process import Limits, ProcessRuntime, spawn_runtime
+from modelyard.runtimes.words import LARGEST
 
 ALL = Trust.of(TRUST_ALL)
 SAVED = Saved(
@@ -106,6 +107,24 @@ def test_a_crash_comes_with_its_last_words(tmp_path):
         pid = runtime.pid
         assert not runtime.alive
     assert gone(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_it_writes_to_stderr_does_not_fill_the_disk(tmp_path):
+    body = (
+        "if rows[0, 0] > 1:\n    print('goodbye', file=sys.stderr, flush=True); os.abort()\n"
+        "for _ in range(3000):\n    print('x' * 1023, file=sys.stderr)\n"
+        "return rows[:, 0]"
+    )
+    with opened(tmp_path, body) as runtime:
+        for _ in range(2):  # what comes afterwards starts anew
+            runtime.predict(ROWS)
+            until = time.monotonic() + 20
+            while (size := os.stat(f"/proc/{runtime.pid}/fd/2").st_size) > LARGEST:
+                assert time.monotonic() < until, f"{size} bytes"
+                time.sleep(0.1)
+        with pytest.raises(Unavailable, match=r"SIGABRT.*goodbye"):
+            runtime.predict(Table({"x": np.array([2.0])}))
 
 
 def test_a_call_longer_than_its_limit_is_stopped(tmp_path):
