@@ -74,7 +74,7 @@ def cast(spec: TensorSpec, array: Array, *, gaps: bool = False) -> Array:
         return _flat(spec, values, gaps).reshape(array.shape)
     dtype = np.dtype(wanted)
     if dtype.kind == "f" and kind in "iubf":
-        return _narrowed(array, dtype)
+        return _narrowed(spec, array, dtype)
     if dtype.kind in "iu" and kind in "iubf":
         return _whole(spec, array, dtype)
     if dtype.kind == "b" and kind in "iuf" and np.isin(array, (0, 1)).all():
@@ -98,7 +98,7 @@ def parsed(spec: TensorSpec, texts: Sequence[str], *, gaps: bool = False) -> Arr
     try:
         if kind == "f":
             numbers = [np.nan if text in GAPS else float(text) for text in texts]
-            return _narrowed(np.array(numbers, np.float64), np.dtype(wanted))
+            return _narrowed(spec, np.array(numbers, np.float64), np.dtype(wanted))
         if kind in "iu":
             return _flat(spec, [_integer(text) for text in texts], gaps)
         if kind == "b":
@@ -123,7 +123,7 @@ def _flat(spec: TensorSpec, values: Sequence[Any], gaps: bool) -> Array:
     dtype = np.dtype(wanted)
     try:
         if dtype.kind == "f" and kinds <= {float, int, bool, type(None)}:
-            return _narrowed(np.array(values, np.float64), dtype)
+            return _narrowed(spec, np.array(values, np.float64), dtype)
         if dtype.kind in "iu" and kinds <= {int, bool}:
             return np.array(values, dtype)
         if dtype.kind in "iu" and kinds <= _NUMBERS:
@@ -141,11 +141,15 @@ def _flat(spec: TensorSpec, values: Sequence[Any], gaps: bool) -> Array:
     raise _other(spec, values, (bool,) if dtype.kind == "b" else tuple(_NUMBERS))
 
 
-def _narrowed(array: Array, dtype: np.dtype[Any]) -> Array:
+def _narrowed(spec: TensorSpec, array: Array, dtype: np.dtype[Any]) -> Array:
+    """Rounded as floats are; never made infinite."""
     if dtype == array.dtype:
         return array
-    with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        raise bad_inputs(f"a number of {spec.name!r} is too large for {dtype}") from None
 
 
 def _whole(spec: TensorSpec, array: Array, dtype: np.dtype[Any]) -> Array:

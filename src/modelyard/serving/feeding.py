@@ -106,6 +106,8 @@ class Plan:
         if self.way == "whole":
             raise bad_inputs("this model has no rows: give its inputs by name", self.hint)
         width = len(self.inputs)
+        if width == 1 and type(rows[0]) is not list:
+            return self._stacked({self.names[0]: rows}, len(rows))
         for place, row in enumerate(rows):
             if type(row) is not list or len(row) != width:
                 got = f"{len(row)} values" if type(row) is list else said(row)
@@ -134,9 +136,7 @@ class Plan:
             self._check_width(len(names))
             rows = [[_value(r, name, place) for name in names] for place, r in enumerate(records)]
             return self._matrix(array_of(self.inputs[0], rows))
-        wanted = [s.name for s in self.inputs if not s.optional or s.name in first]
-        found = {n: [_value(r, n, place) for place, r in enumerate(records)] for n in wanted}
-        return self._stacked(found, len(records))
+        return self._one_by_one(records)
 
     def of_columns(self, columns: Mapping[str, Any]) -> Fed:
         """Values of all rows by name."""
@@ -236,10 +236,16 @@ class Plan:
         return feeds, rows
 
     def _one_by_one(self, records: Sequence[Mapping[str, Any]]) -> Fed:
-        wanted = [s for s in self.inputs if not s.optional or s.name in records[0]]
-        self._check_names(records[0])
-        found = {s.name: [_value(r, s.name, place) for place, r in enumerate(records)]
-                 for s in wanted}  # fmt: skip
+        """What is optional is null in the records that lack it, if any has it."""
+        if self.way == "table":
+            self._check_names(records[0])
+        found: dict[str, list[Any]] = {}
+        for spec in self.inputs:
+            name = spec.name
+            if not spec.optional:
+                found[name] = [_value(r, name, place) for place, r in enumerate(records)]
+            elif any(name in record for record in records):
+                found[name] = [record.get(name) for record in records]
         return self._stacked(found, len(records))
 
     def _stacked(self, columns: Mapping[str, Sequence[Any]], rows: int) -> Fed:

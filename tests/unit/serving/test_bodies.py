@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -431,3 +432,46 @@ def test_numbers_are_names_where_the_model_says_so_and_else_must_be_clear() -> N
     assert "names, or values" in refused(pair, b"0,1\n1,0\n", CSV).message
     assert read(pair, b"0.0,1\n1,0\n", CSV)[1] == 2
     assert read(pair, b"a,b\n0,1\n", CSV)[1] == 1
+
+
+def test_what_is_optional_is_looked_for_in_every_record() -> None:
+    inputs = [Spec("a", "float64", (-1,)), Spec("o", "float64", (-1,), optional=True)]
+    table, several = made(inputs, [], columns=True), made(inputs, [])
+    for one in (table, several):
+        feeds, _ = read(one, [{"a": 1}, {"a": 2, "o": 9}])
+        np.testing.assert_array_equal(feeds["o"], [math.nan, 9])
+        feeds, _ = read(one, [{"a": 1, "o": 9}, {"a": 2}])
+        np.testing.assert_array_equal(feeds["o"], [9, math.nan])
+        assert set(read(one, [{"a": 1}, {"a": 2}])[0]) == {"a"}
+
+
+def test_what_is_optional_and_can_not_be_missing_in_some_is_refused(models: Kinds) -> None:
+    said = refused(models.table, [ROW, ROW | {"vip": True}]).message
+    assert "'vip' takes bool, and was given null" in said
+    assert "record 1 lacks 'n'" in refused(models.table, [ROW, {"age": 1, "city": "x"}]).message
+
+
+@pytest.mark.parametrize("number", [1e300, -1e39, 10**40])
+def test_a_number_that_float32_can_not_say_is_refused(models: Kinds, number: float) -> None:
+    assert "too large for float32" in refused(models.matrix, [[1, 2, number]]).message
+    text = f"1,2,{number}\n".encode()
+    assert "too large for float32" in refused(models.matrix, text, CSV).message
+    assert read(models.matrix, b"1,2,inf\n", CSV)[0]["x"][0, 2] == math.inf
+
+
+def test_a_number_of_a_file_that_is_too_large_is_refused(models: Kinds) -> None:
+    table = pa.table({"a": [1.0], "b": [2.0], "c": [1e300]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    assert "too large" in refused(models.matrix, sink.getvalue().to_pybytes(), ARROW).message
+
+
+def test_one_column_takes_plain_values_as_rows() -> None:
+    text = made([Spec("text", "string", (-1,))], [], columns=True)
+    feeds, rows = read(text, ["hello", "world"])
+    assert (rows, feeds["text"].tolist()) == (2, ["hello", "world"])
+    number = made([Spec("x", "float64", (-1,))], [], columns=True)
+    for body in ([1.5], {"rows": [1.5]}, [[1.5]]):
+        assert read(number, body)[0]["x"].tolist() == [1.5]
+    assert "2 values" in refused(number, [[1, 2]]).message
