@@ -106,7 +106,8 @@ class ProcessTensors:
         connection = process.connection
         self._wire = TensorWire(connection, self._wait, limit=process.largest, lends=True)
         self.ended: int | None = _pidfd(process.pid)
-        """A file descriptor that can be read from once the process has ended; for event loops."""
+        """A file descriptor that can be read from once the process has ended, for event loops;
+        None where the system has none: there the socket tells, when it is asked again."""
         self._reading = self._poll(connection.fileno(), select.POLLIN)
         self._writing = self._poll(connection.fileno(), select.POLLOUT)
 
@@ -122,7 +123,7 @@ class ProcessTensors:
         seconds: float | None = None,
     ) -> dict[str, Array]:
         with self._lock:
-            if self.ended is None or not self._process.open:
+            if not self._process.open:
                 raise self._process.gone()
             self._limit = _SECONDS if seconds is None else min(seconds, _SECONDS)
             self._deadline = time.monotonic() + self._limit
@@ -174,5 +175,5 @@ def _pidfd(pid: int) -> int | None:
         return None
     try:
         return os.pidfd_open(pid)
-    except OSError:  # it has ended already: the socket tells
+    except (AttributeError, OSError):  # it has ended already, or the C library is an old one
         return None

@@ -196,6 +196,24 @@ def test_its_end_can_be_waited_for_by_an_event_loop(slow):
     assert select.select([slow.ended], [], [], 5)[0]
 
 
+def test_systems_that_can_not_watch_processes_are_served_too(skops, pipeline, monkeypatch):
+    monkeypatch.delattr("os.pidfd_open", raising=False)
+    folder, saved, signature = skops
+    runtime = open_version(folder, saved, signature=signature)
+    try:
+        assert runtime.ended is None
+        found = runtime.run({"input": ROWS})
+        assert found["label"].tolist() == pipeline.predict(ROWS).tolist()
+        os.kill(runtime.pid, signal.SIGKILL)
+        with pytest.raises(Unavailable) as caught:
+            runtime.run({"input": ROWS})
+        assert caught.value.kind == "model-died"
+    finally:
+        runtime.close()
+    with pytest.raises(Unavailable, match="model's process has ended"):
+        runtime.run({"input": ROWS})
+
+
 def test_a_call_that_takes_too_long_is_stopped(slow, monkeypatch):
     monkeypatch.setattr("modelyard.runtimes.tensor_process._SECONDS", 0.3)
     with pytest.raises(Unavailable) as caught:
