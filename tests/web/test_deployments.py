@@ -179,6 +179,22 @@ def test_a_deployment_is_edited_rolled_back_and_that_is_taken_back(ann: Person) 
     assert "Sticky by header x-user" in text
 
 
+def test_a_button_that_is_pressed_twice_is_taken_once(ann: Person) -> None:
+    net = _model(ann, "deployed/twice")
+    _deployed(ann, "twice", net)
+    for act, fields in (
+        ("rollback", {}), ("drop", {}), ("promote", {}), ("rollout", {"steps": "5,100"}),
+    ):  # fmt: skip
+        stable = {"version": f"{net}@2", "canary.version": f"{net}@3", "canary.percent": "5"}
+        ann.see("/deploy?name=twice").submit("/do/deploy", **stable)
+        page = ann.see("/deployments/twice")
+        form = next(f for f in page.forms if f.action == f"/do/deployments/{act}/twice")
+        told = [ann.send(form, form.filled(None, fields)).status for _ in range(2)]
+        assert told[0] == 200, act
+        assert told[1] in (409, 412), act
+        assert _shares(ann, "twice")[0][0] == (3 if act == "promote" else 2), act
+
+
 def test_an_older_change_is_gone_back_to_from_the_history(ann: Person) -> None:
     net = _model(ann, "deployed/history")
     _deployed(ann, "has-past", net)

@@ -49,12 +49,15 @@ def test_what_somebody_opened_stays_open_while_numbers_change(english, shown):
     percent = english.page.locator("input[name=percent]")
     percent.fill("33")
     with shown.yard() as yard:
-        yard.deployments.pause("scaler")
+        now = yard.deployments.pause("scaler").generation
     try:
         paused = english.page.locator("#state").get_by_text("paused")
         expect(paused).to_be_visible(timeout=10_000)
         expect(servers).to_have_attribute("open", "")
         expect(percent).to_have_value("33")
+        # what is shown follows, and so do the buttons beside it
+        for act in ("rollback", "promote"):
+            expect(english.page.locator(f"#seen-{act}")).to_have_value(str(now))
     finally:
         with shown.yard() as yard:
             yard.deployments.resume("scaler")

@@ -40,11 +40,13 @@ class RemoteDeployments:
         path, query = ["deployments", spec.name], {"generation": generation}
         return self._at.request("PUT", path, query=query, body=body).as_(Deployment)
 
-    def roll_out(self, name: str, steps: Sequence[float], every: float) -> Deployment:
-        return self._act(name, "rollout", {"steps": list(steps), "every": every})
+    def roll_out(
+        self, name: str, steps: Sequence[float], every: float, *, generation: int | None = None
+    ) -> Deployment:
+        return self._act(name, "rollout", {"steps": list(steps), "every": every}, generation)
 
-    def promote(self, name: str) -> Deployment:
-        return self._act(name, "promote")
+    def promote(self, name: str, *, generation: int | None = None) -> Deployment:
+        return self._act(name, "promote", None, generation)
 
     def pause(self, name: str) -> Deployment:
         return self._act(name, "pause")
@@ -52,8 +54,10 @@ class RemoteDeployments:
     def resume(self, name: str) -> Deployment:
         return self._act(name, "resume")
 
-    def roll_back(self, name: str, *, to: int | None = None) -> Deployment:
-        return self._act(name, "rollback", {"to": to})
+    def roll_back(
+        self, name: str, *, to: int | None = None, generation: int | None = None
+    ) -> Deployment:
+        return self._act(name, "rollback", {"to": to}, generation)
 
     def undeploy(self, name: str) -> Deployment:
         return self._at.delete(["deployments", check_name(name)], Deployment)
@@ -68,8 +72,15 @@ class RemoteDeployments:
                 return
             before = page[-1].generation
 
-    def _act(self, name: str, act: str, body: dict[str, Any] | None = None) -> Deployment:
-        return self._at.post(["deployments", check_name(name), act], Deployment, body)
+    def _act(
+        self,
+        name: str,
+        act: str,
+        body: dict[str, Any] | None = None,
+        generation: int | None = None,
+    ) -> Deployment:
+        path = ["deployments", check_name(name), act]
+        return self._at.post(path, Deployment, body, generation=generation)
 
 
 if TYPE_CHECKING:

@@ -41,10 +41,12 @@ class Deployments(Protocol):
             Conflict: `no-canary`: a rollout needs one canary.
         """
 
-    def roll_out(self, name: str, steps: Sequence[float], every: float) -> Deployment:
+    def roll_out(
+        self, name: str, steps: Sequence[float], every: float, *, generation: int | None = None
+    ) -> Deployment:
         """Let the canary's share grow by steps. Conflict: `no-canary`."""
 
-    def promote(self, name: str) -> Deployment:
+    def promote(self, name: str, *, generation: int | None = None) -> Deployment:
         """The canary becomes the stable version, at once. Conflict: `no-canary`."""
 
     def pause(self, name: str) -> Deployment:
@@ -53,7 +55,9 @@ class Deployments(Protocol):
     def resume(self, name: str) -> Deployment:
         """Go on after a pause: an alias is followed at once, a step comes after its interval."""
 
-    def roll_back(self, name: str, *, to: int | None = None) -> Deployment:
+    def roll_back(
+        self, name: str, *, to: int | None = None, generation: int | None = None
+    ) -> Deployment:
         """Back to what was before: a canary is dropped; else the shares of the stable version
         before this one, or of the generation `to`. What followed an alias that has moved on is
         paused, for it would follow it again. Conflict: `nothing-before`.

@@ -27,7 +27,7 @@ _MOST = 2000
 """Changes that are looked through."""
 
 
-def roll_back(house: House, name: str, to: int | None) -> Deployment:
+def roll_back(house: House, name: str, to: int | None, generation: int | None = None) -> Deployment:
     """See `core.deploying.Deployments.roll_back`.
 
     What followed an alias that has moved on is paused: it would follow it right away again.
@@ -49,7 +49,7 @@ def roll_back(house: House, name: str, to: int | None) -> Deployment:
         )
         return Wish("rollback", spec, {"to": found.generation})
 
-    return change(house, name, work)
+    return change(house, name, work, generation=generation)
 
 
 class _Past(NamedTuple):

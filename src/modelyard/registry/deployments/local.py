@@ -31,11 +31,13 @@ class LocalDeployments:
     def apply(self, spec: DeploymentSpec, *, generation: int | None = None) -> Deployment:
         return applying.apply(self._house, spec, generation=generation)
 
-    def roll_out(self, name: str, steps: Sequence[float], every: float) -> Deployment:
-        return stepping.roll_out(self._house, name, steps, every)
+    def roll_out(
+        self, name: str, steps: Sequence[float], every: float, *, generation: int | None = None
+    ) -> Deployment:
+        return stepping.roll_out(self._house, name, steps, every, generation)
 
-    def promote(self, name: str) -> Deployment:
-        return stepping.promote(self._house, name)
+    def promote(self, name: str, *, generation: int | None = None) -> Deployment:
+        return stepping.promote(self._house, name, generation)
 
     def pause(self, name: str) -> Deployment:
         return stepping.pause(self._house, name)
@@ -43,8 +45,10 @@ class LocalDeployments:
     def resume(self, name: str) -> Deployment:
         return stepping.resume(self._house, name)
 
-    def roll_back(self, name: str, *, to: int | None = None) -> Deployment:
-        return back.roll_back(self._house, name, to)
+    def roll_back(
+        self, name: str, *, to: int | None = None, generation: int | None = None
+    ) -> Deployment:
+        return back.roll_back(self._house, name, to, generation)
 
     def undeploy(self, name: str) -> Deployment:
         return applying.undeploy(self._house, name)

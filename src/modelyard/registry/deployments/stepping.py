@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["due", "one_canary", "pause", "promote", "resume", "roll_out"]
 
 
-def roll_out(house: House, name: str, steps: Sequence[float], every: float) -> Deployment:
+def roll_out(
+    house: House,
+    name: str,
+    steps: Sequence[float],
+    every: float,
+    generation: int | None = None,
+) -> Deployment:
     """The canary gets the first step's share at once, and the next ones in time."""
     rollout = Rollout(steps=tuple(float(step) for step in steps), every=float(every))
 
@@ -35,12 +41,16 @@ def roll_out(house: House, name: str, steps: Sequence[float], every: float) -> D
         moved = replace(spec, paused=False).with_canary(rollout.steps[0])
         return Wish("rollout", replace(moved, rollout=begun))
 
-    return change(house, name, work)
+    return change(house, name, work, generation=generation)
 
 
-def promote(house: House, name: str) -> Deployment:
+def promote(house: House, name: str, generation: int | None = None) -> Deployment:
     """The canary is the stable version now."""
-    return change(house, name, lambda held: Wish("promote", _with_canary(held).promoted()))
+
+    def work(held: Held) -> Wish:
+        return Wish("promote", _with_canary(held).promoted())
+
+    return change(house, name, work, generation=generation)
 
 
 def pause(house: House, name: str) -> Deployment:

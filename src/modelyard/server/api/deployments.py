@@ -134,15 +134,19 @@ def undeploy(ask: Ask, deployment: Deployed) -> Deployment:
 
 
 @routes.post("/deployments/{deployment}/rollout", needs=SIGNED_IN, answers=Deployment)
-def roll_out_deployment(ask: Ask, deployment: Deployed, *, body: RolloutBody) -> Deployment:
+def roll_out_deployment(
+    ask: Ask, deployment: Deployed, *, generation: Generation = None, body: RolloutBody
+) -> Deployment:
     """Let the canary's share grow by steps, until it is promoted."""
-    return ask.yard.deployments.roll_out(deployment, body.steps, body.every)
+    return ask.yard.deployments.roll_out(deployment, body.steps, body.every, generation=generation)
 
 
 @routes.post("/deployments/{deployment}/promote", needs=SIGNED_IN, answers=Deployment)
-def promote_deployment(ask: Ask, deployment: Deployed) -> Deployment:
+def promote_deployment(
+    ask: Ask, deployment: Deployed, *, generation: Generation = None
+) -> Deployment:
     """The canary becomes the stable version, at once."""
-    return ask.yard.deployments.promote(deployment)
+    return ask.yard.deployments.promote(deployment, generation=generation)
 
 
 @routes.post("/deployments/{deployment}/pause", needs=SIGNED_IN, answers=Deployment)
@@ -158,12 +162,14 @@ def resume_deployment(ask: Ask, deployment: Deployed) -> Deployment:
 
 
 @routes.post("/deployments/{deployment}/rollback", needs=SIGNED_IN, answers=Deployment)
-def roll_back_deployment(ask: Ask, deployment: Deployed, *, body: BackBody) -> Deployment:
+def roll_back_deployment(
+    ask: Ask, deployment: Deployed, *, generation: Generation = None, body: BackBody
+) -> Deployment:
     """Back to what was served before, or to a generation, at once.
 
     A canary is dropped first of all. What followed an alias that has moved on is paused.
     """
-    return ask.yard.deployments.roll_back(deployment, to=body.to)
+    return ask.yard.deployments.roll_back(deployment, to=body.to, generation=generation)
 
 
 @routes.get(

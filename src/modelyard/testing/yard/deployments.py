@@ -102,6 +102,20 @@ class DeploymentTests(YardCase):
                 served.deployments.apply(of(share("3")), generation=generation)
         assert served.deployments.get("svc").spec.stable.number == 2
 
+    def test_a_rollback_that_is_asked_for_twice_is_made_once(self, served: Yard) -> None:
+        every = served.deployments
+        every.apply(of(share("1")))
+        every.apply(of(share("2")))
+        seen = every.apply(of(share("2", 95.0), share("3", 5.0))).generation
+        assert shares_of(every.roll_back("svc", generation=seen)) == [("2", 2, 100.0)]
+        with refused(Conflict, "deployment-changed", hint=True):
+            every.roll_back("svc", generation=seen)
+        with refused(Conflict, "deployment-changed", hint=True):
+            every.promote("svc", generation=seen)
+        with refused(Conflict, "deployment-changed", hint=True):
+            every.roll_out("svc", [5, 100], 60, generation=seen)
+        assert shares_of(every.get("svc")) == [("2", 2, 100.0)]
+
     def test_only_what_is_there_is_deployed(self, served: Yard, desk: Desk) -> None:
         for wished in (share("9"), share("nobody"), share("1", model="nobody")):
             with refused(NotFound):

@@ -89,7 +89,8 @@ def deploy(ask: Ask, form: Form) -> Done:
         text, undo = words.say("%(name)s is as it was.", name=name), None
     else:
         text = words.say("%(name)s is changed.", name=name)
-        undo = Undo(f"/do/deployments/rollback/{name}", {"to": str(before.generation)})
+        fields = {"to": str(before.generation), "generation": str(made.generation)}
+        undo = Undo(f"/do/deployments/rollback/{name}", fields)
     return Done(deployment_page(name), text, undo)
 
 

@@ -65,7 +65,9 @@ def roll_out(ask: Ask, form: Form, name: str) -> Done:
     """Let the canary's share grow by steps."""
     before = ask.yard.deployments.get(name)
     steps = [number(step) for step in form.one("steps").replace("，", ",").split(",")[:_MOST_STEPS]]
-    made = ask.yard.deployments.roll_out(name, steps, seconds(form.one("every")))
+    made = ask.yard.deployments.roll_out(
+        name, steps, seconds(form.one("every")), generation=_seen(form, before)
+    )
     text = language_of(ask.request).say(
         "The rollout begins: the canary gets %(percent)s now.", percent=f"{steps[0]:g} %"
     )
@@ -76,7 +78,7 @@ def roll_out(ask: Ask, form: Form, name: str) -> Done:
 def promote(ask: Ask, form: Form, name: str) -> Done:
     """The canary becomes the stable version."""
     before = ask.yard.deployments.get(name)
-    made = ask.yard.deployments.promote(name)
+    made = ask.yard.deployments.promote(name, generation=_seen(form, before))
     text = language_of(ask.request).say(
         "%(version)s gets all requests now.", version=made.spec.stable.source
     )
@@ -90,7 +92,7 @@ def drop(ask: Ask, form: Form, name: str) -> Done:
     spec = before.spec
     stable = replace(spec.stable, percent=100.0)
     spec = replace(spec, shares=(stable, *spec.shadows), rollout=None)
-    made = ask.yard.deployments.apply(spec, generation=before.generation)
+    made = ask.yard.deployments.apply(spec, generation=_seen(form, before))
     text = language_of(ask.request).say(
         "%(version)s gets all requests now.", version=made.spec.stable.source
     )
@@ -102,7 +104,7 @@ def roll_back(ask: Ask, form: Form, name: str) -> Done:
     """Back to what was before, or to an older change."""
     before = ask.yard.deployments.get(name)
     to = _generation(form.one("to")) if form.one("to") else None
-    made = ask.yard.deployments.roll_back(name, to=to)
+    made = ask.yard.deployments.roll_back(name, to=to, generation=_seen(form, before))
     text = language_of(ask.request).say(
         "%(name)s went back. Requests go to %(versions)s.", name=made.name,
         versions=", ".join(
@@ -159,7 +161,8 @@ def deploy_again(ask: Ask, form: Form, name: str) -> Done:
 
 def _done(before: Deployment, made: Deployment, text: str) -> Done:
     name = made.name
-    undo = Undo(f"/do/deployments/rollback/{name}", {"to": str(before.generation)})
+    fields = {"to": str(before.generation), "generation": str(made.generation)}
+    undo = Undo(f"/do/deployments/rollback/{name}", fields)
     return Done(deployment_page(name), text, undo if made.generation > before.generation else None)
 
 
