@@ -88,6 +88,11 @@ class Connection:
         """Whether there is a token to show."""
         return self._token is not None
 
+    @property
+    def token(self) -> str | None:
+        """What is shown to the server, and to nobody else."""
+        return self._token
+
     def close(self) -> None:
         self._closed.set()
         self._ranges.close()

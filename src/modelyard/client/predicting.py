@@ -13,6 +13,7 @@ import orjson
 from modelyard import __version__
 from modelyard.client.addresses import Address, path_of
 from modelyard.client.credentials import token_for
+from modelyard.core.deployment import check_name
 from modelyard.core.names import ModelRevision
 from modelyard.core.table import Table
 from modelyard.errors import Denied, InvalidInput, ModelyardError, NotFound, Unavailable
@@ -67,7 +68,8 @@ def predict(
             which is loaded here for it.
         data: Rows: an array, a data frame, columns by name, or a list of records.
         trusted: What the version's files may import, as `Yard.load` has it.
-        token: For the server; else `$YARD_TOKEN`, else what `yard login` kept.
+        token: For the server; else the one that the yard was opened with, else `$YARD_TOKEN`,
+            else what `yard login` kept.
 
     Returns:
         Outputs by name; the first axis of each is the row.
@@ -82,7 +84,7 @@ def predict(
     body = body_of(data)
     model, revision = named(yard, target)
     if model is None:
-        return _outputs(ask_server(yard.url, target, body, token=token))
+        return _outputs(ask_server(yard.url, target, body, token=token or _token(yard)))
     return _outputs(ask_here(yard.desk, model, revision, body, trusted=trusted))
 
 
@@ -257,7 +259,19 @@ def _outputs(answer: bytes) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _may_be_deployed(target: str) -> bool:
-    return "@" not in target and "/" not in target
+    """Whether a deployment can have this name; models' names may be others, as Digits."""
+    try:
+        check_name(target)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _token(yard: PredictingYard) -> str | None:
+    """What a yard on a server was opened with."""
+    from modelyard.client.desk import RemoteDesk
+
+    return yard.desk.connection.token if isinstance(yard.desk, RemoteDesk) else None
 
 
 def _listed(column: Any) -> Any:

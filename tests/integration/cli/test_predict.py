@@ -77,6 +77,7 @@ def test_errors_are_told_with_what_to_send(shop):
     assert (error["kind"], error["hint"]) == ("no-column", "the model takes age, city, visits")
     assert shop.error("predict", "linear", "--data", "[[1]]")["kind"] == "bad-inputs"
     assert shop.error("predict", "nobody", "--data", "[[1]]")["kind"] == "no-model"
+    assert shop.error("predict", "Nobody", "--data", "[[1]]")["kind"] == "no-model"
     unreachable = shop.error("predict", "m", "--url", "http://127.0.0.1:9", "--data", "[]")
     assert unreachable["kind"] == "unreachable"
 
@@ -105,3 +106,5 @@ def test_a_deployment_is_asked_on_its_server(shop, monkeypatch):
         asked = ("predict", "churn", "--url", server.url, "--data", json.dumps(ANN))
         error = shop.error(*asked, code=4)
         assert error["kind"] == "not-signed-in"
+        with modelyard.open(server.url, token=server.token) as yard:  # goes before the variable
+            assert len(modelyard.predict(yard, "churn", people(4))["label"]) == 4
