@@ -55,10 +55,12 @@ def claim(files: Files) -> Saved:
         saved = framework.claims(files)
         if saved is not None:
             return saved
-    raise Unsupported(
-        "no-framework", "no framework can load these files",
-        hint="check the version out and load its files, or commit the object itself",
-    )  # fmt: skip
+    hint = "check the version out and load its files, or commit the object itself"
+    models = sorted(path for path in files.paths() if path.endswith(".onnx"))
+    if len(models) > 1:
+        shown = ", ".join(models[:6]) + (", ..." if len(models) > 6 else "")
+        hint = f"{shown} are models each: commit one of them"
+    raise Unsupported("no-framework", "no framework can load these files", hint=hint)
 
 
 def serializer_of(framework: Framework, wanted: str | None) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from modelyard.core.table import Table
 from modelyard.core.trust import TRUST_ALL, Trust
-from modelyard.errors import Denied, InvalidInput
-from modelyard.frameworks import FolderFiles, Saved, named
+from modelyard.errors import Denied, InvalidInput, Unsupported
+from modelyard.frameworks import FolderFiles, Saved, claim, named
 from modelyard.frameworks.onnx.saving import write
 from modelyard.runtimes import runtime_of
 
@@ -386,3 +386,14 @@ def test_the_signature_is_that_of_the_graph():
         "inputs": [{"name": "x", "dtype": "float32", "shape": [-1, 4]}],
         "outputs": [{"name": name, "dtype": "float32", "shape": [-1, 300]} for name in ("y", "z")],
     }
+
+
+def test_several_models_are_named_and_one_of_them_is_asked_for(tmp_path):
+    for name in ("encoder.onnx", "decoder.onnx"):
+        (tmp_path / name).write_bytes(linear().SerializeToString())
+    with pytest.raises(Unsupported) as caught:
+        claim(FolderFiles(tmp_path))
+    assert caught.value.kind == "no-framework"
+    assert caught.value.hint == "decoder.onnx, encoder.onnx are models each: commit one of them"
+    (tmp_path / "encoder.onnx").unlink()
+    assert claim(FolderFiles(tmp_path)).details == {"file": "decoder.onnx"}
