@@ -31,15 +31,22 @@ def parse(uri: str, server: str) -> ModelRevision:
     scheme, _, rest = uri.partition("://")
     host, _, target = rest.partition("/")
     if scheme != "yard" or not host or not target or "?" in uri or "#" in uri:
-        raise InvalidInput(
-            "bad-uri", f"{uri[:120]!r} names no version", hint="yard://HOST/MODEL@REV"
-        )
-    if host != urlsplit(server).netloc:
+        raise _no_version(uri)
+    known = urlsplit(server)
+    below = f"{known.path.strip('/')}/".lstrip("/")
+    if host != known.netloc or not target.startswith(below):
         raise Denied(
             "other-yard", f"{host[:80]} is not the server that this cluster may ask",
             hint="an admin sets YARD in the ClusterStorageContainer",
         )  # fmt: skip
-    return ModelRevision.parse(target)
+    named = target.removeprefix(below)
+    if not named:
+        raise _no_version(uri)
+    return ModelRevision.parse(named)
+
+
+def _no_version(uri: str) -> InvalidInput:
+    return InvalidInput("bad-uri", f"{uri[:120]!r} names no version", hint="yard://HOST/MODEL@REV")
 
 
 def fetch(uri: str, folder: Path, environment: Mapping[str, str]) -> str:

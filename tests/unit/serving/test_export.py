@@ -154,6 +154,22 @@ class TestStorageInitializer:
                        "https://models.example.org:8443")  # fmt: skip
         assert (target.model.text, str(target.revision)) == ("risk/fraud", "7")
 
+    @pytest.mark.parametrize("server", ["https://h:8443/yard", "https://h:8443/yard/"])
+    def test_a_server_below_a_path_is_named_with_it(self, server: str) -> None:
+        from modelyard.cli.storage_initializer import parse
+        from modelyard.errors import ModelyardError
+
+        target = parse("yard://h:8443/yard/own/net@3", server)
+        assert (target.model.text, str(target.revision)) == ("own/net", "3")
+        assert parse("yard://h:8443/yard/net@3", server).model.text == "net"
+        for uri, kind in (
+            ("yard://h:8443/own/net@3", "other-yard"), ("yard://h:8443/yardage/net", "other-yard"),
+            ("yard://h:8443/yard", "other-yard"), ("yard://h:8443/yard/", "bad-uri"),
+        ):  # fmt: skip
+            with pytest.raises(ModelyardError) as caught:
+                parse(uri, server)
+            assert caught.value.kind == kind
+
     @pytest.mark.parametrize(
         ("uri", "kind"),
         [
