@@ -59,8 +59,11 @@ class Deployments(Protocol):
         self, name: str, *, to: int | None = None, generation: int | None = None
     ) -> Deployment:
         """Back to what was before: a canary is dropped; else the shares of the stable version
-        before this one, or of the generation `to`. What followed an alias that has moved on is
-        paused, for it would follow it again. Conflict: `nothing-before`.
+        before this one. What followed an alias that has moved on is paused, for it would follow it
+        again. Conflict: `nothing-before`.
+
+        Args:
+            to: A generation: all that was wished then is wished again, but for its rollout.
         """
 
     def undeploy(self, name: str) -> Deployment:

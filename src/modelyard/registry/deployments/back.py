@@ -30,7 +30,8 @@ _MOST = 2000
 def roll_back(house: House, name: str, to: int | None, generation: int | None = None) -> Deployment:
     """See `core.deploying.Deployments.roll_back`.
 
-    What followed an alias that has moved on is paused: it would follow it right away again.
+    What followed an alias that has moved on is paused: it would follow it right away again. What
+    is paused already stays so.
     """
 
     def work(held: Held) -> Wish | None:
@@ -44,9 +45,15 @@ def roll_back(house: House, name: str, to: int | None, generation: int | None = 
         shares = _living(held.connection, found.spec.shares)
         if shares is None:
             raise _nothing(name, to)
+        # to a generation: all that was wished then; else only what is served
         spec = replace(
-            held.spec, shares=shares, rollout=None, paused=_has_moved(held.connection, shares)
+            held.spec if to is None else found.spec,
+            name=held.spec.name,
+            shares=shares,
+            rollout=None,
         )
+        if _has_moved(held.connection, shares):
+            spec = replace(spec, paused=True)
         return Wish("rollback", spec, {"to": found.generation})
 
     return change(house, name, work, generation=generation)

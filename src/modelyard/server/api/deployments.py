@@ -165,7 +165,7 @@ def resume_deployment(ask: Ask, deployment: Deployed) -> Deployment:
 def roll_back_deployment(
     ask: Ask, deployment: Deployed, *, generation: Generation = None, body: BackBody
 ) -> Deployment:
-    """Back to what was served before, or to a generation, at once.
+    """Back to what was served before, or to all that was wished at a generation, at once.
 
     A canary is dropped first of all. What followed an alias that has moved on is paused.
     """

@@ -279,6 +279,15 @@ class DeploymentTests(YardCase):
         with refused(Conflict, "nothing-before"):
             served.deployments.roll_back("svc", to=99)
 
+    def test_rolling_back_to_a_generation_takes_all_that_was_wished(self, served: Yard) -> None:
+        first = served.deployments.apply(of(share("1"), sample=0.5, limits=Limits(deadline=2.0)))
+        then = served.deployments.apply(of(share("2"), sticky="x-user", replicas=2))
+        assert served.deployments.roll_back("svc").spec.sticky == "x-user", "shares alone"
+        assert served.deployments.roll_back("svc", to=1).spec == first.spec
+        assert served.deployments.roll_back("svc", to=2).spec == then.spec
+        served.deployments.pause("svc")
+        assert served.deployments.roll_back("svc").spec.paused, "nothing follows until it goes on"
+
     def test_what_followed_an_alias_is_held_when_it_is_rolled_back(self, served: Yard) -> None:
         served.deployments.apply(of(share("prod")))
         served.deployments.apply(of(share("2")))
