@@ -5,6 +5,7 @@ Neither FastAPI nor templates are imported, so that it starts fast and stays sma
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import sys
@@ -18,7 +19,7 @@ from modelyard.core.deployment import Deployment, DeploymentSpec, Share
 from modelyard.errors import Conflict, ModelyardError, NotFound, Unavailable
 from modelyard.server.addresses import Addresses
 from modelyard.server.door import Door
-from modelyard.server.run import host, listen
+from modelyard.server.run import host, leave, listen
 from modelyard.serving.app import PlaneApp
 from modelyard.serving.engines.embedded import Embedded
 from modelyard.serving.failures import body_of, status_of
@@ -135,12 +136,14 @@ def serve_alone(
             announce(alone.begun(listener))
 
         try:
-            host(app, settings, listener, started)
+            host(app, settings, listener, started, alone.stop, lambda: alone.busy)
         finally:
             if alone.error is not None:
                 raise alone.error
     finally:
         listener.close()
+    if alone.busy:
+        leave(0)
 
 
 class _Named(Plane):
@@ -174,8 +177,20 @@ class _Alone:
         self._wished: Sequence[Deployment] | None = wished
         self._grpc_port = grpc_port
         self._grpc: Any = None
+        self._stopping = asyncio.Event()
+        self._late = False
+        """Whether not all could be unloaded in time."""
         self._slots = Slots({"embedded": lambda: Embedded(desk, died=self._slots.died)})
         self._life = Life(plane, self._slots, self, server="alone")
+
+    @property
+    def busy(self) -> bool:
+        """Whether threads still load or compute, though nobody waits for them any more."""
+        return self._late or self._slots.busy
+
+    def stop(self) -> None:
+        """It is to stop: versions that are being loaded for the start are not waited for."""
+        self._stopping.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -216,7 +231,13 @@ class _Alone:
     async def _begin(self) -> None:
         self.plane.recorder.start()
         self._life.start()
-        await self._life.settled()
+        settled = asyncio.ensure_future(self._life.settled())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait([settled, stopping], return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        stopping.cancel()
+        if self._stopping.is_set():
+            return
         for place in self._slots.everything():
             if place.error is not None:
                 raise place.error
@@ -233,7 +254,11 @@ class _Alone:
         if self._grpc is not None:
             await self._grpc.close(self._settings.stop_seconds)
         await self.plane.close()
-        await self._life.close()
+        try:
+            async with asyncio.timeout(self._settings.stop_seconds):
+                await self._life.close()
+        except TimeoutError:
+            self._late = True
         self.plane.recorder.stop()
 
     def begun(self, listener: socket.socket) -> Begun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from modelyard.errors import Conflict, Denied, InvalidInput
 from modelyard.server.settings import Settings
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalYard
 
-__all__ = ["Begun", "host", "listen", "run_worker", "serve"]
+__all__ = ["Begun", "host", "leave", "listen", "run_worker", "serve"]
 
 _SWITCH = 0.0005
 """Seconds for which a thread that computes keeps those waiting that hash, encode and send."""
@@ -141,14 +142,28 @@ def _run(
 ) -> None:
     from modelyard.server.app import make_app
     from modelyard.server.logs import begin
+    from modelyard.server.serving import serving_of
 
     begin(settings.logs)
     sys.setswitchinterval(_SWITCH)
     app = make_app(yard, settings)
-    host(app, settings, listener, started, app.server.end_streams)
+    serving = serving_of(app.server)
+    host(app, settings, listener, started, app.server.end_streams, lambda: serving.busy)
     if app.active or app.server.jobs.active:
         sys.stdout.flush()
         os._exit(1)  # threads that did not end in time: nothing else ends them
+    if serving.busy:
+        yard.close()
+        leave(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now, whatever its threads do: the interpreter would wait for them first, and
+    only then let others clean up."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def host(
@@ -157,13 +172,17 @@ def host(
     listener: socket.socket,
     started: Callable[[], None],
     stopping: Callable[[], None] = lambda: None,
+    busy: Callable[[], bool] = lambda: False,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT.
 
     Args:
         app: An ASGI application; it is told when it starts and stops.
         started: Called once it answers.
-        stopping: Called when it is told to stop, before it waits for requests to end.
+        stopping: Called when it is told to stop, before it waits for requests to end. That may be
+            while it starts.
+        busy: Whether threads still run in the end that nothing ends: they are not waited for, and
+            the process is to be left by `leave`.
     """
     import uvicorn
     import uvloop
@@ -176,7 +195,7 @@ def host(
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)
             await super().startup(sockets)
-            if self.started:
+            if self.started and not self.should_exit:
                 started()
 
         def stop(self) -> None:
@@ -196,5 +215,11 @@ def host(
         timeout_keep_alive=20, timeout_graceful_shutdown=int(settings.stop_seconds),
         backlog=2048,
     )  # fmt: skip
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    try:
         runner.run(Uvicorn(config).serve([listener]))
+    except BaseException:
+        runner.close()
+        raise
+    if not busy():
+        runner.close()

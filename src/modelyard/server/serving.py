@@ -109,6 +109,11 @@ class Serving:
             leave(self._server.house, self.name)
         write_down(self.plane.metrics())
 
+    @property
+    def busy(self) -> bool:
+        """Whether threads still load or compute, after `stop`: no request waits for them."""
+        return self.slots.busy
+
     def _deployed(self, name: str) -> None:
         """A deployment was changed by this process: it need not wait for the next look."""
         try:

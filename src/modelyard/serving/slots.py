@@ -272,6 +272,11 @@ class Slots:
         self._drains[task] = served
         task.add_done_callback(lambda task: self._drains.pop(task, None))
 
+    @property
+    def busy(self) -> bool:
+        """Whether threads still load or compute, after `close`."""
+        return any(getattr(engine, "busy", False) for engine in self._engines.values())
+
     async def close(self) -> None:
         """Unload everything, and close the engines."""
         for place in list(self._of.values()):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,9 @@ _LOADS = 2
 """At once: more would only make each of them, and the requests meanwhile, slower."""
 _TRIED = 2000
 """Versions of which is remembered how they answered when they were loaded first."""
+_PATIENCE = 2.0
+"""Seconds that a worker has to end, once nobody waits for it any more; then it is killed."""
+_CLOSING = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +66,7 @@ class Embedded:
         self._desk = desk
         self.died = died
         self._threads = ThreadPoolExecutor(_LOADS, "yard-load")
+        self._opening: set[Future[Opened]] = set()
         self._loading: dict[Wanted, asyncio.Task[Served]] = {}
         self._held: dict[Served, _Held] = {}
         self._tried: dict[Wanted, Tried] = {}
@@ -115,21 +120,34 @@ class Embedded:
             held.freed = asyncio.get_running_loop().create_task(self._free(held, seconds))
         await asyncio.shield(held.freed)
 
+    @property
+    def busy(self) -> bool:
+        """Whether threads still load or compute, after `close`: nothing but the end of the process
+        ends them."""
+        return bool(self._held) or not all(future.done() for future in self._opening)
+
     async def close(self) -> None:
+        """Free everything. What is being loaded is not waited for: it may take minutes."""
         for task in list(self._loading.values()):
-            with suppress(Exception):
-                await task
-        await asyncio.gather(*(self.drain(served, 0) for served in list(self._held)))
-        self._threads.shutdown(wait=False)
+            task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        drains = [asyncio.create_task(self.drain(served, 0)) for served in list(self._held)]
+        if drains:
+            await asyncio.wait(drains, timeout=_CLOSING)
 
     async def _load(self, wanted: Wanted) -> Served:
         from modelyard.serving.loading import open_wanted
         from modelyard.serving.modes import build
 
         loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(
-            self._threads, open_wanted, self._desk, wanted, self._tried.get(wanted)
-        )
+        opening = self._threads.submit(open_wanted, self._desk, wanted, self._tried.get(wanted))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            opened = await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_unwanted)
+            raise
         if not self._tried:
             self._threads.submit(sweep)
         if len(self._tried) >= _TRIED:
@@ -190,12 +208,24 @@ class Embedded:
         served = held.served
         while (served.under_way or served.executor.waiting) and loop.time() < end:
             await asyncio.sleep(0.005)
-        while held.watched:
-            descriptor = held.watched.pop()
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
+        closing = loop.create_task(served.executor.close())
         try:
-            await served.executor.close()
+            await asyncio.wait([closing], timeout=_PATIENCE)
+            if not closing.done():  # it hangs, and so would whoever waits for it
+                for descriptor in held.watched:
+                    with suppress(OSError):
+                        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            await closing
         finally:
+            while held.watched:
+                descriptor = held.watched.pop()
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
             await loop.run_in_executor(None, held.opened.close)
             self._held.pop(served, None)
+
+
+def _unwanted(opening: Future[Opened]) -> None:
+    """Free what was loaded for nobody."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
