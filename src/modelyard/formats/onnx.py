@@ -117,6 +117,8 @@ def _walk(
             for number, wire, low, high in message.fields(start, end):
                 if number == 7 and wire == LENGTH:
                     _node(message, model, low, high, depth, todo)
+                elif number == 11 and wire == LENGTH:  # what its attributes are by default
+                    _attribute(message, model, low, high, depth, todo, "")
 
 
 def _graph(
@@ -135,9 +137,7 @@ def _graph(
         elif number == 5:
             _add(message, model, low, high, "")
         elif number == 15:
-            for kind, wire_, low_, high_ in message.fields(low, high):
-                if wire_ == LENGTH and kind in (1, 2):
-                    _add(message, model, low_, high_, "sparse")
+            _sparse(message, model, low, high, "sparse")
         elif number in (11, 12) and depth == 0:
             values = model.inputs if number == 11 else model.outputs
             if len(values) < _VALUES:
@@ -183,13 +183,34 @@ def _attribute(
     output: str,
 ) -> None:
     """Constants hold tensors; loops and branches hold graphs."""
+    given: set[int] = set()
     for number, wire, low, high in message.fields(start, end):
         if wire != LENGTH:
             continue
         if number in (5, 10):
+            _once(given, number, 5)
             _add(message, model, low, high, output or "constant")
+        elif number in (22, 23):
+            _once(given, number, 22)
+            _sparse(message, model, low, high, output or "constant")
         elif number in (6, 11):
             todo.append(("graph", low, high, depth + 1))
+
+
+def _sparse(message: Message, model: _Model, start: int, end: int, name: str) -> None:
+    """Values and their indices."""
+    given: set[int] = set()
+    for number, wire, low, high in message.fields(start, end):
+        if wire == LENGTH and number in (1, 2):
+            _once(given, number, 1, 2)
+            _add(message, model, low, high, name)
+
+
+def _once(given: set[int], number: int, *single: int) -> None:
+    """Protobuf would make one tensor of two that stand in one field, and it is none of them."""
+    if number in given and number in single:
+        raise bad(KIND, "a tensor is given twice")
+    given.add(number)
 
 
 def _add(message: Message, model: _Model, start: int, end: int, fallback: str) -> None:
@@ -197,10 +218,8 @@ def _add(message: Message, model: _Model, start: int, end: int, fallback: str) -
     tensor, external = tensor_of(message, start, end)
     name = fallback or tensor.name
     if not fallback:
-        if tensor.name in model.initialized and name in model.names:
-            name = f"{name}#{len(model.tensors)}"
         model.initialized.add(tensor.name)
-    if name in model.names:
+    while name in model.names:
         name = f"{name}#{len(model.tensors)}"
     model.names.add(name)
     if external is not None:

@@ -99,8 +99,9 @@ def _take(message: Message, parts: _Parts, number: int, wire: int, low: int, hig
     elif number == 13 and wire == LENGTH:
         key, value = _entry(message, low, high)
         parts.external[key] = value
-    elif number == 14 and wire == VARINT:
-        parts.elsewhere = low == 1
+    elif number == 14 and wire == VARINT and (place := low & 0xFFFF_FFFF) in (0, 1):
+        # as protobuf reads an enum: 32 bits count, and values that it does not know do not
+        parts.elsewhere = place == 1
 
 
 def _check_length(parts: _Parts, dtype: str, shape: tuple[int, ...]) -> None:

@@ -42,7 +42,7 @@ class Message:
         while pos < end:
             key, pos = self._varint(pos, end)
             number, wire = key >> 3, key & 7
-            if number == 0:
+            if number == 0 or key >> 32:  # others would take 32 bits of it: another field
                 raise bad(self.kind, f"byte {pos - 1} begins no field")
             self._charge()
             if wire == VARINT:

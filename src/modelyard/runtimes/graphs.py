@@ -33,6 +33,8 @@ _DTYPES: Final = {
     "tensor(string)": "string",
 }  # fmt: skip
 _MAPS: Final = "seq(map("
+_MEMORY: Final = "_ORT_MEM_ADDR_"
+"""In a location it tells onnxruntime that weights lie in the memory of its process."""
 _SMALL: Final = 256 << 20
 """Bytes of a file that may be changed in memory."""
 
@@ -49,9 +51,10 @@ def open_graph(folder: Path, file: str, *, threads: int = 1) -> GraphTensors:
         Unsupported: `no-tensors`: it takes or gives what is no tensor.
     """
     path = _inside(folder, file)
-    _check_weights(folder, path)
+    whole = not _weights_elsewhere(folder, path)
     session = _session(str(path), threads)
-    if any(given.type.startswith(_MAPS) for given in session.get_outputs()):
+    # without a place of its own it would look for other files where this process was started
+    if whole and any(given.type.startswith(_MAPS) for given in session.get_outputs()):
         session = _plain_session(path, threads) or session
     return GraphTensors(session)
 
@@ -177,21 +180,25 @@ def _inside(folder: Path, file: str) -> Path:
     return path
 
 
-def _check_weights(folder: Path, path: Path) -> None:
-    """Weights in other files must be files of the version."""
+def _weights_elsewhere(folder: Path, path: Path) -> bool:
+    """Whether weights lie in other files, which must be files of the version."""
     with path.open("rb") as file:
         if not path.stat().st_size:
             raise bad("not-loadable", "the file is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content.find(b"location") < 0:  # the key that every such tensor has
-                return
-        from modelyard.formats import Budget, inspect
+                return False
+        from modelyard.formats import Budget
+        from modelyard.formats.onnx import inspect  # whatever else the file may look like
 
-        found = inspect(file, path.name, budget=Budget(seconds=60.0), scan=False)
-    for location, *_ in found.metadata.get("external", {}).values():
+        found = inspect(file, path.name, Budget(seconds=60.0).begun())
+    places = found.metadata.get("external", {}).values()
+    for location, *_ in places:
         place = path.parent / str(location)
-        if not (place.is_file() and place.resolve().is_relative_to(folder.resolve())):
+        within = place.is_file() and place.resolve().is_relative_to(folder.resolve())
+        if not within or _MEMORY in location:
             raise bad("not-loadable", f"weights lie outside of it: {printable(location, 200)}")
+    return bool(places)
 
 
 def _input_spec(given: Any) -> TensorSpec:

@@ -157,6 +157,110 @@ def test_files_outside_of_the_version_are_not_opened(tmp_path, file):
         open_graph(inner, file)
 
 
+def varint(value):
+    out = b""
+    while value > 0x7F:
+        out += bytes((value & 0x7F | 0x80,))
+        value >>= 7
+    return out + bytes((value,))
+
+
+def field(number, raw):
+    return varint(number << 3 | 2) + varint(len(raw)) + raw
+
+
+def weight(location, elsewhere=b"\x70\x01", name="w"):
+    """A tensor in another file.
+
+    Args:
+        elsewhere: How it says so: the bytes of the field `data_location`.
+    """
+    tensor = onnx.TensorProto(name=name, data_type=FLOAT, dims=[2])
+    for key, value in {"location": location, "length": "8"}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor.SerializeToString() + elsewhere
+
+
+def sums(*weights, nodes=b""):
+    """A model that adds `w` to its rows, with weights as they are written."""
+    ports = [onnx.helper.make_tensor_value_info(name, FLOAT, ["N", 2]) for name in "xy"]
+    graph = onnx.helper.make_graph([node("Add", ["x", "w"], ["y"])], "g", ports[:1], ports[1:])
+    raw = graph.SerializeToString() + b"".join(field(5, each) for each in weights) + nodes
+    opsets = [onnx.helper.make_opsetid("", 18)]
+    model = onnx.helper.make_model(onnx.GraphProto(), opset_imports=opsets, ir_version=9)
+    model.ClearField("graph")
+    return model.SerializeToString() + field(7, raw)
+
+
+def constant(attribute):
+    return field(1, field(2, b"c") + field(4, b"Constant") + field(5, field(1, b"v") + attribute))
+
+
+OUT, IN = "../out.bin", "in.bin"
+WAYS = {
+    "plain": sums(weight(OUT)),
+    "64 bits": sums(weight(OUT, b"\x70" + varint((1 << 32) + 1))),
+    "and another value": sums(weight(OUT, b"\x70\x01\x70\x07")),
+    "a longer number of the field": sums(weight(OUT, b"\xf0\x80\x80\x80\x10\x01")),
+    "behind the mark of HDF5": b"\x89HDF\r\n\x1a\n\0\0" + sums(weight(OUT)),
+    "names of others": sums(
+        weight(IN), weight(IN, name="w#3"), weight(OUT, name="w#3#3"), weight(IN)
+    ),
+    "in two pieces": sums(
+        weight(IN), nodes=constant(field(5, weight(IN)) + field(5, weight(OUT, b"")))
+    ),
+    "sparse": sums(weight(IN), nodes=constant(field(22, field(1, weight(OUT))))),
+    "sparse in two pieces": sums(
+        weight(IN), nodes=constant(field(22, field(1, weight(IN)) + field(1, weight(OUT, b""))))
+    ),
+    "of a function": sums(weight(IN))
+    + field(25, field(11, field(1, b"v") + field(5, weight(OUT)))),
+    "in memory": sums(weight("*/_ORT_MEM_ADDR_/*")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_outside_are_refused_however_it_is_said(tmp_path, way):
+    inner = tmp_path / "inner"
+    (inner / "*" / "_ORT_MEM_ADDR_").mkdir(parents=True)
+    for place in (tmp_path / "out.bin", inner / IN, inner / "*" / "_ORT_MEM_ADDR_" / "*"):
+        place.write_bytes(np.array([1, 2], "<f4").tobytes())
+    (inner / "model.onnx").write_bytes(WAYS[way])
+    with pytest.raises(InvalidInput) as caught:
+        open_graph(inner, "model.onnx")
+    assert caught.value.kind in ("not-loadable", "bad-onnx")
+    assert "onnxruntime" not in str(caught.value), "we must not rely on it"
+
+
+def test_weights_in_files_of_the_version_are_loaded(tmp_path):
+    (tmp_path / IN).write_bytes(np.array([1, 2], "<f4").tobytes())
+    (tmp_path / "model.onnx").write_bytes(sums(weight(IN)))
+    runtime = open_graph(tmp_path, "model.onnx")
+    assert runtime.run({"x": np.zeros((1, 2), np.float32)})["y"].tolist() == [[1.0, 2.0]]
+
+
+def test_weights_are_not_looked_for_where_the_server_was_started(tmp_path, monkeypatch):
+    """Graphs whose lists of maps are made arrays are given to onnxruntime without a place."""
+    folder, elsewhere = tmp_path / "version", tmp_path / "elsewhere"
+    for place, value in ((folder, 1.0), (elsewhere, 7.0)):
+        place.mkdir()
+        (place / IN).write_bytes(np.array([value, value], "<f4").tobytes())
+    zipped = onnx.helper.make_map_type_proto(INT, onnx.helper.make_tensor_type_proto(FLOAT, []))
+    given = onnx.helper.make_value_info("z", onnx.helper.make_sequence_type_proto(zipped))
+    maps = node("ZipMap", ["y"], ["z"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])
+    graph = onnx.helper.make_graph(
+        [node("Add", ["x", "w"], ["y"]), maps], "g",
+        [onnx.helper.make_tensor_value_info("x", FLOAT, ["N", 2])], [given],
+    )  # fmt: skip
+    graph.initializer.append(onnx.TensorProto.FromString(weight(IN)))
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    monkeypatch.chdir(elsewhere)
+    runtime = open_graph(folder, "model.onnx")
+    assert runtime.run({"x": np.zeros((1, 2), np.float32)})["z"].tolist() == [[1.0, 1.0]]
+
+
 def test_a_closed_one_says_so(opened):
     runtime = opened([node("Neg", ["x"], ["y"])], [("x", FLOAT, ["N"])], [("y", FLOAT, ["N"])])
     runtime.close()
