@@ -71,13 +71,23 @@ class Cluster:
                     ) from error  # fmt: skip
                 self._connected = True
 
-    def deploy(self, name: str, application: Any) -> Any:
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a Ray to ask; what is asked of none starts one."""
+        return self._connected
+
+    def deploy(self, name: str, application: Any, given_up: threading.Event) -> Any:
         """Run an application; its handle, when all its replicas are ready.
+
+        Args:
+            given_up: Set when nobody waits for it any more; it is the caller's to delete then.
 
         Raises:
             Unavailable: `not-ready`: it did not become ready in time, or Ray can't place it.
         """
         serve: Any = need("ray.serve", "ray")
+        if given_up.is_set():
+            raise Unavailable("not-ready", "nobody wants this version any more")
         serve.run_many(
             [serve.RunTarget(application, name=name, route_prefix=None)],
             wait_for_applications_running=False,
@@ -87,6 +97,8 @@ class Cluster:
             state, message = self.state(name)
             if state == "RUNNING":
                 return serve.get_app_handle(name)
+            if given_up.is_set():
+                raise Unavailable("not-ready", "nobody wants this version any more")
             if state == "DEPLOY_FAILED" or time.monotonic() > until:
                 self.delete(name)
                 said = message or "its replicas found no place, or did not get ready"

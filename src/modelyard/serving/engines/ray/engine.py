@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.deployment import ServedVersion
 from modelyard.core.extras import need
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Unavailable
 from modelyard.serving.engines.ray.cluster import Cluster
-from modelyard.serving.engines.ray.executor import RayExecutor
+from modelyard.serving.engines.ray.executor import RayExecutor, failure_of
 from modelyard.serving.engines.ray.leases import Leases
 from modelyard.serving.engines.ray.replica import Replica
 from modelyard.serving.engines.ray_settings import RaySettings
@@ -33,6 +34,7 @@ __all__ = ["RayEngine"]
 _TRIP = 2e-3
 """Seconds that a call takes at least, until it was seen how long it does."""
 _KEEP_SECONDS = 10.0
+_ABANDON_SECONDS = 30.0
 _LANES = 2
 """Calls under way for each replica: one is computed while the next travels."""
 
@@ -46,6 +48,8 @@ class _Running:
     served: Served | None = None
     note: str | None = None
     draining: asyncio.Task[None] | None = None
+    given_up: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody waits for it any more: a thread that starts it can't be cancelled."""
 
 
 class RayEngine:
@@ -118,9 +122,10 @@ class RayEngine:
 
     async def close(self) -> None:
         """Let go of everything; a cluster that was started here is stopped."""
-        for running in list(self._running.values()):
-            if running.task is not None:
-                running.task.cancel()
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # what was half done is stopped
         done = [running.served for running in self._running.values() if running.served]
         await asyncio.gather(*(self.drain(served, 0) for served in done))
         self._running.clear()
@@ -134,14 +139,28 @@ class RayEngine:
         return f"{wanted.model.replace('/', '.')}--{wanted.number}--{known[:12]}"
 
     async def _apply(self, running: _Running) -> Served:
+        name = self.application(running.wanted)
+        deploying = asyncio.get_running_loop().create_task(
+            asyncio.to_thread(self._deploy, name, running.wanted, running.given_up)
+        )
+        try:
+            return await self._ready(running, await asyncio.shield(deploying))
+        except BaseException as error:
+            running.given_up.set()
+            await self._abandon(name, deploying)
+            if isinstance(error, ModelyardError) or not isinstance(error, Exception):
+                raise
+            if isinstance(error, TimeoutError):  # of Ray's own calls: no request is late
+                raise Unavailable("model-died", "Ray did not answer in time") from error
+            raise failure_of(error) from error
+
+    async def _ready(self, running: _Running, handle: Any) -> Served:
+        """Ask an application that runs what it is."""
         wanted = running.wanted
-        name = self.application(wanted)
-        handle = await asyncio.to_thread(self._deploy, name, wanted)
         if self._leases is not None and self._keeping is None:
             self._keeping = asyncio.get_running_loop().create_task(self._keep(self._leases))
         loaded: Loaded | ModelyardError = await handle.about.remote()
         if isinstance(loaded, ModelyardError):
-            await asyncio.to_thread(self._stop, name)
             raise loaded
         running.note = loaded.note
         lanes = _LANES * max(wanted.replicas, self._settings.most or 1)
@@ -156,9 +175,18 @@ class RayEngine:
             example=loaded.example, classes=loaded.classes,
         )  # fmt: skip
 
-    def _deploy(self, name: str, wanted: Wanted) -> Any:
+    async def _abandon(self, name: str, deploying: asyncio.Task[Any]) -> None:
+        """Stop what did not get ready, once no thread can start it after that."""
+        await asyncio.wait({deploying}, timeout=_ABANDON_SECONDS)
+        if deploying.done() and not deploying.cancelled():
+            deploying.exception()  # is told already
+        if self._cluster.is_connected:
+            with contextlib.suppress(Exception):  # what went wrong first is what is told
+                await asyncio.to_thread(self._stop, name)
+
+    def _deploy(self, name: str, wanted: Wanted, given_up: threading.Event) -> Any:
         self._cluster.connect()
-        if self._leases is not None:
+        if self._leases is not None and not given_up.is_set():
             self._leases.wait_for(name, self._settings.seconds)
         serve: Any = need("ray.serve", "ray")
         options: dict[str, Any] = {
@@ -181,7 +209,7 @@ class RayEngine:
         else:
             options["num_replicas"] = wanted.replicas
         replica = serve.deployment(Replica, **options)
-        return self._cluster.deploy(name, replica.bind(self._open_yard, wanted))
+        return self._cluster.deploy(name, replica.bind(self._open_yard, wanted), given_up)
 
     async def _free(self, running: _Running, served: Served, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -142,7 +142,7 @@ class RayExecutor:
             replies: list[Reply] = await asyncio.wait_for(handle.remote(asked), latest - now + 1)
             self.pace.took(sum(each.rows for each in bundle), time.monotonic() - now)
         except Exception as error:
-            failure = _why(error)
+            failure = failure_of(error)
             replies = [(failure, 0, 1)] * len(bundle)
         for each, (found, computed, batch) in zip(bundle, replies, strict=True):
             self._settle(each)
@@ -172,7 +172,7 @@ def _expire(future: asyncio.Future[Outputs]) -> None:
         future.set_exception(Late())
 
 
-def _why(error: Exception) -> ModelyardError:
+def failure_of(error: Exception) -> ModelyardError:
     """What Ray said, in our words."""
     rays: Any = need("ray.exceptions", "ray")
     serves: Any = need("ray.serve.exceptions", "ray")
