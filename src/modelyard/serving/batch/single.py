@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from modelyard.runtimes.tensors import Array, TensorRuntime, TensorSpec
 
 __all__ = ["by_rows"]
+
+_LEAST: Final = 1e-3
+"""Seconds that the last rows have, however long the others took."""
 
 
 def by_rows(runtime: TensorRuntime) -> TensorRuntime:
@@ -36,13 +40,17 @@ class _OneByOne:
         self.classes = getattr(runtime, "classes", None)
 
     def run(
-        self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, Array],
+        outputs: Sequence[str] | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Array]:
-        count = len(next(iter(feeds.values())))
-        found = [
-            self._runtime.run({n: array[at : at + 1] for n, array in feeds.items()}, outputs)
-            for at in range(count)
-        ]
+        until = None if seconds is None else time.monotonic() + seconds
+        found = []
+        for at in range(len(next(iter(feeds.values())))):
+            left = None if until is None else max(_LEAST, until - time.monotonic())
+            row = {name: array[at : at + 1] for name, array in feeds.items()}
+            found.append(self._runtime.run(row, outputs, left))
         return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
     def close(self) -> None:
