@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from modelyard.server.api.deployments import Deployed
+from modelyard.server.request_log import seen_by
 from modelyard.server.routing import Routes, on_yard
 from modelyard.server.serving import serving_of
 from modelyard.server.state import Ask
@@ -25,7 +26,7 @@ class RequestsPage:
     """The process that answered them; others have their own."""
     requests: list[dict[str, Any]]
     """Newest first. Inputs and outputs only of those that are sampled, for who may change the
-    deployment; nothing of models that the caller may not read."""
+    deployment and the model that answered; nothing of models that the caller may not read."""
 
 
 @routes.get("/deployments/{deployment}/requests", needs=on_yard("none"), answers=RequestsPage)
@@ -34,12 +35,6 @@ def last_requests(
 ) -> RequestsPage:
     """The last requests of a deployment, with what went wrong, from this process's memory."""
     spec = ask.yard.deployments.get(deployment).spec  # only who may see it
-    shows_values = all(ask.caller.may(share.model, "writer") for share in spec.shares)
-    hidden = () if shows_values else ("inputs", "outputs")
     serving = serving_of(ask.server)
-    found = [
-        {name: value for name, value in told.items() if name not in hidden}
-        for told in serving.plane.recorder.tail(deployment, limit)
-        if not told["model"] or ask.caller.may(told["model"], "reader")
-    ]
+    found = seen_by(ask.caller, spec, serving.plane.recorder.tail(deployment, limit))
     return RequestsPage(serving.name, found)

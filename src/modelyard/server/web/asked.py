@@ -13,7 +13,7 @@ from urllib.parse import quote
 from anyio import from_thread
 
 from modelyard.core.deployment import Deployment
-from modelyard.server.web.deployed import may_change
+from modelyard.server.request_log import seen_by
 
 if TYPE_CHECKING:
     from modelyard.server.state import Ask
@@ -100,12 +100,8 @@ def last_requests(ask: Ask, deployment: Deployment, limit: int) -> tuple[Asked, 
     plane = _plane(ask)
     if plane is None:
         return ()
-    shows_values = may_change(ask.caller, deployment.spec)
-    return tuple(
-        _asked(told, shows_values=shows_values)
-        for told in plane.recorder.tail(deployment.name, limit)
-        if not told["model"] or ask.caller.may(told["model"], "reader")
-    )
+    told = plane.recorder.tail(deployment.name, limit)
+    return tuple(map(_asked, seen_by(ask.caller, deployment.spec, told)))
 
 
 def predict(ask: Ask, name: str, version: str, body: str) -> Reply | None:
@@ -184,14 +180,13 @@ def _served(ask: Ask, deployment: Deployment) -> Served | None:
     return next((s.served for s in line.slots if s.served), None) if line else None
 
 
-def _asked(told: dict[str, Any], *, shows_values: bool) -> Asked:
-    values = told if shows_values else {}
+def _asked(told: dict[str, Any]) -> Asked:
     return Asked(
         time=datetime.fromtimestamp(told["time"], UTC), request=told["request"],
         client=told["client"], model=told["model"] or "", version=told["version"] or "",
         rows=told["rows"], batch=told["batch"], seconds=told["seconds"],
-        error=told["error"] or "", is_copy=told["shadow"], inputs=_shown(values.get("inputs")),
-        outputs=_shown(values.get("outputs")),
+        error=told["error"] or "", is_copy=told["shadow"], inputs=_shown(told.get("inputs")),
+        outputs=_shown(told.get("outputs")),
     )  # fmt: skip
 
 
