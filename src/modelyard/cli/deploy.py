@@ -54,12 +54,15 @@ _KNOWN = timedelta(seconds=1)
               help="Workers for each version.")  # fmt: skip
 @click.option("--sticky", metavar="HEADER",
               help="Requests with the same value of it get the same version.")  # fmt: skip
+@click.option("--no-sticky", is_flag=True, help="Each request gets any version again.")
 @click.option("--placement", type=click.Choice(_PLACEMENTS),
               help="Where it runs: see the guide of deployments.")  # fmt: skip
 @trust_options
+@click.option("--no-trust", is_flag=True, help="Trust nothing any more.")
 @click.option("--deadline", metavar="TIME", type=DURATION, help="For an answer: 0.5s.")
 @click.option("--idle", metavar="TIME", type=DURATION,
               help="Unload a version that nobody asked for so long.")  # fmt: skip
+@click.option("--no-idle", is_flag=True, help="Unload nothing for want of requests.")
 @click.option("--pin/--no-pin", "pinned", default=None,
               help="Never unload it because others want its memory.")  # fmt: skip
 @click.option("--threads", metavar="N", type=click.IntRange(1, 1024), help="For one request.")
@@ -68,6 +71,7 @@ _KNOWN = timedelta(seconds=1)
               help="Of the requests whose inputs and outputs the log keeps.")  # fmt: skip
 @click.option("--redact", metavar="NAME", multiple=True,
               help="An input or output whose values are never kept.")  # fmt: skip
+@click.option("--no-redact", is_flag=True, help="Keep all inputs and outputs again.")
 @click.option("--wait", is_flag=True, help="Until it answers, or fails.")
 @pass_session
 def deploy_command(
@@ -79,6 +83,7 @@ def deploy_command(
     shadows: tuple[tuple[ModelRevision, float | None], ...],
     trust: tuple[str, ...],
     trust_all: bool,
+    no_trust: bool,
     wait: bool,
     **given: Any,
 ) -> None:
@@ -98,7 +103,9 @@ def deploy_command(
     if before is None and target is None:
         raise click.UsageError("give MODEL@REV, which it is to serve")
     spec = _spec(name, before, target, canaries, shadows)
-    if trust or trust_all:
+    if no_trust and (trust or trust_all):
+        raise click.UsageError("--no-trust trusts nothing: leave the names out")
+    if no_trust or trust or trust_all:
         given["trusted"] = ("*",) if trust_all else trust
     made = deployments.apply(
         _changed(spec, given), generation=0 if before is None else before.generation
@@ -153,15 +160,29 @@ def _share(target: ModelRevision, percent: float, *, shadow: bool = False) -> Sh
 
 def _changed(spec: DeploymentSpec, given: dict[str, Any]) -> DeploymentSpec:
     """With the options that were given."""
-    said = {name: value for name, value in given.items() if value not in (None, ())}
+    said = _said(given)
     limits = {
         name: said.pop(name)
         for name in ("deadline", "idle", "pinned", "threads", "memory")
         if name in said
     }
-    if "sticky" in said:
+    if said.get("sticky"):
         said["sticky"] = said["sticky"].lower()
     return replace(spec, limits=replace(spec.limits, **limits), **said)
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    """What was said, or taken back: what was not said stays."""
+    said = {name: value for name, value in given.items() if value not in (None, ())}
+    if "trusted" in given:  # nothing, too
+        said["trusted"] = given["trusted"]
+    for name, nothing in (("sticky", None), ("idle", None), ("redact", ())):
+        if not said.pop(f"no_{name}"):
+            continue
+        if name in said:
+            raise click.UsageError(f"--{name} and --no-{name} say the opposite")
+        said[name] = nothing
+    return said
 
 
 def _ready(session: Session, made: Deployment) -> Deployment:

@@ -7,7 +7,6 @@ each. Whoever serves makes what is wished true, and says how far it got.
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +38,10 @@ Action = Literal[
 ]  # fmt: skip
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
+_LONGEST: Final = 366 * 86_400
+"""Seconds between two steps, or without a request, at most."""
+_SLOWEST: Final = 3600
+"""Seconds in which a request is answered, at most."""
 _HEADER: Final = re.compile(r"[a-z0-9-]{1,60}", re.ASCII)
 
 
@@ -100,8 +103,10 @@ class Rollout:
                 "bad-steps", f"steps {list(steps)[:10]} can't be taken",
                 hint="percents that grow to 100, such as 5,25,100",
             )  # fmt: skip
-        if not (math.isfinite(self.every) and self.every > 0):
-            raise InvalidInput("bad-steps", "the time between two steps must be more than 0")
+        if not 0 < self.every <= _LONGEST:  # nor is it NaN
+            raise InvalidInput(
+                "bad-steps", "the time between two steps must be more than 0, and at most 366 days"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,19 @@ class Limits:
     """Seconds without a request after which a version is unloaded, until one comes."""
     pinned: bool = False
     """Its versions are never unloaded because others want their memory."""
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("deadline", self.deadline, _SLOWEST), ("idle", self.idle, _LONGEST),
+        ):  # fmt: skip
+            if value is not None and not 0 < value <= most:  # nor is it NaN
+                raise InvalidInput(
+                    "bad-limit", f"{name}: {value:g} seconds are not more than 0 and at most {most}"
+                )
+        for name in ("queue_rows", "body", "per_minute", "memory", "threads"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise InvalidInput("bad-limit", f"{name}: {count} is less than 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,14 @@ def test_options_are_kept_until_others_are_given(fraud):
     assert later["trusted"] == ["*"]
     assert {**later, "shares": 0, "trusted": 0} == {**spec, "shares": 0, "trusted": 0}
     assert len(later["shares"]) == 1
+    fraud.run("deploy", "fraud", "--sticky", "x-user")
+    bare = fraud.json(
+        "deploy", "fraud", "--no-sticky", "--no-redact", "--no-trust", "--no-idle"
+    )["spec"]  # fmt: skip
+    assert (bare["sticky"], bare["redact"], bare["trusted"]) == (None, [], [])
+    assert bare["limits"] == {**spec["limits"], "idle": None}
+    for words in (("--idle", "1m", "--no-idle"), ("--trust", "a.B", "--no-trust")):
+        assert "--no-" in fraud.err("deploy", "fraud", *words, code=2)
 
 
 def test_what_cannot_be_said_is_told(fraud):
@@ -85,6 +93,10 @@ def test_what_cannot_be_said_is_told(fraud):
     assert "--deployment" in fraud.err("rollback", code=2)
     assert "generation" in fraud.err("rollback", "--deployment", "fraud", "--to", "x", code=2)
     fraud.run("deploy", "fraud", "risk/fraud@1")
+    for words in (("--deadline", "2h"), ("--idle", "99999d")):
+        assert fraud.error("deploy", "fraud", *words)["kind"] == "bad-limit"
+    fraud.run("deploy", "fraud", "--canary", "risk/fraud@2")
+    assert fraud.error("rollout", "fraud", "--every", "99999999d")["kind"] == "bad-steps"
     assert fraud.error("delete", "risk/fraud@1", "--purge", "--yes")["kind"] == "protected"
     assert "--yes" in fraud.err("undeploy", "fraud", code=2)
 

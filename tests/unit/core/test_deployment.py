@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from modelyard.core.decoding import decode_json
 from modelyard.core.deployment import (
     Deployment,
     DeploymentSpec,
+    Limits,
     Rollout,
     ServedVersion,
     ServerStatus,
@@ -115,3 +117,23 @@ def test_a_canary_grows_and_is_promoted_and_shadows_stay() -> None:
     done = replace(grown, rollout=Rollout(steps=(100,), every=1)).promoted()
     assert [(each.number, each.percent) for each in done.shares] == [(2, 100.0), (3, 50.0)]
     assert done.rollout is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"deadline": 0.0}, {"deadline": 3601.0}, {"deadline": math.nan}, {"idle": math.inf},
+        {"idle": 0.0}, {"idle": 1e12}, {"queue_rows": 0}, {"per_minute": 0}, {"threads": -1},
+    ],
+)  # fmt: skip
+def test_limits_that_nobody_can_keep_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Limits(**wrong)
+    assert caught.value.kind == "bad-limit"
+
+
+@pytest.mark.parametrize("every", [0, math.inf, math.nan, 367 * 86_400.0])
+def test_steps_come_within_a_year(every: float) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Rollout(steps=(5, 100), every=every)
+    assert caught.value.kind == "bad-steps"
