@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from modelyard.registry.deployments import fall_back
+from modelyard.registry.local import LocalYard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -204,6 +207,19 @@ def test_an_older_change_is_gone_back_to_from_the_history(ann: Person) -> None:
     seen = first.submit("/do/deployments/rollback/has-past", holding={"to": "1"})
     assert seen.status == 200
     assert _shares(ann, "has-past") == [(1, 100, False)]
+
+
+def test_the_history_tells_why_a_version_gets_no_more(people: People, ann: Person) -> None:
+    net = _model(ann, "deployed/fails")
+    _deployed(ann, "fails", net, **{"canary.version": f"{net}@2", "canary.percent": "5"})
+    told = _told(ann, "fails")
+    failed = told["spec"]["shares"][1]
+    with LocalYard.at(people.server.folder) as yard:
+        fall_back(
+            yard.house, "fails", generation=told["generation"], model=net, number=2,
+            commit=failed["commit"], reason="it failed again and again",
+        )  # fmt: skip
+    assert "it failed again and again" in ann.see("/deployments/fails").text
 
 
 def test_a_deployment_is_paused_and_goes_on(ann: Person) -> None:
