@@ -136,12 +136,13 @@ class Limits:
         ):  # fmt: skip
             if value is not None and not 0 < value <= most:  # nor is it NaN
                 raise InvalidInput(
-                    "bad-limit", f"{name}: {value:g} seconds are not more than 0 and at most {most}"
+                    "bad-limits",
+                    f"{name}: {value:g} seconds are not more than 0 and at most {most}",
                 )
         for name in ("queue_rows", "body", "per_minute", "memory", "threads"):
             count = getattr(self, name)
             if count is not None and count < 1:
-                raise InvalidInput("bad-limit", f"{name}: {count} is less than 1")
+                raise InvalidInput("bad-limits", f"{name}: {count} is less than 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ def test_what_cannot_be_said_is_told(fraud):
     assert "generation" in fraud.err("rollback", "--deployment", "fraud", "--to", "x", code=2)
     fraud.run("deploy", "fraud", "risk/fraud@1")
     for words in (("--deadline", "2h"), ("--idle", "99999d")):
-        assert fraud.error("deploy", "fraud", *words)["kind"] == "bad-limit"
+        assert fraud.error("deploy", "fraud", *words)["kind"] == "bad-limits"
     fraud.run("deploy", "fraud", "--canary", "risk/fraud@2")
     assert fraud.error("rollout", "fraud", "--every", "99999999d")["kind"] == "bad-steps"
     assert fraud.error("delete", "risk/fraud@1", "--purge", "--yes")["kind"] == "protected"

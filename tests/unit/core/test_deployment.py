@@ -129,7 +129,7 @@ def test_a_canary_grows_and_is_promoted_and_shadows_stay() -> None:
 def test_limits_that_nobody_can_keep_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:
         Limits(**wrong)
-    assert caught.value.kind == "bad-limit"
+    assert caught.value.kind == "bad-limits"
 
 
 @pytest.mark.parametrize("every", [0, math.inf, math.nan, 367 * 86_400.0])
