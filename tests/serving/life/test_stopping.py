@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from modelyard.core.deployment import Limits
 from modelyard.registry import create, open_yard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,9 @@ def test_a_worker_that_hangs_is_killed_when_all_is_unloaded(folder: Path) -> Non
             (pid,) = children_of(os.getpid())
             os.kill(pid, signal.SIGSTOP)
             asked = asyncio.create_task(one.ask("own"))
-            await one.until(lambda: one.plane.lines["own"].slots[0].served.under_way == 1)
+            served = one.plane.lines["own"].slots[0].served
+            assert served is not None
+            await one.until(lambda: served.under_way == 1)
             began = time.monotonic()
         assert time.monotonic() - began < 8
         assert (await asked).status == 503
@@ -85,11 +87,9 @@ def test_a_server_of_versions_stops_though_a_worker_hangs(folder: Path) -> None:
 
 
 def test_a_server_of_versions_stops_while_it_loads_for_the_first_time(folder: Path) -> None:
-    with alone(folder) as process:
-        pid = hung_child(process.pid)
+    with alone(folder) as process, hung_child(process.pid):
         assert stopped(process) < 5
         assert process.returncode == 0
-        until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_a_server_of_deployments_stops_while_one_is_loaded(folder: Path) -> None:
@@ -97,10 +97,9 @@ def test_a_server_of_deployments_stops_while_one_is_loaded(folder: Path) -> None
         shares = [{"model": "m", "revision": "1"}]
         asked = {"shares": shares, "placement": "process"}
         assert client.put("/api/v1/deployments/own", json=asked).status_code == 200
-        pid = hung_child(one.process.pid)
-        assert stopped(one.process) < 15
+        with hung_child(one.process.pid):
+            assert stopped(one.process) < 15
         assert one.process.returncode == 0
-        until(lambda: not Path(f"/proc/{pid}").exists())
         assert "Traceback" not in one.log_text()
 
 
@@ -127,13 +126,22 @@ def stopped(process: subprocess.Popen[str]) -> float:
     return time.monotonic() - began
 
 
-def hung_child(parent: int) -> int:
-    """The first child of a process, stopped before it could answer."""
+@contextmanager
+def hung_child(parent: int) -> Iterator[None]:
+    """The first worker of a process is stopped before it could answer, as long as this lasts."""
     until(lambda: bool(children_of(parent)), 30)
     pid = children_of(parent)[0]
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.3)
-    return pid
+    command = Path(f"/proc/{pid}/cmdline")
+    until(lambda: b"runtimes.child" in command.read_bytes())  # no copy of its parent
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGSTOP)
+    try:
+        time.sleep(0.3)
+        yield
+    finally:
+        with suppress(ProcessLookupError):  # so early it may not have asked to end with its parent
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
 
 
 def children_of(parent: int) -> list[int]:
