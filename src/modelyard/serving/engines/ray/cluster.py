@@ -27,6 +27,8 @@ __all__ = ["Cluster"]
 
 _SET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    # under `uv run` Ray would start its workers by uv, in a copy of the working folder
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
     # Ray ends each process that loses its cluster for so long: this one has other things to do
