@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 SUITE ?= store
 UV := .venv/bin/uv
+export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 RUN := $(UV) run --frozen --no-sync
 SERVICES := .venv/bin/python scripts/services
 

@@ -163,6 +163,9 @@ class Cluster:
         with contextlib.suppress(Exception):  # what the cluster says would end up in our stdout
             worker: Any = importlib.import_module("ray._private.worker")
             worker._worker_logs_enabled = False
+        with contextlib.suppress(Exception):  # where Ray was imported before its variable was set
+            constants: Any = importlib.import_module("ray._private.ray_constants")
+            constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
         common = {"log_to_driver": False, "configure_logging": False}
         if self._settings.address is not None:
             ray.init(address=self._settings.address, namespace="modelyard", **common)
