@@ -239,10 +239,7 @@ class PlaneApp:
         self, request: Request, client: Client, target: Target, body: bytes, deadline: float
     ) -> Reply:
         length = request.headers.get(b"inference-header-content-length")
-        call = Call(
-            target, {}, None, deadline, client, request.id, Timing(begun=request.begun),
-            request.begun, request.trace,
-        )  # fmt: skip
+        call = _call(request, client, target, deadline)
         try:
             if length is None and len(body) < _LARGE:
                 asked = decode(body, None)
@@ -299,10 +296,7 @@ class PlaneApp:
         kind: Kind,
     ) -> Reply:  # fmt: skip
         headers = request.headers
-        call = Call(
-            target, {}, None, deadline, client, request.id, Timing(begun=request.begun),
-            request.begun, request.trace,
-        )  # fmt: skip
+        call = _call(request, client, target, deadline)
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         served = target.served
         served.under_way += 1
@@ -348,6 +342,14 @@ class PlaneApp:
                     if view is not None:
                         return cast("bytes", view)
         return await read(message, request.receive, headers, most, self._patience)
+
+
+def _call(request: Request, client: Client, target: Target, deadline: float) -> Call:
+    """A call whose body is still to be read."""
+    return Call(
+        target, {}, None, deadline, client, request.id, Timing(begun=request.begun),
+        request.begun, request.trace,
+    )  # fmt: skip
 
 
 def _is_inline(slot: Slot) -> bool:

@@ -43,6 +43,10 @@ class Pace:
         self._queue_rows = queue_rows
         self._workers = workers
 
+    def alike(self) -> Pace:
+        """One for a queue of its own, before which one thread works."""
+        return Pace(self._per_row, self._queue_rows, 1)
+
     def wait(self) -> float:
         """Seconds until a request that comes now is computed, by what was seen lately."""
         return self.waiting * self._per_row / self._workers
@@ -154,8 +158,9 @@ class Tick:
     ) -> asyncio.Future[Outputs]:  # fmt: skip
         if self.mode != "tick" or rows > self._most or _elements(feeds) > self._elements:
             if self._threads is None:
-                pace = Pace(self.pace._per_row, self.pace._queue_rows, 1)
-                self._threads = Threads([self._runtime], pace, batch=0, block=self._block)
+                self._threads = Threads(
+                    [self._runtime], self.pace.alike(), batch=0, block=self._block
+                )
             return self._threads.submit(feeds, rows, outputs, deadline, timing)
         self.pace.admit(rows, deadline)
         loop = asyncio.get_running_loop()
