@@ -47,10 +47,6 @@ class Pace:
         """One for a queue of its own, before which one thread works."""
         return Pace(self._per_row, self._queue_rows, 1)
 
-    def wait(self) -> float:
-        """Seconds until a request that comes now is computed, by what was seen lately."""
-        return self.waiting * self._per_row / self._workers
-
     def admit(self, rows: int, deadline: float) -> None:
         """Unavailable: `overloaded`."""
         waiting = self.waiting
