@@ -4,6 +4,8 @@ PYTHON ?= python3
 SUITE ?= store
 UV := .venv/bin/uv
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
+# Tests start hundreds of processes: with compiled modules each of them is a second faster.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := $(UV) run --frozen --no-sync
 SERVICES := .venv/bin/python scripts/services
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("modelyard.testing")
 pytest_plugins = ["tests.services.fixtures"]
 
+# Processes that tests start find compiled modules, as those of users do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 _CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["pause_command", "promote_command", "resume_command", "roll_back", "rollout_command"]
 
+_TOLD: Final = 2.0
+"""Seconds until every server has said how far it is, mostly; loading something takes longer."""
 NAME = click.argument("name", type=DEPLOYED, help="The deployment.")
 
 
@@ -100,4 +103,15 @@ def roll_back(session: Session, name: str, to: str | None) -> None:
 def _show(session: Session, made: Deployment, done: str) -> None:
     from modelyard.cli.views.deployments import DeploymentView
 
+    _wait_until_told(session, made)
     session.out.show(DeploymentView(made, done))
+
+
+def _wait_until_told(session: Session, made: Deployment) -> None:
+    """Requests go where they are to go already; `yard deployments` is to say so too."""
+    limit = time.monotonic() + _TOLD
+    while time.monotonic() < limit:
+        now = session.yard().deployments.get(made.name)
+        if all(server.generation >= made.generation for server in now.servers):
+            return
+        time.sleep(0.05)
