@@ -513,6 +513,136 @@ delivery = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# -- monitoring ----------------------------------------------------------------------------------
+
+watch_profile = sa.Table(  # what a version's traffic is compared with
+    "watch_profile",
+    metadata,
+    sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("source", Name(16), nullable=False),  # data, evaluation, traffic
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("info", Words(), nullable=False),  # JSON: ProfileInfo
+    sa.Column("body", _BYTES, nullable=False),
+)
+
+watch_tile = sa.Table(
+    "watch_tile",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("model_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.SmallInteger(), primary_key=True, autoincrement=False),  # 0 traffic, ...
+    sa.Column("level", sa.SmallInteger(), primary_key=True, autoincrement=False),  # minute, ...
+    sa.Column("start", sa.BigInteger(), primary_key=True, autoincrement=False),  # seconds
+    sa.Column("server", Name(100), primary_key=True),  # whose rows; empty: of all, rolled up
+    sa.Column("rows", sa.BigInteger(), nullable=False),
+    sa.Column("body", _BYTES, nullable=False),
+    sa.Index("watch_tile_start", "level", "start"),
+)
+
+watch_answer = sa.Table(  # answers whose truth may still come, many in one row
+    "watch_answer",
+    metadata,
+    _key(),
+    sa.Column("deployment_id", sa.BigInteger(), nullable=False),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("number", sa.BigInteger(), nullable=False),
+    sa.Column("first", sa.BigInteger(), nullable=False),  # seconds
+    sa.Column("last", sa.BigInteger(), nullable=False),
+    sa.Column("rows", sa.BigInteger(), nullable=False),
+    sa.Column("size", sa.BigInteger(), nullable=False),
+    sa.Column("body", _BYTES, nullable=False),
+    sa.Column("joined", _BYTES, nullable=False),  # which of them are joined, and what was true
+    sa.Index("watch_answer_last", "deployment_id", "last"),
+    sqlite_autoincrement=True,
+)
+
+watch_waiting = sa.Table(  # truths that came before their answers were written down
+    "watch_waiting",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("request", Name(200), primary_key=True),
+    sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("truth", Words(), nullable=False),  # JSON
+    sa.Column("time", _TIME, nullable=False),
+    sa.Index("watch_waiting_time", "time"),
+)
+
+watch_event = sa.Table(  # anomalies
+    "watch_event",
+    metadata,
+    _key(),
+    sa.Column("deployment_id", sa.BigInteger(), nullable=False),
+    sa.Column("time", _TIME, nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+    sa.Column("kind", Name(40), nullable=False),
+    sa.Column("body", Words(), nullable=False),  # JSON: Anomaly
+    sa.Index("watch_event_deployment", "deployment_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+watch_rules = sa.Table(
+    "watch_rules",
+    metadata,
+    sa.Column("deployment_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("text", Words(), nullable=False),  # YAML
+    sa.Column("changed", _TIME, nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+)
+
+watch_alert = sa.Table(
+    "watch_alert",
+    metadata,
+    _key(),
+    sa.Column("deployment_id", sa.BigInteger(), nullable=False),
+    sa.Column("rule", Name(100), nullable=False),
+    sa.Column("subject", Name(200), nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("until", _TIME, nullable=False),  # 0: it fires
+    sa.Column("seen", _TIME, nullable=False),  # when it was said last that it fires
+    sa.Column("told", _TIME, nullable=False),  # when people were told last; 0: not yet
+    sa.Column("body", Words(), nullable=False),  # JSON: Alert
+    sa.UniqueConstraint("deployment_id", "rule", "subject", "until", name="watch_alert_one"),
+    sa.Index("watch_alert_until", "until"),
+    sqlite_autoincrement=True,
+)
+
+watch_silence = sa.Table(
+    "watch_silence",
+    metadata,
+    _key(),
+    sa.Column("deployment_id", sa.BigInteger(), nullable=False),  # 0: of all
+    sa.Column("rule", Name(100), nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+    sa.Column("reason", Words(), nullable=False),
+    sa.Index("watch_silence_until", "until"),
+    sqlite_autoincrement=True,
+)
+
+watch_channel = sa.Table(  # where alerts are told
+    "watch_channel",
+    metadata,
+    _key(),
+    sa.Column("name", Name(100), nullable=False, unique=True),
+    sa.Column("kind", Name(20), nullable=False),  # webhook, email, slack, dingtalk, feishu, wecom
+    sa.Column("pattern", Name(200), nullable=False),  # of deployments
+    sa.Column("severity", Name(16), nullable=False),  # the least that is told
+    sa.Column("body", Words(), nullable=False),  # JSON: address, secret
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+watch_lease = sa.Table(  # work that one of several servers does
+    "watch_lease",
+    metadata,
+    sa.Column("name", Name(60), primary_key=True),
+    sa.Column("server", Name(100), nullable=False),
+    sa.Column("until", _TIME, nullable=False),
+)
+
 # -- the yard itself ---------------------------------------------------------------------------
 
 fact = sa.Table(  # what is known of the whole yard; the row `gate` is what MySQL's gate locks

@@ -1,0 +1,414 @@
+"""What monitoring says: numbers over time, drift, quality, anomalies, alerts. Values, pure.
+
+All are of one deployment; a *window* is a span of time whose tiles were merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+__all__ = [
+    "Alert",
+    "Anomaly",
+    "Column",
+    "ColumnKind",
+    "ColumnWindow",
+    "Drift",
+    "DriftScore",
+    "FeedbackSummary",
+    "GroupGap",
+    "Measured",
+    "Monitor",
+    "Overview",
+    "Performance",
+    "ProfileInfo",
+    "Rule",
+    "RuleSet",
+    "Schema",
+    "Series",
+    "Severity",
+    "Silence",
+    "Task",
+    "VersionMonitor",
+]
+
+ColumnKind = Literal["number", "category", "vector"]
+Task = Literal["classification", "regression", "other"]
+Severity = Literal["info", "warning", "critical"]
+AlertState = Literal["firing", "resolved"]
+Source = Literal["data", "evaluation", "traffic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One input that is watched: a column of a table, or an element or the whole of a tensor."""
+
+    name: str
+    """As people know it: `age`; `input[3]` of a tensor without names of columns."""
+    kind: ColumnKind
+    size: int = 1
+    """Elements of a vector (pictures, embeddings: what has more than 256 elements a row)."""
+    edges: tuple[float, ...] = ()
+    """Of a number: where its bins end, ascending, made from quantiles of the reference. Bin i is
+    (edges[i-1], edges[i]]; the first is open below, the last open above."""
+    categories: tuple[str, ...] = ()
+    """Of a category: those that are counted apart; the rest is counted as one."""
+    low: float | None = None
+    high: float | None = None
+    nulls: float = 0.0
+    """Share of rows without a value, in the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What is watched of a version. Its tiles merge because they all have the same one."""
+
+    columns: tuple[Column, ...]
+    task: Task = "other"
+    classes: tuple[str, ...] = ()
+    """Of a classification; scores come in this order. At most 64."""
+    groups: tuple[str, ...] = ()
+    """Columns (categories) by whose values the version is to be fair."""
+    values: Column | None = None
+    """Of what else is predicted than classes: its edges and range."""
+
+    def of_kind(self, kind: ColumnKind) -> tuple[Column, ...]:
+        """In their order; arrays of a kind have this order too."""
+        return tuple(column for column in self.columns if column.kind == kind)
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileInfo:
+    """What a version's traffic is compared with."""
+
+    model: str
+    number: int
+    created: datetime
+    source: Source
+    """`data` (`yard profile`), `evaluation`, or `traffic`: the first rows that came, in want of
+    anything better."""
+    rows: int
+    data: str | None
+    data_digest: str | None
+    schema: Schema
+    measures: tuple[Measured, ...] = ()
+    """What the reference says of the version: accuracy and so on, if the truth was there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """How fast, how much, how often not. Times are seconds."""
+
+    requests: int
+    rows: int
+    errors: int
+    """The server's own, and the model's: those that speak against a version."""
+    rejected: int
+    """Overloaded, late, too many of one client."""
+    outcomes: Mapping[str, int]
+    """Requests by `ok` or the kind of error."""
+    rate: float
+    """Requests a second."""
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    phases: Mapping[str, tuple[float, float, float]]
+    """p50, p95, p99 of `queue`, `preprocess`, `predict`, `postprocess`."""
+    batch: float | None
+    """Rows that were computed together, in the mean."""
+    saturation: float
+    """Time that was waited in a queue, of the time of all requests: 0 to 1."""
+    cold_starts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A number about quality, with its interval of 95 %."""
+
+    name: str
+    """`accuracy`, `precision`, `recall`, `miss_rate`, `false_alarm_rate`, `f1`, `auc`,
+    `calibration_error`, `bias`, `mae`, `rmse`, `r2`, ..."""
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    rows: int = 0
+    estimated: bool = False
+    """Made without truth, from the model's own scores."""
+    valid: bool = True
+    reason: str | None = None
+    """Why it is not to be believed, or can't be told."""
+    reference: float | None = None
+    """The same of the reference."""
+    label: str | None = None
+    """The class it is of, where it is of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupGap:
+    """How differently groups are treated."""
+
+    metric: str
+    """`selection_rate_ratio`, `equalized_odds_gap`, `accuracy_gap`, `error_ratio`, ..."""
+    column: str
+    value: float | None
+    worst: str | None
+    """The group that fares worst."""
+    best: str | None
+    groups: Mapping[str, tuple[float | None, float | None, float | None, int]]
+    """By group: value, low, high, rows."""
+    fails: bool
+    """Beyond what the rules allow, and surely so: intervals do not touch."""
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftScore:
+    """One test of one column."""
+
+    test: str
+    """`psi`, `js`, `ks`, `wasserstein`, `chi2`, `classifier`, `centroid`."""
+    value: float
+    threshold: float | None = None
+    """What it would have to reach, at these sizes of samples."""
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How far a column moved from the reference."""
+
+    column: str
+    """Its name; `predictions` and `scores` for what came out."""
+    kind: ColumnKind
+    rows: int
+    scores: tuple[DriftScore, ...]
+    suspected: bool
+    """In this window: significant after Benjamini-Hochberg over all columns, and no less than the
+    smallest effect that matters."""
+    drifted: bool
+    """Suspected in 2 of the last 3 windows."""
+    score: float
+    """The main test's value divided by its threshold: for order, 1 and more is suspected."""
+    violations: Mapping[str, int] = field(default_factory=dict)
+    """Of the data's quality: `null`, `out-of-range`, `unknown-category`, `not-finite`."""
+    reason: str | None = None
+    """Why nothing can be said: too few rows, no reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnWindow:
+    """A column in a window beside its reference: for a picture."""
+
+    column: Column
+    counts: tuple[int, ...]
+    reference: tuple[int, ...]
+    mean: float | None = None
+    std: float | None = None
+    reference_mean: float | None = None
+    reference_std: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly:
+    """Something that was out of the way, with what shows it; nothing that is redacted."""
+
+    id: int
+    time: datetime
+    deployment: str
+    kind: str
+    """`overload`, `error-burst`, `latency-shift`, `not-finite-output`, `constant-output`,
+    `out-of-range-output`, `schema-abuse`, `out-of-distribution`, `extraction`, `probing`,
+    `auth-failures`, `oversized-bodies`."""
+    severity: Severity
+    words: str
+    number: int | None = None
+    """The version it is about."""
+    client: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    until: datetime | None = None
+    """When it was seen last, if it lasts."""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When people are to be told.
+
+    `signal op value` for `hold` seconds fires; it is over once the opposite of `clear` held for
+    `hold` seconds (hysteresis).
+    """
+
+    name: str
+    signal: str
+    """A name of `SIGNALS`, such as `error_rate`, `latency_p99`, `drifted_columns`, `accuracy`."""
+    op: Literal[">", ">=", "<", "<="]
+    value: float
+    hold: float = 0.0
+    clear: float | None = None
+    """Half way back: when the value has come back so far it is over; None: as `value`."""
+    severity: Severity = "warning"
+    rows: int = 0
+    """Requests or rows that must have been seen for it to be looked at."""
+    words: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """The rules of a deployment, and where they come from."""
+
+    rules: tuple[Rule, ...]
+    source: str
+    """`default`, `version` (`monitoring.yaml` in the stable version), `deployment`."""
+    text: str
+    """YAML."""
+    changed: datetime | None = None
+    who: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A rule that fires, or fired."""
+
+    id: int
+    deployment: str
+    rule: str
+    severity: Severity
+    state: AlertState
+    since: datetime
+    until: datetime | None
+    value: float | None
+    threshold: float | None
+    words: str
+    number: int | None = None
+    subject: str = ""
+    """What of the deployment, if the rule can fire for several things: a column, a group."""
+    silenced: bool = False
+    source: str = "yard"
+    """`yard`, or `alertmanager`."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Nobody is told of alerts that fit, until a time."""
+
+    id: int
+    deployment: str
+    """Empty: of all."""
+    rule: str
+    """Empty: all."""
+    until: datetime
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackSummary:
+    """What became of truths that were sent."""
+
+    joined: int
+    late: int
+    """Older than the window in which they can be joined."""
+    duplicate: int
+    """Known already; the same truth again changes nothing."""
+    unknown: int
+    """No such request is known; kept for a while, in case it is still on its way."""
+    conflicting: int = 0
+    """Another truth was known: the first one counts."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A number over time."""
+
+    name: str
+    """`requests`, `errors`, `latency_p99`, `drift.age`, `accuracy`, `estimated_accuracy`, ..."""
+    number: int | None
+    """Of the version; None: of all."""
+    unit: str
+    """`1`, `1/s`, `s`, `rows`."""
+    times: tuple[float, ...]
+    """Seconds since 1970: the beginnings of steps."""
+    values: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionMonitor:
+    """One version in a window."""
+
+    model: str
+    number: int
+    percent: float
+    shadow: bool
+    performance: Performance
+    reference: ProfileInfo | None
+    drift: tuple[Drift, ...]
+    """Worst first."""
+    columns: tuple[ColumnWindow, ...]
+    realized: tuple[Measured, ...]
+    estimated: tuple[Measured, ...]
+    fairness: tuple[GroupGap, ...]
+    label_lag: float | None = None
+    """Seconds from an answer to its truth: the median."""
+    labelled: int = 0
+    """Rows whose truth is known."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitor:
+    """A deployment in a window: all that is known of it."""
+
+    deployment: str
+    since: datetime
+    until: datetime
+    versions: tuple[VersionMonitor, ...]
+    anomalies: tuple[Anomaly, ...]
+    alerts: tuple[Alert, ...]
+    dropped: int = 0
+    """Rows that monitoring could not take."""
+
+    @property
+    def verdict(self) -> str:
+        """`critical`, `warning`, `quiet` (no traffic) or `fine`."""
+        firing = {alert.severity for alert in self.alerts if alert.state == "firing"}
+        for severity in ("critical", "warning"):
+            if severity in firing:
+                return severity
+        return "fine" if any(v.performance.requests for v in self.versions) else "quiet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A deployment among others: for lists, worst first."""
+
+    deployment: str
+    models: tuple[str, ...]
+    """`MODEL@REV` of what answers."""
+    verdict: str
+    rate: float
+    error_rate: float
+    p99: float | None
+    drifted: int
+    """Columns."""
+    accuracy: float | None
+    """Realized if there is truth, else estimated."""
+    accuracy_estimated: bool
+    alerts: int
+    anomalies: int
+    rates: tuple[float, ...] = ()
+    """Requests a second, of the last steps: for a small picture; so are the next three."""
+    errors: tuple[float, ...] = ()
+    latencies: tuple[float | None, ...] = ()
+    drifts: tuple[float | None, ...] = ()
+    """The worst column's score."""

@@ -1,0 +1,1 @@
+"""What deployments do: how fast, how right, how their data moved, and who is told."""
