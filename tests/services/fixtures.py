@@ -22,6 +22,7 @@ import pytest
 from tests.services import gcs, oss
 from tests.services.fault_proxy import FaultProxy
 from tests.services.kinds import SERVICES
+from tests.services.prometheus import Prometheus, installed
 from tests.services.state import ROOT
 
 if TYPE_CHECKING:
@@ -281,5 +282,19 @@ def faulty_http() -> Iterator[Callable[[str], FaultProxy]]:
 
         def begin(target: str) -> FaultProxy:
             return all_of_them.enter_context(contextlib.closing(FaultProxy(target)))
+
+        yield begin
+
+
+@pytest.fixture
+def prometheus(
+    require: Callable[[str, object], None], tmp_path: Path
+) -> Iterator[Callable[..., Prometheus]]:
+    """`prometheus({"yard": ["127.0.0.1:8000"]}, webhook=...)`: a real one of this test's own."""
+    require("prometheus", installed())
+    with contextlib.ExitStack() as all_of_them:
+
+        def begin(targets: dict[str, list[str]] | None = None, **words: object) -> Prometheus:
+            return all_of_them.enter_context(Prometheus(tmp_path, targets, **words))
 
         yield begin

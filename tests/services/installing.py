@@ -17,7 +17,8 @@ _LISTS = Path(__file__).parent / "npm"
 _DEBIAN = {"postgres": "postgresql", "mariadb": "mariadb-server"}
 _TOOLS = {
     "strace": "strace", "svn": "subversion", "git-lfs": "git-lfs", "curl": "curl",
-    "chromium": "chromium",
+    "chromium": "chromium", "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
 }  # fmt: skip
 _FONT = "fonts-noto-cjk"
 """Chinese pages are looked at in pictures too."""
