@@ -179,6 +179,7 @@ class Plane:
                 hint="it was unloaded; load it again",
             )  # fmt: skip
         slot.used = time.monotonic()
+        self.statistics.of(line.name, slot.model, slot.version).cold += 1
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 served = await slot.wake()
@@ -248,7 +249,7 @@ class Plane:
         return Record(
             target.line, time.time() - (ended - call.timing.begun) / 1e9, call.request,
             call.client.name, slot.version, slot.model, slot.commit, call.timing, ended, error,
-            call.trace, call.feeds, outputs,
+            call.trace, call.feeds, outputs, decoded=call.decoded or call.timing.begun,
         )  # fmt: skip
 
     def request_id(self) -> str:
@@ -300,7 +301,7 @@ class Plane:
             found = served.executor.submit(feeds, timing.rows, None, deadline, timing)
             if type(found) is not dict:
                 found = await found  # type: ignore[misc]
-            record.ended = time.perf_counter_ns()
+            record.ended, record.decoded = time.perf_counter_ns(), decoded
             record.outputs = found
             counts.success(timing, decoded, record.ended)
         except Exception as error:

@@ -57,6 +57,8 @@ class Record:
     feeds: Feeds | None = None
     outputs: Outputs | None = None
     shadow: bool = False
+    decoded: int = 0
+    """When it was read, as `Timing`'s numbers."""
 
     @property
     def seconds(self) -> float:

@@ -49,6 +49,8 @@ class Counts:
     """By rows of a batch, to a power of two: how often, and nanoseconds."""
     lately: list[int] = field(default_factory=lambda: [0] * _LATELY)
     shadow: bool = False
+    cold: int = 0
+    """Requests that had to wait until the version was loaded."""
 
     def success(self, timing: Timing, decoded: int, ended: int) -> None:
         """Count an answer.

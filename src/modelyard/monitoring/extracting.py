@@ -1,0 +1,219 @@
+"""From requests, as a data plane has them, to rows in the order of a schema.
+
+Nothing of this happens in the thread that answers: it is given many requests at once, so that what
+it costs is shared by all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from modelyard.monitoring.outputs import predicted
+from modelyard.monitoring.rows import Asked, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from modelyard.core.monitoring import Schema
+    from modelyard.monitoring.rows import Array
+
+    Feeds = Mapping[str, Array]
+
+__all__ = ["One", "Timed", "asked_of", "joined", "reader_of"]
+
+_LONGEST: Final = 200
+"""Characters of a text that are looked at."""
+
+
+@dataclass(slots=True, eq=False)
+class One:
+    """A request that was answered: its tensors, whose first axis is the row, and what it was."""
+
+    feeds: Feeds
+    outputs: Feeds
+    rows: int
+    request: str
+    client: str
+
+
+@dataclass(slots=True, eq=False)
+class Timed:
+    """How one request went; nanoseconds of one clock."""
+
+    begun: int
+    decoded: int
+    queued: int
+    computed: int
+    ended: int
+    rows: int
+    batch: int
+    error: str | None
+    client: str
+
+
+def asked_of(requests: Sequence[Timed], second: int, cold: int = 0) -> Asked:
+    """How several requests of about one second went."""
+    outcomes: dict[str, int] = {}
+    clients: dict[str, int] = {}
+    good: list[tuple[int, int, int, int, int, int]] = []
+    rows = 0
+    for one in requests:
+        kind = one.error or "ok"
+        outcomes[kind] = outcomes.get(kind, 0) + 1
+        clients[one.client] = clients.get(one.client, 0) + 1
+        if one.error is None:
+            rows += one.rows
+            good.append((one.begun, one.decoded, one.queued, one.computed, one.ended, one.batch))
+    at = np.array(good, np.int64).reshape(-1, 6)
+    begun, decoded, queued, computed, ended, batch = at.T
+    return Asked(
+        second=second, outcomes=outcomes, total=ended - begun, queue=queued - decoded,
+        preprocess=decoded - begun, predict=computed - queued, postprocess=ended - computed,
+        rows=rows, batches=np.maximum(batch, 1), clients=clients, cold=cold,
+    )  # fmt: skip
+
+
+def joined(arrays: Iterable[Feeds], names: Iterable[str]) -> dict[str, Array]:
+    """Tensors of several requests as one of each name. All have the same names and sides."""
+    several = list(arrays)
+    return {name: np.concatenate([each[name] for each in several]) for name in names}
+
+
+class _Reader:
+    """How one schema is found in the tensors of one version's requests."""
+
+    def __init__(self, schema: Schema, feeds: Feeds) -> None:
+        self.schema = schema
+        self.names = tuple(feeds)
+        self._matrix = _matrix_of(schema, feeds)
+        self._numbers = [_place(column.name, feeds) for column in schema.of_kind("number")]
+        self._categories = [_place(column.name, feeds) for column in schema.of_kind("category")]
+        self._vectors = [_place(column.name, feeds) for column in schema.of_kind("vector")]
+
+    def rows(self, requests: Sequence[One]) -> Rows:
+        """All rows of some requests, which have the same names and sides."""
+        feeds = joined((one.feeds for one in requests), self.names)
+        outputs = joined((one.outputs for one in requests), requests[0].outputs)
+        count = sum(one.rows for one in requests)
+        schema = self.schema
+        labels, scores, values = predicted(outputs, schema.task, schema.classes)
+        repeats = [one.rows for one in requests]
+        return Rows(
+            schema, count, self._read_numbers(feeds, count),
+            tuple(_texts(place, feeds, count) for place in self._categories),
+            tuple(_vectors(place, feeds, column.size, count)
+                  for place, column in zip(self._vectors, schema.of_kind("vector"), strict=True)),
+            labels, scores, values, None,
+            _each([one.request for one in requests], repeats), _places(repeats, count),
+            _each([one.client for one in requests], repeats),
+        )  # fmt: skip
+
+    def _read_numbers(self, feeds: Feeds, count: int) -> Array:
+        if self._matrix is not None:
+            return feeds[self._matrix].reshape(count, -1).astype(np.float64, copy=False)
+        numbers = np.full((count, len(self._numbers)), np.nan)
+        for column, place in enumerate(self._numbers):
+            if place is not None:
+                numbers[:, column] = _as_numbers(place(feeds))
+        return numbers
+
+
+def reader_of(schema: Schema, feeds: Feeds) -> Callable[[Sequence[One]], Rows]:
+    """What reads rows of requests with such tensors; columns that are not in them have no value.
+
+    A column is the tensor of its name, or one element of a matrix: `input[3]` is the fourth of
+    `input`. Where a version takes a single matrix, its columns are those of the schema in their
+    order, whatever they are called.
+    """
+    return _Reader(schema, feeds).rows
+
+
+_Place = "Callable[[Feeds], Array] | None"
+
+
+def _matrix_of(schema: Schema, feeds: Feeds) -> str | None:
+    """The only tensor, if its columns are the schema's, which are all numbers."""
+    if len(feeds) != 1 or any(column.kind != "number" for column in schema.columns):
+        return None
+    (name, array), wide = next(iter(feeds.items())), len(schema.columns)
+    is_numeric = array.dtype.kind in "fiub"
+    sides = int(np.prod(array.shape[1:])) if array.ndim > 1 else 1
+    return name if is_numeric and sides == wide and (array.ndim > 1 or wide == 1) else None
+
+
+def _place(column: str, feeds: Feeds) -> Callable[[Feeds], Array] | None:
+    """Where a column is: what reads it, or None if it is not there."""
+    if column in feeds:
+        return lambda now: now[column].reshape(len(now[column]), -1)[:, 0] if (
+            now[column].ndim > 1 and now[column].shape[1:] == (1,)
+        ) else now[column]  # fmt: skip
+    tensor, _, rest = column.rpartition("[")
+    if rest.endswith("]") and rest[:-1].isdigit():
+        at = int(rest[:-1])
+        source = tensor if tensor in feeds else next(iter(feeds)) if len(feeds) == 1 else None
+        if source is not None and _side(feeds[source]) > at:
+            return lambda now: now[source].reshape(len(now[source]), -1)[:, at]
+    if len(feeds) == 1:  # a vector, whatever its tensor is called
+        (only,) = feeds
+        return lambda now: now[only]
+    return None
+
+
+def _side(array: Array) -> int:
+    return int(np.prod(array.shape[1:])) if array.ndim > 1 else 1
+
+
+def _as_numbers(array: Array) -> Array:
+    flat = array.reshape(len(array), -1)[:, 0] if array.ndim > 1 else array
+    if flat.dtype.kind in "fiub":
+        return flat
+    found = np.full(len(flat), np.nan)
+    for at, value in enumerate(flat.tolist()):
+        try:
+            found[at] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return found
+
+
+def _texts(
+    place: Callable[[Feeds], Array] | None, feeds: Feeds, count: int
+) -> Sequence[str | None]:
+    if place is None:
+        return [None] * count
+    array = place(feeds)
+    flat = array.reshape(len(array), -1)[:, 0] if array.ndim > 1 else array
+    return [_text(value) for value in flat.tolist()]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value != value:
+        return None
+    if isinstance(value, bytes):
+        return value[:_LONGEST].decode("utf-8", "replace")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)[:_LONGEST]
+
+
+def _vectors(place: Callable[[Feeds], Array] | None, feeds: Feeds, size: int, count: int) -> Array:
+    if place is not None:
+        array = place(feeds)
+        if array.dtype.kind in "fiub" and array.size == count * size:
+            return array.reshape(count, size).astype(np.float32, copy=False)
+    return np.full((count, size), np.nan, np.float32)
+
+
+def _each(values: Sequence[str], repeats: Sequence[int]) -> Sequence[str]:
+    if all(times == 1 for times in repeats):
+        return values
+    return [value for value, times in zip(values, repeats, strict=True) for _ in range(times)]
+
+
+def _places(repeats: Sequence[int], count: int) -> Array:
+    if len(repeats) == count:
+        return np.zeros(count, np.int32)
+    return np.concatenate([np.arange(times, dtype=np.int32) for times in repeats])
