@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from modelyard.core.handles import Model, Version
     from modelyard.core.trust import TRUST_ALL
     from modelyard.core.yard import Yard
+    from modelyard.monitoring.opening import watch
     from modelyard.optimization.explain import explain
 
 __all__ = [
     "TRUST_ALL", "DeploymentSpec", "Limits", "Model", "Rollout", "Share", "Version", "Yard",
-    "create", "errors", "explain", "open", "predict", "predict_file",
+    "create", "errors", "explain", "open", "predict", "predict_file", "watch",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOMES = {
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",
+    "watch": "modelyard.monitoring.opening",
 }
 
 

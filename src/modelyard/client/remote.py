@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.client.deployments import RemoteDeployments
+    from modelyard.client.monitoring import RemoteMonitoring
     from modelyard.core.evaluation import Evaluation, Report
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import CheckedOut, Committed, Progress
@@ -80,6 +81,12 @@ class RemoteYard(Asking):
         from modelyard.client.deployments import RemoteDeployments
 
         return RemoteDeployments(self.desk.connection)
+
+    @property
+    def monitoring(self) -> RemoteMonitoring:
+        from modelyard.client.monitoring import RemoteMonitoring
+
+        return RemoteMonitoring(self.desk.connection)
 
     # -- versions --------------------------------------------------------------------------------
 

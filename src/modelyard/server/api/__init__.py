@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelyard.server.api import (
     accounts,
+    alerting,
     audit,
     bundles,
     contents,
@@ -15,6 +16,7 @@ from modelyard.server.api import (
     house,
     jobs,
     models,
+    monitoring,
     proposals,
     refs,
     reports,
@@ -31,6 +33,7 @@ __all__ = ["ROUTES"]
 
 ROUTES = (
     accounts.routes,
+    alerting.routes,
     audit.routes,
     bundles.routes,
     contents.routes,
@@ -42,6 +45,7 @@ ROUTES = (
     house.routes,
     jobs.routes,
     models.routes,
+    monitoring.routes,
     proposals.routes,
     refs.routes,
     reports.routes,
