@@ -330,7 +330,10 @@ class Series:
     """A number over time."""
 
     name: str
-    """`requests`, `errors`, `latency_p99`, `drift.age`, `accuracy`, `estimated_accuracy`, ..."""
+    """`requests` (1/s), `latency_p50`, `latency_p95`, `latency_p99` (s), `error_rate`,
+    `rejected_rate`, `saturation`, `accuracy` and `estimated_accuracy` (with their intervals),
+    `drift_score` (of the worst column: 1 and more is drift), `drift.COLUMN`: shares and scores
+    have the unit 1. Those of performance come for each version and for all together."""
     number: int | None
     """Of the version; None: of all."""
     unit: str
