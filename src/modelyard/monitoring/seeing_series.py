@@ -1,0 +1,158 @@
+"""Numbers of a deployment over time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from modelyard.core.monitoring import Series
+from modelyard.errors import InvalidInput
+from modelyard.monitoring import windows
+from modelyard.monitoring.drift import drift_of
+from modelyard.monitoring.looking import seen, span
+from modelyard.monitoring.performance import of_tile
+from modelyard.monitoring.quality import estimated, realized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from modelyard.core.monitoring import Measured, Performance
+    from modelyard.monitoring.looking import Seen
+    from modelyard.registry.house import House
+
+__all__ = ["NAMES", "series"]
+
+_MOST: Final = 1000
+_SHORTEST: Final = 60.0
+"""Seconds of a step: a tile is no shorter."""
+_PERFORMANCE: Final[dict[str, tuple[str, Callable[[Performance], float | None]]]] = {
+    "requests": ("1", lambda p: float(p.requests)),
+    "rate": ("1/s", lambda p: p.rate),
+    "rows": ("rows", lambda p: float(p.rows)),
+    "errors": ("1", lambda p: float(p.errors)),
+    "error_rate": ("share", lambda p: p.errors / p.requests if p.requests else None),
+    "rejected": ("1", lambda p: float(p.rejected)),
+    "latency_p50": ("s", lambda p: p.p50),
+    "latency_p95": ("s", lambda p: p.p95),
+    "latency_p99": ("s", lambda p: p.p99),
+    "saturation": ("share", lambda p: p.saturation if p.requests else None),
+    "batch": ("rows", lambda p: p.batch),
+}
+_COUNTS: Final = frozenset({"requests", "rate", "rows", "errors", "rejected"})
+"""Those that are 0 where nothing came."""
+NAMES: Final = (*_PERFORMANCE, "drift", "accuracy", "mae", "estimated_accuracy")
+"""`drift` gives one for each column, `drift.NAME`."""
+_Point = tuple[float | None, float | None, float | None]
+
+
+def series(
+    house: House,
+    name: str,
+    names: Sequence[str] = (),
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    steps: int = 60,
+) -> tuple[Series, ...]:
+    """`Monitoring.series`. InvalidInput: `bad-window`, `no-series`."""
+    begin, end = span(since, until)
+    if not 1 <= steps <= _MOST:
+        raise InvalidInput("bad-window", f"steps: {steps} are not 1 to {_MOST}")
+    wanted = set(names) or set(NAMES)
+    odd = sorted(each for each in wanted if each.split(".", 1)[0] not in NAMES)
+    if odd:
+        raise InvalidInput(
+            "no-series", f"there are no numbers called {odd[0][:60]!r}",
+            hint=", ".join(NAMES),
+        )  # fmt: skip
+    step = math.ceil(max((end - begin) / steps, _SHORTEST) / 60) * 60.0
+    first = begin // step * step
+    times = tuple(first + step * at for at in range(math.ceil((end - first) / step)))
+    found = seen(house, name, first, end)
+    return tuple(_all(found, wanted, times, step))
+
+
+def _all(
+    found: Seen, wanted: set[str], times: tuple[float, ...], step: float
+) -> Iterator[Series]:
+    several = len(found.serves) > 1
+    everybody = _spread(
+        (pair for spans in found.performance.values() for pair in spans), times, step
+    )
+    for number, parts in [
+        (None, everybody),
+        *((version[1], _spread(found.performance.get(version, ()), times, step))
+          for version in found.serves if several),
+    ]:  # fmt: skip
+        told = [
+            of_tile(windows.merged(windows.EMPTY, tiles).performance, step) if tiles else None
+            for tiles in parts
+        ]
+        for each, (unit, of) in _PERFORMANCE.items():
+            if each in wanted:
+                empty = 0.0 if each in _COUNTS else None
+                values = tuple(empty if p is None else of(p) for p in told)
+                yield Series(name=each, number=number, unit=unit, times=times, values=values)
+    for version in found.serves:
+        yield from _of_version(found, version, wanted, times, step)
+
+
+def _of_version(
+    found: Seen, version: windows.Version, wanted: set[str], times: tuple[float, ...], step: float
+) -> Iterator[Series]:
+    reference = found.references.get(version)
+    if reference is None:
+        return
+    schema, profile, number = reference.info.schema, reference.profile, version[1]
+    drifts: dict[str, dict[int, float]] = {}
+    numbers: dict[str, dict[int, _Point]] = {}
+    for at, parts in enumerate(_spread(found.traffic.get(version, ()), times, step)):
+        if not parts:
+            continue
+        tile = windows.merged(schema, parts)
+        for drift in drift_of(profile, tile):
+            if drift.reason is None:
+                drifts.setdefault(drift.column, {})[at] = drift.score
+        if "estimated_accuracy" in wanted:
+            _note(numbers, at, estimated(profile, tile), {"accuracy": "estimated_accuracy"})
+    for at, parts in enumerate(_spread(found.truth.get(version, ()), times, step)):
+        if parts:
+            truth = windows.merged(schema, parts).truth
+            _note(numbers, at, realized(schema, truth, None), {"accuracy": "accuracy",
+                                                                "mae": "mae"})  # fmt: skip
+    for column, points in drifts.items():
+        if "drift" in wanted or f"drift.{column}" in wanted:
+            values = tuple(points.get(at) for at in range(len(times)))
+            yield Series(name=f"drift.{column}", number=number, unit="score", times=times,
+                         values=values)  # fmt: skip
+    for each, spots in numbers.items():
+        if each in wanted:
+            three = [spots.get(at, (None, None, None)) for at in range(len(times))]
+            values, low, high = zip(*three, strict=True)
+            yield Series(
+                name=each, number=number, unit="share" if "accuracy" in each else "1",
+                times=times, values=values, low=low, high=high,
+            )  # fmt: skip
+
+
+def _note(
+    numbers: dict[str, dict[int, _Point]], at: int, told: Iterable[Measured], names: dict[str, str]
+) -> None:
+    for one in told:
+        if one.name in names and one.label is None and one.value is not None and one.valid:
+            numbers.setdefault(names[one.name], {})[at] = (one.value, one.low, one.high)
+
+
+def _spread(
+    spans: Iterable[tuple[int, windows.Tile]], times: tuple[float, ...], step: float
+) -> list[list[windows.Tile]]:
+    """Tiles by the step that they begin in."""
+    found: list[list[windows.Tile]] = [[] for _ in times]
+    for start, tile in spans:
+        at = int((start - times[0]) // step)
+        if 0 <= at < len(found):
+            found[at].append(tile)
+        elif at < 0:  # a longer tile, that began before
+            found[0].append(tile)
+    return found
