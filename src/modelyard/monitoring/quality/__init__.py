@@ -1,0 +1,8 @@
+"""Whether a version is right: with the truth, without it, for every group; what it gives away."""
+
+from modelyard.monitoring.quality.estimated import estimated
+from modelyard.monitoring.quality.fairness import Limits, fairness
+from modelyard.monitoring.quality.realized import realized
+from modelyard.monitoring.quality.truths import fold_truth
+
+__all__ = ["Limits", "estimated", "fairness", "fold_truth", "realized"]
