@@ -1,0 +1,1 @@
+"""Overload, faults and attacks, found while a deployment answers: events with what shows them."""
