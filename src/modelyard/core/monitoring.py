@@ -53,7 +53,8 @@ class Column:
     """Elements of a vector (pictures, embeddings: what has more than 256 elements a row)."""
     edges: tuple[float, ...] = ()
     """Of a number: where its bins end, ascending, made from quantiles of the reference. Bin i is
-    (edges[i-1], edges[i]]; the first is open below, the last open above."""
+    (edges[i-1], edges[i]]; the first is open below, the last open above. Of a vector: the width of
+    the kernel that its features are of."""
     categories: tuple[str, ...] = ()
     """Of a category: those that are counted apart; the rest is counted as one."""
     low: float | None = None

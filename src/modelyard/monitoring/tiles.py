@@ -66,7 +66,7 @@ class CategoryTile:
     rows: int = 0
     nulls: int = 0
     distinct: Any = None
-    """An `hll_sketch`, or None."""
+    """An `hll_sketch` of those that are no categories, or None."""
     frequent: Any = None
     """A `frequent_strings_sketch` of those that are no categories, or None."""
 
@@ -76,7 +76,7 @@ class VectorTile:
     """One vector: its sum, its length, and random Fourier features for its distribution."""
 
     total: Array
-    """float64 [size]."""
+    """float64 [size], of more than 512 elements [512]: of what `vectors.shrunk` makes of them."""
     features: Array
     """float64 [FEATURES]: sums."""
     rows: int = 0
@@ -122,7 +122,7 @@ class GroupTile:
     squares: Array
     """float64 [groups + 1]."""
     expected: Array
-    """float64 [groups + 1, C, C]: as in `PredictedTile`."""
+    """float64 [groups + 1, C, C]: as in `PredictedTile`; [groups + 1, 0, 0] if C is more than 8."""
 
 
 @dataclass(slots=True, eq=False)
