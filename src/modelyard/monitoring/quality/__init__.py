@@ -2,7 +2,7 @@
 
 from modelyard.monitoring.quality.estimated import estimated
 from modelyard.monitoring.quality.fairness import Limits, fairness
+from modelyard.monitoring.quality.lags import label_lag
 from modelyard.monitoring.quality.realized import realized
-from modelyard.monitoring.quality.truths import fold_truth
 
-__all__ = ["Limits", "estimated", "fairness", "fold_truth", "realized"]
+__all__ = ["Limits", "estimated", "fairness", "label_lag", "realized"]

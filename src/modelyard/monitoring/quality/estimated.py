@@ -168,8 +168,8 @@ def _auc(window: Tile, known: TruthTile, label: str) -> _Value | None:
 
 def _doubt(profile: Profile, window: Tile, accuracy: _Value) -> str | None:
     rows = window.predicted.scored
-    if profile.tile.truth.rows == 0:
-        return "the reference has no truth, so scores could not be calibrated"
+    if not profile.calibration.maps:
+        return "the reference has too little truth to calibrate scores on"
     if rows < FEW_SCORED:
         return f"only {rows} rows"
     wrong = _disagrees(window.truth, accuracy)

@@ -1,4 +1,4 @@
-"""Whether groups are treated alike: shares of each group, the widest gap, and whether it is real."""
+"""Whether groups are treated alike: shares of each, the widest gap, and whether it is real."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from modelyard.monitoring.quality.intervals import (
     wilson,
     z_of,
 )
-from modelyard.monitoring.quality.truths import group_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +66,7 @@ def fairness(schema: Schema, tile: Tile, limits: Limits | None = None) -> tuple[
     limits = limits or Limits()
     gaps: list[GroupGap] = []
     for name, groups in tile.groups.items():
-        values = [*(groups.values or group_values(schema, name)), OTHERS]
+        values = [*groups.values, OTHERS]
         if schema.task == "classification":
             gaps += _of_classes(schema, name, values, groups, tile.truth.groups.get(name), limits)
         elif schema.values is not None or float(groups.sums.sum()):
@@ -87,8 +86,8 @@ def _of_classes(
         rates = _by_group(values, groups.labels[:, 1], groups.rows)
         gaps.append(_ratio("selection_rate_ratio", column, rates, limits))
     is_known = truth is not None and bool(truth.sum() > 0)
-    confusion = truth if is_known else groups.expected
-    if confusion is None or not confusion.sum() > 0:
+    confusion = truth if truth is not None and is_known else groups.expected
+    if not confusion.size or not confusion.sum() > 0:
         return gaps
     if len(schema.classes) == 2:
         recall = _by_group(values, confusion[:, 1, 1], confusion[:, :, 1].sum(axis=1))

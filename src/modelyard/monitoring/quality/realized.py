@@ -83,9 +83,9 @@ def _of_classes(schema: Schema, truth: TruthTile) -> list[_Value]:
     if len(schema.classes) == 2:
         told = of_class(Of.of(confusion, 1))
         values += _told(told, schema.classes[1], rows)
-        area = auc_of(truth.ranks[0], truth.ranks[1]) if truth.ranks is not None else None
-        if area is not None:
-            values.append(("auc", schema.classes[1], *area, int(np.sum(truth.ranks))))
+        ranks = truth.ranks
+        if ranks is not None and (area := auc_of(ranks[0], ranks[1])) is not None:
+            values.append(("auc", schema.classes[1], *area, int(ranks.sum())))
     else:
         each = [of_class(Of.of(confusion, place)) for place in range(len(schema.classes))]
         values += _told(macro(each), None, rows)

@@ -74,4 +74,5 @@ def calibrated_rates(ranks: Array) -> Array:
             before = blocks.pop()
             blocks.append((before[0] + hits, before[1] + weight, before[2] + size))
     shares = np.repeat([hits / weight for hits, weight, _ in blocks], [b[2] for b in blocks])
-    return np.interp(np.arange(ranks.shape[1]), places, shares)
+    rates: Array = np.interp(np.arange(ranks.shape[1]), places, shares)
+    return rates
