@@ -63,10 +63,17 @@ class Output:
                 self._block(block)
         self.flush()
 
+    def painted(self, view: View) -> str:
+        """What people would read, as text for a terminal."""
+        return "\n".join(line for block in view.lines() for line in self._painted(block))
+
     def _block(self, block: Block) -> None:
+        for line in self._painted(block):
+            self.write(line + "\n")
+
+    def _painted(self, block: Block) -> Iterator[str]:
         tall = layout(block, cells=_cells(sys.stdout)) if isinstance(block, Table) else (block,)
-        for line in tall:
-            self.write(paint(line, colour=_colour(sys.stdout)) + "\n")
+        return (paint(line, colour=_colour(sys.stdout)) for line in tall)
 
     def write(self, text: str) -> None:
         try:

@@ -94,6 +94,10 @@ COMMANDS = {
         "export_service", "Deploy", "Write a container, or manifests for KServe, of a service."
     ),
     "predict": Entry("predict", "Deploy", "Ask a deployment or a version for predictions."),
+    "monitor": Entry(
+        "monitor", "Watch", "Show how deployments are: speed, quality, drift, anomalies."
+    ),
+    "feedback": Entry("feedback", "Watch", "Tell a deployment what was true of its requests."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),

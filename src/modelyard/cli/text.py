@@ -25,6 +25,7 @@ __all__ = [
     "clean",
     "layout",
     "paint",
+    "spark",
     "width",
 ]
 
@@ -106,6 +107,21 @@ def bar(share: float, *, cells: int = 8) -> str:
         eighths = max(eighths, 1)
     full, rest = divmod(eighths, 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def spark(values: Sequence[float | None], *, cells: int = 24) -> str:
+    """Values in their order as a line of bars; the largest is full, and what is missing is empty.
+
+    Of more values than there are cells, each cell shows the largest of its own.
+    """
+    per = -(-len(values) // cells) if values else 1
+    groups = [values[at : at + per] for at in range(0, len(values), per)]
+    shown = [max((each for each in group if each is not None), default=None) for group in groups]
+    most = max((each for each in shown if each is not None), default=0.0)
+    scale = 8 / most if most > 0 else 0.0
+    return "".join(
+        " " if each is None else "▁▂▃▄▅▆▇█"[min(int(max(each, 0.0) * scale), 7)] for each in shown
+    )
 
 
 def paint(line: Line, *, colour: bool) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["CSV", "JSON", "JSON_LINES", "read_truths"]
+__all__ = ["CSV", "JSON", "JSON_LINES", "Keys", "read_truths"]
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonl"
@@ -33,12 +34,27 @@ _HINT: Final = '{"request": ID, "truth": VALUE}, with "row": N of a request with
 _DECODER: Final = msgspec.json.Decoder()  # of no class: see core.decoding
 
 
-def read_truths(pieces: Iterable[bytes], kind: str) -> Iterator[Mapping[str, Any]]:
-    """What a body says, as it arrives.
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the parts of a truth are called, by who wrote them down."""
+
+    request: str = "request"
+    truth: str = "truth"
+    row: str = "row"
+
+
+_USUAL: Final = Keys()
+
+
+def read_truths(
+    pieces: Iterable[bytes], kind: str, keys: Keys = _USUAL
+) -> Iterator[Mapping[str, Any]]:
+    """What a body says, as it arrives: `request`, `truth`, and `row` where that is told.
 
     Args:
         kind: A media type: `application/json` (one, or a list of them), `application/jsonl`,
             `text/csv`.
+        keys: What these are called in it.
 
     Raises:
         InvalidInput: `wrong-media-type`, `bad-feedback`, with the line; `too-large`: JSON in one
@@ -51,11 +67,11 @@ def read_truths(pieces: Iterable[bytes], kind: str) -> Iterator[Mapping[str, Any
             hint=f"{JSON}, {JSON_LINES} or {CSV}",
         )  # fmt: skip
     if known == JSON:
-        return _of_json(pieces)
-    return _of_csv(pieces) if known == CSV else _of_lines(pieces)
+        return _of_json(pieces, keys)
+    return _of_csv(pieces, keys) if known == CSV else _of_lines(pieces, keys)
 
 
-def _of_json(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+def _of_json(pieces: Iterable[bytes], keys: Keys) -> Iterator[Mapping[str, Any]]:
     body = bytearray()
     for piece in pieces:
         body += piece
@@ -69,10 +85,10 @@ def _of_json(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _bad(f"this is not JSON: {error}") from None
     for number, one in enumerate(found if isinstance(found, list) else [found], 1):
-        yield _checked(one, f"truth {number}")
+        yield _checked(one, f"truth {number}", keys)
 
 
-def _of_lines(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+def _of_lines(pieces: Iterable[bytes], keys: Keys) -> Iterator[Mapping[str, Any]]:
     number = 0
     for lines in _whole_lines(pieces):
         for line in lines:
@@ -83,17 +99,17 @@ def _of_lines(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
                 found = _DECODER.decode(line)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 raise _bad(f"line {number} is not JSON: {error}") from None
-            yield _checked(found, f"line {number}")
+            yield _checked(found, f"line {number}", keys)
 
 
-def _of_csv(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+def _of_csv(pieces: Iterable[bytes], keys: Keys) -> Iterator[Mapping[str, Any]]:
     reader = csv.reader(_text_lines(pieces))
     try:
         names = [name.strip() for name in next(reader, [])]
         places = {name: at for at, name in enumerate(names)}
-        if "request" not in places or "truth" not in places:
-            raise _bad(f"its first line has not the columns request and truth, but {names[:8]}")
-        request, truth, row = places["request"], places["truth"], places.get("row")
+        if keys.request not in places or keys.truth not in places:
+            raise _bad(f"its first line names no {keys.request} and {keys.truth}, but {names[:8]}")
+        request, truth, row = places[keys.request], places[keys.truth], places.get(keys.row)
         for cells in reader:
             if not cells:
                 continue
@@ -104,7 +120,7 @@ def _of_csv(pieces: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
             found: dict[str, Any] = {"request": cells[request], "truth": cells[truth]}
             if row is not None and cells[row] != "":
                 found["row"] = _row(cells[row], reader.line_num)
-            yield _checked(found, f"line {reader.line_num}")
+            yield found
     except (csv.Error, UnicodeError) as error:
         raise _bad(f"line {reader.line_num + 1} is not CSV in UTF-8: {error}") from None
 
@@ -115,12 +131,14 @@ def _row(text: str, line: int) -> int:
     return int(text)
 
 
-def _checked(found: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(found, dict) or not isinstance(found.get("request"), str):
+def _checked(found: object, where: str, keys: Keys) -> Mapping[str, Any]:
+    if not isinstance(found, dict) or not isinstance(found.get(keys.request), str):
         raise _bad(f"{where} names no request")
-    if found.get("truth") is None:
+    truth, row = found.get(keys.truth), found.get(keys.row)
+    if truth is None:
         raise _bad(f"{where} has no truth")
-    return found
+    told = {"request": found[keys.request], "truth": truth}
+    return told if row is None else {**told, "row": row}
 
 
 def _bad(sentence: str) -> InvalidInput:
