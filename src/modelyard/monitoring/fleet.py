@@ -43,7 +43,7 @@ def _overview(house: House, deployment: Deployment) -> Overview:
     now = time.time()
     since = datetime.fromtimestamp(now - _WINDOW, UTC)
     seen = look(house, deployment.name, since=since)
-    wanted = ("rate", "error_rate", "latency_p99", "drift")
+    wanted = ("requests", "error_rate", "latency_p99", "drift_score")
     told = series(house, deployment.name, wanted, since=since, steps=_STEPS)
     value, is_estimated = _accuracy(seen)
     live = [v for v in seen.versions if not v.shadow]
@@ -59,7 +59,7 @@ def _overview(house: House, deployment: Deployment) -> Overview:
         accuracy=value, accuracy_estimated=is_estimated,
         alerts=sum(alert.state == "firing" for alert in seen.alerts),
         anomalies=len(seen.anomalies),
-        rates=tuple(v or 0.0 for v in _values(told, "rate")),
+        rates=tuple(v or 0.0 for v in _values(told, "requests")),
         errors=tuple(v or 0.0 for v in _values(told, "error_rate")),
         latencies=_values(told, "latency_p99"), drifts=_worst(told),
     )  # fmt: skip
@@ -81,7 +81,8 @@ def _values(told: tuple[Series, ...], name: str) -> tuple[float | None, ...]:
 
 
 def _worst(told: tuple[Series, ...]) -> tuple[float | None, ...]:
-    drifts = [one.values for one in told if one.name.startswith("drift.")]
+    """Of all versions."""
+    drifts = [one.values for one in told if one.name == "drift_score"]
     return tuple(
         max((v for v in column if v is not None), default=None)
         for column in zip(*drifts, strict=True)

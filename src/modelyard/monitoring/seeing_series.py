@@ -27,22 +27,17 @@ _MOST: Final = 1000
 _SHORTEST: Final = 60.0
 """Seconds of a step: a tile is no shorter."""
 _PERFORMANCE: Final[dict[str, tuple[str, Callable[[Performance], float | None]]]] = {
-    "requests": ("1", lambda p: float(p.requests)),
-    "rate": ("1/s", lambda p: p.rate),
-    "rows": ("rows", lambda p: float(p.rows)),
-    "errors": ("1", lambda p: float(p.errors)),
-    "error_rate": ("share", lambda p: p.errors / p.requests if p.requests else None),
-    "rejected": ("1", lambda p: float(p.rejected)),
+    "requests": ("1/s", lambda p: p.rate),
+    "error_rate": ("1", lambda p: p.errors / p.requests if p.requests else None),
+    "rejected_rate": ("1", lambda p: p.rejected / p.requests if p.requests else None),
     "latency_p50": ("s", lambda p: p.p50),
     "latency_p95": ("s", lambda p: p.p95),
     "latency_p99": ("s", lambda p: p.p99),
-    "saturation": ("share", lambda p: p.saturation if p.requests else None),
+    "saturation": ("1", lambda p: p.saturation if p.requests else None),
     "batch": ("rows", lambda p: p.batch),
 }
-_COUNTS: Final = frozenset({"requests", "rate", "rows", "errors", "rejected"})
-"""Those that are 0 where nothing came."""
-NAMES: Final = (*_PERFORMANCE, "drift", "accuracy", "mae", "estimated_accuracy")
-"""`drift` gives one for each column, `drift.NAME`."""
+NAMES: Final = (*_PERFORMANCE, "drift_score", "drift", "accuracy", "mae", "estimated_accuracy")
+"""`drift_score` is of the worst column; `drift` gives one for each column, `drift.NAME`."""
 _Point = tuple[float | None, float | None, float | None]
 
 
@@ -73,9 +68,7 @@ def series(
     return tuple(_all(found, wanted, times, step))
 
 
-def _all(
-    found: Seen, wanted: set[str], times: tuple[float, ...], step: float
-) -> Iterator[Series]:
+def _all(found: Seen, wanted: set[str], times: tuple[float, ...], step: float) -> Iterator[Series]:
     several = len(found.serves) > 1
     everybody = _spread(
         (pair for spans in found.performance.values() for pair in spans), times, step
@@ -91,7 +84,7 @@ def _all(
         ]
         for each, (unit, of) in _PERFORMANCE.items():
             if each in wanted:
-                empty = 0.0 if each in _COUNTS else None
+                empty = 0.0 if each == "requests" else None
                 values = tuple(empty if p is None else of(p) for p in told)
                 yield Series(name=each, number=number, unit=unit, times=times, values=values)
     for version in found.serves:
@@ -121,18 +114,23 @@ def _of_version(
             truth = windows.merged(schema, parts).truth
             _note(numbers, at, realized(schema, truth, None), {"accuracy": "accuracy",
                                                                 "mae": "mae"})  # fmt: skip
+    if "drift_score" in wanted and drifts:
+        worst = tuple(
+            max((points[at] for points in drifts.values() if at in points), default=None)
+            for at in range(len(times))
+        )
+        yield Series(name="drift_score", number=number, unit="1", times=times, values=worst)
     for column, points in drifts.items():
         if "drift" in wanted or f"drift.{column}" in wanted:
             values = tuple(points.get(at) for at in range(len(times)))
-            yield Series(name=f"drift.{column}", number=number, unit="score", times=times,
+            yield Series(name=f"drift.{column}", number=number, unit="1", times=times,
                          values=values)  # fmt: skip
     for each, spots in numbers.items():
         if each in wanted:
             three = [spots.get(at, (None, None, None)) for at in range(len(times))]
             values, low, high = zip(*three, strict=True)
             yield Series(
-                name=each, number=number, unit="share" if "accuracy" in each else "1",
-                times=times, values=values, low=low, high=high,
+                name=each, number=number, unit="1", times=times, values=values, low=low, high=high
             )  # fmt: skip
 
 

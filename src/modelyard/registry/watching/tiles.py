@@ -78,14 +78,14 @@ def roll_up(
     house: House,
     level: int,
     before: float,
-    merge: Callable[[int, int, Sequence[bytes]], bytes | None],
+    merge: Callable[[int, int, int, Sequence[bytes]], bytes | None],
 ) -> int:
     """Make one tile of the next level of all tiles of a level that began before a time.
 
     A tile that is there already is merged with what came since. Gives how many were merged.
 
     Args:
-        merge: Model, number, bodies: the body of all together, or None if they can't be read.
+        merge: Kind, model, number, bodies: the body of all together, or None if they can't be read.
     """
     with house.catalog.fresh() as connection:
         old = watch.numbered(connection, level, int(before))
@@ -104,7 +104,7 @@ def roll_up(
 
 def _rolled(
     house: House, key: TileRow, first: int, last: int,
-    merge: Callable[[int, int, Sequence[bytes]], bytes | None],
+    merge: Callable[[int, int, int, Sequence[bytes]], bytes | None],
 ) -> int:  # fmt: skip
     """Move what began in [first, last] into the tile with this key, in one transaction."""
 
@@ -115,7 +115,7 @@ def _rolled(
             return 0
         there = watch.tile(connection, key)
         bodies = [*([there] if there is not None else []), *(row.body for row in rows)]
-        body = merge(key.model_id, key.number, bodies)
+        body = merge(key.kind, key.model_id, key.number, bodies)
         if body is not None:
             total = sum(row.rows for row in rows)
             watch.put_tiles(connection, [key._replace(rows=total, body=body)])

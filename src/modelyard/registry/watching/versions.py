@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.house import House
 
-__all__ = ["named"]
+__all__ = ["id_of", "name_of", "named"]
 
 
 def named(house: House, ids: Iterable[int]) -> dict[int, str]:
@@ -24,3 +24,17 @@ def named(house: House, ids: Iterable[int]) -> dict[int, str]:
         found = models.names_of(connection, wanted)
     may = readable(house, house.caller)
     return {key: name for key, name in found.items() if may(name)}
+
+
+def id_of(house: House, model: str) -> int | None:
+    """A model's id, whoever may read it; None if it is not there."""
+    with house.catalog.fresh() as connection:
+        row = models.by_name(connection, model)
+    return None if row is None else row.id
+
+
+def name_of(house: House, model_id: int) -> str | None:
+    """A model's name, whoever may read it; None if it is not there."""
+    with house.catalog.fresh() as connection:
+        row = models.by_id(connection, model_id)
+    return None if row is None or row.deleted else row.name

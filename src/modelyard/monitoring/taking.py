@@ -1,0 +1,195 @@
+"""What a server process takes of its requests: into tiles of this minute, and out to the catalog.
+
+A version without a reference has its first rows kept until they are enough to be one. Whatever
+monitoring can't take is counted, and never holds anybody up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from modelyard.errors import ModelyardError, NotFound
+from modelyard.monitoring.anomalies.watchman import Watchman
+from modelyard.monitoring.extracting import One, Timed, asked_of
+from modelyard.monitoring.quality.joining import join_waiting
+from modelyard.monitoring.watched_version import WatchedVersion
+from modelyard.registry.watching import tiles
+from modelyard.registry.watching.answers import keep_answers
+from modelyard.registry.watching.seeing import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from modelyard.core.monitoring import Anomaly
+    from modelyard.monitoring.live import Live
+    from modelyard.monitoring.rows import Array
+    from modelyard.registry.house import House
+    from modelyard.registry.watching.seeing import Watched
+
+__all__ = ["Taken", "Takings"]
+
+_log = logging.getLogger("modelyard.monitoring")
+_AGAIN: Final = 5.0
+"""Seconds until the catalog is asked again about a deployment, or a reference."""
+
+
+class Taken:
+    """Requests of one version, of less than a second."""
+
+    __slots__ = (
+        "classes", "cold", "deployment", "dropped", "model", "number", "ones", "redact", "second",
+        "shadow", "timed",
+    )  # fmt: skip
+
+    def __init__(
+        self, deployment: str, model: str, number: int, shadow: bool, second: int,
+        redact: Sequence[str], classes: tuple[str, ...] | None,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            second: Since 1970.
+            redact: Inputs whose values are kept nowhere.
+            classes: What the model calls its classes, if it knows.
+        """
+        self.deployment = deployment
+        self.model = model
+        self.number = number
+        self.shadow = shadow
+        self.second = second
+        self.redact = tuple(redact)
+        self.classes = classes
+        self.cold = 0
+        self.dropped = 0
+        self.timed: list[Timed] = []
+        self.ones: list[One] = []
+
+    def add(
+        self, begun: int, decoded: int, queued: int, computed: int, ended: int, rows: int,
+        batch: int, error: str | None, client: str, request: str,
+        feeds: Mapping[str, Array] | None, outputs: Mapping[str, Array] | None,
+    ) -> None:  # fmt: skip
+        """One request; times are nanoseconds of one clock."""
+        self.timed.append(
+            Timed(begun, decoded, queued, computed, ended, rows, batch, error, client)
+        )
+        if error is not None:
+            return
+        if feeds is None or outputs is None:  # too large to be held on to
+            self.dropped += rows
+            return
+        self.ones.append(One(feeds, outputs, rows, request, client))
+
+
+class Takings:
+    """Of all deployments of one process. Any thread may call it."""
+
+    def __init__(self, house: House, server: str, live: Live) -> None:
+        self._house = house
+        self._server = server
+        self._live = live
+        self._lock = threading.RLock()
+        self._versions: dict[tuple[str, str, int], WatchedVersion] = {}
+        self._watchmen: dict[str, Watchman] = {}
+        self._seen: dict[str, tuple[float, Watched | None]] = {}
+
+    def take(self, taken: Taken) -> None:
+        """Fold these requests into the tiles of their minute."""
+        asked = asked_of(taken.timed, taken.second, taken.cold)
+        self._live.add(taken.deployment, taken.number, asked, shadow=taken.shadow)
+        with self._lock:
+            version = self._of(taken)
+            if version is None:
+                return
+            watchman = self._watchman(taken.deployment, taken.redact)
+            version.asked(asked, taken.dropped)
+            if not taken.shadow:
+                watchman.asked(taken.number, asked)
+            try:
+                for rows in version.rows(taken.ones, taken.second):
+                    if not taken.shadow:
+                        watchman.rows(taken.number, rows, version.profile)
+            except Exception:
+                version.missed(sum(one.rows for one in taken.ones))
+                _log.exception("rows of %s could not be taken", taken.deployment)
+
+    def refused(self, deployment: str, kind: str, client: str, size: int) -> None:
+        """A request that never got to a version: who it was, and why."""
+        with self._lock:
+            self._watchman(deployment, ()).refused(kind, client, size)
+
+    def anomalies(self, now: float) -> Iterator[tuple[str, list[Anomaly]]]:
+        """What was found since it was asked last, by deployment."""
+        with self._lock:
+            found = [(name, watchman.tick(now)) for name, watchman in self._watchmen.items()]
+        yield from ((name, each) for name, each in found if each)
+
+    def write(self) -> None:
+        """Write down what changed: tiles, references that were made, answers that wait."""
+        with self._lock:
+            versions = list(self._versions.values())
+        rows: list[tiles.TileRow] = []
+        for version in versions:
+            with self._lock:
+                rows += version.tiles(self._server)
+                made = version.made
+                answers, version.answers = version.answers, []
+            if made is not None:
+                version.keep_reference(self._house, made)
+            for body, first, last, count in answers:
+                keep_answers(
+                    self._house, version.at.id, version.model_id, version.number,
+                    first=first, last=last, rows=count, body=body,
+                )  # fmt: skip
+        tiles.keep(self._house, rows)
+        with self._lock:
+            for version in versions:
+                version.written(time.time())
+                version.look_again(self._house)
+        join_waiting(self._house)
+
+    def keep_only(self, names: set[str]) -> None:
+        """Forget deployments that are not served here any more, once they are written down."""
+        with self._lock:
+            for key in [key for key in self._versions if key[0] not in names]:
+                if self._versions[key].is_written:
+                    del self._versions[key]
+                    self._live.forget(key[0])
+            for name in [name for name in self._watchmen if name not in names]:
+                del self._watchmen[name]
+
+    def _of(self, taken: Taken) -> WatchedVersion | None:
+        key = (taken.deployment, taken.model, taken.number)
+        found = self._versions.get(key)
+        if found is not None:
+            return found
+        at = self._watched(taken.deployment)
+        if at is None:
+            return None
+        found = WatchedVersion.of(
+            self._house, at, taken.model, taken.number, taken.redact, taken.classes
+        )
+        if found is not None:
+            self._versions[key] = found
+        return found
+
+    def _watched(self, name: str) -> Watched | None:
+        now = time.monotonic()
+        when, found = self._seen.get(name, (float("-inf"), None))
+        if found is None and now - when > _AGAIN:
+            try:
+                found = watched(self._house, name)
+            except NotFound:
+                found = None
+            except ModelyardError as error:
+                _log.warning("monitoring: %s", error)
+            self._seen[name] = now, found
+        return found
+
+    def _watchman(self, name: str, redact: Sequence[str]) -> Watchman:
+        found = self._watchmen.get(name)
+        if found is None:
+            found = self._watchmen[name] = Watchman(name, redact)
+        return found

@@ -1,0 +1,226 @@
+"""One version of one deployment in one process: its tiles of this minute, and its reference."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from modelyard.core.monitoring import ProfileInfo
+from modelyard.monitoring import windows
+from modelyard.monitoring.extracting import reader_of
+from modelyard.monitoring.folding import fold, fold_asked, new_tile
+from modelyard.monitoring.looking import profiles_of
+from modelyard.monitoring.profiles import pack_profile
+from modelyard.monitoring.quality.answers import pack_answers
+from modelyard.monitoring.traffic_profiles import profile_of_traffic
+from modelyard.registry.watching import profiles, tiles
+from modelyard.registry.watching.versions import id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from modelyard.monitoring.extracting import One
+    from modelyard.monitoring.profiles import Profile
+    from modelyard.monitoring.rows import Asked, Rows
+    from modelyard.monitoring.tiles import Tile
+    from modelyard.monitoring.windows import Reference
+    from modelyard.registry.house import House
+    from modelyard.registry.watching.seeing import Watched
+
+__all__ = ["WatchedVersion"]
+
+_log = logging.getLogger("modelyard.monitoring")
+_FIRST: Final = 1000
+"""Rows of which a reference is made if there is no better one."""
+_AT_ONCE: Final = 1024
+"""Requests that are folded together: it takes some milliseconds, in which nobody else computes."""
+_LOOK: Final = 5.0
+"""Seconds between two looks whether there is another reference."""
+
+
+class WatchedVersion:
+    """Used by one thread at a time; its owner has a lock."""
+
+    def __init__(
+        self, at: Watched, model_id: int, model: str, number: int, redact: Sequence[str],
+        classes: tuple[str, ...] | None,
+    ) -> None:  # fmt: skip
+        self.at = at
+        self.model_id = model_id
+        self.model = model
+        self.number = number
+        self.answers: list[tuple[bytes, int, int, int]] = []
+        """Packed, with their first and last second and their rows: to be written."""
+        self.made: tuple[Profile, int] | None = None
+        """A reference that was made of traffic, and of how many rows: to be written."""
+        self.is_written = True
+        self._redact = frozenset(redact)
+        self._classes = classes
+        self._reference: Reference | None = None
+        self._readers: dict[tuple[object, ...], Callable[[Sequence[One]], Rows]] = {}
+        self._speed: dict[int, Tile] = {}
+        self._traffic: dict[int, Tile] = {}
+        self._dirty: set[tuple[int, int]] = set()
+        self._first: list[One] = []
+        self._first_rows = 0
+        self._looked = time.monotonic()
+
+    @classmethod
+    def of(
+        cls, house: House, at: Watched, model: str, number: int, redact: Sequence[str],
+        classes: tuple[str, ...] | None,
+    ) -> Self | None:  # fmt: skip
+        """None if the model is not there any more."""
+        model_id = id_of(house, model)
+        if model_id is None:
+            return None
+        made = cls(at, model_id, model, number, redact, classes)
+        made._use(profiles_of(house).of(house, model_id, model, number))
+        return made
+
+    @property
+    def profile(self) -> Profile | None:
+        """What it is compared with."""
+        return None if self._reference is None else self._reference.profile
+
+    # -- taking ----------------------------------------------------------------------------------
+
+    def asked(self, asked: Asked, dropped: int) -> None:
+        """How requests went."""
+        tile = self._tile(self._speed, asked.second, windows.PERFORMANCE)
+        fold_asked(tile, asked)
+        tile.performance.dropped += dropped
+
+    def missed(self, rows: int) -> None:
+        """Rows that could not be taken."""
+        tile = self._tile(self._speed, int(time.time()), windows.PERFORMANCE)
+        tile.performance.dropped += rows
+
+    def rows(self, ones: Sequence[One], second: int) -> Iterator[Rows]:
+        """Fold what was answered; gives it again, as rows."""
+        if not ones:
+            return
+        if self._reference is None:
+            self._gather(ones)
+            return
+        for some in _alike(ones):
+            yield self._fold(some, second)
+
+    def _fold(self, ones: Sequence[One], second: int) -> Rows:
+        assert self._reference is not None
+        key = _sides(ones[0])
+        read = self._readers.get(key)
+        if read is None:
+            if len(self._readers) > 64:
+                self._readers.clear()
+            read = self._readers[key] = reader_of(self._reference.info.schema, ones[0].feeds)
+        rows = read(ones)
+        tile = self._tile(self._traffic, second, tiles.TRAFFIC)
+        fold(tile, rows, self._reference.profile.calibration)
+        if rows.labels is not None or rows.values is not None:
+            times = np.full(rows.count, float(second))
+            self.answers.append((pack_answers(rows, times), second, second, rows.count))
+        return rows
+
+    def _tile(self, kept: dict[int, Tile], second: int, kind: int) -> Tile:
+        minute = second // 60 * 60
+        self._dirty.add((kind, minute))
+        self.is_written = False
+        found = kept.get(minute)
+        if found is None:
+            schema = windows.EMPTY
+            if kind == tiles.TRAFFIC and self._reference is not None:
+                schema = self._reference.info.schema
+            found = kept[minute] = new_tile(schema)
+        return found
+
+    def _gather(self, ones: Sequence[One]) -> None:
+        """Keep the first rows until they are enough for a reference."""
+        if self.made is not None:
+            return
+        self._first += ones
+        self._first_rows += sum(one.rows for one in ones)
+        if self._first_rows < _FIRST:
+            return
+        first, self._first, self._first_rows = self._first, [], 0
+        alike = max(_alike(first), key=len)
+        profile = profile_of_traffic(alike, self._classes, self._redact)
+        if profile is not None:
+            self.made = profile, sum(one.rows for one in alike)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def tiles(self, server: str) -> list[tiles.TileRow]:
+        """What changed since it was asked last, ready to be written."""
+        rows = []
+        for kind, minute in sorted(self._dirty):
+            is_speed = kind == windows.PERFORMANCE
+            tile = (self._speed if is_speed else self._traffic).get(minute)
+            if tile is None:
+                continue
+            digest = windows.digest_of(tile.schema)
+            count = tile.performance.rows if is_speed else tile.rows
+            rows.append(tiles.TileRow(
+                self.at.id, self.model_id, self.number, kind, tiles.MINUTE, minute, server[:100],
+                count, windows.sealed(tile, digest),
+            ))  # fmt: skip
+        self._dirty.clear()
+        return rows
+
+    def written(self, now: float) -> None:
+        """Minutes that are over are not needed any more."""
+        this = int(now) // 60 * 60
+        dirty = {minute for _, minute in self._dirty}
+        for kept in (self._speed, self._traffic):
+            for minute in [m for m in kept if m < this - 60 and m not in dirty]:
+                del kept[minute]
+        self.is_written = not self._dirty
+
+    def keep_reference(self, house: House, made: tuple[Profile, int]) -> None:
+        """Write down the reference that was made of traffic, if there is no better one by now."""
+        profile, rows = made
+        info = ProfileInfo(
+            model=self.model, number=self.number, created=datetime.now(UTC), source="traffic",
+            rows=rows, data=None, data_digest=None, schema=profile.schema,
+        )  # fmt: skip
+        profiles.keep(house, self.model, self.number, info, pack_profile(profile), replace=False)
+        self.made = None
+        self._looked = float("-inf")
+
+    def look_again(self, house: House) -> None:
+        """Use another reference, if there is one now."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
+        found = profiles_of(house).of(house, self.model_id, self.model, self.number)
+        if found is not self._reference:
+            self._use(found)
+
+    def _use(self, reference: Reference | None) -> None:
+        self._reference = reference
+        self._readers.clear()
+        self._traffic.clear()  # of another schema; what is written stays
+        self._dirty = {(kind, minute) for kind, minute in self._dirty if kind != tiles.TRAFFIC}
+
+
+def _sides(one: One) -> tuple[object, ...]:
+    """What requests must have alike to be read together."""
+    feeds = tuple((name, a.dtype.str, a.shape[1:]) for name, a in one.feeds.items())
+    return feeds, tuple((name, a.dtype.str, a.shape[1:]) for name, a in one.outputs.items())
+
+
+def _alike(ones: Sequence[One]) -> list[list[One]]:
+    """Groups of requests that can be read together, none of them too large."""
+    groups: dict[tuple[object, ...], list[One]] = {}
+    for one in ones:
+        groups.setdefault(_sides(one), []).append(one)
+    return [
+        group[at : at + _AT_ONCE]
+        for group in groups.values()
+        for at in range(0, len(group), _AT_ONCE)
+    ]

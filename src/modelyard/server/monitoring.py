@@ -1,0 +1,155 @@
+"""Monitoring in a server process: it hears of every request, and says what it means.
+
+Three kinds of work, none of them in the thread that answers requests: *taking* (four times a
+second, in the recorder's thread: requests become rows, rows are folded into tiles), *writing*
+(tiles, answers and events go to the catalog every few seconds), and *judging* (fast rules twice a
+second; slow ones, drift and quality, every half minute by one of several servers).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from modelyard.errors import ModelyardError
+from modelyard.monitoring.judging import Judge
+from modelyard.monitoring.live import Live
+from modelyard.monitoring.taking import Taken, Takings
+from modelyard.monitoring.upkeep import Upkeep
+from modelyard.server.state import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from modelyard.serving.plane import Plane
+    from modelyard.serving.records import Record
+
+__all__ = ["Monitor", "monitoring_of"]
+
+_log = logging.getLogger("modelyard.server")
+_FAST: Final = 0.5
+_WRITE: Final = 5.0
+_SLOW: Final = 30.0
+_UPKEEP: Final = 300.0
+
+
+def monitoring_of(server: Server) -> Monitor:
+    """What watches the deployments of this process."""
+    found: Monitor = server.parts["monitoring"]
+    return found
+
+
+class Monitor:
+    """A part of the server: starts after the data plane, and stops before it."""
+
+    def __init__(self, server: Server, plane: Plane, name: str) -> None:
+        """
+        Args:
+            name: Of this process, as deployments know it.
+        """
+        self._server = server
+        self._plane = plane
+        self.live = Live()
+        self.takings = Takings(server.house, name, self.live)
+        self._judge = Judge(server.house, name, self.live)
+        self._upkeep = Upkeep(server.house, name)
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._colds: dict[tuple[str, str, str], int] = {}
+        self._dropped = 0
+
+    def start(self) -> None:
+        self._plane.recorder.listen(self.take)
+        self._plane.recorder.listen_refused(self.takings.refused)
+        for name, seconds, work in (
+            ("monitoring-fast", _FAST, self._fast), ("monitoring-slow", _SLOW, self._slow),
+        ):  # fmt: skip
+            thread = threading.Thread(
+                target=self._repeat, args=(seconds, work), name=name, daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+        self._written = self._kept = time.monotonic()
+
+    def stop(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._plane.recorder.drain()
+        self._try(self.takings.write)
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Called with all requests of a quarter of a second, in the recorder's thread."""
+        groups: dict[tuple[str, str, str, bool], Taken] = {}
+        for record in records:
+            if record.model is None or record.version is None:
+                continue
+            key = (record.line.name, record.model, record.version, record.shadow)
+            taken = groups.get(key)
+            if taken is None:
+                taken = groups[key] = Taken(
+                    record.line.name, record.model, int(record.version), record.shadow,
+                    int(record.time), record.line.spec.redact, self._classes(record),
+                )  # fmt: skip
+            taken.add(
+                record.timing.begun, record.decoded, record.timing.queued, record.timing.computed,
+                record.ended, record.timing.rows, record.timing.batch, record.error, record.client,
+                record.request, record.feeds, record.outputs,
+            )  # fmt: skip
+        dropped, self._dropped = (
+            self._plane.recorder.dropped - self._dropped,
+            self._plane.recorder.dropped,
+        )
+        for key, taken in groups.items():
+            taken.cold = self._cold(key)
+            taken.dropped, dropped = dropped, 0
+            self.takings.take(taken)
+
+    def _classes(self, record: Record) -> tuple[str, ...] | None:
+        slot = record.line.slot(record.version or "")
+        served = None if slot is None else slot.served
+        if served is None or served.classes is None:
+            return None
+        return tuple(str(each) for each in served.classes)
+
+    def _cold(self, key: tuple[str, str, str, bool]) -> int:
+        """Cold starts since it was asked last."""
+        deployment, model, version, shadow = key
+        if shadow:
+            return 0
+        now = self._plane.statistics.of(deployment, model, version).cold
+        before = self._colds.get((deployment, model, version), 0)
+        self._colds[deployment, model, version] = now
+        return max(now - before, 0)
+
+    # -- what is repeated ------------------------------------------------------------------------
+
+    def _repeat(self, seconds: float, work: Callable[[], None]) -> None:
+        while not self._over.wait(seconds):
+            self._try(work)
+
+    def _fast(self) -> None:
+        now = time.time()
+        self._judge.fast(now)
+        for deployment, found in self.takings.anomalies(now):
+            self._judge.note(deployment, found)
+        if time.monotonic() - self._written >= _WRITE:
+            self._written = time.monotonic()
+            self.takings.keep_only(set(self._plane.lines))
+            self.takings.write()
+
+    def _slow(self) -> None:
+        self._judge.slow(time.time())
+        if time.monotonic() - self._kept >= _UPKEEP:
+            self._kept = time.monotonic()
+            self._upkeep.run(time.time())
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ModelyardError as error:  # the catalog is away: the next time takes these too
+            _log.warning("monitoring: %s", error)
+        except Exception:
+            _log.exception("monitoring")
