@@ -72,12 +72,12 @@ class MonitorView:
         yield from self._drift(one)
         yield from _fairness(one.fairness)
         for note in one.notes:
-            yield words.fact("  note", note)
+            yield _fact("note", note)
 
     def _drift(self, one: VersionMonitor) -> Iterator[Block]:
         if one.reference is None:
-            yield words.fact(
-                "  drift", f"nothing to compare with: yard profile {one.model}@{one.number} --data"
+            yield _fact(
+                "drift", f"nothing to compare with: yard profile {one.model}@{one.number} --data"
             )
             return
         source = {"traffic": "its first requests", "evaluation": "its evaluation"}.get(
@@ -88,7 +88,7 @@ class MonitorView:
         moved = sum(each.drifted for each in telling)
         told = f"{moved} of {words.count(len(telling), 'column')} drifted" if telling else "unknown"
         why = f" ({one.drift[0].reason})" if one.drift and not telling else ""
-        yield words.fact("  drift", [f"{told}{why}", Span(f", compared with {source}", "dim")])
+        yield _fact("drift", [f"{told}{why}", Span(f", compared with {source}", "dim")])
         shown = telling if self.everything else telling[:_COLUMNS]
         if shown:
             yield Table(
@@ -101,6 +101,10 @@ class MonitorView:
             yield Span(f"    and {left:,} more: --all", "dim")
         if mute and telling:
             yield Span(f"    {words.count(mute, 'column')} can't be told yet", "dim")
+
+
+def _fact(name: str, text: str | Spans) -> Line:
+    return words.fact(f"  {name:<9}", text)
 
 
 def _span(since: datetime, until: datetime) -> str:
@@ -126,7 +130,7 @@ def _alerts(alerts: Sequence[Alert]) -> Iterator[Block]:
 def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[Line]:
     how = one.performance
     if not how.requests:
-        yield words.fact("  requests", "none in this window")
+        yield _fact("requests", "none in this window")
         return
     errors: list[str | Span] = []
     if how.errors:
@@ -134,14 +138,14 @@ def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[L
         errors += [", ", Span(f"{words.count(how.errors, 'error')} ({share})", "bad")]
     if how.rejected:
         errors += [", ", Span(f"{how.rejected:,} rejected", "warn")]
-    yield words.fact(
-        "  requests",
+    yield _fact(
+        "requests",
         [*_drawn(lines, "requests"), f"{words.amount(how.rate)}/s, {how.requests:,} in all",
          *errors],
     )  # fmt: skip
     if how.p50 is not None:
         told = f"p50 {seconds(how.p50)}, p95 {seconds(how.p95)}, p99 {seconds(how.p99)}"
-        yield words.fact("  latency", [*_drawn(lines, "latency_p99"), told])
+        yield _fact("latency", [*_drawn(lines, "latency_p99"), told])
     parts = [f"{name} {seconds(p50)}" for name, (p50, _, _) in how.phases.items() if p50]
     more = [f"{words.amount(how.batch)} rows together"] if how.batch and how.batch > 1 else []
     if how.saturation >= 0.1:
@@ -149,7 +153,7 @@ def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[L
     if how.cold_starts:
         more.append(words.count(how.cold_starts, "cold start"))
     if parts or more:
-        yield words.fact("  phases", [", ".join(parts + more)])
+        yield _fact("phases", [", ".join(parts + more)])
 
 
 def _drawn(lines: Mapping[str, Series], name: str) -> list[str | Span]:
@@ -168,7 +172,7 @@ def _measures(one: VersionMonitor) -> Iterator[Block]:
     if not names:
         return
     lag = "" if one.label_lag is None else f", {seconds(one.label_lag)} after their answers"
-    yield words.fact("  quality", f"truth of {words.count(one.labelled, 'row')}{lag}")
+    yield _fact("quality", f"truth of {words.count(one.labelled, 'row')}{lag}")
     columns = [Column("measure"), Column("realized"), Column("estimated"),
                Column("reference", right=True), Column(flexible=True)]  # fmt: skip
     yield Table(
@@ -221,7 +225,7 @@ def _fairness(gaps: Sequence[GroupGap]) -> Iterator[Block]:
     if not told:
         return
     failing = sum(gap.fails for gap in told)
-    yield words.fact("  fairness", f"{failing} of {words.count(len(told), 'gap')} too wide")
+    yield _fact("fairness", f"{failing} of {words.count(len(told), 'gap')} too wide")
     rows: list[Spans] = [
         [
             gap.metric, gap.column, Span(words.amount(gap.value or 0.0), "bad" * gap.fails),
