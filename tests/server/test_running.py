@@ -40,9 +40,8 @@ def test_ready_and_metrics_need_an_account(server: Running, api: httpx2.Client) 
     for path in ("/ready", "/metrics"):
         assert httpx2.get(f"{server.url}{path}").status_code == 401
         assert api.get(path).status_code == 200
-    assert (
-        'yard_requests_total{method="GET",route="/health",status="200"}' in api.get("/metrics").text
-    )
+    counted = 'modelyard_http_requests_total{method="GET",route="/health",status="200"}'
+    assert counted in api.get("/metrics").text
 
 
 def test_the_second_run_shows_no_token(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.deployment import Deployment, DeploymentSpec, Share
+from modelyard.core.exposition import OPENMETRICS, TEXT, as_openmetrics, wants_open
 from modelyard.errors import Conflict, ModelyardError, NotFound, Unavailable
 from modelyard.server.addresses import Addresses
 from modelyard.server.door import Door
@@ -286,9 +287,10 @@ class _Alone:
                     raise Unavailable("not-ready", "the server starts or stops")
                 status, body = 200, b'{"status":"ok"}'
             elif scope["path"] == "/metrics":
-                await self.plane.gate.look(dict(scope["headers"]), seen.address, None)
-                status, body = 200, self.plane.metrics().encode()
-                kind = b"text/plain; version=0.0.4; charset=utf-8"
+                headers = dict(scope["headers"])
+                await self.plane.gate.look(headers, seen.address, None)
+                status, (text, told) = 200, self._metrics(headers)
+                body, kind = text.encode(), told.encode()
             else:
                 raise NotFound("no-route", "there is no such path here", hint="GET /v2")
         except ModelyardError as error:
@@ -297,6 +299,13 @@ class _Alone:
         await send({"type": "http.response.start", "status": status, "headers": head})
         body = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": body})
+
+    def _metrics(self, headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+        """What Prometheus reads, and its media type."""
+        text = self.plane.metrics()
+        if wants_open(headers.get(b"accept", b"").decode("latin-1")):
+            return as_openmetrics(text, self.plane.exemplars()), OPENMETRICS
+        return text, TEXT
 
 
 def _guessing(settings: Settings) -> Callable[[str, str | None], AbstractContextManager[None]]:

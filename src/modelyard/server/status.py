@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from modelyard.core.exposition import OPENMETRICS, TEXT, as_openmetrics, wants_open
 from modelyard.errors import Unavailable
-from modelyard.server.metrics import MEDIA_TYPE
 from modelyard.server.routing import PUBLIC, Routes, on_yard
 from modelyard.server.served_metrics import all_metrics
 from modelyard.server.serving import serving_of
@@ -67,9 +67,16 @@ def ready(ask: Ask) -> Health:
 
 @routes.get("/metrics", needs=on_yard("reader"), hidden=True)
 def metrics(ask: Ask) -> Response:
-    """Metrics for Prometheus: of the control plane, and of what is served."""
-    served = all_metrics(serving_of(ask.server).plane.metrics())
-    return Response(ask.server.metrics.text() + served.encode(), media_type=MEDIA_TYPE)
+    """Metrics for Prometheus: of the control plane, of what is served, of what monitoring says.
+
+    OpenMetrics, with traces as exemplars, if the request accepts it; else text.
+    """
+    server, plane = ask.server, serving_of(ask.server).plane
+    server.metrics.jobs.set(server.jobs.active)
+    text = server.metrics.text().decode() + all_metrics(plane.metrics())
+    if wants_open(ask.request.headers.get("accept", "")):
+        return Response(as_openmetrics(text, plane.exemplars()), media_type=OPENMETRICS)
+    return Response(text, media_type=TEXT)
 
 
 @routes.get("/openapi.json", needs=PUBLIC, hidden=True)

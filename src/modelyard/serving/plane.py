@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.errors import ModelyardError, NotFound, Unavailable
 from modelyard.serving.checking import check_feeds, check_outputs
+from modelyard.serving.exposition import exemplars_of, exposition
 from modelyard.serving.failures import Late
 from modelyard.serving.interface import Timing
 from modelyard.serving.oip.encoding import head_of
 from modelyard.serving.records import Record, Recorder
 from modelyard.serving.routes import choose
-from modelyard.serving.statistics import Counts, Statistics, exposition
+from modelyard.serving.statistics import Counts, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -112,6 +113,8 @@ class Plane:
         self.held = 0
         """Bytes of bodies under way."""
         self.most_held = _HELD
+        self.aliases: Sequence[str] = ()
+        """Servers by whose names metrics are told too: of `exposition.ALIASES`."""
         self._targets: dict[tuple[int, int], Target] = {}
         self._numbers = itertools.count(1)
         self._prefix = secrets.token_hex(6) + format(os.getpid() & 0xFFFF, "04x")
@@ -223,8 +226,11 @@ class Plane:
         """Count and record an answer, once it is written."""
         target = call.target
         ended = time.perf_counter_ns()
-        target.counts.success(call.timing, call.decoded, ended)
-        target.counts.last = time.time()
+        counts = target.counts
+        counts.success(call.timing, call.decoded, ended)
+        counts.last = now = time.time()
+        if call.trace is not None:
+            counts.trace(call.trace, ended - call.timing.begun, now)
         slot = target.slot
         slot.requests += 1
         slot.used = time.monotonic()
@@ -317,13 +323,20 @@ class Plane:
 
     def metrics(self) -> str:
         """Prometheus text of all lines."""
-        waiting = {
-            (line.name, slot.version): slot.served.executor.waiting
-            for line in list(self.lines.values())
-            for slot in line.everything()
-            if slot.served is not None
-        }
-        return exposition(self.statistics.every(), waiting)
+        lines = list(self.lines.values())
+        for line in lines:  # those that nobody asked yet are told as 0
+            for slot in line.slots:
+                self.statistics.of(line.name, slot.model, slot.version)
+            for slot, _ in line.shadows:
+                self.statistics.of(line.name, slot.model, slot.version, shadow=True)
+        return exposition(
+            self.statistics.every(), lines, dropped=self.recorder.dropped,
+            shadows_dropped=self.shadows_dropped, aliases=self.aliases,
+        )  # fmt: skip
+
+    def exemplars(self) -> dict[str, str]:
+        """Traced requests, for OpenMetrics."""
+        return exemplars_of(self.statistics.every())
 
     async def close(self) -> None:
         """Take no more, and let shadows end."""

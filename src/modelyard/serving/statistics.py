@@ -1,4 +1,4 @@
-"""Counts and times of every version, as the protocol's statistics and as Prometheus text."""
+"""Counts and times of every version, as requests change them, and as the protocol tells them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from modelyard.serving.interface import Timing
 
-__all__ = ["BOUNDS", "Counts", "Statistics", "exposition"]
+__all__ = ["BATCH_BOUNDS", "BOUNDS", "OUTCOMES", "PHASE_BOUNDS", "Counts", "Statistics"]
 
 BOUNDS: Final = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 30.0,
 )  # fmt: skip
-"""Upper ends of the buckets of seconds."""
+"""Upper ends of the buckets of seconds, of whole requests."""
+PHASE_BOUNDS: Final = (0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+"""Of the phases of requests: fewer, since each version has four of them."""
+BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
+"""Of rows that were computed together."""
+OUTCOMES: Final = (
+    "bad-inputs", "bad-request", "overloaded", "deadline", "model-failed", "model-died",
+    "model-timeout", "failed",
+)  # fmt: skip
+"""Kinds of errors that are told from the start, as 0: a rule about a share of errors finds nothing
+as long as a series does not exist."""
 _NANO: Final = tuple(int(bound * 1e9) for bound in BOUNDS)
+_PHASE_NANO: Final = tuple(int(bound * 1e9) for bound in PHASE_BOUNDS)
 _KINDS: Final = 30
 """Kinds of errors that are counted apart for one version; more are counted as `other`."""
 _LATELY: Final = 512
@@ -47,7 +58,17 @@ class Counts:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     batches: dict[int, list[int]] = field(default_factory=dict)
     """By rows of a batch, to a power of two: how often, and nanoseconds."""
+    phases: tuple[list[int], ...] = field(
+        default_factory=lambda: tuple([0] * (len(PHASE_BOUNDS) + 1) for _ in range(4))
+    )
+    """Of `queue`, `preprocess`, `predict`, `postprocess`: as `buckets`."""
+    sizes: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BOUNDS) + 1))
+    size_sum: int = 0
+    cold: int = 0
+    """Requests that had to wait until the version was loaded."""
     lately: list[int] = field(default_factory=lambda: [0] * _LATELY)
+    traced: dict[int, tuple[str, float, float]] = field(default_factory=dict)
+    """The last traced request of each bucket: its trace, seconds, and when it ended."""
     shadow: bool = False
     cold: int = 0
     """Requests that had to wait until the version was loaded."""
@@ -65,16 +86,31 @@ class Counts:
         batch = timing.batch or 1
         self.executions += timing.rows / batch if batch > timing.rows else 1
         self.total_ns += total
-        self.input_ns += decoded - timing.begun
-        self.queue_ns += timing.queued - decoded
-        self.compute_ns += timing.computed - timing.queued
-        self.output_ns += ended - timing.computed
+        self.input_ns += (read := decoded - timing.begun)
+        self.queue_ns += (waited := timing.queued - decoded)
+        self.compute_ns += (computed := timing.computed - timing.queued)
+        self.output_ns += (written := ended - timing.computed)
         self.buckets[bisect_left(_NANO, total)] += 1
+        queue, preprocess, predict, postprocess = self.phases
+        queue[bisect_left(_PHASE_NANO, waited)] += 1
+        preprocess[bisect_left(_PHASE_NANO, read)] += 1
+        predict[bisect_left(_PHASE_NANO, computed)] += 1
+        postprocess[bisect_left(_PHASE_NANO, written)] += 1
+        self.sizes[bisect_left(BATCH_BOUNDS, batch)] += 1
+        self.size_sum += batch
         kept = self.batches.get(size := 1 << (batch - 1).bit_length())
         if kept is None:
             kept = self.batches[size] = [0, 0]
         kept[0] += 1
-        kept[1] += timing.computed - timing.queued
+        kept[1] += computed
+
+    def trace(self, parent: str, nanoseconds: int, now: float) -> None:
+        """Remember a traced request that was answered: an example of its bucket.
+
+        Args:
+            parent: The value of `traceparent`.
+        """
+        self.traced[bisect_left(_NANO, nanoseconds)] = (parent[3:35], nanoseconds / 1e9, now)
 
     def failure(self, kind: str, nanoseconds: int) -> None:
         """Count an error. Its time is not among those of answers."""
@@ -143,60 +179,6 @@ class Statistics:
         """A deployment that is gone; a metric whose series never end fills every database."""
         for key in [key for key in self._counts if key[0] == deployment]:
             del self._counts[key]
-
-
-def exposition(counts: list[Counts], waiting: dict[tuple[str, str], int]) -> str:
-    """Prometheus' text format 0.0.4.
-
-    Args:
-        waiting: Rows that wait, by deployment and version.
-    """
-    lines: list[str] = []
-
-    def begin(name: str, kind: str, words: str) -> str:
-        lines.extend((f"# HELP modelyard_{name} {words}", f"# TYPE modelyard_{name} {kind}"))
-        return f"modelyard_{name}"
-
-    name = begin("inference_requests_total", "counter", "Requests, by what became of them.")
-    for one in counts:
-        labels = _labels(one)
-        lines.append(f'{name}{{{labels},outcome="ok"}} {one.answered}')
-        lines += [
-            f'{name}{{{labels},outcome="{kind}"}} {number}' for kind, number in one.errors.items()
-        ]
-    name = begin("inference_rows_total", "counter", "Rows that were predicted.")
-    lines += [f"{name}{{{_labels(one)}}} {one.rows}" for one in counts]
-    name = begin("inference_duration_seconds", "histogram", "From the request read to its answer.")
-    for one in counts:
-        labels, total = _labels(one), 0
-        for bound, number in zip((*BOUNDS, "+Inf"), one.buckets, strict=True):
-            total += number
-            lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total}')
-        lines.append(f"{name}_sum{{{labels}}} {one.total_ns / 1e9}")
-        lines.append(f"{name}_count{{{labels}}} {total}")
-    name = begin("inference_phase_seconds_total", "counter", "Time of answers, by its phase.")
-    for one in counts:
-        phases = {"decode": one.input_ns, "queue": one.queue_ns, "predict": one.compute_ns,
-                  "encode": one.output_ns}  # fmt: skip
-        lines += [
-            f'{name}{{{_labels(one)},phase="{phase}"}} {spent / 1e9}'
-            for phase, spent in phases.items()
-        ]
-    name = begin("inference_waiting_rows", "gauge", "Rows that wait or are computed.")
-    lines += [
-        f'{name}{{deployment="{deployment}",version="{version}"}} {rows}'
-        for (deployment, version), rows in waiting.items()
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _labels(counts: Counts) -> str:
-    model = counts.model.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    shadow = "true" if counts.shadow else "false"
-    return (
-        f'deployment="{counts.deployment}",model="{model}",version="{counts.version}"'
-        f',shadow="{shadow}"'
-    )
 
 
 def _pair(count: int, nanoseconds: int) -> dict[str, int]:

@@ -33,7 +33,8 @@ def _waits(server):
     """Rows that wait, once nobody is left who should."""
     for _ in range(100):
         metrics = httpx2.get(f"{server.url}/metrics").text
-        (line,) = [x for x in metrics.splitlines() if x.startswith("modelyard_inference_waiting")]
+        waiting = "modelyard_inference_waiting_rows{"
+        (line,) = [line for line in metrics.splitlines() if line.startswith(waiting)]
         if line.endswith(" 0"):
             return 0
         time.sleep(0.1)

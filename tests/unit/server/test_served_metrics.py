@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
-from modelyard.server.served_metrics import added_up, all_metrics, write_down
+from modelyard.core.exposition import added_up
+from modelyard.server.served_metrics import all_metrics, write_down
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +44,18 @@ def test_what_others_left_is_added_and_the_own_only_once(
     (tmp_path / "served-1.prom").write_text(OTHER)
     assert (tmp_path / f"served-{os.getpid()}.prom").exists()
     assert 'a_total{version="2"} 2.5' in all_metrics(ONE)
+    assert "b 4" in all_metrics(ONE)
+
+
+def test_of_a_process_that_is_gone_only_what_it_counted_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    (tmp_path / f"served-{gone.pid}.prom").write_text(OTHER)
+    assert 'a_total{version="2"} 2.5' in all_metrics(ONE)
+    assert "b 4" not in all_metrics(ONE)
 
 
 def test_a_single_process_tells_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
