@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import ModelyardError, NotFound
 from modelyard.monitoring.alerts.evaluator import Evaluator
 from modelyard.monitoring.alerts.signals import (
-    Fact,
-    facts_of_anomaly,
+    facts_of_anomalies,
+    facts_of_live,
     facts_of_monitor,
-    facts_of_performance,
 )
 from modelyard.monitoring.looking import look
 from modelyard.registry.deployments.reading import all_deployments
@@ -21,15 +21,18 @@ from modelyard.registry.watching.events import keep_events
 from modelyard.registry.watching.seeing import watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from modelyard.core.monitoring import Anomaly
+    from modelyard.monitoring.alerts.signals import Fact
     from modelyard.monitoring.live import Live
     from modelyard.registry.house import House
 
 __all__ = ["Judge"]
 
 _log = logging.getLogger("modelyard.monitoring")
-_RECENT: Final = 10
-"""Seconds that fast rules look at."""
+_ONGOING: Final = 100
+"""Anomalies of a deployment that are remembered."""
 _WINDOW: Final = 600.0
 """Seconds that slow rules look at; drift looks at the two windows before too."""
 _LEASE: Final = 90.0
@@ -38,17 +41,26 @@ _LEASE: Final = 90.0
 class Judge:
     """Of one process."""
 
-    def __init__(self, house: House, server: str, live: Live) -> None:
+    def __init__(
+        self, house: House, server: str, live: Live, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """`changed`: called after an alert fired or ended."""
         self._house = house
         self._server = server
         self._live = live
-        self._evaluator = Evaluator(house)
+        self._evaluator = Evaluator(house, changed)
+        self._ongoing: dict[str, dict[int, Anomaly]] = {}
 
     def fast(self, now: float) -> None:
-        """Errors, latency, overload of the last seconds, as this process saw them."""
+        """Errors, latency, overload, attacks of the last seconds, as this process saw them."""
         facts: list[Fact] = []
-        for (name, number), performance in self._live.performance(now, _RECENT).items():
-            facts += facts_of_performance(name, number, performance)
+        names: dict[str, None] = {}
+        for name, number in self._live.versions():
+            names[name] = None
+            of_last = partial(self._live.of_last, name, number, now)
+            facts += facts_of_live(name, number, of_last)
+        for name in {**names, **dict.fromkeys(self._ongoing)}:
+            facts += facts_of_anomalies(name, self._ongoing.get(name, {}).values(), now)
         self._evaluator.tick(now, facts, fast=True)
 
     def slow(self, now: float) -> None:
@@ -66,12 +78,15 @@ class Judge:
                 _log.warning("%s can't be judged: %s", deployment.name, error)
         self._evaluator.tick(now, facts, fast=False)
 
-    def note(self, name: str, found: list[Anomaly]) -> None:
-        """Anomalies that were found just now."""
+    def note(self, name: str, found: Sequence[Anomaly]) -> None:
+        """Anomalies that were found, or went on, just now."""
         try:
             at = watched(self._house, name)
         except NotFound:
             return
-        kept = keep_events(self._house, at.id, found)
-        facts = [fact for anomaly in kept for fact in facts_of_anomaly(anomaly)]
-        self._evaluator.tick(max(a.time for a in kept).timestamp(), facts, fast=True)
+        ongoing = self._ongoing.setdefault(name, {})
+        for anomaly in keep_events(self._house, at.id, found):
+            ongoing.pop(anomaly.id, None)
+            ongoing[anomaly.id] = anomaly  # the newest is the last
+        while len(ongoing) > _ONGOING:
+            del ongoing[next(iter(ongoing))]

@@ -62,18 +62,19 @@ class Live:
             last.cold += asked.cold
             last.batches += float(asked.batches.sum())
 
-    def performance(
-        self, now: float, seconds: int, *, shadow: bool = False
-    ) -> dict[tuple[str, int], Performance]:
-        """By deployment and version: the last seconds, the one that is not over included."""
-        found: dict[tuple[str, int], Performance] = {}
+    def versions(self, *, shadow: bool = False) -> list[tuple[str, int]]:
+        """Deployments and numbers of all versions that were asked lately."""
+        with self._lock:
+            return [(name, number) for name, number, kind in self._seconds if kind == shadow]
+
+    def of_last(
+        self, deployment: str, number: int, now: float, seconds: float, *, shadow: bool = False
+    ) -> Performance:
+        """Of one version in the last seconds, the one that is not over included."""
         since = int(now) - seconds
         with self._lock:
-            for (deployment, number, is_shadow), ring in self._seconds.items():
-                if is_shadow == shadow:
-                    recent = [each for each in ring if each.second > since]
-                    found[deployment, number] = _of(recent, seconds)
-        return found
+            ring = self._seconds.get((deployment, number, shadow), ())
+            return _of([each for each in ring if each.second > since], seconds)
 
     def forget(self, deployment: str) -> None:
         """One that is gone."""
@@ -82,7 +83,7 @@ class Live:
                 del self._seconds[key]
 
 
-def _of(seconds: list[_Second], length: int) -> Performance:
+def _of(seconds: list[_Second], length: float) -> Performance:
     outcomes: dict[str, int] = {}
     latency, sums, rows, cold, batches = None, np.zeros(5), 0, 0, 0.0
     for one in seconds:
