@@ -83,18 +83,14 @@ class LocalMonitoring:
         until: datetime | None = None,
         steps: int = 60,
     ) -> tuple[Series, ...]:
-        return seeing_series.series(
-            self._house, name, names, since=since, until=until, steps=steps
-        )
+        return seeing_series.series(self._house, name, names, since=since, until=until, steps=steps)
 
     def feedback(self, name: str, truths: Iterable[Mapping[str, Any]]) -> FeedbackSummary:
         from modelyard.monitoring.quality.joining import feedback
 
         return feedback(self._house, name, truths)
 
-    def anomalies(
-        self, name: str | None = None, *, before: int | None = None
-    ) -> Iterator[Anomaly]:
+    def anomalies(self, name: str | None = None, *, before: int | None = None) -> Iterator[Anomaly]:
         from modelyard.registry.watching.events import events
 
         return events(self._house, name, before)
@@ -102,36 +98,36 @@ class LocalMonitoring:
     def alerts(
         self, name: str | None = None, *, firing: bool = False, before: int | None = None
     ) -> Iterator[Alert]:
-        from modelyard.registry.watching.alerts import alerts
+        from modelyard.registry.watching import alerts
 
-        return alerts(self._house, name, firing=firing, before=before)
+        return alerts.listed(self._house, name, firing=firing, before=before)
 
     def rules(self, name: str) -> RuleSet:
-        from modelyard.monitoring.alerts.rules import rules_of
+        from modelyard.monitoring.alerts.ruling import rules_of
 
         return rules_of(self._house, name)
 
     def set_rules(self, name: str, text: str | None) -> RuleSet:
-        from modelyard.monitoring.alerts.rules import set_rules
+        from modelyard.monitoring.alerts.ruling import set_rules
 
         return set_rules(self._house, name, text)
 
     def silence(
         self, name: str, rule: str = "", *, seconds: float = 3600.0, reason: str = ""
     ) -> Silence:
-        from modelyard.registry.watching.silences import silence
+        from modelyard.registry.watching import silences
 
-        return silence(self._house, name, rule, seconds=seconds, reason=reason)
+        return silences.add(self._house, name, rule, seconds=seconds, reason=reason)
 
     def silences(self) -> tuple[Silence, ...]:
-        from modelyard.registry.watching.silences import silences
+        from modelyard.registry.watching import silences
 
-        return silences(self._house)
+        return silences.current(self._house)
 
     def unsilence(self, number: int) -> None:
-        from modelyard.registry.watching.silences import unsilence
+        from modelyard.registry.watching import silences
 
-        unsilence(self._house, number)
+        silences.remove(self._house, number)
 
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from modelyard.monitoring import windows
 from modelyard.monitoring.drift import columns_of, drift_of
 from modelyard.monitoring.performance import of_tile
 from modelyard.monitoring.quality import estimated, fairness, label_lag, realized
-from modelyard.registry.watching import tiles
-from modelyard.registry.watching.alerts import alerts
+from modelyard.registry.watching import alerts, tiles
 from modelyard.registry.watching.events import events
 from modelyard.registry.watching.seeing import Served, watched
 from modelyard.registry.watching.versions import named
@@ -186,7 +185,8 @@ def _anomalies(house: House, name: str, begin: float) -> tuple[Anomaly, ...]:
 
 def _alerts(house: House, name: str) -> tuple[Alert, ...]:
     return tuple(
-        each for each, _ in zip(alerts(house, name, firing=True), range(_SHOWN), strict=False)
+        each
+        for each, _ in zip(alerts.listed(house, name, firing=True), range(_SHOWN), strict=False)
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.monitoring import Measured, Performance
     from modelyard.monitoring.looking import Seen
+    from modelyard.monitoring.tiles import Tile
     from modelyard.registry.house import House
 
 __all__ = ["NAMES", "series"]
@@ -143,10 +144,10 @@ def _note(
 
 
 def _spread(
-    spans: Iterable[tuple[int, windows.Tile]], times: tuple[float, ...], step: float
-) -> list[list[windows.Tile]]:
+    spans: Iterable[tuple[int, Tile]], times: tuple[float, ...], step: float
+) -> list[list[Tile]]:
     """Tiles by the step that they begin in."""
-    found: list[list[windows.Tile]] = [[] for _ in times]
+    found: list[list[Tile]] = [[] for _ in times]
     for start, tile in spans:
         at = int((start - times[0]) // step)
         if 0 <= at < len(found):
