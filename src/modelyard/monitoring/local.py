@@ -100,7 +100,7 @@ class LocalMonitoring:
     ) -> Iterator[Alert]:
         from modelyard.registry.watching import alerts
 
-        return alerts.listed(self._house, name, firing=firing, before=before)
+        return alerts.listed(self._house, name, is_firing=firing, before=before)
 
     def rules(self, name: str) -> RuleSet:
         from modelyard.monitoring.alerts.ruling import rules_of

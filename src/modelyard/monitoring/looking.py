@@ -186,7 +186,7 @@ def _anomalies(house: House, name: str, begin: float) -> tuple[Anomaly, ...]:
 def _alerts(house: House, name: str) -> tuple[Alert, ...]:
     return tuple(
         each
-        for each, _ in zip(alerts.listed(house, name, firing=True), range(_SHOWN), strict=False)
+        for each, _ in zip(alerts.listed(house, name, is_firing=True), range(_SHOWN), strict=False)
     )
 
 
