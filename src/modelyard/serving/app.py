@@ -176,28 +176,44 @@ class PlaneApp:
             if found is None:
                 raise await service.nobody(self.plane, request, way.name)
             line = found
-        client = gate.known(headers, request.address, line) or await gate.look(
-            headers, request.address, line
-        )
-        if not self.plane.ready:
-            raise Unavailable("not-ready", "this server starts or stops", hint="try again")
-        deadline = _deadline(request, line)
-        held = self._room(headers)
-        self.plane.held += held
+        client = target = None
         try:
-            body = await self._body(request, line.spec.limits.body, straight=way.kind == "infer")
-            if self.plane.lines.get(line.name) is not line:  # it was changed while the body came
-                line = self.plane.line(line.name)
-                if not gate.reads(headers, request.address, line):
-                    raise self.plane.unknown(line.name)
-            target = self.plane.target(line, way.version, headers, deadline)
-            if type(target) is not Target:
-                target = await target  # type: ignore[misc]
-            if way.kind == "infer":
-                return await self._infer(request, client, target, body, deadline)
-            return await self._predict(request, client, target, body, deadline, way.kind)
-        finally:
-            self.plane.held -= held
+            client = gate.known(headers, request.address, line) or await gate.look(
+                headers, request.address, line
+            )
+            if not self.plane.ready:
+                raise Unavailable("not-ready", "this server starts or stops", hint="try again")
+            deadline = _deadline(request, line)
+            held = self._room(headers)
+            self.plane.held += held
+            try:
+                body = await self._body(
+                    request, line.spec.limits.body, straight=way.kind == "infer"
+                )
+                if self.plane.lines.get(line.name) is not line:  # changed while the body came
+                    line = self.plane.line(line.name)
+                    if not gate.reads(headers, request.address, line):
+                        raise self.plane.unknown(line.name)
+                goal = self.plane.target(line, way.version, headers, deadline)
+                target = goal if isinstance(goal, Target) else await goal
+                if way.kind == "infer":
+                    return await self._infer(request, client, target, body, deadline)
+                return await self._predict(request, client, target, body, deadline, way.kind)
+            finally:
+                self.plane.held -= held
+        except ModelyardError as error:
+            if target is None:  # else it was counted as one of the version's
+                self._refused(request, line, client, error)
+            raise
+
+    def _refused(
+        self, request: Request, line: Line, client: Client | None, error: ModelyardError
+    ) -> None:
+        told = request.headers.get(b"content-length", b"")
+        self.plane.recorder.refuse(
+            line.name, error.kind, client.name if client else request.address or "unknown",
+            int(told) if told.isdigit() and len(told) < 15 else 0,
+        )  # fmt: skip
 
     def _room(self, headers: Headers) -> int:
         """Bytes that a body will take; before it is read. Unavailable: `overloaded`."""

@@ -1,7 +1,8 @@
 """What became of requests: a ring that the hot path writes, and a thread that reads.
 
 Writing never waits: when the ring is full, records are dropped and counted. Listeners (monitoring)
-get records in groups; the log of each deployment keeps the last ones for people.
+get records in groups; the log of each deployment keeps the last ones for people. Requests that were
+refused before a version was known, or because of what they are, are only counted.
 """
 
 from __future__ import annotations
@@ -31,8 +32,17 @@ _KEPT: Final = 500
 _SHOWN: Final = 64
 """Elements of a tensor that the log keeps."""
 _EVERY: Final = 0.25
+_REFUSALS: Final = 8192
+"""Refused requests that are counted between two tellings; what comes beyond is not."""
+_WRONG: Final = frozenset(
+    {"bad-inputs", "bad-request", "bad-rows", "bad-format", "no-output", "no-column", "no-rows",
+     "not-by-rows", "wrong-media-type"}
+)  # fmt: skip
+"""Kinds of errors for which a request is refused though its version is known."""
 _log = logging.getLogger("modelyard.serving")
 Listener = Callable[[Sequence["Record"]], None]
+RefusedListener = Callable[[str, str, str, int, int], None]
+"""Told of a deployment, a kind of error and a client: the largest size, and how many."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +83,8 @@ class Recorder:
         self._ring: deque[Record] = deque()
         self._held = 0
         self._listeners: list[Listener] = []
+        self._refused: deque[tuple[str, str, str, int]] = deque()
+        self._refused_listeners: list[RefusedListener] = []
         self._logs: dict[str, deque[dict[str, Any]]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,6 +105,21 @@ class Recorder:
     def listen(self, listener: Listener) -> None:
         """Give it every record from now on, in groups, in a thread of its own."""
         self._listeners.append(listener)
+
+    def refuse(self, name: str, kind: str, client: str, size: int = 0) -> None:
+        """Count a request that was refused before a version was known. Called on the event loop.
+
+        Args:
+            kind: Of the error.
+            client: Its name, or its address if nobody knows who it is.
+            size: Bytes of its body, as far as they are known.
+        """
+        if self._refused_listeners and len(self._refused) < _REFUSALS:
+            self._refused.append((name, kind, client, size))
+
+    def listen_refused(self, listener: RefusedListener) -> None:
+        """Tell it of refusals from now on, four times a second, in the thread of `listen`."""
+        self._refused_listeners.append(listener)
 
     def tail(self, name: str, limit: int = 100) -> list[dict[str, Any]]:
         """The last records of a deployment, newest first: what people may see."""
@@ -118,18 +145,39 @@ class Recorder:
     def drain(self) -> None:
         """Hand out what is in the ring."""
         with self._draining:
-            count = len(self._ring)
-            if not count:
-                return
-            group = [self._ring.popleft() for _ in range(count)]
-            self._held = 0
-            for record in group[-_KEPT:]:
-                self._keep(record)
-            for listener in self._listeners:
+            self._tell_records()
+            self._tell_refused()
+
+    def _tell_records(self) -> None:
+        count = len(self._ring)
+        if not count:
+            return
+        group = [self._ring.popleft() for _ in range(count)]
+        self._held = 0
+        for record in group[-_KEPT:]:
+            self._keep(record)
+        for listener in self._listeners:
+            try:
+                listener(group)
+            except Exception:
+                _log.exception("records could not be taken")
+        if self._refused_listeners:
+            for record in group:
+                if record.error in _WRONG and not record.shadow:
+                    self.refuse(record.line.name, record.error, record.client)
+
+    def _tell_refused(self) -> None:
+        found: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for _ in range(len(self._refused)):
+            name, kind, client, size = self._refused.popleft()
+            largest, count = found.get((name, kind, client), (0, 0))
+            found[name, kind, client] = max(largest, size), count + 1
+        for (name, kind, client), (size, count) in found.items():
+            for listener in self._refused_listeners:
                 try:
-                    listener(group)
+                    listener(name, kind, client, size, count)
                 except Exception:
-                    _log.exception("records could not be taken")
+                    _log.exception("refusals could not be taken")
 
     def _work(self) -> None:
         while not self._stop.wait(_EVERY):

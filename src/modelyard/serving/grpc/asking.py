@@ -93,17 +93,24 @@ async def ask(
         InvalidInput: `bad-inputs`, `no-output`, `bad-request`, `body-too-large`.
         Unavailable: As `Plane.ask`.
     """
-    line, client = await line_of(plane, caller, request.model_name)
-    if not plane.ready:
-        raise Unavailable("not-ready", "this server starts or stops", hint="try again")
-    limits = line.spec.limits
     size = request.ByteSize()
-    if size > limits.body:
-        raise InvalidInput("body-too-large", f"a request may have {limits.body} bytes here")
-    deadline = _deadline(caller, request, limits.deadline)
-    target = plane.target(line, request.model_version or None, caller.headers, deadline)
-    if type(target) is not Target:
-        target = await target  # type: ignore[misc]
+    client: Client | None = None
+    try:
+        line, client = await line_of(plane, caller, request.model_name)
+        if not plane.ready:
+            raise Unavailable("not-ready", "this server starts or stops", hint="try again")
+        limits = line.spec.limits
+        if size > limits.body:
+            raise InvalidInput("body-too-large", f"a request may have {limits.body} bytes here")
+        deadline = _deadline(caller, request, limits.deadline)
+        target = plane.target(line, request.model_version or None, caller.headers, deadline)
+        if type(target) is not Target:
+            target = await target  # type: ignore[misc]
+    except ModelyardError as error:
+        if request.model_name in plane.lines:
+            who = client.name if client else caller.address or "unknown"
+            plane.recorder.refuse(request.model_name, error.kind, who, size)
+        raise
     call = Call(
         target, {}, None, deadline, client, number, Timing(begun=begun), begun, caller.trace(),
     )  # fmt: skip
