@@ -98,6 +98,7 @@ COMMANDS = {
         "monitor", "Watch", "Show how deployments are: speed, quality, drift, anomalies."
     ),
     "feedback": Entry("feedback", "Watch", "Tell a deployment what was true of its requests."),
+    "report": Entry("report", "Watch", "Write how a deployment did into one HTML file."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),
