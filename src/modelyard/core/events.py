@@ -40,6 +40,8 @@ EventKind = Literal[
     "label-changed",
     "report-kept",
     "deployment-changed",
+    "alert-fired",
+    "alert-resolved",
     "model-copied",
     "model-renamed",
     "model-deleted",
@@ -68,6 +70,10 @@ KINDS: Mapping[EventKind, str] = MappingProxyType(
         "deployment-changed": "The deployment `detail.deployment`, which serves this model first of"
         " all, was changed: `detail.action` says how, and `detail.generation` counts. It is told"
         " to who may read this model.",
+        "alert-fired": "An alert fires: the rule `detail.rule` of the deployment"
+        " `detail.deployment`, which serves this model first of all. `detail.severity` says how bad"
+        " it is, and `detail.alert` which alert it is.",
+        "alert-resolved": "An alert is over; the detail is as with `alert-fired`.",
         "model-copied": "Versions (`detail.versions`) came from another yard.",
         "model-renamed": "The model has the name `detail.to` from now on.",
         "model-deleted": "The model was deleted; it can be restored.",
@@ -88,6 +94,8 @@ KIND_OF: Mapping[str, EventKind] = MappingProxyType(
         "label": "label-changed",
         "report": "report-kept",
         "deployment": "deployment-changed",
+        "alert-fired": "alert-fired",
+        "alert-resolved": "alert-resolved",
         "import": "version-imported",
         "copy": "model-copied",
         "rename": "model-renamed",

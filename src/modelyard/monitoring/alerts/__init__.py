@@ -1,0 +1,1 @@
+"""Rules, what they look at, when they fire, and who is told."""

@@ -1,0 +1,160 @@
+"""Facts say what is known of a deployment, under names that rules may use, and no more than that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from modelyard.core.monitoring import (
+    Anomaly,
+    Drift,
+    DriftScore,
+    GroupGap,
+    Measured,
+    Monitor,
+    Performance,
+    VersionMonitor,
+)
+from modelyard.monitoring.alerts.signals import (
+    FACT_SPANS,
+    ONGOING,
+    SIGNALS,
+    facts_of_anomalies,
+    facts_of_live,
+    facts_of_monitor,
+    facts_of_performance,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def performance(**given: Any) -> Performance:
+    return Performance(**{
+        "requests": 100, "rows": 100, "errors": 7, "rejected": 3, "rate": 10.0,
+        "outcomes": {"ok": 90, "model-failed": 7, "overloaded": 3}, "p50": 0.001, "p95": 0.004,
+        "p99": 0.01, "phases": {"queue": (0.0, 0.0, 0.002)}, "batch": 1.5, "saturation": 0.1,
+        "cold_starts": 0, **given,
+    })  # fmt: skip
+
+
+def version(**given: Any) -> VersionMonitor:
+    return VersionMonitor(**{
+        "model": "m", "number": 3, "percent": 100.0, "shadow": False, "performance": performance(),
+        "reference": None, "drift": (), "columns": (), "realized": (), "estimated": (),
+        "fairness": (), **given,
+    })  # fmt: skip
+
+
+def monitor(*versions: VersionMonitor, **given: Any) -> Monitor:
+    return Monitor(deployment="svc", since=NOW, until=NOW, versions=versions, anomalies=(),
+                   alerts=(), **given)  # fmt: skip
+
+
+def drift(column: str, *, drifted: bool, score: float = 2.0, **given: Any) -> Drift:
+    return Drift(column=column, kind="number", rows=1000, suspected=drifted, drifted=drifted,
+                 scores=(DriftScore(test="psi", value=0.3),), score=score, **given)  # fmt: skip
+
+
+def told(facts: list) -> dict:
+    return {(fact.signal, fact.subject): fact.value for fact in facts}
+
+
+def test_how_requests_went():
+    found = told(facts_of_performance("svc", 3, performance()))
+    assert found["error_rate", ""] == 0.07
+    assert found["rejected_rate", ""] == 0.03
+    assert found["latency_p99", ""] == 0.01
+    assert found["queue_p99", ""] == 0.002
+    assert all(SIGNALS[signal].fast for signal, _ in found)
+
+
+def test_without_requests_only_their_rate_is_known():
+    none = performance(requests=0, errors=0, rejected=0, outcomes={}, rate=0.0, p50=None, p95=None,
+                       p99=None, phases={})  # fmt: skip
+    assert told(facts_of_performance("svc", 3, none)) == {("request_rate", ""): 0.0}
+
+
+def test_the_evidence_names_the_worst_outcomes():
+    (fact,) = (f for f in facts_of_performance("svc", 3, performance()) if f.signal == "error_rate")
+    assert fact.evidence["outcomes"] == {"model-failed": 7, "overloaded": 3}
+
+
+@pytest.mark.parametrize(("a_second", "used"), [(5.0, 10.0), (1.0, 60.0), (0.1, 180.0)])
+def test_live_facts_look_back_no_longer_than_they_must(a_second, used):
+    asked = []
+
+    def of_last(seconds):
+        asked.append(seconds)
+        return performance(requests=int(a_second * seconds))
+
+    facts_of_live("svc", 3, of_last)
+    assert asked[-1] == used
+    assert set(asked) <= set(FACT_SPANS)
+
+
+def test_drift_counts_columns_and_outputs_apart():
+    seen = version(drift=(
+        drift("age", drifted=True), drift("income", drifted=False, score=0.2),
+        drift("predictions", drifted=True), drift("few", drifted=False, reason="too few rows"),
+    ))  # fmt: skip
+    found = told(facts_of_monitor(monitor(seen)))
+    assert found["drifted_columns", ""] == 1
+    assert found["drifted_outputs", ""] == 1
+    assert found["drift_score", "age"] == 2.0
+    assert ("drift_score", "few") not in found
+
+
+def test_no_reference_no_fact_of_drift():
+    found = told(facts_of_monitor(monitor(version())))
+    assert ("drifted_columns", "") not in found
+
+
+def test_accuracy_is_lost_only_as_far_as_is_sure():
+    measured = Measured(name="accuracy", value=0.9, low=0.88, high=0.92, rows=400, reference=0.95)
+    found = told(facts_of_monitor(monitor(version(realized=(measured,)))))
+    assert found["accuracy", ""] == 0.9
+    assert found["accuracy_drop", ""] == pytest.approx(0.03)
+
+
+def test_what_is_not_valid_is_no_fact():
+    measured = Measured(name="accuracy", value=0.1, rows=400, estimated=True, valid=False,
+                        reason="not calibrated", reference=0.9)  # fmt: skip
+    found = told(facts_of_monitor(monitor(version(estimated=(measured,)))))
+    assert not [signal for signal, _ in found if "accuracy" in signal]
+
+
+def test_groups_that_fail_are_counted():
+    groups = {"f": (0.2, 0.1, 0.3, 100), "m": (0.6, 0.5, 0.7, 150)}
+    gap = GroupGap(metric="selection_rate_ratio", column="sex", value=0.33, worst="f", best="m",
+                   groups=groups, fails=True)  # fmt: skip
+    found = told(facts_of_monitor(monitor(version(fairness=(gap,)))))
+    assert found["unfair_groups", ""] == 1
+    assert found["fairness_gap", "selection_rate_ratio of sex"] == 0.33
+
+
+def test_a_shadow_speaks_for_nobody():
+    found = facts_of_monitor(monitor(version(shadow=True, drift=(drift("age", drifted=True),))))
+    assert {fact.signal for fact in found} == {"dropped_rows"}
+
+
+def test_every_fact_has_a_signal():
+    measures = [Measured(name=name, value=0.5, rows=10, reference=0.6, estimated=estimated)
+                for name in ("accuracy", "mae", "bias", "auc", "other") for estimated in (True, False)]  # fmt: skip
+    seen = version(drift=(drift("a", drifted=True, violations={"null": 10}),), label_lag=3.0,
+                   labelled=5, realized=tuple(measures))  # fmt: skip
+    for fact in facts_of_monitor(monitor(seen, dropped=4)):
+        assert not SIGNALS[fact.signal].fast
+
+
+def test_anomalies_go_on_for_a_minute():
+    event = Anomaly(id=7, time=NOW, deployment="svc", kind="probing", severity="critical",
+                    words="many", count=40)  # fmt: skip
+    now = NOW.timestamp()
+    assert told(facts_of_anomalies("svc", [event], now + ONGOING - 1)) == {
+        ("anomalies", ""): 0, ("critical_anomalies", ""): 0, ("critical_anomalies", "probing"): 1
+    }  # fmt: skip
+    assert told(facts_of_anomalies("svc", [event], now + ONGOING + 1)) == {
+        ("anomalies", ""): 0, ("critical_anomalies", ""): 0
+    }  # fmt: skip
