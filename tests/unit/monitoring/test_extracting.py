@@ -1,0 +1,86 @@
+"""Requests, as a data plane has them, become rows in the order of a schema."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelyard.core.monitoring import Column, Schema
+from modelyard.monitoring.extracting import One, reader_of
+
+
+def schema(*columns: tuple[str, str], **more) -> Schema:
+    made = tuple(
+        Column(name=name, kind=kind, size=4 if kind == "vector" else 1) for name, kind in columns
+    )
+    return Schema(columns=made, **more)
+
+
+def one(feeds, outputs=None, *, rows=1, request="r", client="ann"):
+    return One(feeds, outputs or {"y": np.zeros(rows)}, rows, request, client)
+
+
+def read(wanted, *requests):
+    return reader_of(wanted, requests[0].feeds)(requests)
+
+
+def test_a_single_matrix_has_the_schemas_columns_in_their_order():
+    rows = read(
+        schema(("age", "number"), ("income", "number")),
+        one({"input": np.array([[1, 2]], np.float32)}, request="a"),
+        one({"input": np.array([[3, 4], [5, 6]], np.float32)}, rows=2, request="b", client="bob"),
+    )
+    assert rows.numbers.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert list(rows.requests) == ["a", "b", "b"]
+    assert rows.places.tolist() == [0, 0, 1]
+    assert list(rows.clients) == ["ann", "bob", "bob"]
+
+
+def test_columns_are_found_by_name_wherever_they_are():
+    rows = read(
+        schema(("income", "number"), ("city", "category"), ("gone", "number"), ("sex", "category")),
+        one({"city": np.array(["Ulm"], object), "income": np.array([[7.5]]),
+             "more": np.array([1]), "sex": np.array([1])}),
+        one({"city": np.array([b"K\xc3\xb6ln"], object), "income": np.array([[8.5]]),
+             "more": np.array([1]), "sex": np.array([0])}),
+    )  # fmt: skip
+    assert rows.numbers[:, 0].tolist() == [7.5, 8.5]
+    assert np.isnan(rows.numbers[:, 1]).all()
+    assert [list(texts) for texts in rows.categories] == [["Ulm", "Köln"], ["1", "0"]]
+
+
+def test_an_element_of_a_matrix_is_named_by_its_place():
+    rows = read(
+        schema(("input[2]", "number"), ("input[0]", "category")),
+        one({"input": np.array([[1.0, 2.0, 3.0]])}),
+    )
+    assert rows.numbers.tolist() == [[3.0]]
+    assert list(rows.categories[0]) == ["1"]
+
+
+def test_a_vector_is_the_whole_tensor_of_a_row():
+    rows = read(
+        schema(("picture", "vector")), one({"picture": np.arange(8.0).reshape(2, 2, 2)}, rows=2)
+    )
+    assert rows.vectors[0].shape == (2, 4)
+    assert rows.vectors[0].dtype == np.float32
+
+
+def test_what_is_no_number_and_what_is_missing_has_no_value():
+    rows = read(
+        schema(("age", "number"), ("city", "category")),
+        one({"age": np.array(["12"], object), "city": np.array([None], object)}),
+        one({"age": np.array(["?"], object), "city": np.array(["Ulm"], object)}),
+    )
+    assert rows.numbers[0, 0] == 12
+    assert np.isnan(rows.numbers[1, 0])
+    assert list(rows.categories[0]) == [None, "Ulm"]
+
+
+def test_answers_are_read_as_labels_and_scores():
+    rows = read(
+        schema(("x", "number"), task="classification", classes=("bad", "good")),
+        one({"x": np.array([[1.0]])},
+            {"label": np.array(["good"], object), "probability": np.array([[0.2, 0.8]])}),
+    )  # fmt: skip
+    assert rows.labels.tolist() == [1]
+    assert rows.scores.tolist() == [[0.2, 0.8]]
