@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Feeds = Mapping[str, Array]
 
-__all__ = ["One", "Timed", "asked_of", "joined", "reader_of"]
+__all__ = ["One", "Timed", "asked_of", "joined", "reader_of", "text_of"]
 
 _LONGEST: Final = 200
 """Characters of a text that are looked at."""
@@ -89,8 +89,12 @@ class _Reader:
         self.schema = schema
         self.names = tuple(feeds)
         self._matrix = _matrix_of(schema, feeds)
-        self._numbers = [_place(column.name, feeds) for column in schema.of_kind("number")]
-        self._categories = [_place(column.name, feeds) for column in schema.of_kind("category")]
+        wide = _wide_of(schema, feeds)
+        at = {column.name: _element(wide, i) for i, column in enumerate(schema.columns) if wide}
+        self._numbers = [at.get(column.name) or _place(column.name, feeds)
+                         for column in schema.of_kind("number")]  # fmt: skip
+        self._categories = [at.get(column.name) or _place(column.name, feeds)
+                            for column in schema.of_kind("category")]  # fmt: skip
         self._vectors = [_place(column.name, feeds) for column in schema.of_kind("vector")]
 
     def rows(self, requests: Sequence[One]) -> Rows:
@@ -136,12 +140,23 @@ _Place = "Callable[[Feeds], Array] | None"
 
 def _matrix_of(schema: Schema, feeds: Feeds) -> str | None:
     """The only tensor, if its columns are the schema's, which are all numbers."""
-    if len(feeds) != 1 or any(column.kind != "number" for column in schema.columns):
+    if any(column.kind != "number" for column in schema.columns):
+        return None
+    return _wide_of(schema, feeds)
+
+
+def _wide_of(schema: Schema, feeds: Feeds) -> str | None:
+    """The only tensor, if it has an element for each column: some may be groups."""
+    if len(feeds) != 1 or schema.of_kind("vector"):
         return None
     (name, array), wide = next(iter(feeds.items())), len(schema.columns)
     is_numeric = array.dtype.kind in "fiub"
     sides = int(np.prod(array.shape[1:])) if array.ndim > 1 else 1
     return name if is_numeric and sides == wide and (array.ndim > 1 or wide == 1) else None
+
+
+def _element(tensor: str | None, at: int) -> Callable[[Feeds], Array]:
+    return lambda now: now[str(tensor)].reshape(len(now[str(tensor)]), -1)[:, at]
 
 
 def _place(column: str, feeds: Feeds) -> Callable[[Feeds], Array] | None:
@@ -186,10 +201,11 @@ def _texts(
         return [None] * count
     array = place(feeds)
     flat = array.reshape(len(array), -1)[:, 0] if array.ndim > 1 else array
-    return [_text(value) for value in flat.tolist()]
+    return [text_of(value) for value in flat.tolist()]
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A value of a category as it is counted: 1.0 is `1`; None: no value."""
     if value is None or value != value:
         return None
     if isinstance(value, bytes):
