@@ -67,6 +67,7 @@ _models_memory = click.option(
 _no_accounts = click.option(
     "--no-accounts", is_flag=True, help="Ask nobody who they are; only for this machine."
 )
+_no_monitoring = click.option("--no-monitoring", is_flag=True, help="Do not watch deployments.")
 
 
 @command("up", examples=["yard up", "yard up --port 0 --no-browser"], see=["server", "login"])
@@ -75,6 +76,7 @@ _no_accounts = click.option(
 @_grpc_port
 @_models_memory
 @_no_accounts
+@_no_monitoring
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @pass_session
 def up_command(
@@ -84,6 +86,7 @@ def up_command(
     grpc_port: int | None,
     models_memory: int | None,
     no_accounts: bool,
+    no_monitoring: bool,
     no_browser: bool,
 ) -> None:
     """Serve your yard on this machine.
@@ -99,6 +102,7 @@ def up_command(
         grpc_port=grpc_port,
         models_memory=models_memory,
         accounts=not no_accounts,
+        monitoring=not no_monitoring,
         logs="warnings",
     )
 
@@ -153,14 +157,21 @@ def up_command(
 @click.option("--seconds", type=float, default=60.0, help="In which a request is answered.")
 @click.option("--no-direct", is_flag=True, help="Give no URLs to read from the store itself.")
 @click.option("--private-hooks", is_flag=True, help="Webhooks may go to private addresses.")
+@_no_monitoring
+@click.option(
+    "--metric-names", multiple=True, type=click.Choice(["triton", "mlserver"]),
+    help="Metrics by this server's names too; repeat.",
+)  # fmt: skip
 @pass_session
 def server_command(
     session: Session,
     /,
     no_accounts: bool,
     no_direct: bool,
+    no_monitoring: bool,
     allow_host: tuple[str, ...],
     trust_proxy: tuple[str, ...],
+    metric_names: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Serve a yard in production, behind a proxy.
@@ -171,7 +182,7 @@ def server_command(
     """
     told = _settings(
         accounts=not no_accounts, direct=not no_direct, hosts=allow_host, proxies=trust_proxy,
-        **options,
+        monitoring=not no_monitoring, metric_aliases=metric_names, **options,
     )  # fmt: skip
     _serve(session, _folder(session), told, lambda begun: session.out.show(_view(begun)))
 

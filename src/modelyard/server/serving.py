@@ -58,6 +58,9 @@ class Serving:
             )  # fmt: skip
         self.plane = Plane(gate)
         self.plane.ready = False
+        self.plane.aliases = settings.metric_aliases
+        self.tellers: list[Callable[[], str]] = []
+        """What else this process counts, as Prometheus' text."""
         self.app = PlaneApp(self.plane, patience=settings.patience)
         self.slots = Slots(
             {"embedded": self._embedded, "ray": self._ray}, budget=settings.models_memory
@@ -65,7 +68,7 @@ class Serving:
         self.name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
         wishes = Wishes(
             server.house, self.name, Pace(self.plane.statistics),
-            lambda: write_down(self.plane.metrics()),
+            lambda: write_down(self.metrics()),
         )  # fmt: skip
         self.life = Life(self.plane, self.slots, wishes, server=self.name)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,12 +110,16 @@ class Serving:
         self.plane.recorder.stop()
         with suppress(Exception):  # it is forgotten by itself
             leave(self._server.house, self.name)
-        write_down(self.plane.metrics())
+        write_down(self.metrics())
 
     @property
     def busy(self) -> bool:
         """Whether threads still load or compute, after `stop`: no request waits for them."""
         return self.slots.busy
+
+    def metrics(self) -> str:
+        """What this process counted, for Prometheus."""
+        return self.plane.metrics() + "".join(tell() for tell in self.tellers)
 
     def _deployed(self, name: str) -> None:
         """A deployment was changed by this process: it need not wait for the next look."""

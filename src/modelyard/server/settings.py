@@ -9,6 +9,7 @@ from typing import Literal
 from modelyard.errors import Denied, InvalidInput
 from modelyard.server.oidc_settings import OidcSettings
 from modelyard.serving.engines.ray_settings import RaySettings
+from modelyard.serving.exposition import ALIASES
 
 __all__ = ["Settings", "is_loopback"]
 
@@ -63,6 +64,10 @@ class Settings:
     """Whether who may read every model reads from the store itself, if it can sign URLs."""
     private_hooks: bool = False
     """Whether webhooks may go to private addresses."""
+    monitoring: bool = True
+    """Whether what deployments do is watched."""
+    metric_aliases: tuple[str, ...] = ()
+    """Servers by whose names metrics of deployments are told too: `triton`, `mlserver`."""
     ray: RaySettings | None = None
     """Where deployments with the engine `ray` run."""
     oidc: OidcSettings | None = None
@@ -80,6 +85,12 @@ class Settings:
             raise InvalidInput("bad-setting", "--prefix is a path such as /models")
         if self.workers < 1:
             raise InvalidInput("bad-setting", "there must be at least one worker")
+        for alias in self.metric_aliases:
+            if alias not in ALIASES:
+                raise InvalidInput(
+                    "bad-setting", f"--metric-names: {alias[:40]!r} is no server that we know",
+                    hint=f"one of {', '.join(ALIASES)}",
+                )  # fmt: skip
         for proxy in self.proxies:
             try:
                 ipaddress.ip_network(proxy, strict=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelyard.server.limits import Rates
     from modelyard.server.metrics import Metrics
     from modelyard.server.settings import Settings
+    from modelyard.server.watched_metrics import WatchedMetrics
 
 __all__ = ["Ask", "Server"]
 
@@ -82,6 +83,13 @@ class Server:
         from modelyard.server.metrics import Metrics
 
         return Metrics()
+
+    @cached_property
+    def watched_metrics(self) -> WatchedMetrics:
+        """What monitoring says, among the metrics."""
+        from modelyard.server.watched_metrics import WatchedMetrics
+
+        return WatchedMetrics(self.house)
 
 
 @dataclass(frozen=True, slots=True)

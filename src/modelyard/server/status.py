@@ -71,11 +71,14 @@ def metrics(ask: Ask) -> Response:
 
     OpenMetrics, with traces as exemplars, if the request accepts it; else text.
     """
-    server, plane = ask.server, serving_of(ask.server).plane
+    server, serving = ask.server, serving_of(ask.server)
     server.metrics.jobs.set(server.jobs.active)
-    text = server.metrics.text().decode() + all_metrics(plane.metrics())
+    text = server.metrics.text().decode() + all_metrics(serving.metrics())
+    if server.settings.monitoring:
+        text += server.watched_metrics.text()
     if wants_open(ask.request.headers.get("accept", "")):
-        return Response(as_openmetrics(text, plane.exemplars()), media_type=OPENMETRICS)
+        exemplars = serving.plane.exemplars()
+        return Response(as_openmetrics(text, exemplars), media_type=OPENMETRICS)
     return Response(text, media_type=TEXT)
 
 

@@ -1,0 +1,1 @@
+"""What monitoring says, for other systems: Prometheus, Grafana, OpenTelemetry."""
