@@ -116,11 +116,12 @@ def edges_of(ordered: Array) -> tuple[float, ...]:
     if len(distinct) <= _FEW:
         after = np.arange(len(distinct) - 1)
     else:
-        upto = np.cumsum(counts)
-        wanted = np.arange(1, _BINS) * len(ordered) / _BINS
-        after = np.searchsorted(upto, wanted)  # the value at which each quantile is reached
         often = np.flatnonzero(counts >= max(_ATOM * len(ordered), 2))
         often = often[np.argsort(-counts[often], kind="stable")[:_ATOMS]]
+        rest = counts.copy()
+        rest[often] = 0  # quantiles are of what has no bin of its own
+        upto = np.cumsum(rest)
+        after = np.searchsorted(upto, np.arange(1, _BINS) * upto[-1] / _BINS)
         after = np.unique(np.concatenate([after, often, often - 1]))
         after = after[(after >= 0) & (after < len(distinct) - 1)]
     below, above = distinct[after], distinct[after + 1]
