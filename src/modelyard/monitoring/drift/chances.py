@@ -7,6 +7,7 @@ of their value (and 1e-12 where closed formulas are used).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +28,9 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 _TINY: Final = 1e-300
 _STEPS: Final = 2000
+_KEPT: Final = 10_000
+_critical: dict[tuple[float, float], float] = {}
+"""Values by p and degrees of freedom."""
 
 
 def chi2_tail(value: Array | float, freedom: Array | float) -> Array:
@@ -51,23 +55,37 @@ def chi2_tail(value: Array | float, freedom: Array | float) -> Array:
 def chi2_critical(p: Array | float, freedom: Array | float) -> Array:
     """The value that is exceeded with probability `p`; 0 where `freedom` is 0. Elementwise.
 
-    Newton's method on the logarithm of the tail, from Wilson and Hilferty's approximation.
+    Newton's method on the logarithm of the tail, from Wilson and Hilferty's approximation. Answers
+    are kept: the same few are asked for in every window.
     """
-    p, k = np.broadcast_arrays(np.asarray(p, float), np.asarray(freedom, float))
+    many, freedoms = np.broadcast_arrays(np.asarray(p, float), np.asarray(freedom, float))
+    asked = list(zip(many.ravel().tolist(), freedoms.ravel().tolist(), strict=True))
+    known = {pair: _critical.get(pair) for pair in asked}
+    missing = [pair for pair, value in known.items() if value is None]
+    if missing:
+        new = dict(zip(missing, _inverted(*np.array(missing).T).tolist(), strict=True))
+        if len(_critical) > _KEPT:
+            _critical.clear()
+        _critical.update(new)
+        known.update(new)
+    return np.array([known[pair] for pair in asked], float).reshape(many.shape)
+
+
+def _inverted(p: Array, k: Array) -> Array:
     found = np.zeros(p.shape)
     real = (k > 0) & (p < 1)
     if not real.any():
         return found
-    wanted, k = np.log(np.maximum(p[real], _TINY)), k[real]
-    z = np.array([normal_critical(float(q)) for q in np.maximum(p[real], _TINY)])
+    p, k = np.maximum(p[real], _TINY), k[real]
+    wanted = np.log(p)
+    z = np.array([normal_critical(each) for each in p.tolist()])
     h = 2 / (9 * k)
     x = np.maximum(k * np.maximum(1 - h + z * np.sqrt(h), 0.01) ** 3, 1e-6)
-    norm = k / 2 * math.log(2) + np.array([math.lgamma(a) for a in k / 2])
+    norm = k / 2 * math.log(2) + np.array([math.lgamma(a) for a in (k / 2).tolist()])
     for _ in range(60):
         tail = np.log(np.maximum(chi2_tail(x, k), _TINY))
         slope = -np.exp((k / 2 - 1) * np.log(x) - x / 2 - norm - tail)
-        step = (tail - wanted) / slope
-        moved = np.clip(x - step, x / 4, x * 4)
+        moved = np.clip(x - (tail - wanted) / slope, x / 4, x * 4)
         done = np.abs(moved - x) <= 1e-12 * x
         x = moved
         if done.all():
@@ -83,6 +101,7 @@ def normal_tail(value: Array | float) -> Array:
     return np.array(tails).reshape(flat.shape)
 
 
+@lru_cache(4096)
 def normal_critical(p: float) -> float:
     """The value that a standard normal exceeds (one side) with probability `p`."""
     if p <= 0:

@@ -134,7 +134,7 @@ def _answers(window: Tile, reference: Tile) -> Iterator[Pair]:
 def _scores(
     classes: tuple[str, ...], window: PredictedTile, reference: PredictedTile
 ) -> Iterator[Pair]:
-    """Of two classes the second (the first says the same again); of more the one that moved most."""
+    """Of two classes the second (the first says the same); of more the one that moved most."""
     edges = tuple((np.arange(1, SCORE_BINS) / SCORE_BINS).tolist())
     middles = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
     one = 1 if len(classes) == 2 else int(js(window.scores, reference.scores).argmax())

@@ -13,26 +13,38 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from modelyard.core.monitoring import Drift
+from modelyard.monitoring.drift.classifier import classifier
 from modelyard.monitoring.drift.columns import pairs_of
+from modelyard.monitoring.drift.singles import Subject
 from modelyard.monitoring.drift.testing import tested
 from modelyard.monitoring.drift.thresholds import LIMITS, highest_p
+from modelyard.monitoring.drift.vectors import spreads_of, vector_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from modelyard.monitoring.drift.columns import Pair
     from modelyard.monitoring.drift.thresholds import Limits
     from modelyard.monitoring.profiles import Profile
+    from modelyard.monitoring.rows import Array
     from modelyard.monitoring.tiles import Tile
 
-__all__ = ["drift_of"]
+__all__ = ["TOGETHER", "drift_of"]
+
+TOGETHER: Final = "together"
+"""The column that stands for all numbers at once."""
 
 _WINDOWS: Final = 3
 _SUSPECTED: Final = 2
 
 
 def drift_of(
-    profile: Profile, window: Tile, before: Sequence[Tile] = (), *, limits: Limits = LIMITS
+    profile: Profile,
+    window: Tile,
+    before: Sequence[Tile] = (),
+    *,
+    limits: Limits = LIMITS,
+    sample: Array | None = None,
 ) -> tuple[Drift, ...]:
     """How far each input, the predictions and their scores moved from the reference.
 
@@ -42,46 +54,61 @@ def drift_of(
         before: The windows before it, as long as this one, oldest first; the last two count.
             Without any nothing is said to have drifted, only suspected.
         limits: What counts as drift.
+        sample: Some of the window's rows, float [rows, columns of kind `number`]: whether they
+            can be told from the reference's (the test `classifier`, of the column `together`).
 
     Returns:
-        Inputs in the order of the schema, then `predictions`, then `scores`.
+        Inputs in the order of the schema (vectors after the others), `predictions`, `scores`,
+        `together`.
     """
-    told = _compared(profile, window, limits)
+    told = _compared(profile, window, limits, sample)
     seen = Counter(
         drift.column
         for tile in before[-(_WINDOWS - 1) :]
-        for drift in _compared(profile, tile, limits)
+        for drift in _compared(profile, tile, limits, None)
         if drift.suspected
     )
     return tuple(
-        replace(drift, drifted=True)
-        if drift.suspected + seen[drift.column] >= _SUSPECTED
-        else drift
-        for drift in told
+        replace(drift, drifted=drift.suspected + seen[drift.column] >= _SUSPECTED) for drift in told
     )
 
 
-def _compared(profile: Profile, window: Tile, limits: Limits) -> list[Drift]:
+def _compared(
+    profile: Profile, window: Tile, limits: Limits, sample: Array | None
+) -> Iterator[Drift]:
+    """Everything in one window."""
     pairs = pairs_of(profile.tile, window)
-    if not pairs:
-        return []
     found = tested(pairs, limits)
+    others = list(_others(profile, window, limits, sample))
     able = found.able
-    highest = highest_p(found.chances[able], limits.level)
-    return [
-        Drift(
-            column=pair.column.name,
-            kind=pair.column.kind,
-            rows=int(pair.window.sum()) + pair.window_nulls,
-            scores=scores,
-            suspected=bool(can) and ratio >= 1,
-            drifted=False,
-            score=ratio if can else 0.0,
-            violations=pair.violations,
-            reason=None if can else _reason(pair, limits),
-        )
-        for pair, can, (scores, ratio) in zip(pairs, able, found.scores(highest), strict=True)
-    ]
+    chances = [*found.chances[able].tolist(), *(each.chance for each in others if each.tests)]
+    highest = highest_p(chances, limits.level)
+    decided = found.decided(highest)
+    for i, pair in enumerate(pairs):
+        ratio = float(decided.ratio[i])
+        yield Drift(
+            column=pair.column.name, kind=pair.column.kind,
+            rows=int(pair.window.sum()) + pair.window_nulls, scores=found.scores(i, decided),
+            suspected=bool(able[i]) and ratio >= 1, drifted=False, score=ratio if able[i] else 0.0,
+            violations=pair.violations, reason=None if able[i] else _reason(pair, limits),
+        )  # fmt: skip
+    for each in others:
+        yield each.drift(highest)
+
+
+def _others(
+    profile: Profile, window: Tile, limits: Limits, sample: Array | None
+) -> Iterator[Subject]:
+    """Vectors, and all numbers together."""
+    columns = window.schema.of_kind("vector")
+    spreads = spreads_of(profile) if columns else ()
+    tiles = zip(window.vectors, profile.tile.vectors, strict=True)
+    for column, (now, then), spread in zip(columns, tiles, spreads, strict=True):
+        yield vector_subject(column, now, then, spread, limits)
+    if sample is not None and len(window.numbers) > 1:
+        test = classifier(sample, profile.numbers, least=limits.auc)
+        if test is not None:
+            yield Subject(TOGETHER, "vector", len(sample), (test,), {})
 
 
 def _reason(pair: Pair, limits: Limits) -> str:

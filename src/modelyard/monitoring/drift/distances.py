@@ -24,7 +24,8 @@ HALF: Final = 0.5
 def shares(counts: Array) -> Array:
     """Float64 of the same shape: of each row of counts, parts of 1 (zeros if it is empty)."""
     total = counts.sum(axis=-1, keepdims=True)
-    return np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    found: Array = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    return found
 
 
 def psi(window: Array, reference: Array) -> Array:
@@ -36,7 +37,8 @@ def psi(window: Array, reference: Array) -> Array:
     w, r = _not_empty(window, reference), _not_empty(reference, window)
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = (w - r) * np.log(w / r)
-    return np.where(np.isfinite(parts), parts, 0.0).sum(axis=-1)
+    found: Array = np.where(np.isfinite(parts), parts, 0.0).sum(axis=-1)
+    return found
 
 
 def js(window: Array, reference: Array) -> Array:
@@ -112,7 +114,8 @@ def wasserstein(
     Args:
         window, reference: [..., bins].
         edges: [..., bins - 1], ascending; NaN where a column has fewer.
-        low, high: [...]: the least and the greatest value of both, where the outer bins end.
+        low, high: [...]: where the outer bins end: the least and the greatest value, or, where
+            tails are long, twice as far from the edge as values of the bin are in the mean.
     """
     low, high = np.asarray(low, float)[..., None], np.asarray(high, float)[..., None]
     ends = np.clip(np.where(np.isnan(edges), high, edges), low, high)
@@ -173,4 +176,5 @@ def _binned(values: Array, edges: Array) -> Array:
 def _not_empty(counts: Array, other: Array) -> Array:
     total = counts.sum(axis=-1, keepdims=True)
     kept = np.where((counts == 0) & (other > 0), HALF, counts)
-    return np.divide(kept, total, out=np.zeros(kept.shape), where=total > 0)
+    found: Array = np.divide(kept, total, out=np.zeros(kept.shape), where=total > 0)
+    return found

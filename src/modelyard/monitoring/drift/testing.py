@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -24,17 +25,27 @@ if TYPE_CHECKING:
     from modelyard.monitoring.drift.columns import Pair
     from modelyard.monitoring.drift.thresholds import Limits
 
-__all__ = ["Tested", "tested"]
+__all__ = ["Decided", "Tested", "tested"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
-_NUMBERS: Final = ("psi", "ks", "rank", "wasserstein", "js")
-_TEXTS: Final = ("psi", "chi2", "js")
+_NUMBERS: Final[tuple[str, ...]] = ("psi", "ks", "rank", "wasserstein", "js")
+_TEXTS: Final[tuple[str, ...]] = ("psi", "chi2", "js")
 _DECIDE: Final = 4, 2
 """Tests that decide, of numbers: PSI, KS, ranks, nulls; of texts: chi-square with PSI, nulls."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What tests have to reach; arrays have one element a column."""
+
+    limit: dict[str, Array]
+    """By test."""
+    ratio: Array
+    """The greatest of value by threshold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tested:
     """Tests of some columns; arrays have one element a column."""
 
@@ -84,8 +95,8 @@ class Tested:
         found: Array = np.minimum(smallest * self.tests, 1.0)
         return found
 
-    def scores(self, highest: float) -> list[tuple[tuple[DriftScore, ...], float]]:
-        """What each column's tests say, and the greatest of value by threshold.
+    def decided(self, highest: float) -> Decided:
+        """What each test has to reach.
 
         Args:
             highest: The greatest p-value of a column that is significant.
@@ -93,31 +104,34 @@ class Tested:
         limits, p = self.limits, highest / self.tests
         least = np.array([limits.answers if pair.answer else limits.psi for pair in self.pairs])
         critical = chi2_critical(p, self.freedom)
-        psi_limit = psi_threshold(critical, least, self.freedom, self.scale)
-        ks_limit = ks_threshold(p, limits.ks, self.scale)
-        rank_limit = rank_threshold(p, limits.rank, self.rank, self.z)
+        limit = {
+            "psi": psi_threshold(critical, least, self.freedom, self.scale),
+            "ks": ks_threshold(p, limits.ks, self.scale),
+            "rank": rank_threshold(p, limits.rank, self.rank, self.z),
+            "chi2": critical,
+            "nulls": np.full(len(p), limits.nulls),
+        }
         nulls_critical = chi2_critical(p, np.ones(len(p)))
+        numbers = self.enough & self.ordered
         with np.errstate(divide="ignore", invalid="ignore"):
-            chi2_part = np.minimum(self.psi / psi_limit, self.chi2 / critical)
+            psi_part = np.minimum(self.psi / limit["psi"], self.chi2 / critical)
             parts = np.stack([
-                chi2_part,
-                np.where(self.ordered, self.ks / ks_limit, 0.0),
-                np.where(self.ordered, self.rank / rank_limit, 0.0),
+                np.where(self.enough, psi_part, 0),
+                np.where(numbers, self.ks / limit["ks"], 0),
+                np.where(numbers, self.rank / limit["rank"], 0),
+                np.minimum(self.nulls / limits.nulls, self.nulls_chi2 / nulls_critical),
             ])  # fmt: skip
-            nulls_part = np.minimum(self.nulls / limits.nulls, self.nulls_chi2 / nulls_critical)
-        parts = np.where(self.enough & np.isfinite(parts), parts, 0.0).max(axis=0)
-        ratios = np.maximum(parts, np.where(np.isfinite(nulls_part), nulls_part, 0.0))
-        limit = {"psi": psi_limit, "ks": ks_limit, "rank": rank_limit, "chi2": critical}
-        told = []
-        for i, pair in enumerate(self.pairs):
-            names = () if not self.enough[i] else _NUMBERS if self.ordered[i] else _TEXTS
-            scores = [self._score(name, i, limit) for name in names]
-            if pair.window_nulls or pair.reference_nulls:
-                scores.append(self._score("nulls", i, {"nulls": np.full(i + 1, limits.nulls)}))
-            told.append((tuple(s for s in scores if s.value == s.value), float(ratios[i])))
-        return told
+        return Decided(limit, np.where(np.isfinite(parts), parts, 0.0).max(axis=0))
 
-    def _score(self, name: str, i: int, limit: dict[str, Array]) -> DriftScore:
+    def scores(self, i: int, decided: Decided) -> tuple[DriftScore, ...]:
+        """What the tests of a column say."""
+        names = () if not self.enough[i] else _NUMBERS if self.ordered[i] else _TEXTS
+        if self.pairs[i].window_nulls or self.pairs[i].reference_nulls:
+            names = (*names, "nulls")
+        found = (self._score(name, i, decided.limit.get(name)) for name in names)
+        return tuple(score for score in found if score.value == score.value)
+
+    def _score(self, name: str, i: int, limit: Array | None) -> DriftScore:
         value, p = {
             "psi": (self.psi, self.chi2_p), "ks": (self.ks, self.ks_p),
             "rank": (self.rank, self.rank_p), "chi2": (self.chi2, self.chi2_p),
@@ -126,7 +140,7 @@ class Tested:
         }[name]  # fmt: skip
         return DriftScore(
             test=name, value=float(value[i]),
-            threshold=float(limit[name][i]) if name in limit else None,
+            threshold=None if limit is None else float(limit[i]),
             p=None if p is None else float(p[i]),
         )  # fmt: skip
 
@@ -156,8 +170,8 @@ def tested(pairs: Sequence[Pair], limits: Limits) -> Tested:
         pairs=pairs, limits=limits, enough=enough, ordered=ordered, scale=scale,
         tests=np.where(ordered, *_DECIDE) * np.array([float(pair.candidates) for pair in pairs]),
         psi=psi(full, then), chi2=statistic, freedom=freedom,
-        chi2_p=chance(chi2_tail(statistic, freedom)), ks=gaps, ks_p=chance(ks_p), rank=np.abs(delta), z=z,
-        rank_p=chance(normal_tail(z)), js=js(window, reference),
+        chi2_p=chance(chi2_tail(statistic, freedom)), ks=gaps, ks_p=chance(ks_p),
+        rank=np.abs(delta), z=z, rank_p=chance(normal_tail(z)), js=js(window, reference),
         wasserstein=_wasserstein(pairs, window, reference), nulls=nulls, nulls_chi2=nulls_chi2,
         nulls_p=chi2_tail(nulls_chi2, 1.0),
     )  # fmt: skip
@@ -182,23 +196,40 @@ def _wasserstein(pairs: Sequence[Pair], window: Array, reference: Array) -> Arra
     exactly."""
     found = np.full(len(pairs), np.nan)
     real = [
-        i for i, pair in enumerate(pairs)
+        (i, pair, (*pair.window_moments, *pair.reference_moments)) for i, pair in enumerate(pairs)
         if pair.window_moments and pair.reference_moments and np.isfinite(pair.high - pair.low)
     ]  # fmt: skip
     if not real:
         return found
     edges = np.full((len(real), window.shape[1] - 1), np.nan)
-    for place, i in enumerate(real):
-        own = pairs[i].column.edges
-        edges[place, : len(own)] = own
-    low = np.array([pairs[i].low for i in real])
-    high = np.array([pairs[i].high for i in real])
-    moved = wasserstein(window[real], reference[real], edges, low, high)
-    moments = np.array([(*pairs[i].window_moments, *pairs[i].reference_moments) for i in real])  # type: ignore[misc]
-    moved = np.maximum(moved, np.abs(moments[:, 0] - moments[:, 2]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found[real] = np.where(moments[:, 3] > 0, moved / moments[:, 3], np.nan)
+    for place, (_, pair, _) in enumerate(real):
+        edges[place, : len(pair.column.edges)] = pair.column.edges
+    ends = np.array([_ends(pair) for _, pair, _ in real])
+    own = [i for i, _, _ in real]
+    moved = wasserstein(window[own], reference[own], edges, ends[:, 0], ends[:, 1])
+    mean, _, reference_mean, reference_std = np.array([moments for *_, moments in real]).T
+    moved = np.maximum(moved, np.abs(mean - reference_mean))
+    found[own] = np.divide(
+        moved, reference_std, out=np.full(len(real), np.nan), where=reference_std > 0
+    )
     return found
+
+
+def _ends(pair: Pair) -> tuple[float, float]:
+    """Where the outer bins end, if the reference's tails fall off as between its last two edges
+    (exponentially) and not with its extreme values."""
+    edges, counts = pair.column.edges, pair.reference
+    if len(edges) < 2:
+        return pair.low, pair.high
+    below, above = _tail(counts[0], counts[1]), _tail(counts[-1], counts[-2])
+    low = edges[0] - 2 * below * (edges[1] - edges[0])
+    high = edges[-1] + 2 * above * (edges[-1] - edges[-2])
+    return max(pair.low, low), min(pair.high, high)
+
+
+def _tail(outer: float, inner: float) -> float:
+    """Mean distance of values beyond an edge from it, in widths of the bin before it."""
+    return 1 / math.log1p(inner / outer) if outer > 0 and inner > 0 else math.inf
 
 
 def _stacked(rows: Iterable[Array]) -> Array:
