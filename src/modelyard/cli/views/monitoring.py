@@ -66,13 +66,18 @@ class MonitorView:
     def _version(self, one: VersionMonitor) -> Iterator[Block]:
         part = "shadow" if one.shadow else f"{one.percent:g} %"
         yield [Span(f"{one.model}@{one.number}", "name"), f"  {part}"]
-        lines = {each.name: each for each in self.series if each.number == one.number}
+        lines = {each.name: each for each in self.series if self._is_of(each, one)}
         yield from _performance(one, lines)
         yield from _measures(one)
         yield from self._drift(one)
         yield from _fairness(one.fairness)
         for note in one.notes:
             yield _fact("note", note)
+
+    def _is_of(self, each: Series, one: VersionMonitor) -> bool:
+        """Of a deployment with one version there are only numbers of all."""
+        alone = len(self.monitor.versions) == 1
+        return each.number == one.number or (alone and each.number is None)
 
     def _drift(self, one: VersionMonitor) -> Iterator[Block]:
         if one.reference is None:

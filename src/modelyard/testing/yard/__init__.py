@@ -15,6 +15,7 @@ from modelyard.testing.yard.hostile import HostileTests
 from modelyard.testing.yard.house import HouseTests
 from modelyard.testing.yard.merge import MergeTests
 from modelyard.testing.yard.mixing import MixingTests
+from modelyard.testing.yard.monitoring import MonitoringTests
 from modelyard.testing.yard.objects import ObjectTests
 from modelyard.testing.yard.refs import RefTests
 from modelyard.testing.yard.search import SearchTests
@@ -40,5 +41,6 @@ class YardTests(
     CrowdTests,
     EvaluationTests,
     DeploymentTests,
+    MonitoringTests,
 ):
     """Subclass it with a `yard` fixture that gives a new, empty yard."""
