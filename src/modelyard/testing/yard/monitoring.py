@@ -95,7 +95,7 @@ class MonitoringTests(YardCase):
         with refused(InvalidInput, "no-series", hint=True):
             watched.series("svc", ["happiness"])
 
-    def test_what_is_not_deployed_is_not_found(self, watched: Monitoring) -> None:
+    def test_what_is_not_deployed_is_not_watched(self, watched: Monitoring) -> None:
         for call in (
             watched.look, watched.series, watched.rules,
             lambda name: watched.set_rules(name, "rules: {}"),
