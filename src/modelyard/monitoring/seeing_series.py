@@ -62,7 +62,7 @@ def series(
             "no-series", f"there are no numbers called {odd[0][:60]!r}",
             hint=", ".join(NAMES),
         )  # fmt: skip
-    step = math.ceil(max((end - begin) / steps, _SHORTEST) / 60) * 60.0
+    step = math.ceil(max((end - begin) / steps, _SHORTEST) / 60 - 1e-6) * 60.0
     first = begin // step * step
     times = tuple(first + step * at for at in range(math.ceil((end - first) / step)))
     found = seen(house, name, first, end)

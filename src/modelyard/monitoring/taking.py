@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from modelyard.errors import ModelyardError, NotFound
 from modelyard.monitoring.anomalies.watchman import Watchman
 from modelyard.monitoring.extracting import One, Timed, asked_of
-from modelyard.monitoring.quality.joining import join_waiting
 from modelyard.monitoring.watched_version import WatchedVersion
 from modelyard.registry.watching import tiles
 from modelyard.registry.watching.answers import keep_answers
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Taken", "Takings"]
 
 _log = logging.getLogger("modelyard.monitoring")
+_NAMES: Final = 10_000
 _AGAIN: Final = 5.0
 """Seconds until the catalog is asked again about a deployment, or a reference."""
 
@@ -115,10 +115,11 @@ class Takings:
                 version.missed(sum(one.rows for one in taken.ones))
                 _log.exception("rows of %s could not be taken", taken.deployment)
 
-    def refused(self, deployment: str, kind: str, client: str, size: int) -> None:
-        """A request that never got to a version: who it was, and why."""
+    def refused(self, deployment: str, kind: str, client: str, size: int, count: int) -> None:
+        """Requests that never got to a version, or were no good: whose they are, and why."""
         with self._lock:
-            self._watchman(deployment, ()).refused(kind, client, size)
+            if deployment in self._watchmen or self._watched(deployment) is not None:
+                self._watchman(deployment, ()).refused(kind, client, size, count)
 
     def anomalies(self, now: float) -> Iterator[tuple[str, list[Anomaly]]]:
         """What was found since it was asked last, by deployment."""
@@ -131,13 +132,15 @@ class Takings:
         with self._lock:
             versions = list(self._versions.values())
         rows: list[tiles.TileRow] = []
+        answers_came = False
         for version in versions:
             with self._lock:
                 rows += version.tiles(self._server)
                 made = version.made
-                answers, version.answers = version.answers, []
+                answers = version.taken_answers()
             if made is not None:
                 version.keep_reference(self._house, made)
+            answers_came |= bool(answers)
             for body, first, last, count in answers:
                 keep_answers(
                     self._house, version.at.id, version.model_id, version.number,
@@ -148,7 +151,10 @@ class Takings:
             for version in versions:
                 version.written(time.time())
                 version.look_again(self._house)
-        join_waiting(self._house)
+        if answers_came:
+            from modelyard.monitoring.quality.joining import join_waiting
+
+            join_waiting(self._house)
 
     def keep_only(self, names: set[str]) -> None:
         """Forget deployments that are not served here any more, once they are written down."""
@@ -185,6 +191,8 @@ class Takings:
                 found = None
             except ModelyardError as error:
                 _log.warning("monitoring: %s", error)
+            if len(self._seen) > _NAMES:  # of names that anybody made up
+                self._seen.clear()
             self._seen[name] = now, found
         return found
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from modelyard.core.monitoring import ProfileInfo
+from modelyard.errors import ModelyardError
 from modelyard.monitoring import windows
-from modelyard.monitoring.extracting import reader_of
+from modelyard.monitoring.extracting import joined, reader_of
 from modelyard.monitoring.folding import fold, fold_asked, new_tile
 from modelyard.monitoring.looking import profiles_of
-from modelyard.monitoring.profiles import pack_profile
-from modelyard.monitoring.quality.answers import pack_answers
-from modelyard.monitoring.traffic_profiles import profile_of_traffic
+from modelyard.monitoring.profile_packing import pack_profile
+from modelyard.monitoring.profiles import profile_from_rows
+from modelyard.monitoring.quality.answers import join_answers, pack_answers
 from modelyard.registry.watching import profiles, tiles
 from modelyard.registry.watching.versions import id_of
 
@@ -53,8 +54,8 @@ class WatchedVersion:
         self.model_id = model_id
         self.model = model
         self.number = number
-        self.answers: list[tuple[bytes, int, int, int]] = []
-        """Packed, with their first and last second and their rows: to be written."""
+        self._answers: list[tuple[bytes, int, int]] = []
+        """Packed, with their second and their rows: to be written."""
         self.made: tuple[Profile, int] | None = None
         """A reference that was made of traffic, and of how many rows: to be written."""
         self.is_written = True
@@ -123,7 +124,7 @@ class WatchedVersion:
         fold(tile, rows, self._reference.profile.calibration)
         if rows.labels is not None or rows.values is not None:
             times = np.full(rows.count, float(second))
-            self.answers.append((pack_answers(rows, times), second, second, rows.count))
+            self._answers.append((pack_answers(rows, times), second, rows.count))
         return rows
 
     def _tile(self, kept: dict[int, Tile], second: int, kind: int) -> Tile:
@@ -148,9 +149,19 @@ class WatchedVersion:
             return
         first, self._first, self._first_rows = self._first, [], 0
         alike = max(_alike(first), key=len)
-        profile = profile_of_traffic(alike, self._classes, self._redact)
-        if profile is not None:
-            self.made = profile, sum(one.rows for one in alike)
+        inputs = [name for name in alike[0].feeds if name not in self._redact]
+        outputs = [name for name in alike[0].outputs if name not in self._redact]
+        if not inputs or not outputs:
+            return
+        try:
+            profile = profile_from_rows(
+                joined((one.feeds for one in alike), inputs),
+                joined((one.outputs for one in alike), outputs), classes=self._classes or (),
+            )  # fmt: skip
+        except ModelyardError as error:
+            _log.warning("%s@%d: no reference of its traffic: %s", self.model, self.number, error)
+            return
+        self.made = profile, sum(one.rows for one in alike)
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -170,6 +181,17 @@ class WatchedVersion:
             ))  # fmt: skip
         self._dirty.clear()
         return rows
+
+    def taken_answers(self) -> list[tuple[bytes, int, int, int]]:
+        """Answers since it was asked last: packed, first and last second, rows."""
+        taken, self._answers = self._answers, []
+        return [
+            (
+                body, min(taken[at][1] for at in places), max(taken[at][1] for at in places),
+                sum(taken[at][2] for at in places),
+            )
+            for places, body, _ in join_answers([(body, b"") for body, *_ in taken])
+        ]  # fmt: skip
 
     def written(self, now: float) -> None:
         """Minutes that are over are not needed any more."""

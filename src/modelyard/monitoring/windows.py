@@ -14,13 +14,14 @@ from modelyard.core.monitoring import Schema
 from modelyard.errors import Corrupt
 from modelyard.monitoring.folding import merge, new_tile
 from modelyard.monitoring.packing import pack, unpack
-from modelyard.monitoring.profiles import Profile, unpack_profile
+from modelyard.monitoring.profile_packing import unpack_profile
 from modelyard.registry.watching import profiles, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from modelyard.core.monitoring import ProfileInfo
+    from modelyard.monitoring.profiles import Profile
     from modelyard.monitoring.tiles import Tile
     from modelyard.registry.house import House
     from modelyard.registry.watching.tiles import TileRow

@@ -20,6 +20,7 @@ from modelyard.server.document import document
 from modelyard.server.door import Door
 from modelyard.server.hooks import Deliverer
 from modelyard.server.middleware import Front
+from modelyard.server.monitoring import watch
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
@@ -50,6 +51,8 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     app.state.server.parts["seals"] = Sealer(app.state.server)
     app.state.server.parts["hooks"] = Deliverer(app.state.server)
     app.state.server.parts["serving"] = Serving(app.state.server)
+    if settings.monitoring:
+        watch(app.state.server)
     app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)

@@ -18,6 +18,7 @@ from modelyard.monitoring.judging import Judge
 from modelyard.monitoring.live import Live
 from modelyard.monitoring.taking import Taken, Takings
 from modelyard.monitoring.upkeep import Upkeep
+from modelyard.server.serving import serving_of
 from modelyard.server.state import Server
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from modelyard.serving.plane import Plane
     from modelyard.serving.records import Record
 
-__all__ = ["Monitor", "monitoring_of"]
+__all__ = ["Watch", "watch", "watch_of"]
 
 _log = logging.getLogger("modelyard.server")
 _FAST: Final = 0.5
@@ -35,13 +36,19 @@ _SLOW: Final = 30.0
 _UPKEEP: Final = 300.0
 
 
-def monitoring_of(server: Server) -> Monitor:
-    """What watches the deployments of this process."""
-    found: Monitor = server.parts["monitoring"]
+def watch(server: Server) -> None:
+    """Let a process's deployments be watched from when it starts."""
+    serving = serving_of(server)
+    server.parts["monitoring"] = Watch(server, serving.plane, serving.name)
+
+
+def watch_of(server: Server) -> Watch | None:
+    """What watches the deployments of this process; None if nothing does."""
+    found: Watch | None = server.parts.get("monitoring")
     return found
 
 
-class Monitor:
+class Watch:
     """A part of the server: starts after the data plane, and stops before it."""
 
     def __init__(self, server: Server, plane: Plane, name: str) -> None:
