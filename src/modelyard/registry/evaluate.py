@@ -24,6 +24,7 @@ from modelyard.registry.answers import check_target, gatherer, guessed_suite
 from modelyard.registry.asking import opened
 from modelyard.registry.classes import Coder
 from modelyard.registry.data import find_data
+from modelyard.registry.observers import onlookers
 from modelyard.registry.outcomes import kept_rows
 from modelyard.registry.reports import keep_evaluation
 from modelyard.registry.slicing import slices_of
@@ -108,6 +109,8 @@ def evaluate(
         Denied: `untrusted`, naming what the model's files would import.
         Unavailable: the model's process died, or took longer or more memory than it may.
     """
+    looking = onlookers(desk)
+    observers = (*observers, *looking)
     with find_data(desk, data) as found:
         table = read_table(found.path)
     rows = _Rows.of(table, how)
@@ -134,7 +137,10 @@ def evaluate(
     )  # fmt: skip
     kept = kept_rows(facts.rows, found.digest)
     outcomes = (facts if kept is None else facts.take(kept)).outcomes()
-    return keep_evaluation(desk, evaluation, outcomes)
+    done = keep_evaluation(desk, evaluation, outcomes)
+    for onlooker in looking:
+        onlooker.done(done)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
