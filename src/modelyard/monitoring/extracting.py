@@ -7,6 +7,7 @@ it costs is shared by all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["One", "Timed", "asked_of", "joined", "reader_of", "text_of"]
 
+_PLAIN: Final = "fiub"
+"""Kinds of numpy's types that are plain numbers."""
 _LONGEST: Final = 200
 """Characters of a text that are looked at."""
 
@@ -79,7 +82,22 @@ def asked_of(requests: Sequence[Timed], second: int, cold: int = 0) -> Asked:
 def joined(arrays: Iterable[Feeds], names: Iterable[str]) -> dict[str, Array]:
     """Tensors of several requests as one of each name. All have the same names and sides."""
     several = list(arrays)
-    return {name: np.concatenate([each[name] for each in several]) for name in names}
+    if len(several) == 1:
+        return {name: several[0][name] for name in names}
+    return {name: _concatenated([each[name] for each in several]) for name in names}
+
+
+def _concatenated(arrays: list[Array]) -> Array:
+    """As `np.concatenate`, which takes five times as long for many small arrays."""
+    first = arrays[0]
+    if first.dtype.kind not in _PLAIN:
+        return np.concatenate(arrays)
+    pieces: Any = arrays
+    try:
+        whole = np.frombuffer(b"".join(pieces), first.dtype)
+    except BufferError:  # not contiguous
+        return np.concatenate(arrays)
+    return whole.reshape(-1, *first.shape[1:])
 
 
 class _Reader:
@@ -99,7 +117,7 @@ class _Reader:
 
     def rows(self, requests: Sequence[One]) -> Rows:
         """All rows of some requests, which have the same names and sides."""
-        feeds = joined((one.feeds for one in requests), self.names)
+        feeds = self._feeds(requests)
         outputs = joined((one.outputs for one in requests), requests[0].outputs)
         count = sum(one.rows for one in requests)
         schema = self.schema
@@ -114,6 +132,18 @@ class _Reader:
             _each([one.request for one in requests], repeats), _places(repeats, count),
             _each([one.client for one in requests], repeats),
         )  # fmt: skip
+
+    def _feeds(self, requests: Sequence[One]) -> Feeds:
+        """All of them joined. Many requests of one row, with a tensor for each column, at once."""
+        first = requests[0].feeds
+        kinds = {array.dtype for array in first.values()}
+        is_plain = len(first) > 1 and len(kinds) == 1 and all(k.kind in _PLAIN for k in kinds)
+        is_single = all(array.size == 1 for array in first.values())
+        if is_plain and is_single and all(one.rows == 1 for one in requests):
+            pieces: Any = chain.from_iterable([one.feeds.values() for one in requests])
+            whole = np.frombuffer(b"".join(pieces), kinds.pop())
+            return dict(zip(first, whole.reshape(-1, len(first)).T, strict=True))
+        return joined((one.feeds for one in requests), self.names)
 
     def _read_numbers(self, feeds: Feeds, count: int) -> Array:
         if self._matrix is not None:
