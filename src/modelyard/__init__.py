@@ -74,7 +74,9 @@ def create(
 
     from modelyard import registry
     from modelyard.config import default_author
+    from modelyard.monitoring.evaluations import watch_evaluations
 
+    watch_evaluations()
     who = author or default_author(os.environ)
     return registry.create(path, author=who, store=store, catalog=catalog, key=key)
 
@@ -98,7 +100,9 @@ def open(path: str | Path, *, author: str | None = None, token: str | None = Non
 
     from modelyard.config import default_author
     from modelyard.errors import Unsupported
+    from modelyard.monitoring.evaluations import watch_evaluations
 
+    watch_evaluations()
     text = str(path)
     if text.startswith(("http://", "https://")):
         from modelyard.client.remote import RemoteYard

@@ -95,7 +95,9 @@ def evaluate_command(
     measures come with 95 % intervals and become metrics of the version, to search and sort by.
     """
     from modelyard.cli.views.evaluations import EvaluationView
+    from modelyard.monitoring.evaluations import watch_evaluations
 
+    watch_evaluations()
     yard = session.yard()
     with session.out.progress() as progress:
         found = yard.evaluate(

@@ -52,6 +52,9 @@ COMMANDS = {
     ),
     "best": Entry("evaluate", "Measure", "Find the best version by a metric, and say why."),
     "explain": Entry("explain", "Measure", "Find out which inputs matter to a model, and how."),
+    "profile": Entry(
+        "profile", "Measure", "Make or show what a version's traffic is compared with."
+    ),
     "label": Entry("find", "Mark", "Show, set or remove labels of a model or version."),
     "branch": Entry("refs", "Mark", "List, make or delete branches."),
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),
