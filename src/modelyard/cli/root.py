@@ -102,6 +102,7 @@ COMMANDS = {
     ),
     "feedback": Entry("feedback", "Watch", "Tell a deployment what was true of its requests."),
     "report": Entry("report", "Watch", "Write how a deployment did into one HTML file."),
+    "export-grafana": Entry("export_grafana", "Watch", "Write dashboards for Grafana."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),
     "role": Entry("roles", "Serve", "List, give or take roles."),

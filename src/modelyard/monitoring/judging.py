@@ -78,15 +78,17 @@ class Judge:
                 _log.warning("%s can't be judged: %s", deployment.name, error)
         self._evaluator.tick(now, facts, fast=False)
 
-    def note(self, name: str, found: Sequence[Anomaly]) -> None:
-        """Anomalies that were found, or went on, just now."""
+    def note(self, name: str, found: Sequence[Anomaly]) -> list[Anomaly]:
+        """Keep anomalies that were found, or went on, just now; gives them as they are kept."""
         try:
             at = watched(self._house, name)
         except NotFound:
-            return
+            return []
         ongoing = self._ongoing.setdefault(name, {})
-        for anomaly in keep_events(self._house, at.id, found):
+        kept = keep_events(self._house, at.id, found)
+        for anomaly in kept:
             ongoing.pop(anomaly.id, None)
             ongoing[anomaly.id] = anomaly  # the newest is the last
         while len(ongoing) > _ONGOING:
             del ongoing[next(iter(ongoing))]
+        return kept

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import ModelyardError, NotFound
 from modelyard.monitoring.anomalies.watchman import Watchman
+from modelyard.monitoring.export.counted import Counted
 from modelyard.monitoring.extracting import One, Timed, asked_of
 from modelyard.monitoring.watched_version import WatchedVersion
 from modelyard.registry.watching import tiles
@@ -90,6 +91,8 @@ class Takings:
         self._house = house
         self._server = server
         self._live = live
+        self.counted = Counted()
+        """What was found, as counters for Prometheus."""
         self._lock = threading.RLock()
         self._versions: dict[tuple[str, str, int], WatchedVersion] = {}
         self._watchmen: dict[str, Watchman] = {}
@@ -136,6 +139,7 @@ class Takings:
         for version in versions:
             with self._lock:
                 rows += version.tiles(self._server)
+                self.counted.traffic(version.at.name, version.model, version.number, version.traffic)
                 made = version.made
                 answers = version.taken_answers()
             if made is not None:
@@ -163,6 +167,7 @@ class Takings:
                 if self._versions[key].is_written:
                     del self._versions[key]
                     self._live.forget(key[0])
+                    self.counted.forget(key[0])
             for name in [name for name in self._watchmen if name not in names]:
                 del self._watchmen[name]
 

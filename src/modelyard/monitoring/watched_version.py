@@ -22,7 +22,7 @@ from modelyard.registry.watching import profiles, tiles
 from modelyard.registry.watching.versions import id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from modelyard.monitoring.extracting import One
     from modelyard.monitoring.profiles import Profile
@@ -87,6 +87,11 @@ class WatchedVersion:
     def profile(self) -> Profile | None:
         """What it is compared with."""
         return None if self._reference is None else self._reference.profile
+
+    @property
+    def traffic(self) -> Mapping[int, Tile]:
+        """Tiles of rows that are being filled, by their minute."""
+        return self._traffic
 
     # -- taking ----------------------------------------------------------------------------------
 

@@ -68,6 +68,8 @@ class Watch:
         self._dropped = 0
 
     def start(self) -> None:
+        counted = self.takings.counted
+        serving_of(self._server).tellers.append(lambda: counted.text(list(self._plane.lines)))
         self._plane.recorder.listen(self.take)
         self._plane.recorder.listen_refused(self.takings.refused)
         for name, seconds, work in (
@@ -141,7 +143,7 @@ class Watch:
         now = time.time()
         self._judge.fast(now)
         for deployment, found in self.takings.anomalies(now):
-            self._judge.note(deployment, found)
+            self.takings.counted.anomalies(self._judge.note(deployment, found))
         if time.monotonic() - self._written >= _WRITE:
             self._written = time.monotonic()
             self.takings.keep_only(set(self._plane.lines))
