@@ -139,7 +139,9 @@ class Takings:
         for version in versions:
             with self._lock:
                 rows += version.tiles(self._server)
-                self.counted.traffic(version.at.name, version.model, version.number, version.traffic)
+                self.counted.traffic(
+                    version.at.name, version.model, version.number, version.traffic
+                )
                 made = version.made
                 answers = version.taken_answers()
             if made is not None:
