@@ -141,8 +141,8 @@ class LatencyShift:
             )
             evidence |= {"slow": seen, "requests": requests}
         yield Finding(
-            kind="latency-shift", severity="warning" if moved else "info", words=words, number=self._number,
-            evidence=evidence, count=seen, fresh=fresh if moved else 0,
+            kind="latency-shift", severity="warning" if moved else "info", words=words,
+            number=self._number, evidence=evidence, count=seen, fresh=fresh if moved else 0,
         )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class _Incident:
     anomaly: Anomaly
     seen: float
     told: float
+    most: int
+    """The largest count of a finding."""
     changed: bool = True
     urgent: bool = True
 
@@ -79,15 +81,17 @@ class Incidents:
                 client=finding.client, evidence=finding.evidence, until=when,
                 count=max(1, finding.count),
             )  # fmt: skip
-            self._open[key] = _Incident(made, now, float("-inf"))
+            self._open[key] = _Incident(made, now, float("-inf"), finding.count)
             return
         fresh = finding.count if finding.fresh is None else finding.fresh
         anomaly = replace(found.anomaly, until=when, count=found.anomaly.count + fresh)
-        if _RANK[finding.severity] > _RANK[anomaly.severity]:  # what it was at its worst is told
+        worse = _RANK[finding.severity] - _RANK[anomaly.severity]
+        if worse > 0 or (worse == 0 and finding.count > found.most):  # its worst is told
             anomaly = replace(
                 anomaly, severity=finding.severity, words=finding.words, evidence=finding.evidence
             )
-            found.urgent = True
+            found.most = finding.count
+            found.urgent = found.urgent or worse > 0
         found.anomaly, found.seen, found.changed = anomaly, now, True
 
     def tell(self, now: float) -> list[Anomaly]:

@@ -130,8 +130,7 @@ def _grown(
     parts = kept.parts | {str(_us(found.time)): found.count}
     until = max(row.until, _us(found.until or found.time))
     old = kept.anomaly
-    worse = _RANK[found.severity] > _RANK[old.severity]
-    told = found if worse else old
+    told = found if _RANK[found.severity] >= _RANK[old.severity] else old
     anomaly = replace(
         told, time=old.time, count=sum(parts.values()),
         until=found.until if until == _us(found.until or found.time) else old.until,
