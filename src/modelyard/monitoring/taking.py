@@ -147,7 +147,7 @@ class Takings:
             if made is not None:
                 version.keep_reference(self._house, made)
             answers_came |= bool(answers)
-            for body, first, last, count in answers:
+            for body, first, last, count in together(answers):
                 keep_answers(
                     self._house, version.at.id, version.model_id, version.number,
                     first=first, last=last, rows=count, body=body,
@@ -158,7 +158,8 @@ class Takings:
                 version.written(time.time())
                 version.look_again(self._house)
         if answers_came:
-            from modelyard.monitoring.quality.joining import join_waiting
+            from modelyard.monitoring.quality.answers import together
+from modelyard.monitoring.quality.joining import join_waiting
 
             join_waiting(self._house)
 

@@ -8,6 +8,7 @@ from modelyard.errors import Corrupt
 from modelyard.monitoring import windows
 from modelyard.monitoring.looking import profiles_of
 from modelyard.monitoring.packing import pack, unpack
+from modelyard.monitoring.quality.joining import tend_answers
 from modelyard.registry.watching import leases, tiles
 from modelyard.registry.watching.versions import name_of
 
@@ -37,6 +38,7 @@ class Upkeep:
         """Roll up what is old enough; gives how many tiles went. Only who has the lease does."""
         if not leases.take(self._house, "monitoring-upkeep", self._server, _LEASE):
             return 0
+        tend_answers(self._house, now)
         gone = 0
         for level in (tiles.MINUTE, tiles.HOUR):
             # whole hours and days only: a tile is not read, merged and written again all the time

@@ -97,7 +97,8 @@ class Served:
         rows = Rows(
             self.profile.schema, count, np.zeros((count, 1)),
             ([sex] * count,) if self.profile.schema.of_kind("category") else (),
-            labels=labels, scores=scores, values=None if values is None else np.asarray(values, float), requests=ids,
+            labels=labels, scores=scores, requests=ids,
+            values=None if values is None else np.asarray(values, float),
             places=np.zeros(count, np.int32) if places is None else np.asarray(places, np.int32),
             clients=["c"] * count,
         )  # fmt: skip

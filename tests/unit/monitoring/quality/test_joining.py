@@ -187,8 +187,7 @@ def test_two_that_tell_the_same_at_once_count_it_once(served):
     sums = []
 
     def send():
-        for at in range(0, 2000, 200):
-            sums.append(served.send(sent[at : at + 200])[0])
+        sums.extend(served.send(sent[at : at + 200])[0] for at in range(0, 2000, 200))
 
     threads = [threading.Thread(target=send) for _ in range(3)]
     for thread in threads:
