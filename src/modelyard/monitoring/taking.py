@@ -15,6 +15,7 @@ from modelyard.errors import ModelyardError, NotFound
 from modelyard.monitoring.anomalies.watchman import Watchman
 from modelyard.monitoring.export.counted import Counted
 from modelyard.monitoring.extracting import One, Timed, asked_of
+from modelyard.monitoring.quality.joining import join_waiting
 from modelyard.monitoring.watched_version import WatchedVersion
 from modelyard.registry.watching import tiles
 from modelyard.registry.watching.answers import keep_answers
@@ -147,7 +148,7 @@ class Takings:
             if made is not None:
                 version.keep_reference(self._house, made)
             answers_came |= bool(answers)
-            for body, first, last, count in together(answers):
+            for body, first, last, count in answers:
                 keep_answers(
                     self._house, version.at.id, version.model_id, version.number,
                     first=first, last=last, rows=count, body=body,
@@ -158,9 +159,6 @@ class Takings:
                 version.written(time.time())
                 version.look_again(self._house)
         if answers_came:
-            from modelyard.monitoring.quality.answers import together
-from modelyard.monitoring.quality.joining import join_waiting
-
             join_waiting(self._house)
 
     def keep_only(self, names: set[str]) -> None:

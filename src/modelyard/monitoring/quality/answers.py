@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -29,15 +29,13 @@ if TYPE_CHECKING:
     from modelyard.monitoring.rows import Array, Rows
 
 __all__ = [
-    "Answers", "Segment", "join_answers", "keys_of", "pack_answers", "pack_joined", "together",
+    "Answers", "join_answers", "keys_of", "pack_answers", "pack_joined",
     "unpack_answers", "unpack_joined",
 ]  # fmt: skip
 
 _VERSION: Final = 1
 _LARGEST: Final = 64 << 20
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
-Segment: TypeAlias = tuple[bytes, int, int, int]
-"""A body, its first and last second, and its rows."""
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -239,18 +237,6 @@ def join_answers(parts: Sequence[tuple[bytes, bytes]]) -> list[tuple[list[int], 
         is_known = (known != UNKNOWN) if known.dtype.kind == "i" else ~np.isnan(known)
         joined = pack_joined(known[order]) if is_known.any() else b""
         made.append(([place for place, *_ in group], _pack(whole), joined))
-    return made
-
-
-def together(segments: Sequence[Segment]) -> list[Segment]:
-    """Segments of which none is joined as few: one, if classes and groups are the same in all."""
-    if len(segments) < 2:
-        return list(segments)
-    made = []
-    for places, body, _ in join_answers([(segment[0], b"") for segment in segments]):
-        some = [segments[place] for place in places]
-        first, last = min(each[1] for each in some), max(each[2] for each in some)
-        made.append((body, first, last, sum(each[3] for each in some)))
     return made
 
 
