@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import Corrupt
@@ -9,7 +10,8 @@ from modelyard.monitoring import windows
 from modelyard.monitoring.looking import profiles_of
 from modelyard.monitoring.packing import pack, unpack
 from modelyard.monitoring.quality.joining import tend_answers
-from modelyard.registry.watching import leases, tiles
+from modelyard.registry.watching import alerts, leases, tiles
+from modelyard.registry.watching.events import drop_events
 from modelyard.registry.watching.versions import name_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ __all__ = ["KEPT", "Upkeep"]
 _HOUR: Final = 3600.0
 KEPT: Final = (6 * _HOUR, 35 * 24 * _HOUR, 800 * 24 * _HOUR)
 """Seconds for which tiles of minutes, hours and days are kept."""
+_EVENTS: Final = 180 * 24 * _HOUR
+"""Seconds for which anomalies are kept."""
 _LEASE: Final = 600.0
 
 
@@ -46,7 +50,11 @@ class Upkeep:
             before = int(now - KEPT[level]) // length * length
             while (count := tiles.roll_up(self._house, level, before, self._merge)) > 0:
                 gone += count
-        return gone + tiles.drop(self._house, tiles.DAY, now - KEPT[tiles.DAY])
+        gone += tiles.drop(self._house, tiles.DAY, now - KEPT[tiles.DAY])
+        tend_answers(self._house, now)
+        alerts.forget(self._house, now)
+        drop_events(self._house, datetime.fromtimestamp(now - _EVENTS, UTC))
+        return gone
 
     def _merge(
         self, kind: int, model_id: int, number: int, bodies: Sequence[bytes]
