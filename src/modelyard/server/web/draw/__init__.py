@@ -8,37 +8,49 @@ from __future__ import annotations
 from modelyard.server.web.draw.bars import bar
 from modelyard.server.web.draw.dag import Box, dag
 from modelyard.server.web.draw.graph import graph_row
+from modelyard.server.web.draw.groups import groups
 from modelyard.server.web.draw.growth import growth
 from modelyard.server.web.draw.heatmap import heatmap, legend, percent
 from modelyard.server.web.draw.histogram import histogram, small_histogram
 from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.metric_line import metric_line
+from modelyard.server.web.draw.moved import drift_bar, moved
 from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
+from modelyard.server.web.draw.small_area import small_area
 from modelyard.server.web.draw.sparkline import sparkline
+from modelyard.server.web.draw.time_chart import Curve, Moment, points_of, time_chart
 from modelyard.server.web.draw.traffic import Stretch, traffic
 
 __all__ = [
     "Box",
+    "Curve",
+    "Moment",
     "Stretch",
     "bar",
     "block_map",
     "calibration",
     "confusion",
     "dag",
+    "drift_bar",
     "graph_row",
+    "groups",
     "growth",
     "heatmap",
     "histogram",
     "interval",
     "legend",
     "metric_line",
+    "moved",
     "overlaid",
     "parallel",
     "percent",
+    "points_of",
     "scatter",
+    "small_area",
     "small_histogram",
     "sparkline",
+    "time_chart",
     "traffic",
 ]
