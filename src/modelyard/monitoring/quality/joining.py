@@ -115,6 +115,7 @@ def join_waiting(house: House) -> int:
 
 def tend_answers(house: House, now: float) -> None:
     """What one of several servers does now and then: few large segments, none too old."""
+    join_waiting(house)
     for deployment_id in kept.deployments_of(house):
         kept.let_go(house, deployment_id, now)
         kept.gather(house, deployment_id, now, join_answers)
