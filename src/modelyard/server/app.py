@@ -26,6 +26,7 @@ from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
 from modelyard.server.serving import Serving, serving_of
 from modelyard.server.state import Server
+from modelyard.server.telling import tell
 from modelyard.server.web import pages, static_files
 from modelyard.server.web.twins import Twins, problem_page
 
@@ -53,6 +54,7 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     app.state.server.parts["serving"] = Serving(app.state.server)
     if settings.monitoring:
         watch(app.state.server)
+        tell(app.state.server)
     app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)

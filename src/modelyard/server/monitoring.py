@@ -20,6 +20,7 @@ from modelyard.monitoring.taking import Taken, Takings
 from modelyard.monitoring.upkeep import Upkeep
 from modelyard.server.serving import serving_of
 from modelyard.server.state import Server
+from modelyard.server.telling import wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ class Watch:
         self._plane = plane
         self.live = Live()
         self.takings = Takings(server.house, name, self.live)
-        self._judge = Judge(server.house, name, self.live)
+        self._judge = Judge(server.house, name, self.live, lambda: wake(server))
         self._upkeep = Upkeep(server.house, name)
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -2,7 +2,7 @@
 
 The name is resolved once; every address that it has must be allowed, and the connection goes to one
 of exactly these, so that a name which answers differently the next time leads nowhere. No redirect
-is followed, no proxy asked, and of the answer only the status is looked at.
+is followed, no proxy asked, and of the answer only the status is looked at (but by `exchange`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Resolver = Callable[[str, int], Sequence[str]]
 
-__all__ = ["allowed", "post", "resolve"]
+__all__ = ["addresses_of", "allowed", "exchange", "post", "resolve"]
 
 SECONDS = 10.0
 """For everything together, from the name to the answer."""
@@ -67,10 +67,23 @@ def post(
         private: Whether loopback and private networks may be reached too.
         resolver: Gives the addresses of a host, as text.
     """
+    return exchange(url, body, headers, private=private, seconds=seconds, resolver=resolver)[0]
+
+
+def exchange(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    private: bool = False,
+    seconds: float = SECONDS,
+    resolver: Resolver | None = None,
+) -> tuple[Tried, bytes]:
+    """`post`, and the beginning of what was answered: for services that say 200 to everything."""
     began = time.monotonic()
-    status, error = None, ""
+    status, error, told = None, "", b""
     try:
-        status = _post(url, body, headers, private, seconds, resolver or resolve)
+        status, told = _post(url, body, headers, private, seconds, resolver or resolve)
         if not 200 <= status < 300:
             error = f"answered with status {status}"
     except _Refused as refused:
@@ -82,7 +95,18 @@ def post(
     except (OSError, http.client.HTTPException, ValueError):
         late = time.monotonic() - began >= seconds
         error = f"no answer within {seconds:g} s" if late else "no connection, or no HTTP"
-    return Tried(status=status, error=error, seconds=round(time.monotonic() - began, 3))
+    return Tried(status=status, error=error, seconds=round(time.monotonic() - began, 3)), told
+
+
+def addresses_of(
+    host: str, port: int, *, private: bool = False, resolver: Resolver | None = None
+) -> Sequence[str]:
+    """Addresses of a host to which something may be sent; none if there are none, or if one of them
+    is none that may be reached."""
+    try:
+        return _addresses(host, port, private, resolver or resolve)
+    except _Refused:
+        return ()
 
 
 def allowed(text: str, *, private: bool = False) -> bool:
@@ -114,7 +138,7 @@ def resolve(host: str, port: int) -> list[str]:
 def _post(
     url: str, body: bytes, headers: Mapping[str, str], private: bool, seconds: float,
     resolver: Resolver,
-) -> int:  # fmt: skip
+) -> tuple[int, bytes]:  # fmt: skip
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
@@ -130,9 +154,10 @@ def _post(
             answer = connection.getresponse()
             if connection.is_late:  # cut off in the middle of its headers
                 raise TimeoutError
+            told = b""
             with suppress(OSError, http.client.HTTPException):
-                answer.read(_LARGEST)  # so that the other side is not cut off while it writes
-            return answer.status
+                told = answer.read(_LARGEST)  # also so that the other side is not cut off
+            return answer.status, told
     finally:
         connection.close()
 

@@ -8,6 +8,7 @@ For how long something has been bad is known to each process alone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -54,13 +55,14 @@ class _Watched(NamedTuple):
 
 
 class Evaluator:
-    """Of one process. `tick` is called by one thread at a time."""
+    """Of one process."""
 
     def __init__(self, house: House, changed: Callable[[], None] = lambda: None) -> None:
         """`changed`: called after something fired or ended, to tell people soon."""
         self._house = house
         self._changed = changed
         self._rulings = Rulings(house)
+        self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
         self._firing: dict[Key, Firing] = {}
         self._refreshed = float("-inf")
@@ -85,6 +87,15 @@ class Evaluator:
             facts: Of all deployments that this process knows about.
             fast: Whether these are the fast signals; only rules about those are looked at.
         """
+        with self._lock:
+            fired, ended = self._tick(now, facts, fast)
+        if fired or ended:
+            self._changed()
+        return fired, ended
+
+    def _tick(
+        self, now: float, facts: Iterable[Fact], fast: bool
+    ) -> tuple[list[Alert], list[Alert]]:
         self._refresh(now)
         by_signal: dict[tuple[str, str], list[Fact]] = defaultdict(list)
         for fact in facts:
@@ -105,8 +116,6 @@ class Evaluator:
         fired, ended = alerts.apply(self._house, now, changes)
         self._firing = alerts.firing(self._house)
         self._refreshed = now
-        if fired or ended:
-            self._changed()
         return fired, ended
 
     def _refresh(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Facts say what is known of a deployment, under names that rules may use, and no more than that."""
+"""Facts say what is known of a deployment, under names that rules may use, and no more."""
 
 from __future__ import annotations
 
@@ -140,8 +140,11 @@ def test_a_shadow_speaks_for_nobody():
 
 
 def test_every_fact_has_a_signal():
-    measures = [Measured(name=name, value=0.5, rows=10, reference=0.6, estimated=estimated)
-                for name in ("accuracy", "mae", "bias", "auc", "other") for estimated in (True, False)]  # fmt: skip
+    measures = [
+        Measured(name=name, value=0.5, rows=10, reference=0.6, estimated=estimated)
+        for name in ("accuracy", "mae", "bias", "auc", "other")
+        for estimated in (True, False)
+    ]
     seen = version(drift=(drift("a", drifted=True, violations={"null": 10}),), label_lag=3.0,
                    labelled=5, realized=tuple(measures))  # fmt: skip
     for fact in facts_of_monitor(monitor(seen, dropped=4)):
