@@ -17,115 +17,37 @@ import zstandard
 
 from modelyard.core.decoding import decode_packed
 from modelyard.core.zstd import decompressed
-from modelyard.errors import Corrupt
 from modelyard.monitoring.folding import new_tile
+from modelyard.monitoring.packed import (
+    PackedCategory,
+    PackedGroup,
+    PackedNumber,
+    PackedPerformance,
+    PackedPredicted,
+    PackedTile,
+    PackedTruth,
+    PackedVector,
+    bad_tile,
+    pack_array,
+    unpack_array,
+)
 from modelyard.monitoring.sketching import library
 from modelyard.monitoring.truths import group_count
 
 if TYPE_CHECKING:
     from modelyard.core.monitoring import Column, Schema
-    from modelyard.monitoring.rows import Array
     from modelyard.monitoring.tiles import NumberTile, PerformanceTile, Tile, TruthTile
 
-__all__ = ["digests", "pack", "pack_array", "unpack", "unpack_array"]
+__all__ = ["digests", "pack", "unpack"]
 
 _VERSION: Final = 1
 _LARGEST: Final = 64 << 20
 """Bytes, unpacked."""
 _WIDE: Final = 16
 """With more classes, expectations are kept as float32: they are the largest part, and estimates."""
-_SIZES: Final = (1 << 8, 1 << 16, 1 << 32)
-_COUNTS: Final = ("u1", "<u2", "<u4", "<i8")
 
 _GARBAGE: Final = (ValueError, RuntimeError, IndexError, MemoryError)
 """What sketches and arrays make of it."""
-
-
-class _Number(msgspec.Struct, array_like=True):
-    counts: bytes
-    rows: int
-    nulls: int
-    infinite: int
-    outside: int
-    mean: float
-    m2: float
-    low: float
-    high: float
-    kll: bytes | None
-
-
-class _Category(msgspec.Struct, array_like=True):
-    counts: bytes
-    rows: int
-    nulls: int
-    distinct: bytes | None
-    frequent: bytes | None
-
-
-class _Vector(msgspec.Struct, array_like=True):
-    total: bytes
-    features: bytes
-    rows: int
-    nulls: int
-    norm_mean: float
-    norm_m2: float
-
-
-class _Group(msgspec.Struct, array_like=True):
-    labels: bytes
-    rows: bytes
-    sums: bytes
-    squares: bytes
-    expected: bytes
-
-
-class _Predicted(msgspec.Struct, array_like=True):
-    rows: int
-    labels: bytes
-    scores: bytes
-    expected: bytes
-    expected_square: bytes
-    scored: int
-    values: _Number | None
-    not_finite: int
-
-
-class _Truth(msgspec.Struct, array_like=True):
-    confusion: bytes
-    calibration: bytes
-    lags: bytes
-    rows: int
-    unlisted: int
-    errors: bytes | None
-    groups: dict[str, bytes]
-    ranks: bytes | None
-
-
-class _Performance(msgspec.Struct, array_like=True):
-    requests: int
-    rows: int
-    outcomes: dict[str, int]
-    latency: bytes
-    sums: bytes
-    batches: bytes
-    cold: int
-    dropped: int
-
-
-class _Tile(msgspec.Struct, array_like=True):
-    version: int
-    data: bytes
-    """Digest of the schema."""
-    classes: bytes
-    """Digest of what truths depend on."""
-    rows: int
-    performance: _Performance
-    truth: _Truth | None
-    numbers: list[_Number]
-    categories: list[_Category]
-    vectors: list[_Vector]
-    predicted: _Predicted | None
-    groups: dict[str, _Group]
 
 
 @lru_cache(64)
@@ -151,41 +73,6 @@ def _hash(value: Any) -> bytes:
     return hashlib.blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
 
 
-# -- arrays ----------------------------------------------------------------------------------------
-
-
-def pack_array(array: Array, *, small: bool = False) -> bytes:
-    """Little-endian bytes of counts or floats; counts in the smallest type that holds them all.
-
-    The first byte says which: 0 to 3 unsigned of 1, 2, 4 and signed of 8 bytes, 4 float64, 5
-    float32 (`small`).
-    """
-    if array.dtype.kind == "f":
-        return (b"\5" + array.astype("<f4").tobytes()) if small else (b"\4" + _doubles(array))
-    most, least = (int(array.max()), int(array.min())) if array.size else (0, 0)
-    code = 3
-    if least >= 0:
-        code = next(
-            (i for i, most_of in enumerate((1 << 8, 1 << 16, 1 << 32)) if most < most_of), 3
-        )
-    return bytes([code]) + array.astype(_COUNTS[code]).tobytes()
-
-
-def _doubles(array: Array) -> bytes:
-    return array.astype("<f8", copy=False).tobytes()
-
-
-def unpack_array(data: bytes, like: Array) -> Array:
-    """A new array of the shape and type of another. Corrupt: `bad-tile`."""
-    code = data[0] if data else 255
-    if code > 5 or (code < 4) == (like.dtype.kind == "f"):
-        raise _bad()
-    dtype = np.dtype((*_COUNTS, "<f8", "<f4")[code])
-    if len(data) != 1 + like.size * dtype.itemsize:
-        raise _bad()
-    return np.frombuffer(data, dtype, offset=1).reshape(like.shape).astype(like.dtype)
-
-
 # -- packing ---------------------------------------------------------------------------------------
 
 
@@ -195,28 +82,28 @@ def pack(tile: Tile) -> bytes:
     few = len(tile.schema.classes) <= _WIDE
     empty = tile.rows == 0
     said = tile.predicted
-    packed = _Tile(
+    packed = PackedTile(
         _VERSION, data, classes, tile.rows, _performance(tile.performance),
         None if tile.truth.rows == 0 and not tile.truth.lags.any() else _truth(tile.truth),
         [] if empty else [_number(number) for number in tile.numbers],
         [] if empty else [
-            _Category(pack_array(c.counts), c.rows, c.nulls, _sketch(c.distinct),
+            PackedCategory(pack_array(c.counts), c.rows, c.nulls, _sketch(c.distinct),
                       _sketch(c.frequent))
             for c in tile.categories
         ],
         [] if empty else [
-            _Vector(pack_array(v.total), pack_array(v.features), v.rows,
+            PackedVector(pack_array(v.total), pack_array(v.features), v.rows,
                     v.nulls, v.norm_mean, v.norm_m2)
             for v in tile.vectors
         ],
-        None if empty else _Predicted(
+        None if empty else PackedPredicted(
             said.rows, pack_array(said.labels), pack_array(said.scores),
             pack_array(said.expected, small=not few),
             pack_array(said.expected_square, small=not few), said.scored,
             None if said.values is None else _number(said.values), said.not_finite,
         ),
         {} if empty else {
-            name: _Group(pack_array(g.labels), pack_array(g.rows), pack_array(g.sums),
+            name: PackedGroup(pack_array(g.labels), pack_array(g.rows), pack_array(g.sums),
                          pack_array(g.squares), pack_array(g.expected))
             for name, g in tile.groups.items()
         },
@@ -233,22 +120,22 @@ def _sketch(sketch: Any) -> bytes | None:
     return bytes(kept)
 
 
-def _number(tile: NumberTile) -> _Number:
-    return _Number(
+def _number(tile: NumberTile) -> PackedNumber:
+    return PackedNumber(
         pack_array(tile.counts), tile.rows, tile.nulls, tile.infinite, tile.outside, tile.mean,
         tile.m2, tile.low, tile.high, _sketch(tile.kll),
     )  # fmt: skip
 
 
-def _performance(tile: PerformanceTile) -> _Performance:
-    return _Performance(
+def _performance(tile: PerformanceTile) -> PackedPerformance:
+    return PackedPerformance(
         tile.requests, tile.rows, tile.outcomes, pack_array(tile.latency), pack_array(tile.sums),
         pack_array(tile.batches), tile.cold, tile.dropped,
     )  # fmt: skip
 
 
-def _truth(tile: TruthTile) -> _Truth:
-    return _Truth(
+def _truth(tile: TruthTile) -> PackedTruth:
+    return PackedTruth(
         pack_array(tile.confusion), pack_array(tile.calibration), pack_array(tile.lags), tile.rows,
         tile.unlisted, None if tile.errors is None else pack_array(tile.errors),
         {name: pack_array(group) for name, group in tile.groups.items()},
@@ -269,9 +156,9 @@ def unpack(data: bytes, schema: Schema) -> Tile:
         Corrupt: `bad-tile`.
     """
     try:
-        packed = decode_packed(decompressed(data, _LARGEST), _Tile)
+        packed = decode_packed(decompressed(data, _LARGEST), PackedTile)
         if packed.version != _VERSION:
-            raise _bad()
+            raise bad_tile()
         tile = new_tile(schema)
         _fill(tile, packed)
     except (
@@ -281,11 +168,11 @@ def unpack(data: bytes, schema: Schema) -> Tile:
         RuntimeError,
         IndexError,
     ) as error:
-        raise _bad() from error
+        raise bad_tile() from error
     return tile
 
 
-def _fill(tile: Tile, packed: _Tile) -> None:
+def _fill(tile: Tile, packed: PackedTile) -> None:
     data, classes = digests(tile.schema)
     _fill_performance(tile.performance, packed.performance)
     if packed.truth is not None and packed.classes == classes:
@@ -310,7 +197,7 @@ def _fill(tile: Tile, packed: _Tile) -> None:
         vector.norm_mean, vector.norm_m2 = of_vector.norm_mean, of_vector.norm_m2
     said, of_said = tile.predicted, packed.predicted
     if of_said is None or set(packed.groups) != set(tile.groups):
-        raise _bad()
+        raise bad_tile()
     said.rows, said.scored, said.not_finite = of_said.rows, of_said.scored, of_said.not_finite
     for name in ("labels", "scores", "expected", "expected_square"):
         setattr(said, name, unpack_array(getattr(of_said, name), getattr(said, name)))
@@ -322,7 +209,7 @@ def _fill(tile: Tile, packed: _Tile) -> None:
             setattr(group, name, unpack_array(kept, getattr(group, name)))
 
 
-def _fill_number(tile: NumberTile, packed: _Number) -> None:
+def _fill_number(tile: NumberTile, packed: PackedNumber) -> None:
     tile.counts = unpack_array(packed.counts, tile.counts)
     for name in ("rows", "nulls", "infinite", "outside", "mean", "m2", "low", "high"):
         setattr(tile, name, getattr(packed, name))
@@ -331,14 +218,14 @@ def _fill_number(tile: NumberTile, packed: _Number) -> None:
         tile.kll = found.kll_floats_sketch.deserialize(packed.kll)
 
 
-def _fill_performance(tile: PerformanceTile, packed: _Performance) -> None:
+def _fill_performance(tile: PerformanceTile, packed: PackedPerformance) -> None:
     for name in ("requests", "rows", "outcomes", "cold", "dropped"):
         setattr(tile, name, getattr(packed, name))
     for name in ("latency", "sums", "batches"):
         setattr(tile, name, unpack_array(getattr(packed, name), getattr(tile, name)))
 
 
-def _fill_truth(tile: TruthTile, packed: _Truth, schema: Schema) -> None:
+def _fill_truth(tile: TruthTile, packed: PackedTruth, schema: Schema) -> None:
     tile.rows, tile.unlisted = packed.rows, packed.unlisted
     for name in ("confusion", "calibration", "lags", "errors", "ranks"):
         kept, like = getattr(packed, name), getattr(tile, name)
@@ -349,8 +236,3 @@ def _fill_truth(tile: TruthTile, packed: _Truth, schema: Schema) -> None:
         groups = group_count(schema, column)
         like = np.zeros((groups, count, count), np.int64) if count else np.zeros((groups, 7))
         tile.groups[column] = unpack_array(group, like)
-
-
-def _bad() -> Corrupt:
-    return Corrupt("bad-tile", "a tile of monitoring is not what was stored",
-                   hint="what it saw is lost; newer tiles are not affected")  # fmt: skip

@@ -22,6 +22,7 @@ _CELLS: Final = 12
 _QUANTILES: Final = 31
 """Edges of a column whose bins are quantiles."""
 _NAMED: Final = 4
+_MEASURES: Final = 20
 _SOURCES: Final = {
     "data": "of data that was given for it",
     "evaluation": "of an evaluation",
@@ -117,16 +118,19 @@ def _predicts(info: ProfileInfo) -> Iterator[Block]:
 
 
 def _measures(measures: Sequence[Measured]) -> Iterator[Block]:
-    known = [each for each in measures if each.value is not None and each.label is None]
+    known = [each for each in measures if each.value is not None][:_MEASURES]
     if not known:
         yield Span("how right it is, is not known: --target COL", "dim")
         return
     yield ""
     columns = [Column("reference"), Column("value", right=True), Column("95 % interval")]
-    yield Table(columns, [
-        [each.name, Span(words.amount(each.value or 0.0), "bold"), Span(_interval(each), "dim")]
-        for each in known
-    ])  # fmt: skip
+    yield Table(columns, [_measure(each) for each in known])
+
+
+def _measure(each: Measured) -> Spans:
+    name = each.name if each.label is None else f"{each.name} of {each.label}"
+    value = Span(words.amount(each.value or 0.0), "bold")
+    return [name, value, Span(_interval(each), "dim")]
 
 
 def _interval(each: Measured) -> str:
