@@ -217,10 +217,10 @@ def _away(one: Measured | None) -> str:
 def _moved(each: Drift) -> Spans:
     style = "bad" if each.drifted else "warn" if each.suspected else "dim"
     state = "drifted" if each.drifted else "suspected" if each.suspected else ""
-    scores = ", ".join(f"{score.test} {words.amount(score.value)}" for score in each.scores[:3])
+    scores = ", ".join(f"{score.test} {score.value:.3g}" for score in each.scores[:3])
     broken = ", ".join(f"{number:,} {name}" for name, number in each.violations.items() if number)
     return [
-        each.column, Span(bar(each.score / _FULL, cells=_BAR), style), words.amount(each.score),
+        each.column, Span(bar(each.score / _FULL, cells=_BAR), style), f"{each.score:.3g}",
         Span(state, style), Span(scores, "dim"), Span(broken, "warn"),
     ]  # fmt: skip
 
