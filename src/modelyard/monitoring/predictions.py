@@ -74,7 +74,7 @@ def _fold_scores(
 ) -> Array | None:
     scores, labels = rows.scores, rows.labels
     assert scores is not None
-    fine = np.isfinite(scores.sum(axis=1))
+    fine = np.isfinite(scores).all(axis=1)
     whole = bool(fine.all())
     odd |= ~fine
     known = scores if whole else scores[fine]
