@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from modelyard.core.monitoring import (
+    Alert,
     ColumnWindow,
     Drift,
     Measured,
@@ -16,6 +17,8 @@ from modelyard.core.monitoring import (
     VersionMonitor,
 )
 from modelyard.errors import InvalidInput, NotFound
+from modelyard.monitoring.alerts.rules import quantity
+from modelyard.monitoring.alerts.signals import SIGNALS
 from modelyard.monitoring.opening import watch
 
 if TYPE_CHECKING:
@@ -24,9 +27,9 @@ if TYPE_CHECKING:
     from modelyard.server.state import Ask
 
 __all__ = [
-    "SERIES", "WINDOWS", "Chart", "Feature", "Happened", "Line", "Quality", "Step", "Watched",
-    "Window", "charts_of", "chosen", "features_of", "happened", "monitoring_of", "qualities_of",
-    "steps_of", "versions_of", "window_of",
+    "SERIES", "WINDOWS", "AlertLine", "Chart", "Feature", "Happened", "Line", "Quality", "Step",
+    "Watched", "Window", "alert_lines", "charts_of", "chosen", "features_of", "happened",
+    "monitoring_of", "qualities_of", "steps_of", "versions_of", "window_of",
 ]  # fmt: skip
 
 WINDOWS: Final = {
@@ -58,6 +61,16 @@ _KINDS: Final = {
 }  # fmt: skip
 
 Kind = Literal["stable", "canary", "shadow", "former"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert as people read it."""
+
+    alert: Alert
+    value: str
+    """With its unit: `12 %`; empty if there is none."""
+    limit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +283,17 @@ def qualities_of(version: VersionMonitor) -> tuple[Quality, ...]:
         first, second = realized.get(key), estimated.get(key)
         known = [one.reference for one in (first, second) if one and one.reference is not None]
         made.append(Quality(*key, first, second, known[0] if known else None))
+    return tuple(made)
+
+
+def alert_lines(alerts: Iterable[Alert]) -> tuple[AlertLine, ...]:
+    """With what was measured, in the unit of its signal."""
+    made = []
+    for one in alerts:
+        signal = SIGNALS.get(str(one.evidence.get("signal", "")))
+        unit = "" if signal is None else signal.unit
+        told = ["" if each is None else quantity(each, unit) for each in (one.value, one.threshold)]
+        made.append(AlertLine(one, *told))
     return tuple(made)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
-from modelyard.core.monitoring import Alert, Anomaly, Silence
+from modelyard.core.monitoring import Anomaly, Silence
 from modelyard.errors import NotFound
 from modelyard.server.routing import SIGNED_IN, on_yard
 from modelyard.server.state import Ask
@@ -14,7 +14,7 @@ from modelyard.server.web.deployed import may_change
 from modelyard.server.web.here import Undo, language_of
 from modelyard.server.web.places import back_or
 from modelyard.server.web.twins import Pages
-from modelyard.server.web.watched import monitoring_of
+from modelyard.server.web.watched import AlertLine, alert_lines, monitoring_of
 from modelyard.server.web.wishes import seconds
 
 __all__ = ["AlertsPage", "AnomaliesPage", "acts", "pages"]
@@ -30,9 +30,9 @@ _FIRING = 200
 class AlertsPage:
     """Alerts that the caller may see."""
 
-    firing: tuple[Alert, ...]
+    firing: tuple[AlertLine, ...]
     """Now; the newest first."""
-    over: tuple[Alert, ...]
+    over: tuple[AlertLine, ...]
     """Those that fired before; the newest first."""
     silences: tuple[Silence, ...]
     """Those that hold now."""
@@ -70,7 +70,8 @@ def list_alerts(ask: Ask, *, of: str = "", before: int | None = None) -> AlertsP
     )  # fmt: skip
     named = {one.deployment for one in (*firing, *silences)} | ({of} if of else set())
     return AlertsPage(
-        firing=firing, over=tuple(found[:_ROWS]), silences=() if before else silences,
+        firing=alert_lines(firing), over=alert_lines(found[:_ROWS]),
+        silences=() if before else silences,
         deployment=of, before=before, next=found[_ROWS - 1].id if len(found) > _ROWS else None,
         changes=tuple(sorted(name for name in named if _may_change(ask, name))),
     )  # fmt: skip

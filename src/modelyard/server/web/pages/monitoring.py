@@ -16,6 +16,7 @@ from modelyard.server.web.deployed import may_change
 from modelyard.server.web.twins import Pages
 from modelyard.server.web.watched import (
     SERIES,
+    AlertLine,
     Chart,
     Feature,
     Happened,
@@ -23,6 +24,7 @@ from modelyard.server.web.watched import (
     Step,
     Watched,
     Window,
+    alert_lines,
     charts_of,
     chosen,
     features_of,
@@ -72,7 +74,7 @@ class MonitoringPage:
     """What the shown version is compared with."""
     anomalies: tuple[Anomaly, ...]
     """In the window, newest first."""
-    alerts: tuple[Alert, ...]
+    alerts: tuple[AlertLine, ...]
     """Those that fire, and those that fired in the window."""
     dropped: int
     """Rows that monitoring could not take."""
@@ -133,7 +135,8 @@ def show_monitoring(
         features=every[: max(0, min(features, _MOST_FEATURES))], all_features=len(every),
         drifted=sum(one.drift.drifted for one in every),
         reference=shown.seen.reference if shown else None,
-        anomalies=monitor.anomalies[:_ANOMALIES], alerts=_worst(monitor.alerts)[:_ALERTS],
+        anomalies=monitor.anomalies[:_ANOMALIES],
+        alerts=alert_lines(_worst(monitor.alerts)[:_ALERTS]),
         dropped=monitor.dropped, may_change=may_change(ask.caller, deployment.spec),
     )  # fmt: skip
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from modelyard.core.monitoring import RuleSet
+from modelyard.core.monitoring import Rule, RuleSet
 from modelyard.errors import InvalidInput
+from modelyard.monitoring.alerts.rules import quantity
+from modelyard.monitoring.alerts.signals import SIGNALS
 from modelyard.server.routing import SIGNED_IN, on_yard
 from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
@@ -24,6 +26,17 @@ acts = Acts("rules")
 
 
 @dataclass(frozen=True, slots=True)
+class RuleLine:
+    """A rule as people read it."""
+
+    rule: Rule
+    limit: str
+    """With its unit: `5 %`."""
+    clear: str
+    """When it is over; empty if that is when it does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class RulesPage:
     """The rules of a deployment."""
 
@@ -35,6 +48,11 @@ class RulesPage:
     """What is wrong with what was sent; empty if nothing was."""
     may_change: bool
     """Whether the caller may write other rules."""
+
+    @property
+    def lines(self) -> tuple[RuleLine, ...]:
+        """With units."""
+        return tuple(map(_line, self.rules.rules))
 
 
 @pages.page("/deployments/{name}/rules", "rules.html", needs=on_yard("none"))
@@ -68,6 +86,12 @@ def drop_rules(ask: Ask, form: Form, name: str) -> Done:
     monitoring.set_rules(name, None)
     text = language_of(ask.request).say("%(name)s has no rules of its own any more.", name=name)
     return Done(f"/deployments/{name}/rules", text, _back(before, name))
+
+
+def _line(rule: Rule) -> RuleLine:
+    unit = SIGNALS[rule.signal].unit if rule.signal in SIGNALS else ""
+    clear = "" if rule.clear is None else quantity(rule.clear, unit)
+    return RuleLine(rule, quantity(rule.value, unit), clear)
 
 
 def _back(before: RuleSet, name: str) -> Undo:
