@@ -143,6 +143,7 @@ class LatencyShift:
         yield Finding(
             kind="latency-shift", severity="warning" if moved else "info", words=words,
             number=self._number, evidence=evidence, count=seen, fresh=fresh if moved else 0,
+            size=recent,
         )  # fmt: skip
 
 

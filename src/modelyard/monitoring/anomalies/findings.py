@@ -38,6 +38,8 @@ class Finding:
     """How often it was seen in the window that was looked at."""
     fresh: int | None = None
     """How often since the last look; None: as `count`."""
+    size: float | None = None
+    """How bad it is, among findings of an incident: the worst is told. None: `count`."""
 
 
 class Detector(Protocol):
@@ -52,8 +54,8 @@ class _Incident:
     anomaly: Anomaly
     seen: float
     told: float
-    most: int
-    """The largest count of a finding."""
+    most: float
+    """The size of the worst finding."""
     changed: bool = True
     urgent: bool = True
 
@@ -71,6 +73,7 @@ class Incidents:
         key = (finding.kind, finding.number, finding.client)
         found = self._open.get(key)
         when = datetime.fromtimestamp(now, UTC)
+        size = finding.count if finding.size is None else finding.size
         if found is None:
             if len(self._open) >= _MOST:
                 self.dropped += 1
@@ -81,16 +84,18 @@ class Incidents:
                 client=finding.client, evidence=finding.evidence, until=when,
                 count=max(1, finding.count),
             )  # fmt: skip
-            self._open[key] = _Incident(made, now, float("-inf"), finding.count)
+            self._open[key] = _Incident(
+                made, now, float("-inf"), float(finding.size or finding.count)
+            )
             return
         fresh = finding.count if finding.fresh is None else finding.fresh
         anomaly = replace(found.anomaly, until=when, count=found.anomaly.count + fresh)
         worse = _RANK[finding.severity] - _RANK[anomaly.severity]
-        if worse > 0 or (worse == 0 and finding.count > found.most):  # its worst is told
+        if worse > 0 or (worse == 0 and size > found.most):  # its worst is told
             anomaly = replace(
                 anomaly, severity=finding.severity, words=finding.words, evidence=finding.evidence
             )
-            found.most = finding.count
+            found.most = size
             found.urgent = found.urgent or worse > 0
         found.anomaly, found.seen, found.changed = anomaly, now, True
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.monitoring import Severity
 
-__all__ = ["AUTH", "OVERSIZED", "PACE", "Refusals"]
+__all__ = ["AUTH", "OVERSIZED", "PACE", "WRONG", "Refusals"]
 
 AUTH: Final = frozenset(
     {"not-signed-in", "bad-token", "wrong-password", "not-allowed", "no-deployment"}
@@ -21,6 +21,12 @@ AUTH: Final = frozenset(
 no such deployment)."""
 OVERSIZED: Final = frozenset({"body-too-large"})
 PACE: Final = frozenset({"too-many-requests"})
+WRONG: Final = frozenset(
+    {"bad-inputs", "bad-request", "bad-rows", "bad-format", "no-output", "no-column", "no-rows",
+     "not-by-rows", "wrong-media-type", "wrong-method", "no-version", "too-slow"}
+)  # fmt: skip
+"""Kinds of errors of requests that nobody could answer."""
+_KNOWN: Final = AUTH | OVERSIZED | PACE | WRONG
 _WINDOW: Final = 60
 _CLIENTS: Final = 1000
 _SCHEMA, _AUTH, _OVERSIZED, _PACE = 20, 10, 3, 50
@@ -31,18 +37,19 @@ _SHARE: Final = 0.2
 """Wrong requests among all of a client, at least."""
 _VARIED: Final = 3
 """Different kinds of wrong requests that show that somebody tries what is taken."""
-_EVERYBODY: Final = None
 
 
 class _Client:
     """Refusals of the last minute."""
 
-    __slots__ = ("asked", "fresh", "largest", "last", "seen")
+    __slots__ = ("asked", "auth", "fresh", "largest", "last", "seen")
 
     def __init__(self) -> None:
         self.seen: deque[tuple[float, str, int]] = deque()
         self.asked: deque[tuple[float, int]] = deque()
         self.fresh: Counter[str] = Counter()
+        self.auth = 0
+        """Of those that may not ask, when it was counted last."""
         self.largest = 0
         self.last = 0.0
 
@@ -71,6 +78,8 @@ class Refusals:
         self._asked: Counter[str] = Counter()
 
     def refused(self, kind: str, client: str, size: int, count: int) -> None:
+        if kind not in _KNOWN:  # the server's own affair
+            return
         if len(self._new) < 4 * _CLIENTS or (kind, client) in self._new:
             self._new[kind, client] += count
         if size and (client in self._sizes or len(self._sizes) < _CLIENTS):
@@ -89,13 +98,14 @@ class Refusals:
             if now - client.last > _WINDOW:
                 del self._clients[name]
                 continue
-            counts = client.counts(now)
-            auth = _sum(counts, AUTH)
-            everybody[name] = auth
-            if auth < _AUTH:
-                guessed += auth
-            yield from self._of(name, client, counts, now)
-            client.fresh.clear()
+            if client.fresh:
+                counts = client.counts(now)
+                client.auth = _sum(counts, AUTH)
+                yield from self._of(name, client, counts, now)
+                client.fresh.clear()
+            if client.auth:
+                everybody[name] = client.auth
+                guessed += client.auth if client.auth < _AUTH else 0
         if guessed >= _ALL_AUTH:
             yield Finding(
                 kind="auth-failures", severity="warning", count=guessed, fresh=0,
@@ -126,8 +136,7 @@ class Refusals:
     def _of(
         self, name: str, client: _Client, counts: Counter[str], now: float
     ) -> Iterator[Finding]:
-        known = AUTH | OVERSIZED | PACE
-        wrong = {kind: count for kind, count in counts.items() if kind not in known}
+        wrong = {kind: count for kind, count in counts.items() if kind in WRONG}
         total = sum(wrong.values())
         requests = max(client.requests(now), total)
         if total >= _SCHEMA and total >= _SHARE * requests:

@@ -20,6 +20,8 @@ _USUAL: Final = 0.002
 """A share that is thought usual before anything is known."""
 _KEPT: Final = 100_000.0
 """Requests by which the usual share is known; older ones count for less and less."""
+_SLOWLY: Final = 0.1
+"""By how much a request counts for what is usual while it is not."""
 
 
 class Surge:
@@ -51,11 +53,11 @@ class Surge:
         usual = self._adwin.mean
         if self._adwin.add_block(count, share, yes * (1.0 - share)) and self._adwin.mean > usual:
             self._grew = second
-        if not self.on:
-            if self._count > _KEPT:
-                self._count, self._yes = self._count / 2, self._yes / 2
-            self._count += count
-            self._yes += yes
+        if self._count > _KEPT:
+            self._count, self._yes = self._count / 2, self._yes / 2
+        part = _SLOWLY if self.on else 1.0  # what lasts for very long is usual one day
+        self._count += part * count
+        self._yes += part * yes
 
     def usual(self, without: tuple[float, float] = (0.0, 0.0)) -> float:
         """The share before, without what a window holds."""
