@@ -41,6 +41,8 @@ QUIET: Final = 3.0
 """Seconds in which no server may have seen it before it is over."""
 MISSING: Final = {True: 300.0, False: 900.0}
 """Seconds without a fact after which what fires is over: fast signals, slow ones."""
+FORGOTTEN: Final = 86_400.0
+"""Seconds after which an alert of an Alertmanager is over of which nothing was heard."""
 _ALERTS: Final = 200
 """Of one rule that may fire at once: as many columns are one problem."""
 
@@ -193,7 +195,11 @@ class Evaluator:
             if rule is None or SIGNALS[rule.signal].fast is fast:
                 del self._bad[key]
         for key, found in self._firing.items():
-            if found.alert.source != "yard" or key in told:
+            if key in told:
+                continue
+            if found.alert.source != "yard":  # who sent it says when it is over, or says it again
+                if now - found.seen > FORGOTTEN:
+                    over[key] = "nothing was heard of it for a day"
                 continue
             rule = rules.get(key[:2])
             if rule is None:
