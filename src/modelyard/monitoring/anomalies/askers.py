@@ -34,6 +34,8 @@ _ENOUGH: Final = 32
 _TURN, _LONG_TURN = 60.0, 300.0
 _SURE: Final = 25.0
 """Nats: chance does it once in 10^8 looks at 1,000 clients."""
+_OTHERS: Final = 50
+"""Rows of other clients from which their share is known."""
 ROWS, OUTSIDE, SCORED, EDGE = range(4)
 QUERIES, NEAR = range(2)
 
@@ -244,7 +246,7 @@ class Askers:
             yield self._found(
                 "out-of-distribution", name, asker, "outside", outside, asker.fresh[0],
                 f"{outside} of {rows} rows of {name} lie outside of what the reference has",
-                rows=rows, outside=outside, usual=round(usual, 4),
+                rows=rows, outside=outside, usual=round(min(usual, 1.0), 4),
             )  # fmt: skip
         asked, near = queries.total(QUERIES), queries.total(NEAR)
         usual = _usual(0.03, yardstick.near, self._all_queries, queries, QUERIES, NEAR)
@@ -254,7 +256,7 @@ class Askers:
                 yield self._found(
                     "extraction", name, asker, "near", near, asker.fresh[1],
                     f"{near} of {asked} rows of {name} are next to others that it asked about, "
-                    f"and not the same", rows=asked, near=near, usual=round(usual, 4),
+                    f"and not the same", rows=asked, near=near, usual=round(min(usual, 1.0), 4),
                 )  # fmt: skip
             elif even >= 0.6:
                 yield self._found(
@@ -268,7 +270,7 @@ class Askers:
             yield self._found(
                 "probing", name, asker, "edge", edge, asker.fresh[2],
                 f"{edge} of {scored} rows of {name} lie at the boundary of two classes",
-                rows=scored, edge=edge, usual=round(usual, 4),
+                rows=scored, edge=edge, usual=round(min(usual, 1.0), 4),
             )  # fmt: skip
 
     def _evenness(self, asker: _Asker, yardstick: Yardstick) -> float:
@@ -299,14 +301,14 @@ def _usual(
 ) -> float:
     """The share that is usual: the reference's, or that of all other clients if it is more."""
     count = everybody.total(whole) - own.total(whole)
-    others = (everybody.total(part) - own.total(part)) / count if count >= 200 else 0.0
-    return min(0.9, max(least, 1.5 * reference, 1.5 * others))
+    others = (everybody.total(part) - own.total(part)) / count if count >= _OTHERS else 0.0
+    return max(least, 1.5 * reference, 1.5 * others)
 
 
 def _stands_out(count: int, part: int, least: float, usual: float) -> bool:
     """Whether so large a part is too much for chance (Chernoff's bound)."""
     share = part / count
-    if share < max(least, usual):
+    if usual >= 1.0 or share < max(least, usual):
         return False
     found = share * math.log(share / usual)
     if share < 1:

@@ -38,6 +38,8 @@ class Outputs:
     def __init__(self, number: int, redact: frozenset[str]) -> None:
         self._number, self._redact = number, redact
         self._sums = Seconds(_WINDOW + 2, 3)
+        self._new = [0, 0, 0]
+        """Rows since the last look, and those of them that are broken or outside."""
         self._shown: dict[str, list[dict[str, Any]]] = {}
         self._fresh = {"not-finite-output": 0, "out-of-range-output": 0}
         self._run = 0
@@ -48,18 +50,21 @@ class Outputs:
         """Neighbours whose inputs differ, and those of them that had the same answer."""
         self._frequent = 0.0
 
-    def rows(self, rows: Rows, profile: Profile | None, second: int) -> None:
+    def rows(self, rows: Rows, profile: Profile | None) -> None:
         if not rows.count or all(a is None for a in (rows.scores, rows.values, rows.labels)):
             return
         broken = _not_finite(rows)
         outside = _outside(rows, profile)
         self._keep("not-finite-output", rows, broken)
         self._keep("out-of-range-output", rows, outside)
-        self._sums.add(second, rows.count, _count(broken), _count(outside))
+        for place, count in enumerate((rows.count, _count(broken), _count(outside))):
+            self._new[place] += count
         self._frequent = _frequent(profile)
         self._same(rows)
 
     def look(self, now: float) -> Iterator[Finding]:
+        self._sums.add(int(now), *self._new)
+        self._new = [0, 0, 0]
         count, broken, outside = self._sums.total(now, _WINDOW)
         fresh, self._fresh = self._fresh, dict.fromkeys(self._fresh, 0)
         if broken and fresh["not-finite-output"]:

@@ -67,7 +67,7 @@ class _Version:
             self.pending.clear()
             self.waiting = 0
             self.askers.use(None if profile is None else Yardstick.of(profile))
-        self.outputs.rows(rows, profile, self.second)
+        self.outputs.rows(rows, profile)
         self._at(self.second)
         count = min(rows.count, _PER_CALL, self.room)
         if profile is None or not count:

@@ -284,7 +284,8 @@ def _at_edge(rows: Rows) -> list[bool]:
     if scores is None or scores.shape[1] < 2:
         return []
     highest = np.partition(scores, -2, axis=1)[:, -2:]
-    near: list[bool] = (np.abs(highest[:, 1] - highest[:, 0]) < _EDGE).tolist()
+    with np.errstate(invalid="ignore"):  # infinities are told by `outputs`
+        near: list[bool] = (np.abs(highest[:, 1] - highest[:, 0]) < _EDGE).tolist()
     return near
 
 
