@@ -160,7 +160,8 @@ def _outside(rows: Rows, profile: Profile | None) -> Array | None:
     found: Array | None = None
     if rows.scores is not None and rows.schema.task == "classification":
         with np.errstate(invalid="ignore"):
-            found = np.any((rows.scores < -1e-6) | (rows.scores > 1 + 1e-6), axis=1)
+            beside = (rows.scores < -1e-6) | (rows.scores > 1 + 1e-6)
+            found = np.any(beside & np.isfinite(rows.scores), axis=1)
     if rows.labels is not None and rows.schema.classes:
         strange: Array = rows.labels < 0
         found = strange if found is None else found | strange
