@@ -26,11 +26,11 @@ def people(count: int, seed: int = 0, *, moved: float = 0.0) -> tuple[np.ndarray
     """Rows of COLUMNS, and whether they paid; `moved`: deviations by which incomes are higher."""
     random = np.random.default_rng(seed)
     sex = random.integers(0, 2, count).astype(float)
-    income = random.normal(30 + 6 * sex, 8, count)
+    income = random.normal(30 + 6 * sex + 8 * moved, 8, count)
     age, debts = random.uniform(20, 70, count), random.exponential(5, count)
     chance = 1 / (1 + np.exp(-(0.15 * (income - 33) - 0.25 * (debts - 5))))
     paid = random.random(count) < chance
-    return np.column_stack([income + 8 * moved, age, debts, sex]), paid.astype(int)
+    return np.column_stack([income, age, debts, sex]), paid.astype(int)
 
 
 def make_loans(folder: Path, *, rows: int = 5000, deployed: bool = True) -> None:
