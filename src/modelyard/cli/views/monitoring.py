@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.cli.text import Column, Span, Table, bar, spark
 from modelyard.cli.views import words
 from modelyard.cli.views.fleet import VERDICTS, seconds
+from modelyard.cli.views.quality import fairness, measures, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
         Alert,
         Anomaly,
         Drift,
-        GroupGap,
-        Measured,
         Monitor,
         Series,
         VersionMonitor,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MonitorView"]
 
 _SEVERITIES = {"critical": "bad", "warning": "warn", "info": "dim"}
-_COLUMNS, _ALERTS, _ANOMALIES, _GAPS = 8, 8, 8, 8
+_COLUMNS, _ALERTS, _ANOMALIES = 8, 8, 8
 _BAR = 12
 _FULL = 3.0
 """Times the threshold that fills a bar of drift."""
@@ -53,9 +52,15 @@ class MonitorView:
             Span(f", {_span(one.since, one.until)}", "dim"),
         ]  # fmt: skip
         yield from _alerts([alert for alert in one.alerts if alert.state == "firing"])
+        former = [] if self.everything else [v for v in one.versions if _is_former(v)]
         for version in one.versions:
+            if version not in former:
+                yield ""
+                yield from self._version(version)
+        if former:
             yield ""
-            yield from self._version(version)
+            told = ", ".join(f"{each.model}@{each.number}" for each in former)
+            yield Span(f"served before in this window: {told}; --all shows it", "dim")
         yield from _anomalies(one.anomalies)
         if one.dropped:
             yield Span(f"{one.dropped:,} rows came too fast to be looked at", "dim")
@@ -68,11 +73,11 @@ class MonitorView:
         yield [Span(f"{one.model}@{one.number}", "name"), f"  {part}"]
         lines = {each.name: each for each in self.series if self._is_of(each, one)}
         yield from _performance(one, lines)
-        yield from _measures(one)
+        yield from measures(one)
         yield from self._drift(one)
-        yield from _fairness(one.fairness)
+        yield from fairness(one.fairness)
         for note in one.notes:
-            yield _fact("note", note)
+            yield part("note", note)
 
     def _is_of(self, each: Series, one: VersionMonitor) -> bool:
         """Of a deployment with one version there are only numbers of all."""
@@ -81,7 +86,7 @@ class MonitorView:
 
     def _drift(self, one: VersionMonitor) -> Iterator[Block]:
         if one.reference is None:
-            yield _fact(
+            yield part(
                 "drift", f"nothing to compare with: yard profile {one.model}@{one.number} --data"
             )
             return
@@ -90,10 +95,11 @@ class MonitorView:
         )
         telling = [each for each in one.drift if each.reason is None]
         mute = len(one.drift) - len(telling)
-        moved = sum(each.drifted for each in telling)
+        moved, maybe = (sum(map(by, telling)) for by in (_has_drifted, _may_drift))
         told = f"{moved} of {words.count(len(telling), 'column')} drifted" if telling else "unknown"
+        told += f", {maybe} suspected" if maybe else ""
         why = f" ({one.drift[0].reason})" if one.drift and not telling else ""
-        yield _fact("drift", [f"{told}{why}", Span(f", compared with {source}", "dim")])
+        yield part("drift", [f"{told}{why}", Span(f", compared with {source}", "dim")])
         shown = telling if self.everything else telling[:_COLUMNS]
         if shown:
             yield Table(
@@ -108,8 +114,9 @@ class MonitorView:
             yield Span(f"    {words.count(mute, 'column')} can't be told yet", "dim")
 
 
-def _fact(name: str, text: str | Spans) -> Line:
-    return words.fact(f"  {name:<9}", text)
+def _is_former(one: VersionMonitor) -> bool:
+    """Whether it gets no requests any more."""
+    return one.percent == 0 and not one.shadow
 
 
 def _span(since: datetime, until: datetime) -> str:
@@ -135,7 +142,7 @@ def _alerts(alerts: Sequence[Alert]) -> Iterator[Block]:
 def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[Line]:
     how = one.performance
     if not how.requests:
-        yield _fact("requests", "none in this window")
+        yield part("requests", "none in this window")
         return
     errors: list[str | Span] = []
     if how.errors:
@@ -143,14 +150,12 @@ def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[L
         errors += [", ", Span(f"{words.count(how.errors, 'error')} ({share})", "bad")]
     if how.rejected:
         errors += [", ", Span(f"{how.rejected:,} rejected", "warn")]
-    yield _fact(
-        "requests",
-        [*_drawn(lines, "requests"), f"{words.amount(how.rate)}/s, {how.requests:,} in all",
-         *errors],
-    )  # fmt: skip
+    rows = "" if how.rows == how.requests else f" with {words.count(how.rows, 'row')}"
+    told = f"{words.amount(how.rate)}/s, {how.requests:,} in all{rows}"
+    yield part("requests", [*_drawn(lines, "requests"), told, *errors])
     if how.p50 is not None:
         told = f"p50 {seconds(how.p50)}, p95 {seconds(how.p95)}, p99 {seconds(how.p99)}"
-        yield _fact("latency", [*_drawn(lines, "latency_p99"), told])
+        yield part("latency", [*_drawn(lines, "latency_p99"), told])
     parts = [f"{name} {seconds(p50)}" for name, (p50, _, _) in how.phases.items() if p50]
     more = [f"{words.amount(how.batch)} rows together"] if how.batch and how.batch > 1 else []
     if how.saturation >= 0.1:
@@ -158,7 +163,7 @@ def _performance(one: VersionMonitor, lines: Mapping[str, Series]) -> Iterator[L
     if how.cold_starts:
         more.append(words.count(how.cold_starts, "cold start"))
     if parts or more:
-        yield _fact("phases", [", ".join(parts + more)])
+        yield part("phases", [", ".join(parts + more)])
 
 
 def _drawn(lines: Mapping[str, Series], name: str) -> list[str | Span]:
@@ -166,52 +171,12 @@ def _drawn(lines: Mapping[str, Series], name: str) -> list[str | Span]:
     return [] if found is None or len(found.values) < 2 else [f"{spark(found.values)}  "]
 
 
-def _measures(one: VersionMonitor) -> Iterator[Block]:
-    realized = {each.name: each for each in one.realized if each.label is None}
-    estimated = {each.name: each for each in one.estimated if each.label is None}
-    names = [
-        name
-        for name in dict.fromkeys([*realized, *estimated])
-        if any(told.get(name) and told[name].value is not None for told in (realized, estimated))
-    ]
-    if not names:
-        return
-    lag = "" if one.label_lag is None else f", {seconds(one.label_lag)} after their answers"
-    yield _fact("quality", f"truth of {words.count(one.labelled, 'row')}{lag}")
-    columns = [Column("measure"), Column("realized"), Column("estimated"),
-               Column("reference", right=True), Column(flexible=True)]  # fmt: skip
-    yield Table(
-        columns, [_measure(name, realized.get(name), estimated.get(name)) for name in names],
-        indent=4,
-    )  # fmt: skip
+def _has_drifted(each: Drift) -> bool:
+    return each.drifted
 
 
-def _measure(name: str, real: Measured | None, guess: Measured | None) -> Spans:
-    references = [each.reference for each in (real, guess) if each and each.reference is not None]
-    why = next((each.reason for each in (real, guess) if each and not each.valid and each.reason),
-               "")  # fmt: skip
-    return [
-        name, Span(_valued(real), _away(real)), Span(_valued(guess), _away(guess)),
-        words.amount(references[0]) if references else "-", Span(why or "", "dim"),
-    ]  # fmt: skip
-
-
-def _valued(one: Measured | None) -> str:
-    if one is None or one.value is None:
-        return "-"
-    sure = "" if one.low is None or one.high is None else (
-        f" ({words.amount(one.low)} to {words.amount(one.high)})"
-    )  # fmt: skip
-    return f"{words.amount(one.value)}{sure}{'' if one.valid else ' ?'}"
-
-
-def _away(one: Measured | None) -> str:
-    """Marked where the reference lies outside of the interval."""
-    if one is None or not one.valid:
-        return "" if one is None else "dim"
-    if one.low is None or one.high is None or one.reference is None:
-        return ""
-    return "" if one.low <= one.reference <= one.high else "warn"
+def _may_drift(each: Drift) -> bool:
+    return each.suspected and not each.drifted
 
 
 def _moved(each: Drift) -> Spans:
@@ -223,25 +188,6 @@ def _moved(each: Drift) -> Spans:
         each.column, Span(bar(each.score / _FULL, cells=_BAR), style), f"{each.score:.3g}",
         Span(state, style), Span(scores, "dim"), Span(broken, "warn"),
     ]  # fmt: skip
-
-
-def _fairness(gaps: Sequence[GroupGap]) -> Iterator[Block]:
-    told = [gap for gap in gaps if gap.value is not None]
-    if not told:
-        return
-    failing = sum(gap.fails for gap in told)
-    yield _fact("fairness", f"{failing} of {words.count(len(told), 'gap')} too wide")
-    rows: list[Spans] = [
-        [
-            gap.metric, gap.column, Span(words.amount(gap.value or 0.0), "bad" * gap.fails),
-            f"worst {gap.worst}, best {gap.best}" if gap.worst is not None else "",
-            Span("too wide" if gap.fails else "", "bad"),
-            Span("estimated" if gap.estimated else "", "dim"),
-        ]
-        for gap in sorted(told, key=lambda gap: not gap.fails)[:_GAPS]
-    ]  # fmt: skip
-    columns = [Column(), Column(), Column(right=True), Column(flexible=True), Column(), Column()]
-    yield Table(columns, rows, indent=4)
 
 
 def _anomalies(anomalies: Sequence[Anomaly]) -> Iterator[Block]:
