@@ -34,7 +34,7 @@ def test_alerts_come_first_and_then_each_version():
 
 def test_the_worst_column_comes_first_with_its_bar_and_what_broke_it():
     text = told(MonitorView(monitor()))
-    assert "1 of 3 columns drifted, compared with loans@3" in text
+    assert "1 of 3 columns drifted, 1 suspected, compared with loans@3" in text
     amount = next(line for line in text.splitlines() if line.startswith("    amount"))
     assert "█" * 12 in amount
     assert "drifted" in amount

@@ -69,8 +69,8 @@ class MonitorView:
         yield f"{self.monitor.deployment} {self.monitor.verdict}"
 
     def _version(self, one: VersionMonitor) -> Iterator[Block]:
-        part = "shadow" if one.shadow else f"{one.percent:g} %"
-        yield [Span(f"{one.model}@{one.number}", "name"), f"  {part}"]
+        share = "shadow" if one.shadow else f"{one.percent:g} %"
+        yield [Span(f"{one.model}@{one.number}", "name"), f"  {share}"]
         lines = {each.name: each for each in self.series if self._is_of(each, one)}
         yield from _performance(one, lines)
         yield from measures(one)
