@@ -299,7 +299,7 @@ def alert_lines(alerts: Iterable[Alert]) -> tuple[AlertLine, ...]:
 
 def happened(changes: Iterable[DeploymentChange], window: Window) -> tuple[Happened, ...]:
     """Changes in a window, oldest first; `changes` come newest first."""
-    found = []
+    found: list[Happened] = []
     for change in changes:
         if change.time < window.since or len(found) >= 100:
             break

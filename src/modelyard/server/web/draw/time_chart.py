@@ -62,6 +62,7 @@ def time_chart(
     moments: Sequence[Moment] = (),
     bounds: tuple[float | None, float | None] = (0.0, None),
     threshold: float | None = None,
+    least: float = 0.0,
 ) -> Markup:
     """Curves of one scale.
 
@@ -69,8 +70,9 @@ def time_chart(
         unit: How the axis tells values: `1/s`, `s`, `%` (of a ratio), or `1`.
         bounds: The least and the most that the axis shows; None: what the curves need.
         threshold: A value with a line of its own.
+        least: How far up the axis goes at least, so that noise around zero stays small.
     """
-    low, high, grid = _scale(curves, bounds, threshold)
+    low, high, grid = _scale(curves, bounds, threshold, least)
     span = (until - since) or 1.0
 
     def x(time: float) -> float:
@@ -118,10 +120,11 @@ def points_of(
     moments: Sequence[Moment] = (),
     bounds: tuple[float | None, float | None] = (0.0, None),
     threshold: float | None = None,
+    least: float = 0.0,
 ) -> str:
     """The same as numbers, for the script that lets people point at them: JSON."""
     times = sorted({time for one in curves for time in one.times})
-    low, high, _ = _scale(curves, bounds, threshold)
+    low, high, _ = _scale(curves, bounds, threshold, least)
     told = {
         "since": since, "until": until, "low": low, "high": high, "threshold": threshold,
         "times": times,
@@ -157,13 +160,16 @@ def _told(time: float, shape: str) -> str:
 
 
 def _scale(
-    curves: Sequence[Curve], bounds: tuple[float | None, float | None], threshold: float | None
+    curves: Sequence[Curve],
+    bounds: tuple[float | None, float | None],
+    threshold: float | None,
+    least: float,
 ) -> tuple[float, float, list[float]]:
     """The least, the most, and the lines of the grid between them."""
     found = [v for one in curves for row in (one.values, one.low, one.high) for v in row
              if v is not None and math.isfinite(v)]  # fmt: skip
     found += [value for value in (*bounds, threshold) if value is not None]
-    low, high = min(found, default=0.0), max(found, default=0.0)
+    low, high = min(found, default=0.0), max([*found, least])
     if high <= low:
         high = low + (abs(low) or 1.0)
     grid = ticks(low, high, 4)

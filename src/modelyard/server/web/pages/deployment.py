@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from modelyard.core.deployment import Deployment, DeploymentChange, ServedState
+from modelyard.core.monitoring import Alert
 from modelyard.errors import NotFound
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
@@ -32,6 +33,7 @@ from modelyard.server.web.deployed import (
 from modelyard.server.web.places import page_at
 from modelyard.server.web.snippets import Uses, uses
 from modelyard.server.web.twins import Pages
+from modelyard.server.web.watched import monitoring_of
 
 __all__ = ["ChangeLine", "DeploymentPage", "page_of", "pages"]
 
@@ -39,6 +41,7 @@ pages = Pages("deployment")
 
 _CHANGES = 15
 _REQUESTS = 10
+_ALERTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class DeploymentPage:
     """The last ones that this server answered."""
     reply: Reply | None
     """What it answered to who tried it on this page."""
+    alerts: tuple[Alert, ...]
+    """Those that fire now."""
     may_change: bool
     """Whether the caller may change it."""
 
@@ -143,6 +148,7 @@ def page_of(
         seconds_left=seconds_left(deployment.spec), changes=changes, next=more,
         use=uses(ask.base, name, example, inputs), example=example,
         requests=last_requests(ask, deployment, _REQUESTS), reply=reply,
+        alerts=tuple(islice(monitoring_of(ask).alerts(name, firing=True), _ALERTS)),
         may_change=may_change(ask.caller, deployment.spec),
     )  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
 from modelyard.core.deployment import Deployment, ServedState
 from modelyard.server.routing import on_yard
@@ -16,12 +18,14 @@ from modelyard.server.web.deployed import (
     totals_of,
 )
 from modelyard.server.web.twins import Pages
+from modelyard.server.web.watched import monitoring_of
 
 __all__ = ["pages"]
 
 pages = Pages("deployments")
 
 _ROWS = 50
+_ALERTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class DeploymentLine:
     totals: Totals
     seconds_left: float | None
     """Until its rollout's next step."""
+    alerts: int
+    """Those that fire now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +65,23 @@ def list_deployments(ask: Ask, *, model: str = "", after: str = "") -> Deploymen
         for one in ask.yard.deployments.list()
         if one.name > after and (not model or any(s.model == model for s in one.spec.shares))
     ]
-    items = tuple(map(_line, found[:_ROWS]))
+    every = monitoring_of(ask).alerts(firing=True)
+    firing = Counter(one.deployment for one in islice(every, _ALERTS))
+    items = tuple(_line(one, firing[one.name]) for one in found[:_ROWS])
     more = items[-1].deployment.name if len(found) > _ROWS else None
     return DeploymentsPage(items, more, model, _may_deploy(ask, found))
 
 
-def _line(deployment: Deployment) -> DeploymentLine:
+def _line(deployment: Deployment, alerts: int) -> DeploymentLine:
     parts = parts_of(deployment)
     shown = tuple(part for part in parts if part.kind != "former")
     return DeploymentLine(
-        deployment, deployment.state, shown, totals_of(parts), seconds_left(deployment.spec)
+        deployment,
+        deployment.state,
+        shown,
+        totals_of(parts),
+        seconds_left(deployment.spec),
+        alerts,
     )
 
 

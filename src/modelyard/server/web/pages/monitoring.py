@@ -92,6 +92,22 @@ class MonitoringPage:
         return tuple(one for one in self.charts if one.name not in ("accuracy", "drift"))
 
     @property
+    def measures(self) -> tuple[Quality, ...]:
+        """Of all classes together, and those that only one class has."""
+        several = {one.label for one in self.qualities if one.label is not None}
+        names = [one.name for one in self.qualities if one.label is not None]
+        return tuple(
+            one for one in self.qualities
+            if one.label is None or len(several) < 2 or names.count(one.name) < 2
+        )  # fmt: skip
+
+    @property
+    def by_class(self) -> tuple[Quality, ...]:
+        """The others, if there are several classes."""
+        shown = self.measures
+        return tuple(one for one in self.qualities if one not in shown)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """What those charts show, for a table."""
         return steps_of(self.performance)

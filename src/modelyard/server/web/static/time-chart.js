@@ -62,7 +62,7 @@ class TimeChart extends HTMLElement {
     for (const one of told_.curves) {
       const colour = this.ink(one.kind);
       rows.push(one.values);
-      series.push({ stroke: colour, width: 1.75, fill: one.filled ? this.ink(one.kind, 0.1) : undefined, points: { show: (u, i, from, to) => to - from < 3 } });
+      series.push({ stroke: colour, width: 1.75, fill: one.filled ? this.ink(one.kind, 0.1) : undefined, points: { show: true, size: 5, fill: colour, filter: lonely } });
     }
     for (const one of told_.curves) {
       if (!one.low) continue;
@@ -128,6 +128,12 @@ class TimeChart extends HTMLElement {
     }
     ctx.restore();
   }
+}
+
+/** Places of points without a neighbour, which no line shows. @param {any} u @param {number} i */
+function lonely(u, i) {
+  const row = u.data[i], known = (/** @type {number} */ at) => row[at] !== null && row[at] !== undefined;
+  return row.map((_, at) => at).filter((at) => known(at) && !known(at - 1) && !known(at + 1));
 }
 
 /** A time of the axis (UTC); none where it would be cut off. @param {number} time @param {any} told_ */
