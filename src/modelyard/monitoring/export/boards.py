@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from modelyard.monitoring import performance
+
 __all__ = ["BOARDS", "ERRORS", "REJECTED", "Board", "Panel", "Query"]
 
-ERRORS: Final = "failed|model-failed|model-died|model-timeout"
-"""Outcomes that speak against a version."""
-REJECTED: Final = "overloaded|deadline|not-ready|too-many-requests"
-"""Outcomes of requests that were turned away."""
+ERRORS: Final = "|".join(sorted(performance.ERRORS))
+REJECTED: Final = "|".join(sorted(performance.REJECTED))
 Kind = Literal["stat", "lines", "bars", "table", "heatmap"]
 
 
