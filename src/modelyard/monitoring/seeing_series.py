@@ -66,10 +66,13 @@ def series(
     first = begin // step * step
     times = tuple(first + step * at for at in range(math.ceil((end - first) / step)))
     found = seen(house, name, first, end)
-    return tuple(_all(found, wanted, times, step))
+    lasted = [min(step, end - each) for each in times]  # the last step may have only begun
+    return tuple(_all(found, wanted, times, step, lasted))
 
 
-def _all(found: Seen, wanted: set[str], times: tuple[float, ...], step: float) -> Iterator[Series]:
+def _all(
+    found: Seen, wanted: set[str], times: tuple[float, ...], step: float, lasted: Sequence[float]
+) -> Iterator[Series]:
     several = len(found.serves) > 1
     everybody = _spread(
         (pair for spans in found.performance.values() for pair in spans), times, step
@@ -80,8 +83,8 @@ def _all(found: Seen, wanted: set[str], times: tuple[float, ...], step: float) -
           for version in found.serves if several),
     ]:  # fmt: skip
         told = [
-            of_tile(windows.merged(windows.EMPTY, tiles).performance, step) if tiles else None
-            for tiles in parts
+            of_tile(windows.merged(windows.EMPTY, tiles).performance, seconds) if tiles else None
+            for tiles, seconds in zip(parts, lasted, strict=True)
         ]
         for each, (unit, of) in _PERFORMANCE.items():
             if each in wanted:
