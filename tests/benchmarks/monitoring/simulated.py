@@ -35,7 +35,9 @@ def _schema() -> Schema:
         for i in range(COUNTS)
     ]
     texts = [
-        Column(name=f"text{i}", kind="category", categories=tuple(f"c{j}" for j in range(10 * i + 2)))
+        Column(
+            name=f"text{i}", kind="category", categories=tuple(f"c{j}" for j in range(10 * i + 2))
+        )
         for i in range(TEXTS)
     ]
     return Schema(columns=(*numbers, *texts), task="classification", classes=CLASSES)
@@ -95,7 +97,13 @@ def _tile(rows: int, nulls: int, counts: list[np.ndarray]) -> Any:
     tile.rows = rows
     for place, number in enumerate(tile.numbers):
         number.counts[:] = counts[place]
-        number.rows, number.mean, number.m2, number.low, number.high = rows, 0.5, rows / 12, 0.0, 1.0
+        number.rows, number.mean, number.m2, number.low, number.high = (
+            rows,
+            0.5,
+            rows / 12,
+            0.0,
+            1.0,
+        )
     tile.numbers[1].nulls = nulls
     for place, text in enumerate(tile.categories, CONTINUOUS + FLAGS + COUNTS):
         text.counts[:] = counts[place]

@@ -30,7 +30,7 @@ class Limits:
     """What counts as drift. The defaults find a shift by a quarter of a standard deviation within
     2,000 rows, and tell of a window in which nothing changed once in more than 10,000."""
 
-    level: float = 1e-4
+    level: float = 5e-4
     """False discoveries among the columns told of; if nothing changed, windows told of."""
     rows: int = 100
     """Fewer rows, in the window or the reference, tell nothing."""

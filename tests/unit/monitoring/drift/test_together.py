@@ -50,16 +50,15 @@ def test_p_values_of_vectors_are_evenly_spread_if_nothing_changed(random):
     """Over references and windows: about 5 % of them are below 0.05."""
     column = Column(name="text", kind="vector", size=300, edges=(40.0,))
     below = np.zeros(2)
-    for _ in range(120):
-        (one, other) = (embeddings(random, rows)[0]["text"] for rows in (250, 500))
+    for _ in range(40):
+        one, other = (embeddings(random, rows)[0]["text"] for rows in (200, 300))
         window, reference = new_vector(column), new_vector(column)
         fold_vectors(window, column, one)
         fold_vectors(reference, column, other)
         spread = Spread(powers_of(other), powers_of(features_of(column, other)))
         found = vector_subject(column, window, reference, spread, LIMITS)
         below += [test.p < 0.05 for test in found.tests]
-    assert (below <= 15).all(), below
-    assert (below >= 1).all(), below
+    assert (below <= 7).all(), below
 
 
 @pytest.mark.parametrize(
