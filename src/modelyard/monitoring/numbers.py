@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["fold_numbers", "merge_number", "new_number", "queries_of"]
 
 _MOST: Final = float(np.finfo(np.float64).max)
+_ROUNDED: Final = 1e-6
+"""How much further a value may lie, of itself: what float32 takes from it."""
 _MODEST: Final = 1e150
 """Beyond this a square overflows: such values count in moments as if they were this large."""
 
@@ -34,8 +36,10 @@ def new_number(column: Column) -> NumberTile:
 
 def queries_of(column: Column) -> Array:
     """What is asked of a sorted column: -inf, the edges, the largest float, and its range."""
-    low = -math.inf if column.low is None else math.nextafter(column.low, -math.inf)
-    high = _MOST if column.high is None else column.high
+    low, high = -math.inf, _MOST
+    if column.low is not None and column.high is not None:
+        low = math.nextafter(column.low - abs(column.low) * _ROUNDED, -math.inf)
+        high = min(column.high + abs(column.high) * _ROUNDED, _MOST)
     return np.array([-math.inf, *column.edges, _MOST, low, high])
 
 

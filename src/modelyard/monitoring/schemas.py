@@ -30,6 +30,9 @@ __all__ = ["MOST_COLUMNS", "edges_of", "number_column", "schema_of"]
 MOST_COLUMNS: Final = 512
 """Columns beyond these are not watched."""
 _BINS: Final = 32
+_LEAST: Final = 10
+_EACH: Final = 40
+"""Rows in a bin, at least, or there are fewer bins: tests of counts need some in each."""
 _FEW: Final = 32
 """Different values, that have a bin each."""
 _ATOM: Final = 1 / 64
@@ -121,7 +124,8 @@ def edges_of(ordered: Array) -> tuple[float, ...]:
         rest = counts.copy()
         rest[often] = 0  # quantiles are of what has no bin of its own
         upto = np.cumsum(rest)
-        after = np.searchsorted(upto, np.arange(1, _BINS) * upto[-1] / _BINS)
+        bins = min(max(len(ordered) // _EACH, _LEAST), _BINS)
+        after = np.searchsorted(upto, np.arange(1, bins) * upto[-1] / bins)
         after = np.unique(np.concatenate([after, often, often - 1]))
         after = after[(after >= 0) & (after < len(distinct) - 1)]
     below, above = distinct[after], distinct[after + 1]
