@@ -173,7 +173,8 @@ class DriftScore:
     """One test of one column."""
 
     test: str
-    """`psi`, `js`, `ks`, `wasserstein`, `chi2`, `classifier`, `centroid`."""
+    """Of numbers `psi`, `ks`, `rank`, `wasserstein`, `js`; of texts `psi`, `chi2`, `js`; of both
+    `nulls`; of vectors `centroid`, `mmd`; of all numbers together `classifier`."""
     value: float
     threshold: float | None = None
     """What it would have to reach, at these sizes of samples."""
@@ -185,7 +186,7 @@ class Drift:
     """How far a column moved from the reference."""
 
     column: str
-    """Its name; `predictions` and `scores` for what came out."""
+    """Its name; `predictions` and `scores` for what came out; `together` for all numbers at once."""
     kind: ColumnKind
     rows: int
     scores: tuple[DriftScore, ...]
