@@ -23,11 +23,23 @@ from modelyard.server.web.rendering import environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CSS", "SERVER", "TEMPLATES", "bare", "free_names", "pages_of", "source", "unknown"]
+__all__ = [
+    "ALONE",
+    "CSS",
+    "SERVER",
+    "TEMPLATES",
+    "bare",
+    "free_names",
+    "pages_of",
+    "source",
+    "unknown",
+]
 
 SERVER = Path(modelyard.server.__file__).parent
 TEMPLATES = {path.name: path for path in sorted((SERVER / "web/templates").glob("*.html"))}
-CSS = sorted((SERVER / "web/static").rglob("*.css"))
+CSS = sorted([*(SERVER / "web/static").rglob("*.css"), *(SERVER / "web/templates").glob("*.css")])
+ALONE = ("report.html",)
+"""What is no page, but a file that somebody keeps: it has its style in itself."""
 _KNOWN = {"range", "dict", "namespace", "cycler", "joiner", "_", "gettext", "ngettext"}
 _LOOP = {"index", "index0", "first", "last", "length", "previtem", "nextitem", "revindex",
          "changed", "cycle", "depth", "depth0", "revindex0"}  # fmt: skip
@@ -44,7 +56,12 @@ _NAMES = {
     "Git",
     "SHA-256",
     "URL",
+    "UTC",
     "main",
+    "p",
+    "p50",
+    "p95",
+    "p99",
 }
 """Names of things are the same in every language."""
 
