@@ -2,7 +2,8 @@
 
 Each is counted for one to two minutes (queries for five to ten). A client's share of odd rows is
 compared with the reference's and with that of all others, so that data that drift for everybody
-make no attacker of anybody.
+make no attacker of anybody. Who asks about what changes slowly, as sensors do, walks: a step tells
+nothing of the next one, while who searches around a row always turns back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.monitoring.anomalies.yardsticks import Looked, Yardstick
-    from modelyard.monitoring.rows import Rows
+    from modelyard.monitoring.rows import Array, Rows
 
 __all__ = ["Askers"]
 
@@ -31,6 +32,12 @@ _REMEMBERED: Final = 1024
 """Rows of one client, twice: the newest ones and those before."""
 _ENOUGH: Final = 32
 """Rows after which a client's are remembered."""
+_WALKS: Final = (-0.25, 0.9)
+"""Mean cosine of two steps, one after the other: 0 of a random walk, -0.5 if order is no matter, 1
+of who goes straight."""
+_STEPS: Final = 30
+_LONGEST: Final = 3600.0
+"""Seconds after which what a client does is thought its way."""
 _TURN, _LONG_TURN = 60.0, 300.0
 _SURE: Final = 25.0
 """Nats: chance does it once in 10^8 looks at 1,000 clients."""
@@ -62,9 +69,13 @@ class _Turns:
 class _Memory:
     """Rows that a client asked about, as numbers."""
 
-    __slots__ = ("before", "even", "even_before", "now")
+    __slots__ = ("before", "even", "even_before", "now", "steps", "trail")
 
     def __init__(self, columns: int) -> None:
+        self.steps = [0.0, 0.0]
+        """Cosines of neighbouring steps: how many, and their sum."""
+        self.trail: Array | None = None
+        """The last two rows."""
         self.now: set[int] = set()
         self.before: set[int] = set()
         self.even = np.zeros(columns * EVEN_BINS + 1, np.int64)
@@ -75,10 +86,31 @@ class _Memory:
 
     def turn(self) -> None:
         self.even_before, self.even = self.even, np.zeros_like(self.even)
+        self.steps = [part / 2 for part in self.steps]
+
+    def walk(self, points: Array) -> None:
+        """Take new rows, in their order."""
+        trail = points if self.trail is None else np.concatenate([self.trail, points])
+        self.trail = trail[-2:].copy()
+        steps = np.diff(trail, axis=0)
+        if len(steps) < 2:
+            return
+        lengths = np.sqrt((steps**2).sum(axis=1))
+        both = lengths[1:] * lengths[:-1]
+        fine = both > 0
+        cosines = (steps[1:] * steps[:-1]).sum(axis=1)[fine] / both[fine]
+        self.steps[0] += len(cosines)
+        self.steps[1] += float(cosines.sum())
+
+    @property
+    def walks(self) -> bool:
+        """Whether a client asks about what changes slowly; or too little is known of it."""
+        count, cosines = self.steps
+        return count < _STEPS or _WALKS[0] < cosines / count < _WALKS[1]
 
 
 class _Asker:
-    __slots__ = ("counts", "fresh", "last", "memory", "queries", "shown")
+    __slots__ = ("begun", "counts", "fresh", "memory", "queries", "shown")
 
     def __init__(self) -> None:
         self.counts = _Turns(4)
@@ -87,7 +119,8 @@ class _Asker:
         """Rows outside, near, at the edge since the last look."""
         self.memory: _Memory | None = None
         self.shown: dict[str, list[dict[str, Any]]] = {}
-        self.last = 0.0
+        self.begun: dict[str, float] = {}
+        """When it was told first of each kind of event; while it goes on."""
 
 
 class Askers:
@@ -129,9 +162,12 @@ class Askers:
         for name, asker in self._askers.items():
             if not any(asker.fresh):
                 continue
-            for finding in self._of(name, asker, yardstick):
-                odd = odd or finding.kind == "out-of-distribution"
-                yield finding
+            told = {finding.kind: finding for finding in self._of(name, asker, yardstick)}
+            odd = odd or "out-of-distribution" in told
+            asker.begun = {kind: asker.begun.get(kind, now) for kind in told}
+            for kind, finding in told.items():
+                if now - asker.begun[kind] <= _LONGEST:
+                    yield finding
             asker.fresh = [0, 0, 0]
         rows, outside = self._all.total(ROWS), self._all.total(OUTSIDE)
         if not odd and rows >= 200 and outside >= 0.25 * rows and len(self._askers) >= 3:
@@ -186,6 +222,8 @@ class Askers:
                     self._all.add(EDGE)
                     asker.fresh[2] += 1
                     self._show("edge", asker, rows, place)
+        if memory is not None and new:
+            memory.walk(looked.points[new])
         if memory is not None and new and looked.even.shape[1]:
             even = looked.even[new].ravel() + 1
             memory.even += np.bincount(even, minlength=len(memory.even))
@@ -252,7 +290,7 @@ class Askers:
         usual = _usual(0.03, yardstick.near, self._all_queries, queries, QUERIES, NEAR)
         if asker.fresh[1] and asked >= 150:
             even = self._evenness(asker, yardstick)
-            if _stands_out(asked, near, 0.3, usual):
+            if _stands_out(asked, near, 0.3, usual) and not _walks(asker):
                 yield self._found(
                     "extraction", name, asker, "near", near, asker.fresh[1],
                     f"{near} of {asked} rows of {name} are next to others that it asked about, "
@@ -266,7 +304,8 @@ class Askers:
                 )  # fmt: skip
         scored, edge = counts.total(SCORED), counts.total(EDGE)
         usual = _usual(0.1, yardstick.edge, self._all, counts, SCORED, EDGE)
-        if asker.fresh[2] and scored >= 100 and _stands_out(scored, edge, 0.4, usual):
+        searches = asker.fresh[2] and scored >= 100 and not _walks(asker)
+        if searches and _stands_out(scored, edge, 0.4, usual):
             yield self._found(
                 "probing", name, asker, "edge", edge, asker.fresh[2],
                 f"{edge} of {scored} rows of {name} lie at the boundary of two classes",
@@ -294,6 +333,10 @@ class Askers:
             kind=kind, severity="warning", words=words, number=self._number, client=name or None,
             evidence=evidence, count=count, fresh=fresh,
         )  # fmt: skip
+
+
+def _walks(asker: _Asker) -> bool:
+    return asker.memory is None or asker.memory.walks
 
 
 def _usual(

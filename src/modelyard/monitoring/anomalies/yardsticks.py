@@ -57,6 +57,8 @@ class Looked:
     """int64 [rows, columns]: places in a histogram of all columns; -1: beyond the range."""
     edge: list[bool]
     """Of rows with scores; else empty."""
+    points: Array
+    """float64 [rows, dimensions], in standard deviations of the reference."""
 
 
 class Yardstick:
@@ -111,7 +113,7 @@ class Yardstick:
         )  # fmt: skip
         return Looked(
             row_hashes(rows).tolist(), (self.distances(scaled) > self.cut).tolist(), cells,
-            self._even(points), _at_edge(rows),
+            self._even(points), _at_edge(rows), scaled,
         )  # fmt: skip
 
     def distances(self, scaled: Array) -> Array:

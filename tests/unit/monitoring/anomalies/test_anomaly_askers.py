@@ -82,6 +82,19 @@ def test_the_same_rows_again_and_again_are_no_extraction(data: Data) -> None:
     assert data.seen(Watchman("svc"), attack, 60) == {}
 
 
+def test_sensors_whose_values_change_slowly_are_no_extraction(data: Data) -> None:
+    state = data.some(1)
+
+    def walk(count: int) -> Any:
+        nonlocal state
+        steps = np.cumsum(data.random.normal(size=(count, data.wide)) * 0.03, axis=0)
+        rows = state + steps
+        state = rows[-1:] * 0.9
+        return rows
+
+    assert data.seen(Watchman("svc"), walk, 60) == {}
+
+
 def test_rows_at_the_boundary_of_classes_are_probing(data: Data) -> None:
     def attack(count: int) -> Any:
         points, weights = data.some(count), data.weights
