@@ -186,7 +186,7 @@ class Drift:
     """How far a column moved from the reference."""
 
     column: str
-    """Its name; `predictions` and `scores` for what came out; `together` for all numbers at once."""
+    """Its name; `predictions` and `scores` for what came out; `together` for all numbers."""
     kind: ColumnKind
     rows: int
     scores: tuple[DriftScore, ...]
@@ -194,7 +194,7 @@ class Drift:
     """In this window: significant after Benjamini-Hochberg over all columns, and no less than the
     smallest effect that matters."""
     drifted: bool
-    """Suspected in 2 of the last 3 windows."""
+    """Suspected in 2 of the last 3 windows; in the only one, if no other has enough rows."""
     score: float
     """The main test's value divided by its threshold: for order, 1 and more is suspected."""
     violations: Mapping[str, int] = field(default_factory=dict)

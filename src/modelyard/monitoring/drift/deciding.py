@@ -3,7 +3,7 @@
 Each column has several tests; its p-value is their smallest, times their number. Over all columns
 Benjamini and Hochberg's procedure says which are no accident. Of these, those are suspected of
 which a test that is no accident reaches the smallest effect that matters; and drifted is what was
-suspected in 2 of the last 3 windows.
+suspected in 2 of the last 3 windows (in the only one, while no other has enough rows).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def drift_of(
         profile: What the version is compared with.
         window: Its rows in the window, of the profile's schema.
         before: The windows before it, as long as this one, oldest first; the last two count.
-            Without any nothing is said to have drifted, only suspected.
+            A window that is the only one with enough rows decides alone.
         limits: What counts as drift.
         sample: Some of the window's rows, float [rows, columns of kind `number`]: whether they
             can be told from the reference's (the test `classifier`, of the column `together`).
@@ -61,15 +61,16 @@ def drift_of(
         Inputs in the order of the schema (vectors after the others), `predictions`, `scores`,
         `together`.
     """
-    told = _compared(profile, window, limits, sample)
-    seen = Counter(
-        drift.column
-        for tile in before[-(_WINDOWS - 1) :]
-        for drift in _compared(profile, tile, limits, None)
-        if drift.suspected
-    )
+    told = list(_compared(profile, window, limits, sample))
+    seen: Counter[str] = Counter(drift.column for drift in told if drift.suspected)
+    able: Counter[str] = Counter(drift.column for drift in told if drift.reason is None)
+    for tile in before[-(_WINDOWS - 1) :]:
+        for drift in _compared(profile, tile, limits, None):
+            seen[drift.column] += drift.suspected
+            able[drift.column] += drift.reason is None
     return tuple(
-        replace(drift, drifted=drift.suspected + seen[drift.column] >= _SUSPECTED) for drift in told
+        replace(each, drifted=seen[each.column] >= max(1, min(_SUSPECTED, able[each.column])))
+        for each in told
     )
 
 
