@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,9 @@ pytest_plugins = ["tests.services.fixtures"]
 
 # Processes that tests start find compiled modules, as those of users do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A job in the background of a shell ignores Ctrl-C, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
