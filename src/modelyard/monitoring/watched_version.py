@@ -18,6 +18,7 @@ from modelyard.monitoring.looking import profiles_of
 from modelyard.monitoring.profile_packing import pack_profile
 from modelyard.monitoring.profiles import profile_from_rows
 from modelyard.monitoring.quality.answers import join_answers, pack_answers
+from modelyard.monitoring.unreferenced import answers_alone
 from modelyard.registry.watching import profiles, tiles
 from modelyard.registry.watching.versions import id_of
 
@@ -112,6 +113,9 @@ class WatchedVersion:
             return
         if self._reference is None:
             self._gather(ones)
+            for some in _alike(ones):
+                if (answers := answers_alone(some)) is not None:
+                    yield answers
             return
         for some in _alike(ones):
             yield self._fold(some, second)
