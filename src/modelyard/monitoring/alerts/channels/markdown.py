@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["JSON", "error_code", "markdown"]
 
 JSON: Final = {"content-type": "application/json; charset=utf-8"}
-_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]#|~])")
+_TAGS: Final = str.maketrans({"<": "＜", ">": "＞"})
+"""Tags call people (`<at id=all>`), and a backslash does not stop them everywhere."""
 
 
 def markdown(notice: Notice, most: int, *, heading: str = "### ", is_link: bool = True) -> str:
@@ -53,4 +55,4 @@ def error_code(body: bytes, *names: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", text.translate(_TAGS))
