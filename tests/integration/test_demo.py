@@ -22,7 +22,7 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
         (demo / name).write_text("version = 1\n")
     done = subprocess.run(
         [*YARD, "demo", "--dir", str(demo)], capture_output=True, text=True,
-        env=os.environ | {"NO_COLOR": "1"}, timeout=300,
+        env=os.environ | {"NO_COLOR": "1"}, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "error:" not in done.stderr
@@ -34,13 +34,19 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
     assert "deployed reader, ready\n" in told
     assert "rolled back reader" in told
     assert "undeployed reader\n" in told
+    assert "4,000 joined with answers of loans\n" in told
+    assert "suspected, compared with data/people@1" in told
+    assert "4 of 4 gaps too wide" in told
+    assert "rolled back loans" in told
+    assert "wrote the report of loans" in told
     assert "all is well\n" in told
     shown = subprocess.run(
         [*YARD, "--yard", str(tmp_path / "demo" / "yard"), "list", "-q"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert shown.stdout.split() == [
-        "data/digits", "tables/wine", "vision/digits", "vision/encoder", "vision/reader",
+        "credit/loans", "data/digits", "data/people", "tables/wine", "vision/digits",
+        "vision/encoder", "vision/reader",
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modelyard.cli.demo_story import Story
     from modelyard.cli.demo_zoo import Zoo
 
-__all__ = ["served"]
+__all__ = ["served", "server"]
 
 _MODEL = "vision/reader"
 _ROWS = "models/digits-data/three.csv"
@@ -31,7 +31,7 @@ def served(story: Story, zoo: Zoo) -> None:
         story.say("(This part needs more libraries: pip install 'modelyard[sklearn,data,serving]')")
         return
     story.say("A server of this machine. It has pages too; 'yard up' alone asks who you are.")
-    with _server(story):
+    with server(story):
         story.say("The alias champion becomes a service, which follows it from now on:")
         story.yard("deploy", "reader", f"{_MODEL}@champion", "--wait")
         story.shell(f"head -4 models/digits-data/held.csv > {_ROWS}", lambda: _few(story))
@@ -53,7 +53,7 @@ def _few(story: Story) -> None:
 
 
 @contextmanager
-def _server(story: Story) -> Iterator[None]:
+def server(story: Story) -> Iterator[None]:
     """`yard up` on a free port, for as long as the chapter lasts."""
     words = ["--yard", "yard", "--json", "up", "--no-accounts", "--no-browser", "--port=0"]
     with subprocess.Popen(
