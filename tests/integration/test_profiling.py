@@ -123,7 +123,7 @@ def test_an_observer_that_fails_does_not_harm_the_evaluation(clinic, place, watc
         def add(self, *_):
             raise ZeroDivisionError
 
-    look_on("profile", lambda desk: observing.ProfileObserver(desk.house, Broken()))
+    look_on("profile", lambda desk: observing.ProfileObserver(desk, Broken()))
     assert clinic.evaluate("risk", 2, data=place / "rows.csv", target="y").rows == 800
     assert "no reference could be made" in caplog.text
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.client import reading
 from modelyard.client.shelf import RemoteBackend, RemoteIndex, RemoteReader
 from modelyard.core.evaluation import Report
+from modelyard.core.monitoring import ProfileInfo
 from modelyard.core.names import MAIN, ModelName, RefName, parse_revision
 from modelyard.core.transferring import encode_packed
 from modelyard.errors import Conflict, InvalidInput
@@ -126,6 +127,13 @@ class RemoteDesk:
         headers = {"content-type": "application/msgpack"}
         reply = self.connection.request("POST", path, content=packed, headers=headers)
         return reply.as_(Report)
+
+    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+        path = ("models", info.model, "versions", str(info.number), "profile")
+        content = encode_packed({"info": info, "body": body})
+        headers = {"content-type": "application/msgpack"}
+        reply = self.connection.request("PUT", path, content=content, headers=headers)
+        return reply.as_(ProfileInfo)
 
     def _layout(self, model: str, number: int) -> Any:
         return reading.layout(self.connection, model, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -30,9 +31,8 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
-    from modelyard.client.connection import Connection
+    from modelyard.client.desk import RemoteDesk
     from modelyard.core.watching import Monitoring
 
 __all__ = ["RemoteMonitoring"]
@@ -48,8 +48,9 @@ _PROBLEMS = 20
 class RemoteMonitoring:
     """`core.watching.Monitoring` over HTTP."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._at = connection
+    def __init__(self, desk: RemoteDesk) -> None:
+        self._desk = desk
+        self._at = desk.connection
 
     # -- references ------------------------------------------------------------------------------
 
@@ -66,6 +67,12 @@ class RemoteMonitoring:
         groups: Sequence[str] = (),
         trusted: Any = None,
     ) -> ProfileInfo:
+        if Path(data).expanduser().exists():  # the server can't read it: it is asked about here
+            from modelyard.monitoring.observing import profile_by_asking
+
+            return profile_by_asking(
+                self._desk, model, revision, data, target=target, groups=groups, trusted=trusted
+            )
         trust = Trust.of(trusted)
         body = {
             "data": str(data), "target": target, "groups": list(groups),

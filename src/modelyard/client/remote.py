@@ -86,7 +86,7 @@ class RemoteYard(Asking):
     def monitoring(self) -> RemoteMonitoring:
         from modelyard.client.monitoring import RemoteMonitoring
 
-        return RemoteMonitoring(self.desk.connection)
+        return RemoteMonitoring(self.desk)
 
     # -- versions --------------------------------------------------------------------------------
 

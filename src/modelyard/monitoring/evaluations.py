@@ -18,7 +18,7 @@ def watch_evaluations() -> None:
     look_on("profile", _profile)
 
 
-def _profile(desk: Desk) -> Onlooker | None:
+def _profile(desk: Desk) -> Onlooker:
     from modelyard.monitoring.observing import ProfileObserver  # numpy, and much more
 
-    return ProfileObserver.at(desk)
+    return ProfileObserver(desk)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
+from modelyard.core.decoding import decode_packed
 from modelyard.core.monitoring import ProfileInfo
 from modelyard.core.version import Progress
-from modelyard.errors import InvalidInput
+from modelyard.errors import Corrupt, InvalidInput
 from modelyard.formats.tables import read_table
 from modelyard.monitoring.outputs import score_columns
-from modelyard.monitoring.profiles import ProfileMaker, pack_profile
+from modelyard.monitoring.profiles import ProfileMaker, pack_profile, unpack_profile
 from modelyard.monitoring.quality import realized
 from modelyard.registry.access.door import known_name
 from modelyard.registry.answers import guessed_suite
 from modelyard.registry.asking import opened
 from modelyard.registry.data import find_data
 from modelyard.registry.local_desk import LocalDesk
-from modelyard.registry.watching import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,16 +54,11 @@ class ProfileObserver:
     One that was made by `yard profile` stays. Whatever goes wrong, the evaluation goes on.
     """
 
-    house: House
+    desk: Desk
     _maker: ProfileMaker = field(default_factory=ProfileMaker)
     _columns: int = 0
     """Of the scores."""
     _failed: bool = False
-
-    @classmethod
-    def at(cls, desk: Desk) -> ProfileObserver | None:
-        """None where the version is not kept on this machine."""
-        return cls(desk.house) if isinstance(desk, LocalDesk) else None
 
     def __call__(self, asked: Table, prediction: Prediction, truth: Array) -> None:
         if self._failed:
@@ -80,7 +77,7 @@ class ProfileObserver:
             labels = evaluation.labels[: self._columns or None]
             made = self._maker.made(task=_TASKS.get(evaluation.suite, "other"), classes=labels)
             _keep(
-                self.house, evaluation.model, evaluation.number, made, self._maker.rows,
+                self.desk, evaluation.model, evaluation.number, made, self._maker.rows,
                 "evaluation", evaluation.data, evaluation.data_digest,
             )  # fmt: skip
         except Exception:
@@ -110,8 +107,25 @@ def make_profile(
         Denied: `untrusted`, naming what the model's files would import.
         Unavailable: the model's process died, or took longer or more memory than it may.
     """
-    desk = LocalDesk(house)
     name = known_name(house, house.caller, model, "writer")
+    return profile_by_asking(
+        LocalDesk(house), name, revision, data, target=target, groups=groups, trusted=trusted,
+        report=report,
+    )  # fmt: skip
+
+
+def profile_by_asking(
+    desk: Desk,
+    model: str,
+    revision: str | int | None,
+    data: str | Path,
+    *,
+    target: str | None = None,
+    groups: Sequence[str] = (),
+    trusted: Any = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> ProfileInfo:
+    """`make_profile`, of a version of this machine or of a server; it is asked here."""
     with find_data(desk, data) as found:
         table = read_table(found.path)
     if len(table) == 0:
@@ -119,8 +133,8 @@ def make_profile(
     truth = None if target is None else table.column(target)
     inputs = table if target is None else _without(table, target)
     maker = ProfileMaker(groups=groups)
-    with opened(desk, name, revision, trusted) as asked:
-        about, number = asked.runtime.about, asked.number
+    with opened(desk, model, revision, trusted) as asked:
+        about, name, number = asked.runtime.about, asked.model, asked.number
         inputs = inputs if about.features is None else inputs.known(about.features)
         for start in range(0, len(inputs), _BATCH):
             rows = slice(start, min(start + _BATCH, len(inputs)))
@@ -130,7 +144,7 @@ def make_profile(
             report(Progress("profile", rows.stop, len(inputs)))
     classes = () if about.classes is None else about.classes.tolist()
     profile = maker.made(task=_task(about, truth), classes=classes)
-    return _keep(house, name, number, profile, maker.rows, "data", found.name, found.digest)
+    return _keep(desk, name, number, profile, maker.rows, "data", found.name, found.digest)
 
 
 def _task(about: About, truth: Array | None) -> Task | None:
@@ -148,7 +162,7 @@ def _without(table: Table, target: str) -> Table:
 
 
 def _keep(
-    house: House, model: str, number: int, profile: Profile, rows: int, source: Source,
+    desk: Desk, model: str, number: int, profile: Profile, rows: int, source: Source,
     data: str | None, digest: str | None,
 ) -> ProfileInfo:  # fmt: skip
     truth = profile.tile.truth
@@ -157,4 +171,26 @@ def _keep(
         model=model, number=number, created=datetime.now(UTC), source=source, rows=rows, data=data,
         data_digest=digest, schema=profile.schema, measures=tuple(measures),
     )  # fmt: skip
-    return profiles.keep(house, model, number, info, pack_profile(profile))
+    return desk.keep_profile(info, pack_profile(profile))
+
+
+class _Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """A reference that was made elsewhere."""
+
+    info: ProfileInfo
+    body: bytes
+
+
+def keep_sent(desk: Desk, model: str, number: int, content: bytes) -> ProfileInfo:
+    """Keep a reference that a client made and packed. InvalidInput: `bad-sent-profile`."""
+    try:
+        sent = decode_packed(content, _Sent)
+        if unpack_profile(sent.body).schema != sent.info.schema or sent.info.source == "traffic":
+            raise InvalidInput("bad-sent-profile", "the reference is not the one that it is said")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, Corrupt) as error:
+        raise InvalidInput(
+            "bad-sent-profile", f"the reference can't be read: {error}",
+            hint="yard profile MODEL@REV --data FILE makes and sends one",
+        ) from None  # fmt: skip
+    info = replace(sent.info, model=model, number=number, created=datetime.now(UTC))
+    return desk.keep_profile(info, sent.body)

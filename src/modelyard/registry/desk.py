@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.evaluation import Report
+    from modelyard.core.monitoring import ProfileInfo
     from modelyard.core.version import Committed, Progress
     from modelyard.registry.commit import Request
     from modelyard.registry.data import DataName
@@ -65,3 +66,10 @@ class Desk(Shelf, Protocol):
         outcomes: Mapping[str, np.ndarray] | None = None,
     ) -> Report:
         """Keep what was found out about a version."""
+
+    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+        """Keep what a version's traffic is compared with; gives the one that holds now.
+
+        Args:
+            body: As `monitoring.profiles` packs it.
+        """

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.catalog.queries import refs
 from modelyard.registry import commit, files, reports
+from modelyard.registry.access.door import known_name
 from modelyard.registry.branching import branch_of
+from modelyard.registry.watching import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from modelyard.core.evaluation import Report
+    from modelyard.core.monitoring import ProfileInfo
     from modelyard.core.version import Committed, Progress
     from modelyard.registry.data import DataName
     from modelyard.registry.files import Contents
@@ -81,3 +84,7 @@ class LocalDesk:
         return reports.keep_report(
             self.house, model, number, kind, content, data=data, suite=suite, outcomes=outcomes
         )
+
+    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+        name = known_name(self.house, self.house.caller, info.model, "writer")
+        return profiles.keep(self.house, name, info.number, info, body)

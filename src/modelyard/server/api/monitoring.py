@@ -22,6 +22,7 @@ from modelyard.core.watching import Monitoring
 from modelyard.core.wire import encode, problem_of
 from modelyard.errors import InvalidInput, ModelyardError, NotFound
 from modelyard.registry.data import may_read_dataset, name_dataset
+from modelyard.registry.local_desk import LocalDesk
 from modelyard.server.api.deployments import Deployed
 from modelyard.server.api.inputs import Body, ModelName, Segment, revision_in
 from modelyard.server.api.versions import LATER
@@ -75,6 +76,12 @@ _TRUTHS: dict[str, Any] = {
             "application/jsonl": {"schema": {"type": "string"}},
             "text/csv": {"schema": {"type": "string"}},
         },
+    }
+}
+_PACKED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/msgpack": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -201,6 +208,21 @@ def make_profile(
         )  # fmt: skip
 
     return ask.server.jobs.run(ask, "profile", [model], work)
+
+
+@routes.put(
+    "/models/{model}/versions/{revision}/profile", needs=on_model("writer"), answers=ProfileInfo,
+    extra=_PACKED,
+)  # fmt: skip
+def keep_profile(ask: Ask, model: ModelName, revision: Segment) -> ProfileInfo:
+    """Keep a reference that was made elsewhere. A better one stays: of data, then an evaluation.
+
+    The body is msgpack: `info` as it is told, and `body` as docs/spec/tile-1.md packs it.
+    """
+    from modelyard.monitoring.observing import keep_sent
+
+    number = ask.yard.resolve(model, revision_in(revision)).number
+    return keep_sent(LocalDesk(ask.house), model, number, b"".join(ask.body()))
 
 
 def _check_dataset(ask: Ask, data: str) -> None:

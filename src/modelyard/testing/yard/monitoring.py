@@ -10,6 +10,7 @@ import pytest
 
 from modelyard.core.deployment import DeploymentSpec, Share
 from modelyard.errors import InvalidInput, NotFound
+from modelyard.monitoring.evaluations import watch_evaluations
 from modelyard.monitoring.opening import watch
 from modelyard.testing.models import write_tree
 from modelyard.testing.yard.case import YardCase, refused
@@ -131,6 +132,20 @@ class MonitoringTests(YardCase):
             watched.make_profile("m", 1, "data/rows@1", target="z", trusted=TRUSTED)
         with refused(NotFound, "no-profile"):
             watched.profile("m", 1)
+
+    def test_a_file_of_this_machine_makes_a_reference_and_so_does_an_evaluation(
+        self, yard: Yard, watched: Monitoring, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "rows" / "rows.csv"
+        watch_evaluations()
+        yard.evaluate("m", 1, data=file, target="y", trusted=TRUSTED)
+        left = watched.profile("m", 1)
+        assert (left.source, left.rows, left.data) == ("evaluation", ROWS, "rows.csv")
+        made = watched.make_profile("m", 1, file, target="y", trusted=TRUSTED)
+        assert (made.source, made.rows) == ("data", ROWS)
+        assert made.measures == left.measures
+        yard.evaluate("m", 1, data=file, target="y", trusted=TRUSTED)
+        assert watched.profile("m", 1) == made, "what somebody chose stays"
 
     # -- truth -----------------------------------------------------------------------------------
 
