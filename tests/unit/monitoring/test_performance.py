@@ -23,9 +23,8 @@ MS = 1_000_000
 
 def timed(total: int, *, queue: int = 0, error: str | None = None, rows: int = 1) -> Timed:
     begun = 5_000 * MS
-    return Timed(
-        begun, begun, begun + queue, begun + total, begun + total, rows, rows, error, "ann"
-    )
+    ended = begun + total
+    return begun, begun, begun + queue, ended, ended, rows, rows, error, "ann"
 
 
 @given(st.lists(st.integers(0, 40_000_000_000), min_size=1, max_size=50))
