@@ -68,9 +68,10 @@ def receive(house: House, found: Iterable[Mapping[str, Any]]) -> Received:
     over: set[Key] = set()
     for each in given:
         key, alert = _read(each, ids, now)
-        there = firing.get(key)
-        if there is not None and there.alert.source != SOURCE:
-            key = key._replace(subject=_cut(f"{key.subject} ({SOURCE})", 200))
+        there, other = firing.get(key), _beside(key)
+        if other in firing or (there is not None and there.alert.source != SOURCE):
+            key = other
+            alert = replace(alert, subject=other.subject)
         if alert.state == "firing":
             fire[key] = alert
         elif key in firing:
@@ -107,6 +108,11 @@ def _read(given: Mapping[str, Any], ids: Mapping[str, int], now: datetime) -> tu
         evidence=evidence,
     )  # fmt: skip
     return key, alert
+
+
+def _beside(key: Key) -> Key:
+    """Where one of our own alerts has the same name."""
+    return key._replace(subject=_cut(key.subject, 180) + f" ({SOURCE})")
 
 
 def _texts(given: Mapping[str, Any], name: str) -> dict[str, str]:
