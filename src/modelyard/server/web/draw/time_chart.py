@@ -20,7 +20,7 @@ _PLOT = _HEIGHT - _TOP - _BOTTOM
 _WIDE = 1000.0
 """Of the lines' own grid, which is stretched to the width there is."""
 _STEPS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
-          1209600, 2592000)  # fmt: skip
+          1209600, 2592000, 7776000)  # fmt: skip
 """Seconds between marks of the axis: spans that people count in."""
 
 
