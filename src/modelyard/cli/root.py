@@ -102,6 +102,17 @@ COMMANDS = {
     ),
     "feedback": Entry("feedback", "Watch", "Tell a deployment what was true of its requests."),
     "report": Entry("report", "Watch", "Write how a deployment did into one HTML file."),
+    "alerts": Entry("alerts", "Watch", "List alerts: what fires, and what did."),
+    "rules": Entry("alerts", "Watch", "Show or set the rules by which a deployment's alerts fire."),
+    "silence": Entry("alerts", "Watch", "Tell nobody of some alerts for a while."),
+    "channel": Entry(
+        "channel", "Watch", "List, make, try or delete channels, where people are told of alerts."
+    ),
+    "export-rules": Entry(
+        "export_rules",
+        "Watch",
+        "Write the rules of all deployments for Prometheus.",
+    ),
     "export-grafana": Entry("export_grafana", "Watch", "Write dashboards for Grafana."),
     "account": Entry("accounts", "Serve", "List, make or disable accounts, or set a password."),
     "token": Entry("accounts", "Serve", "List, make, renew or revoke tokens."),

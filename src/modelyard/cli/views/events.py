@@ -76,6 +76,8 @@ def _what(event: Event) -> str:
         return f"{detail.get('from', '')} -> {detail.get('to', '')}".strip()
     if event.kind == "deployment-changed":
         return f"{detail.get('deployment')}: {detail.get('action')}"
+    if event.kind in ("alert-fired", "alert-resolved"):
+        return f"{detail.get('deployment') or '-'}: {detail.get('rule')}"
     return str(detail.get("kind", ""))
 
 
