@@ -14,11 +14,11 @@ __all__ = ["lacking", "sdk_page"]
 _PACKAGE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 _HANDLES = {
     "Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py",
-    "Deployments": "core/deploying.py",
+    "Deployments": "core/deploying.py", "Monitoring": "core/watching.py",
 }  # fmt: skip
 _VALUES = (
     "core/version.py", "core/diff.py", "core/evaluation.py", "core/explanation.py", "core/stats.py",
-    "core/tensor.py", "core/deployment.py",
+    "core/tensor.py", "core/deployment.py", "core/monitoring.py",
 )  # fmt: skip
 _MADE_BY_HAND = ("DeploymentSpec", "Share", "Rollout", "Limits")
 """Values that people make, and import for it."""
@@ -30,8 +30,8 @@ _INTRODUCTION = """\
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
 Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `modelyard.predict`,
-`modelyard.predict_file`, `Model`, `Version`, `Yard`, `TRUST_ALL` and `errors`, `DeploymentSpec`,
-`Share`, `Rollout` and `Limits`, and the values that they give.
+`modelyard.predict_file`, `modelyard.watch`, `Model`, `Version`, `Yard`, `TRUST_ALL` and `errors`,
+`DeploymentSpec`, `Share`, `Rollout` and `Limits`, and the values that they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
@@ -101,6 +101,7 @@ def sdk_page() -> str:
     parts.append(_function_section("optimization/explain/explaining.py", "explain"))
     parts.append(_function_section("client/predicting.py", "predict"))
     parts.append(_function_section("client/predicting.py", "predict_file"))
+    parts.append(_function_section("monitoring/opening.py", "watch"))
     parts.append(_TRUST)
     parts.append("## Values\n\nFrozen, and the same in Python, in JSON and on the command line.\n")
     for public in _values():

@@ -49,6 +49,7 @@ class Column:
     name: str
     """As people know it: `age`; `input[3]` of a tensor without names of columns."""
     kind: ColumnKind
+    """`number`, `category`, or `vector`."""
     size: int = 1
     """Elements of a vector (pictures, embeddings: what has more than 256 elements a row)."""
     edges: tuple[float, ...] = ()
@@ -68,7 +69,9 @@ class Schema:
     """What is watched of a version. Its tiles merge because they all have the same one."""
 
     columns: tuple[Column, ...]
+    """What goes in."""
     task: Task = "other"
+    """`classification`, `regression`, or `other`."""
     classes: tuple[str, ...] = ()
     """Of a classification; scores come in this order. At most 64."""
     groups: tuple[str, ...] = ()
@@ -81,6 +84,7 @@ class Schema:
         return tuple(column for column in self.columns if column.kind == kind)
 
     def column(self, name: str) -> Column | None:
+        """The one of this name."""
         return next((column for column in self.columns if column.name == name), None)
 
 
@@ -98,6 +102,7 @@ class ProfileInfo:
     data: str | None
     data_digest: str | None
     schema: Schema
+    """What is watched of the version."""
     measures: tuple[Measured, ...] = ()
     """What the reference says of the version: accuracy and so on, if the truth was there."""
 
@@ -107,6 +112,7 @@ class Performance:
     """How fast, how much, how often not. Times are seconds."""
 
     requests: int
+    """How many came."""
     rows: int
     errors: int
     """The server's own, and the model's: those that speak against a version."""
@@ -117,6 +123,8 @@ class Performance:
     rate: float
     """Requests a second."""
     p50: float | None
+    """Half of the requests took no longer; None if there were none. `p95`, `p99`: 95 and 99 of
+    100."""
     p95: float | None
     p99: float | None
     phases: Mapping[str, tuple[float, float, float]]
@@ -126,6 +134,7 @@ class Performance:
     saturation: float
     """Time that was waited in a queue, of the time of all requests: 0 to 1."""
     cold_starts: int
+    """Requests that waited until the version was loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +145,14 @@ class Measured:
     """`accuracy`, `precision`, `recall`, `miss_rate`, `false_alarm_rate`, `f1`, `auc`,
     `calibration_error`, `bias`, `mae`, `rmse`, `r2`, ..."""
     value: float | None
+    """What was measured; None if that can't be told."""
     low: float | None = None
     high: float | None = None
     rows: int = 0
     estimated: bool = False
     """Made without truth, from the model's own scores."""
     valid: bool = True
+    """Whether it is to be believed."""
     reason: str | None = None
     """Why it is not to be believed, or can't be told."""
     reference: float | None = None
@@ -158,14 +169,17 @@ class GroupGap:
     """`selection_rate_ratio`, `equalized_odds_gap`, `accuracy_gap`, `error_ratio`, ..."""
     column: str
     value: float | None
+    """Of the metric; None if too little is known."""
     worst: str | None
     """The group that fares worst."""
     best: str | None
+    """The group that fares best."""
     groups: Mapping[str, tuple[float | None, float | None, float | None, int]]
     """By group: value, low, high, rows."""
     fails: bool
     """Beyond what the rules allow, and surely so: intervals do not touch."""
     estimated: bool = False
+    """Made without truth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +193,7 @@ class DriftScore:
     threshold: float | None = None
     """What it would have to reach, at these sizes of samples."""
     p: float | None = None
+    """The test's p-value, where it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +203,7 @@ class Drift:
     column: str
     """Its name; `predictions` and `scores` for what came out; `together` for all numbers."""
     kind: ColumnKind
+    """What sort of column it is."""
     rows: int
     scores: tuple[DriftScore, ...]
     suspected: bool
@@ -209,11 +225,17 @@ class ColumnWindow:
 
     column: Column
     counts: tuple[int, ...]
+    """Rows in each bin or of each category (the last: all others), in the window."""
     reference: tuple[int, ...]
+    """The same of the reference."""
     mean: float | None = None
+    """Of a number; None where there is none."""
     std: float | None = None
+    """Its standard deviation."""
     reference_mean: float | None = None
+    """The same of the reference."""
     reference_std: float | None = None
+    """Its standard deviation in the reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,19 +245,25 @@ class Anomaly:
     id: int
     time: datetime
     deployment: str
+    """Its name."""
     kind: str
     """`overload`, `error-burst`, `latency-shift`, `not-finite-output`, `constant-output`,
     `out-of-range-output`, `schema-abuse`, `out-of-distribution`, `extraction`, `probing`,
     `auth-failures`, `oversized-bodies`."""
     severity: Severity
+    """How bad it is."""
     words: str
+    """What happened, for people."""
     number: int | None = None
     """The version it is about."""
     client: str | None = None
+    """Who asked, if it is about one client."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What shows it: counts, and some rows without what is redacted."""
     until: datetime | None = None
     """When it was seen last, if it lasts."""
     count: int = 1
+    """How often it was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,15 +278,19 @@ class Rule:
     signal: str
     """A name of `SIGNALS`, such as `error_rate`, `latency_p99`, `drifted_columns`, `accuracy`."""
     op: Literal[">", ">=", "<", "<="]
+    """How the signal is compared with the `value`."""
     value: float
     hold: float = 0.0
     clear: float | None = None
     """Half way back: when the value has come back so far it is over; None: as `value`."""
     severity: Severity = "warning"
+    """Of its alerts."""
     rows: int = 0
     """Requests or rows that must have been seen for it to be looked at."""
     words: str = ""
+    """What is told to people; made from the signal if it is empty."""
     enabled: bool = True
+    """Whether it is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,11 +298,13 @@ class RuleSet:
     """The rules of a deployment, and where they come from."""
 
     rules: tuple[Rule, ...]
+    """In their order."""
     source: str
     """`default`, `version` (`monitoring.yaml` in the stable version), `deployment`."""
     text: str
     """YAML."""
     changed: datetime | None = None
+    """When a deployment's own were set."""
     who: str | None = None
 
 
@@ -280,21 +314,32 @@ class Alert:
 
     id: int
     deployment: str
+    """Its name."""
     rule: str
+    """Name of the rule."""
     severity: Severity
+    """As the rule says."""
     state: AlertState
+    """`firing` until it is over, then `resolved`."""
     since: datetime
+    """When it began to fire, in UTC."""
     until: datetime | None
+    """When it was over; None while it fires."""
     value: float | None
+    """What the signal was when it fired last."""
     threshold: float | None
+    """What the rule allows."""
     words: str
+    """What happened, for people."""
     number: int | None = None
     subject: str = ""
     """What of the deployment, if the rule can fire for several things: a column, a group."""
     silenced: bool = False
+    """Whether nobody was told."""
     source: str = "yard"
     """`yard`, or `alertmanager`."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What shows it: numbers, rows, columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +352,7 @@ class Silence:
     rule: str
     """Empty: all."""
     until: datetime
+    """When it ends, in UTC."""
     who: str
     reason: str
 
@@ -316,6 +362,7 @@ class FeedbackSummary:
     """What became of truths that were sent."""
 
     joined: int
+    """Rows whose truth is known now, and was not before."""
     late: int
     """Older than the window in which they can be joined."""
     duplicate: int
@@ -325,6 +372,7 @@ class FeedbackSummary:
     conflicting: int = 0
     """Another truth was known: the first one counts."""
     problems: tuple[str, ...] = ()
+    """What was wrong with some of them, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +391,7 @@ class Series:
     times: tuple[float, ...]
     """Seconds since 1970: the beginnings of steps."""
     values: tuple[float | None, ...]
+    """One for each time; None where nothing is known. `low` and `high` are of its interval."""
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
 
@@ -354,20 +403,29 @@ class VersionMonitor:
     model: str
     number: int
     percent: float
+    """Of the requests that it gets now."""
     shadow: bool
+    """It gets copies of requests, and its answers are dropped."""
     performance: Performance
+    """How fast it is."""
     reference: ProfileInfo | None
+    """What it is compared with; None as long as there is nothing."""
     drift: tuple[Drift, ...]
     """Worst first."""
     columns: tuple[ColumnWindow, ...]
+    """For pictures: values of columns in the window and in the reference."""
     realized: tuple[Measured, ...]
+    """How right it is, by the truth that came back."""
     estimated: tuple[Measured, ...]
+    """How right it seems, from its own scores."""
     fairness: tuple[GroupGap, ...]
+    """How it treats groups."""
     label_lag: float | None = None
     """Seconds from an answer to its truth: the median."""
     labelled: int = 0
     """Rows whose truth is known."""
     notes: tuple[str, ...] = ()
+    """What else is to be known, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,11 +433,17 @@ class Monitor:
     """A deployment in a window: all that is known of it."""
 
     deployment: str
+    """Its name."""
     since: datetime
+    """Beginning of the window, in UTC."""
     until: datetime
+    """Its end."""
     versions: tuple[VersionMonitor, ...]
+    """Those that are served, and those that were in the window; who answers most comes first."""
     anomalies: tuple[Anomaly, ...]
+    """In the window, newest first."""
     alerts: tuple[Alert, ...]
+    """Those that fire."""
     dropped: int = 0
     """Rows that monitoring could not take."""
 
@@ -398,21 +462,29 @@ class Overview:
     """A deployment among others: for lists, worst first."""
 
     deployment: str
+    """Its name."""
     models: tuple[str, ...]
     """`MODEL@REV` of what answers."""
     verdict: str
+    """As of `Monitor`: `critical`, `warning`, `quiet` or `fine`."""
     rate: float
+    """Requests a second."""
     error_rate: float
+    """Share of the requests that failed."""
     p99: float | None
     drifted: int
     """Columns."""
     accuracy: float | None
     """Realized if there is truth, else estimated."""
     accuracy_estimated: bool
+    """Whether it is made without truth."""
     alerts: int
+    """How many fire."""
     anomalies: int
+    """How many there were."""
     rates: tuple[float, ...] = ()
-    """Requests a second, of the last steps: for a small picture; so are the next three."""
+    """Requests a second, of the last steps: for a small picture, as `errors` (a second) and
+    `latencies` (p99) are."""
     errors: tuple[float, ...] = ()
     latencies: tuple[float | None, ...] = ()
     drifts: tuple[float | None, ...] = ()
