@@ -102,11 +102,11 @@ class _Reader:
     def rows(self, requests: Sequence[One]) -> Rows:
         """All rows of some requests, which have the same names and sides."""
         feeds = self._feeds(requests)
-        outputs = joined((one.outputs for one in requests), requests[0].outputs)
-        count = sum(one.rows for one in requests)
+        outputs = joined([one.outputs for one in requests], requests[0].outputs)
+        repeats = [one.rows for one in requests]
+        count = sum(repeats)
         schema = self.schema
         labels, scores, values = predicted(outputs, schema.task, schema.classes)
-        repeats = [one.rows for one in requests]
         return Rows(
             schema, count, self._read_numbers(feeds, count),
             tuple(_texts(place, feeds, count) for place in self._categories),
@@ -127,7 +127,7 @@ class _Reader:
             pieces: Any = chain.from_iterable([one.feeds.values() for one in requests])
             whole = np.frombuffer(b"".join(pieces), kinds.pop())
             return dict(zip(first, whole.reshape(-1, len(first)).T, strict=True))
-        return joined((one.feeds for one in requests), self.names)
+        return joined([one.feeds for one in requests], self.names)
 
     def _read_numbers(self, feeds: Feeds, count: int) -> Array:
         if self._matrix is not None:
@@ -238,7 +238,7 @@ def _vectors(place: Callable[[Feeds], Array] | None, feeds: Feeds, size: int, co
 
 
 def _each(values: Sequence[str], repeats: Sequence[int]) -> Sequence[str]:
-    if all(times == 1 for times in repeats):
+    if repeats.count(1) == len(repeats):
         return values
     return [value for value, times in zip(values, repeats, strict=True) for _ in range(times)]
 

@@ -22,11 +22,10 @@ from modelyard.registry.watching.answers import keep_answers
 from modelyard.registry.watching.seeing import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from modelyard.core.monitoring import Anomaly
     from modelyard.monitoring.live import Live
-    from modelyard.monitoring.rows import Array
     from modelyard.registry.house import House
     from modelyard.registry.watching.seeing import Watched
 
@@ -67,22 +66,11 @@ class Taken:
         self.classes = classes
         self.cold = 0
         self.dropped = 0
+        """Rows whose tensors are not here."""
         self.timed: list[Timed] = []
+        """All requests."""
         self.ones: list[One] = []
-
-    def add(
-        self, begun: int, decoded: int, queued: int, computed: int, ended: int, rows: int,
-        batch: int, error: str | None, client: str, request: str,
-        feeds: Mapping[str, Array] | None, outputs: Mapping[str, Array] | None,
-    ) -> None:  # fmt: skip
-        """One request; times are nanoseconds of one clock."""
-        self.timed.append((begun, decoded, queued, computed, ended, batch, rows, error, client))
-        if error is not None:
-            return
-        if feeds is None or outputs is None:  # too large to be held on to
-            self.dropped += rows
-            return
-        self.ones.append(One(feeds, outputs, rows, request, client))
+        """Those that were answered, and whose tensors are here."""
 
 
 class Takings:

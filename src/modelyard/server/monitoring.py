@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import ModelyardError
+from modelyard.monitoring.extracting import One
 from modelyard.monitoring.judging import Judge
 from modelyard.monitoring.live import Live
 from modelyard.monitoring.taking import Taken, Takings
@@ -103,18 +104,25 @@ class Watch:
                     record.line.name, record.model, int(record.version), record.shadow,
                     int(record.time), record.line.spec.redact, self._classes(record),
                 )  # fmt: skip
-            taken.add(
-                record.timing.begun, record.decoded, record.timing.queued, record.timing.computed,
-                record.ended, record.timing.rows, record.timing.batch, record.error, record.client,
-                record.request, record.feeds, record.outputs,
-            )  # fmt: skip
+            timing, error, client = record.timing, record.error, record.client
+            taken.timed.append((
+                timing.begun, record.decoded, timing.queued, timing.computed, record.ended,
+                timing.batch, timing.rows, error, client,
+            ))  # fmt: skip
+            if error is None:
+                feeds, outputs = record.feeds, record.outputs
+                if feeds is None or outputs is None:  # too large to be held on to
+                    taken.dropped += timing.rows
+                else:
+                    taken.ones.append(One(feeds, outputs, timing.rows, record.request, client))
         dropped, self._dropped = (
             self._plane.recorder.dropped - self._dropped,
             self._plane.recorder.dropped,
         )
         for key, taken in groups.items():
             taken.cold = self._cold(key)
-            taken.dropped, dropped = dropped, 0
+            taken.dropped += dropped
+            dropped = 0
             self.takings.take(taken)
 
     def _classes(self, record: Record) -> tuple[str, ...] | None:

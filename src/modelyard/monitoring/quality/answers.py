@@ -7,8 +7,8 @@ against: what was predicted, how surely, when, and the groups it is of; no input
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -98,14 +98,11 @@ class Answers:
 
 def keys_of(requests: Sequence[str], places: Array | None = None) -> Array:
     """uint64 [rows]: 64 bits of BLAKE2b of each request's id, mixed with the row's place in it."""
-    known: dict[str, bytes] = {}
-    parts = []
-    for request in requests:
-        digest = known.get(request)
-        if digest is None:
-            digest = hashlib.blake2b(request.encode(), digest_size=8).digest()
-            known[request] = digest
-        parts.append(digest)
+    known = {
+        request: blake2b(request.encode(), digest_size=8).digest()
+        for request in dict.fromkeys(requests)
+    }
+    parts = known.values() if len(known) == len(requests) else map(known.__getitem__, requests)
     keys = np.frombuffer(b"".join(parts), "<u8").astype(np.uint64)
     return keys if places is None else keys + places.astype(np.uint64) * _MIX
 
