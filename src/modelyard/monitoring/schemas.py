@@ -35,7 +35,7 @@ _EACH: Final = 40
 """Rows in a bin, at least, or there are fewer bins: tests of counts need some in each."""
 _FEW: Final = 32
 """Different values, that have a bin each."""
-_ATOM: Final = 1 / 64
+_ATOM: Final = 1 / 32
 """Share of rows with the same value, that gives it a bin of its own."""
 _ATOMS: Final = 16
 _CATEGORIES: Final = 256

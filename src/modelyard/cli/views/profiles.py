@@ -65,7 +65,7 @@ class ProfileView:
 
 def _row(column: Watched, is_group: bool) -> Spans:
     kind = "group" if is_group else column.kind
-    middle = column.edges[len(column.edges) // 2] if len(column.edges) >= _QUANTILES else None
+    middle = column.edges[len(column.edges) // 2] if len(column.edges) == _QUANTILES else None
     return [
         column.name, Span(kind, "warn" if is_group else "dim"), _range(column),
         "" if middle is None or column.kind != "number" else words.amount(middle),
