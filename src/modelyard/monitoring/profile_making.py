@@ -24,6 +24,7 @@ from modelyard.monitoring.outputs import (
     predicted,
     score_columns,
 )
+from modelyard.monitoring.quality.residuals import Residuals
 from modelyard.monitoring.reference import HASHES, SAMPLE, Profile
 from modelyard.monitoring.rows import Rows
 from modelyard.monitoring.schemas import schema_of
@@ -209,6 +210,7 @@ def _folded(
     numbers = np.empty((count, len(schema.of_kind("number"))))
     hashes: list[Array] = []
     sampled: list[Rows] = []
+    residuals = Residuals(schema, calibration, count)
     read = reader_of(schema, columns)
     for start in range(0, count, _CHUNK):
         rows = slice(start, min(start + _CHUNK, count))
@@ -217,11 +219,14 @@ def _folded(
         batch = read([One(feeds, gave, rows.stop - start, "", "")])
         batch.truth = None if truth is None else truth[rows]
         fold(tile, batch, calibration)
+        residuals.add(batch)
         numbers[rows] = batch.numbers
         hashes.append(row_hashes(batch))
         here = taken[(taken >= start) & (taken < rows.stop)] - start
         sampled.append(_part(batch, here))
-    return _finished(schema, tile, calibration, numbers, _joined(sampled), np.concatenate(hashes))
+    made = _finished(schema, tile, calibration, numbers, _joined(sampled), np.concatenate(hashes))
+    made.residuals = residuals.made().astype(np.float32)
+    return made
 
 
 def _finished(

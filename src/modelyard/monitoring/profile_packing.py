@@ -46,7 +46,7 @@ class _Packed(msgspec.Struct, array_like=True):
 
 _ARRAYS: Final = {
     "mean": ("<f8", 1), "covariance": ("<f4", 2), "numbers": ("<f4", 2), "categories": ("<i4", 2),
-    "confidence": ("<f4", 1), "hashes": ("<u8", 1),
+    "confidence": ("<f4", 1), "hashes": ("<u8", 1), "residuals": ("<f4", 2),
 }  # fmt: skip
 
 
@@ -79,6 +79,8 @@ def _profile(packed: _Packed) -> Profile:
     wide = len(packed.schema.of_kind("number"))
     found: dict[str, Any] = {}
     for name, (dtype, axes) in _ARRAYS.items():
+        if name == "residuals" and name not in packed.arrays:  # it came later
+            continue
         array = _unpacked(packed.arrays[name], dtype)
         if name == "covariance":
             array = (np.diag(array) if array.ndim == 1 else array).astype(np.float64)

@@ -47,6 +47,9 @@ class Profile:
     """float32 [sample]: the highest score; NaN: none."""
     hashes: Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     """uint64, ascending: the lowest 20,000 `row_hashes` of the rows; of fewer rows, all."""
+    residuals: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """float32 [targets, bins]: what calibrated scores get wrong in each bin of each column
+    (`quality.residuals`); empty if the truth is not known."""
 
     @property
     def hash_limit(self) -> int:

@@ -18,6 +18,7 @@ from modelyard.monitoring.quality.classes import Of, of_class
 from modelyard.monitoring.quality.intervals import Interval, Z, around
 from modelyard.monitoring.quality.ranks import auc_of
 from modelyard.monitoring.quality.realized import realized
+from modelyard.monitoring.quality.residuals import corrected
 from modelyard.monitoring.quality.support import calibrated_rates, outside_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def estimated(profile: Profile, window: Tile) -> tuple[Measured, ...]:
             ),
         )  # fmt: skip
     known = profile.tile.truth
-    values = _values(schema.classes, window, known)
+    values = _values(profile, window)
     reason = _doubt(profile, window, values[0])
     before = {(each.name, each.label): each.value for each in realized(schema, known)}
     return tuple(
@@ -83,8 +84,9 @@ def _bounded(interval: Interval) -> Interval:
 # -- values ------------------------------------------------------------------------------------
 
 
-def _values(classes: tuple[str, ...], window: Tile, known: TruthTile) -> list[_Value]:
-    expected, spread = window.predicted.expected, window.predicted.expected_square
+def _values(profile: Profile, window: Tile) -> list[_Value]:
+    classes, known = profile.schema.classes, profile.tile.truth
+    expected, spread = corrected(profile, window), window.predicted.expected_square
     rows = float(expected.sum())
     accuracy = float(np.trace(expected)) / rows
     chance = float(np.trace(spread)) / rows**2
