@@ -72,6 +72,16 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/deployments/{name}": (
         "/deployments/scaler", "/deployments/long", "/deployments/sentiment",
     ),
+    "/deployments/{name}/monitoring": (
+        "/deployments/scaler/monitoring", "/deployments/scaler/monitoring?by=version&window=15m",
+        "/deployments/scaler/monitoring?since=1700000000&until=1700003600",
+        "/deployments/long/monitoring?window=30d",
+    ),
+    "/deployments/{name}/monitoring/live": (),
+    "/deployments/{name}/rules": ("/deployments/scaler/rules",),
+    "/monitoring": ("/monitoring", "/monitoring?only=quiet"),
+    "/alerts": ("/alerts", "/alerts?of=scaler"),
+    "/anomalies": ("/anomalies",),
     "/undeployed/{name}": ("/undeployed/ended",),
     "/requests/{name}": ("/requests/scaler", "/requests/long?only=failed"),
     "/deploy": ("/deploy", "/deploy?name=scaler", f"/deploy?version={_EVIL}@2"),

@@ -16,6 +16,7 @@ import pytest
 from tests.server.running import running
 from tests.services.stores import NPM
 from tests.web.shown_models import fill
+from tests.web.shown_traffic import watch
 
 from modelyard.client.remote import RemoteYard
 from modelyard.i18n import Language
@@ -93,7 +94,9 @@ def show(folder: Path) -> Iterator[Shown]:
         fill(yard, folder / "work")
     with running(folder / "yard", env={"YARD_AUTHOR": "Ann Lee"}) as server:
         assert server.token
-        yield Shown(server.url, server.token, _signed_in(server.url, "admin", server.token))
+        made = Shown(server.url, server.token, _signed_in(server.url, "admin", server.token))
+        watch(made)
+        yield made
 
 
 def _signed_in(url: str, name: str, secret: str) -> str:

@@ -69,7 +69,10 @@ def twin_of(route: Any) -> list[str]:
     return [("/models" if route.path == "/" else route.path) + ".json"] if is_page else []
 
 
-_SHOWN = [r for r in routes("GET") if not r.path.startswith("/static/")]
+_STREAMS = "/deployments/{name}/monitoring/live"
+_SHOWN = [
+    r for r in routes("GET") if not r.path.startswith("/static/") and r.path != _STREAMS
+]  # what never ends can't be read whole
 PAGES = sorted({path for r in _SHOWN for path in (r.path, *twin_of(r))
                 if not path.endswith((".html", ".json.json", ".html.json"))})  # fmt: skip
 ACTS = sorted({r.path for r in routes("POST")})

@@ -13,6 +13,10 @@ function told(value, unit) {
   return value >= 10000 ? `${digits(value / 1000, 3)}k` : digits(value, value >= 100 ? 4 : 3);
 }
 
+/** The style of uPlot, for the shadows of all charts. @type {Promise<CSSStyleSheet> | undefined} */
+let styles;
+const styled = async (/** @type {string} */ address) => new CSSStyleSheet().replace(await (await fetch(address)).text());
+
 class TimeChart extends HTMLElement {
   static observedAttributes = ["data-points"];
 
@@ -21,12 +25,10 @@ class TimeChart extends HTMLElement {
     if (!plot || this.shadowRoot) return;
     for (const hint of document.querySelectorAll(".with-script")) hint.removeAttribute("hidden");
     const root = this.attachShadow({ mode: "open" });
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = this.dataset.sheet ?? "";
-    sheet.addEventListener("load", () => this.draw());
     this.place = document.createElement("div");
-    root.append(sheet, this.place, document.createElement("slot"));
+    root.append(this.place, document.createElement("slot"));
+    styles ??= styled(this.dataset.sheet ?? "");
+    styles.then((sheet) => { root.adoptedStyleSheets = [sheet]; this.draw(); });
     this.theme = matchMedia("(prefers-color-scheme: dark)");
     this.again = () => this.draw();
     this.theme.addEventListener("change", this.again);
