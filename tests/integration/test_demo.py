@@ -35,7 +35,7 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
     assert "rolled back reader" in told
     assert "undeployed reader\n" in told
     assert "4,000 joined with answers of loans\n" in told
-    assert "suspected, compared with data/people@1" in told
+    assert "3 of 6 columns drifted, compared with data/people@1" in told
     assert "4 of 4 gaps too wide" in told
     assert "rolled back loans" in told
     assert "wrote the report of loans" in told
