@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from modelyard.serving.oip.encoding import encode
 from modelyard.serving.plane import Call, Plane, Target
 from modelyard.serving.reading import read, read_straight, squeezed
 from modelyard.serving.routes import OVERRIDE
+from modelyard.serving.tracing import Trace, traced
 
 if TYPE_CHECKING:
     from modelyard.serving.bodies import Kind
@@ -37,7 +37,6 @@ Headers = Mapping[bytes, bytes]
 Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
-_TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _ASIDE: Final = frozenset({OVERRIDE, b"content-encoding", b"transfer-encoding"})
 """Headers of requests that are not answered at once."""
 _JSON: Final = (b"content-type", b"application/json")
@@ -59,7 +58,7 @@ class Request:
     headers: Headers
     begun: int
     id: str
-    trace: str | None
+    trace: Trace | None
 
     @property
     def address(self) -> str | None:
@@ -108,7 +107,7 @@ class PlaneApp:
             else self.plane.request_id()
         )
         trace = headers.get(b"traceparent")
-        request = Request(scope, receive, headers, begun, number, _traced(trace) if trace else None)
+        request = Request(scope, receive, headers, begun, number, traced(trace) if trace else None)
         plane = self.plane
         plane.active += 1
         try:
@@ -409,14 +408,6 @@ async def _squeezed(
         if way is not None:
             more.append((b"content-encoding", way))
     return status, content, more
-
-
-def _traced(given: bytes) -> str | None:
-    """The caller's trace with a span of our own; None if it isn't one (W3C Trace Context)."""
-    found = _TRACE.fullmatch(given)
-    if found is None or found[1] == b"0" * 32 or found[2] == b"0" * 16:
-        return None
-    return f"00-{found[1].decode()}-{secrets.token_hex(8)}-{found[3].decode()}"
 
 
 def _refusal(error: Exception) -> Reply:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from modelyard.serving.interface import Client, Feeds, Gate, Line, Outputs, Served, Slot
+    from modelyard.serving.tracing import Trace
 
 __all__ = ["Answered", "Call", "Plane", "Target"]
 
@@ -69,8 +70,7 @@ class Call:
     timing: Timing
     decoded: int = 0
     """When it was read, as `perf_counter_ns`."""
-    trace: str | None = None
-    """The value of `traceparent`, ours."""
+    trace: Trace | None = None
 
 
 @dataclass(slots=True, eq=False)

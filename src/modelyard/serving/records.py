@@ -19,12 +19,13 @@ from modelyard.serving.oip.datatypes import datatype_of
 
 if TYPE_CHECKING:
     from modelyard.serving.interface import Feeds, Line, Outputs, Timing
+    from modelyard.serving.tracing import Trace
 
 __all__ = ["Record", "Recorder"]
 
 _RING: Final = 8192
-_ARRAYS: Final = 64 << 10
-"""Bytes of inputs and outputs that a record may hold on to."""
+_ARRAYS: Final = 1 << 20
+"""Bytes of inputs and outputs that a record may hold on to; of more, every so many-th row."""
 _HELD: Final = 64 << 20
 """Bytes that all records in the ring may hold on to."""
 _KEPT: Final = 500
@@ -63,16 +64,29 @@ class Record:
     """As `Timing`'s numbers."""
     error: str | None = None
     """The kind of what went wrong."""
-    trace: str | None = None
+    trace: Trace | None = None
     feeds: Feeds | None = None
     outputs: Outputs | None = None
     shadow: bool = False
     decoded: int = 0
     """When it was read, as `Timing`'s numbers."""
 
+    step: int = 1
+    """Every so many-th row of the request is in `feeds` and `outputs`."""
+
     @property
     def seconds(self) -> float:
         return (self.ended - self.timing.begun) / 1e9
+
+    def thin_out(self, step: int) -> int:
+        """Keep every so many-th row; gives the bytes that are left. What has no rows stays."""
+        rows = self.timing.rows
+        arrays = [*(self.feeds or {}).values(), *(self.outputs or {}).values()]
+        if rows >= step and all(array.ndim and len(array) == rows for array in arrays):
+            self.step = step  # copies: a view would hold on to all rows
+            self.feeds = _every(self.feeds, step)
+            self.outputs = _every(self.outputs, step)
+        return _size(self.feeds) + _size(self.outputs)
 
 
 class Recorder:
@@ -96,6 +110,8 @@ class Recorder:
             self.dropped += 1
             return
         size = _size(record.feeds) + _size(record.outputs)
+        if size > _ARRAYS and self._held < _HELD:
+            size = record.thin_out(-(-size // _ARRAYS))
         if size > _ARRAYS or self._held + size > _HELD:
             record.feeds = record.outputs = None
         else:
@@ -190,6 +206,10 @@ class Recorder:
         log.append(_told(record))
 
 
+def _every(arrays: Feeds | None, step: int) -> dict[str, Any] | None:
+    return None if arrays is None else {name: a[::step].copy() for name, a in arrays.items()}
+
+
 def _size(arrays: Feeds | None) -> int:
     size = 0
     if arrays:
@@ -205,7 +225,7 @@ def _told(record: Record) -> dict[str, Any]:
         "time": record.time, "request": record.request, "client": record.client,
         "model": record.model, "version": record.version, "error": record.error,
         "seconds": round(record.seconds, 6), "rows": timing.rows, "batch": timing.batch,
-        "shadow": record.shadow, "trace": record.trace,
+        "shadow": record.shadow, "trace": None if record.trace is None else str(record.trace),
     }  # fmt: skip
     if record.feeds is not None and crc32(record.request.encode()) < spec.sample * (1 << 32):
         told["inputs"] = _values(record.feeds, spec.redact)

@@ -70,8 +70,6 @@ class Counts:
     traced: dict[int, tuple[str, float, float]] = field(default_factory=dict)
     """The last traced request of each bucket: its trace, seconds, and when it ended."""
     shadow: bool = False
-    cold: int = 0
-    """Requests that had to wait until the version was loaded."""
 
     def success(self, timing: Timing, decoded: int, ended: int) -> None:
         """Count an answer.

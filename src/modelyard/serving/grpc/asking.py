@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from modelyard.serving.grpc.tensors import feeds_of, put_outputs
 from modelyard.serving.interface import Timing
 from modelyard.serving.oip.service import nobody
 from modelyard.serving.plane import Call, Plane, Target
+from modelyard.serving.tracing import Trace, traced
 
 if TYPE_CHECKING:
     from modelyard.serving.interface import Client, Line
@@ -26,7 +26,6 @@ Context = Any
 _ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _LARGE: Final = 1 << 20
 """Bytes of a request from which it is read in a thread: nobody is to wait for it."""
-_TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 class Caller:
@@ -51,13 +50,9 @@ class Caller:
             return given.decode("latin-1")
         return plane.request_id()
 
-    def trace(self) -> str | None:
+    def trace(self) -> Trace | None:
         """The caller's trace with a span of our own; None if there is none."""
-        given = self.headers.get(b"traceparent")
-        found = None if given is None else _TRACE.fullmatch(given)
-        if found is None or found[1] == b"0" * 32 or found[2] == b"0" * 16:
-            return None
-        return f"00-{found[1].decode()}-{secrets.token_hex(8)}-{found[3].decode()}"
+        return traced(self.headers.get(b"traceparent"))
 
 
 async def client_of(plane: Plane, caller: Caller, line: Line | None) -> Client:
