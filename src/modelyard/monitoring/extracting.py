@@ -41,6 +41,8 @@ class One:
     rows: int
     request: str
     client: str
+    step: int = 1
+    """Of a large request, every so many-th row is here."""
 
 
 Timed: TypeAlias = tuple[int, int, int, int, int, int, int, str | None, str]
@@ -113,7 +115,7 @@ class _Reader:
             tuple(_vectors(place, feeds, column.size, count)
                   for place, column in zip(self._vectors, schema.of_kind("vector"), strict=True)),
             labels, scores, values, None,
-            _each([one.request for one in requests], repeats), _places(repeats, count),
+            _each([one.request for one in requests], repeats), _places(requests, count),
             _each([one.client for one in requests], repeats),
         )  # fmt: skip
 
@@ -243,7 +245,9 @@ def _each(values: Sequence[str], repeats: Sequence[int]) -> Sequence[str]:
     return [value for value, times in zip(values, repeats, strict=True) for _ in range(times)]
 
 
-def _places(repeats: Sequence[int], count: int) -> Array:
-    if len(repeats) == count:
+def _places(requests: Sequence[One], count: int) -> Array:
+    if len(requests) == count:
         return np.zeros(count, np.int32)
-    return np.concatenate([np.arange(times, dtype=np.int32) for times in repeats])
+    return np.concatenate(
+        [np.arange(one.rows, dtype=np.int32) * np.int32(one.step) for one in requests]
+    )

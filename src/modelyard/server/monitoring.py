@@ -111,10 +111,12 @@ class Watch:
             ))  # fmt: skip
             if error is None:
                 feeds, outputs = record.feeds, record.outputs
+                rows, step = timing.rows, record.step
                 if feeds is None or outputs is None:  # too large to be held on to
-                    taken.dropped += timing.rows
+                    taken.dropped += rows
                 else:
-                    taken.ones.append(One(feeds, outputs, timing.rows, record.request, client))
+                    here = rows if step == 1 else -(-rows // step)
+                    taken.ones.append(One(feeds, outputs, here, record.request, client, step))
         dropped, self._dropped = (
             self._plane.recorder.dropped - self._dropped,
             self._plane.recorder.dropped,

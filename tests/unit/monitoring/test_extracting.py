@@ -84,3 +84,10 @@ def test_answers_are_read_as_labels_and_scores():
     )  # fmt: skip
     assert rows.labels.tolist() == [1]
     assert rows.scores.tolist() == [[0.2, 0.8]]
+
+
+def test_rows_of_a_thinned_request_know_their_places():
+    few = One({"x": np.zeros((3, 1))}, {"y": np.zeros(3)}, 3, "large", "ann", step=4)
+    rows = read(schema(("x", "number")), few, one({"x": np.zeros((1, 1))}, request="small"))
+    assert rows.places.tolist() == [0, 4, 8, 0]
+    assert list(rows.requests) == ["large"] * 3 + ["small"]
