@@ -74,7 +74,7 @@ class LatencyShift:
         self._number = number
         self._adwin = Adwin(1e-6, clock=1)
         self._sums = Seconds(62, 2)
-        self._slow = Surge(least=0.05, seconds=3)
+        self._slow = Surge(least=0.05, seconds=3, known=300)
         self._usual: list[float] | None = None
         """Requests and the sum of their logarithms, while it was calm."""
         self._shifted = float("-inf")

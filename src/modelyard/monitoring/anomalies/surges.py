@@ -31,13 +31,16 @@ class Surge:
         least: The share from which it matters.
         seconds: In how many different seconds of the window it must have happened.
         times: How many times the usual share it must be.
+        known: Requests by which the usual share must be known; else a very small one is usual.
     """
 
-    def __init__(self, *, least: float, seconds: int = 1, times: float = 3.0) -> None:
+    def __init__(
+        self, *, least: float, seconds: int = 1, times: float = 3.0, known: int = 0
+    ) -> None:
         self.on = False
         self.fresh = 0
         """Yes since the last look."""
-        self._least, self._needed, self._times = least, seconds, times
+        self._least, self._needed, self._times, self._known = least, seconds, times, known
         self._adwin = Adwin(1e-6, clock=1)
         self._grew = float("-inf")
         self._sums = Seconds(_LONG + 2, 2)
@@ -86,8 +89,10 @@ class Surge:
             share = yes / count
             if share < self._times * usual:
                 continue
-            grew = now - self._grew <= _RECENT
-            if grew or count * _information(share, usual) >= _SURE:
+            if not self.on and self._count - count < self._known:
+                continue
+            sure = _SURE / 2 if now - self._grew <= _RECENT else _SURE
+            if count * _information(share, usual) >= sure:
                 return window, int(count), int(yes), usual
         return None
 
