@@ -15,6 +15,7 @@ from modelyard.monitoring import windows
 from modelyard.monitoring.drift import columns_of, drift_of
 from modelyard.monitoring.performance import of_tile
 from modelyard.monitoring.quality import estimated, fairness, label_lag, realized
+from modelyard.monitoring.quality.leaking import leakage_of
 from modelyard.registry.watching import alerts, tiles
 from modelyard.registry.watching.events import events
 from modelyard.registry.watching.seeing import Served, watched
@@ -123,7 +124,7 @@ def look(
     begin, end = span(since, until)
     length = end - begin
     found = seen(house, name, begin, end, before=_BEFORE * length)
-    versions = [_version(found, version, begin, length) for version in found.serves]
+    versions = [_version(house, found, version, begin, length) for version in found.serves]
     return Monitor(
         deployment=name, since=datetime.fromtimestamp(begin, UTC),
         until=datetime.fromtimestamp(end, UTC), versions=tuple(_ordered(versions)),
@@ -132,7 +133,9 @@ def look(
     )  # fmt: skip
 
 
-def _version(found: Seen, version: windows.Version, begin: float, length: float) -> VersionMonitor:
+def _version(
+    house: House, found: Seen, version: windows.Version, begin: float, length: float
+) -> VersionMonitor:
     one, reference = found.serves[version], found.references.get(version)
     speed = windows.merged(windows.EMPTY, (tile for _, tile in found.performance.get(version, ())))
     performance = of_tile(speed.performance, length)
@@ -149,12 +152,14 @@ def _version(found: Seen, version: windows.Version, begin: float, length: float)
     truth = windows.merged(schema, (tile for _, tile in found.truth.get(version, ()))).truth
     now.truth = truth
     told = realized(schema, truth, profile.tile.truth)
+    leaked = leakage_of(house, found.at.id, version, profile, begin, begin + length)
     drift = drift_of(profile, now, _windows_before(schema, spans, begin, length))
     return VersionMonitor(
         model=one.model, number=one.number, percent=one.percent, shadow=one.shadow,
         performance=performance, reference=reference.info,
         drift=tuple(sorted(drift, key=lambda each: -each.score)),
-        columns=columns_of(profile, now), realized=told, estimated=estimated(profile, now),
+        columns=columns_of(profile, now), realized=told,
+        estimated=(*estimated(profile, now), *leaked),
         fairness=fairness(schema, now), label_lag=label_lag(truth), labelled=truth.rows,
     )  # fmt: skip
 

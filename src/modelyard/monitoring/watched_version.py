@@ -18,6 +18,7 @@ from modelyard.monitoring.looking import profiles_of
 from modelyard.monitoring.profile_packing import pack_profile
 from modelyard.monitoring.profiles import profile_from_rows
 from modelyard.monitoring.quality.answers import join_answers, pack_answers
+from modelyard.monitoring.quality.leakage import Known
 from modelyard.monitoring.unreferenced import answers_alone
 from modelyard.registry.watching import profiles, tiles
 from modelyard.registry.watching.versions import id_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from modelyard.monitoring.extracting import One
     from modelyard.monitoring.profiles import Profile
-    from modelyard.monitoring.rows import Asked, Rows
+    from modelyard.monitoring.rows import Array, Asked, Rows
     from modelyard.monitoring.tiles import Tile
     from modelyard.monitoring.windows import Reference
     from modelyard.registry.house import House
@@ -40,6 +41,8 @@ _FIRST: Final = 1000
 """Rows of which a reference is made if there is no better one."""
 _AT_ONCE: Final = 1024
 """Requests that are folded together: it takes some milliseconds, in which nobody else computes."""
+_NEAR: Final = 5
+"""Seconds between two looks whether rows are close to the reference's."""
 _LOOK: Final = 5.0
 """Seconds between two looks whether there is another reference."""
 
@@ -63,6 +66,9 @@ class WatchedVersion:
         self._redact = frozenset(redact)
         self._classes = classes
         self._reference: Reference | None = None
+        self._known: Known | None = None
+        self._seen_at = 0
+        self._near_after = 0
         self._readers: dict[tuple[object, ...], Callable[[Sequence[One]], Rows]] = {}
         self._speed: dict[int, Tile] = {}
         self._traffic: dict[int, Tile] = {}
@@ -170,8 +176,24 @@ class WatchedVersion:
         fold(tile, rows, self._reference.profile.calibration)
         if rows.labels is not None or rows.values is not None:
             times = np.full(rows.count, float(second))
-            self._answers.append((pack_answers(rows, times), second, rows.count))
+            packed = pack_answers(rows, times, self._seen(rows, second))
+            self._answers.append((packed, second, rows.count))
         return rows
+
+    def _seen(self, rows: Rows, second: int) -> Array | None:
+        """Whether rows are the reference's, of some rows each second: that tells as much as all.
+
+        Now and then, whether a few are close to the reference's.
+        """
+        if self._known is None:
+            return None
+        if second <= self._seen_at:
+            return np.zeros(rows.count, np.uint8)
+        self._seen_at = second
+        near = second >= self._near_after
+        if near:
+            self._near_after = second + _NEAR
+        return self._known.seen(rows, near=near)
 
     def _tile(self, kept: dict[int, Tile], second: int, kind: int) -> Tile:
         minute = second // 60 * 60
@@ -271,6 +293,9 @@ class WatchedVersion:
 
     def _use(self, reference: Reference | None) -> None:
         self._reference = reference
+        is_data = reference is not None and reference.info.source != "traffic"
+        self._known = Known(reference.profile) if reference is not None and is_data else None
+        self._near_after = 0
         self._readers.clear()
         self._traffic.clear()  # of another schema; what is written stays
         self._dirty = {(kind, minute) for kind, minute in self._dirty if kind != tiles.TRAFFIC}

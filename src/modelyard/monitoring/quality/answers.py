@@ -49,6 +49,7 @@ class _Packed(msgspec.Struct, array_like=True):
     scores: bytes | None
     values: bytes | None
     codes: dict[str, bytes]
+    seen: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +71,8 @@ class Answers:
     """float64 [rows]: what is predicted otherwise."""
     codes: dict[str, Array]
     """By column uint8 [rows]: the place of its group; beyond the last: other."""
+    seen: Array | None = None
+    """uint8 [rows]: whether it is a row of the reference: `leakage.Known.seen`."""
 
     def confidence(self) -> Array | None:
         """float64 [rows]: probability of the predicted class."""
@@ -110,11 +113,12 @@ def keys_of(requests: Sequence[str], places: Array | None = None) -> Array:
 # -- packing -----------------------------------------------------------------------------------
 
 
-def pack_answers(rows: Rows, times: Array) -> bytes:
+def pack_answers(rows: Rows, times: Array, seen: Array | None = None) -> bytes:
     """The answers of these rows, so that truths can be joined.
 
     Args:
         times: float64 [rows]: when each was answered, in seconds since 1970.
+        seen: uint8 [rows], as `leakage.Known.seen` gives it.
     """
     schema = rows.schema
     scores = None
@@ -133,6 +137,7 @@ def pack_answers(rows: Rows, times: Array) -> bytes:
                 name: np.minimum(found, len(groups[name])).astype(np.uint8)
                 for name, found in codes.items()
             },
+            seen,
         )
     )  # fmt: skip
 
@@ -152,6 +157,7 @@ def _pack(answers: Answers) -> bytes:
         _bytes(answers.labels, order, "<i2"), _bytes(answers.scores, order, "<f4"),
         _bytes(answers.values, order, "<f8"),
         {name: codes[order].tobytes() for name, codes in answers.codes.items()},
+        _bytes(answers.seen, order, "u1"),
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(packed))
 
@@ -172,10 +178,11 @@ def unpack_answers(body: bytes) -> Answers:
             _array(packed.labels, "<i2"), _array(packed.scores, "<f4"),
             _array(packed.values, "<f8"),
             {name: np.frombuffer(codes, np.uint8) for name, codes in packed.codes.items()},
+            _array(packed.seen, "u1"),
         )  # fmt: skip
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as error:
         raise _bad() from error
-    parts = (made.times, made.labels, made.scores, made.values, *made.codes.values())
+    parts = (made.times, made.labels, made.scores, made.values, made.seen, *made.codes.values())
     if any(part is not None and len(part) != len(made.keys) for part in parts):
         raise _bad()
     return made
@@ -223,7 +230,7 @@ def join_answers(parts: Sequence[tuple[bytes, bytes]]) -> list[tuple[list[int], 
         answers = unpack_answers(body)
         kind = (
             answers.classes, tuple(sorted(answers.groups.items())), answers.labels is None,
-            answers.scores is None, answers.values is None,
+            answers.scores is None, answers.values is None, answers.seen is None,
         )  # fmt: skip
         alike.setdefault(kind, []).append((place, answers, unpack_joined(joined, answers)))
     made = []
@@ -244,6 +251,7 @@ def _joined(parts: Sequence[Answers]) -> Answers:
         np.concatenate([a.times for a in parts]), _one([a.labels for a in parts]),
         _one([a.scores for a in parts]), _one([a.values for a in parts]),
         {name: np.concatenate([a.codes[name] for a in parts]) for name in first.codes},
+        _one([a.seen for a in parts]),
     )  # fmt: skip
 
 
