@@ -206,12 +206,16 @@ def _serve(
         raise _no_extra() from error
     from dataclasses import replace
 
+    from modelyard.monitoring.export.otlp_settings import OtlpSettings
     from modelyard.server.oidc_settings import read_oidc
     from modelyard.server.run import serve
     from modelyard.serving.engines.ray_settings import RaySettings
 
     ray = RaySettings.read(session.environment, opener="modelyard.client.places:open_place")
-    settings = replace(settings, oidc=read_oidc(session.environment), ray=ray)
+    settings = replace(
+        settings, oidc=read_oidc(session.environment), ray=ray,
+        otlp=OtlpSettings.read(session.environment),
+    )  # fmt: skip
     serve(folder, settings, author=session.author(), announce=announce, link=link)
 
 

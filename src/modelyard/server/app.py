@@ -55,6 +55,10 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     if settings.monitoring:
         watch(app.state.server)
         tell(app.state.server)
+    if settings.otlp is not None:
+        from modelyard.server.otlp import Tracing
+
+        app.state.server.parts["otlp"] = Tracing(app.state.server, settings.otlp)
     app.state.document = functools.cache(lambda: document(app, endpoints))
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelyard.errors import Denied, InvalidInput
+from modelyard.monitoring.export.otlp_settings import OtlpSettings
 from modelyard.server.oidc_settings import OidcSettings
 from modelyard.serving.engines.ray_settings import RaySettings
 from modelyard.serving.exposition import ALIASES
@@ -70,6 +71,8 @@ class Settings:
     """Servers by whose names metrics of deployments are told too: `triton`, `mlserver`."""
     ray: RaySettings | None = None
     """Where deployments with the engine `ray` run."""
+    otlp: OtlpSettings | None = None
+    """An OpenTelemetry collector that is told of requests; without one nothing is sent."""
     oidc: OidcSettings | None = None
     """An OpenID Connect provider to sign in through."""
 
