@@ -23,7 +23,7 @@ from modelyard.registry.watching.alerts import Changes, Firing, Key
 from modelyard.registry.watching.rules import ruled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from modelyard.core.monitoring import Rule
     from modelyard.monitoring.alerts.signals import Fact
@@ -53,7 +53,8 @@ _SUBJECT: Final = 200
 class _Watched(NamedTuple):
     id: int
     name: str
-    rules: tuple[Rule, ...]
+    rules: Mapping[bool, tuple[Rule, ...]]
+    """Those that are looked at: about fast signals, and about slow ones."""
 
 
 class Evaluator:
@@ -66,6 +67,7 @@ class Evaluator:
         self._rulings = Rulings(house)
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
+        self._rules: dict[tuple[int, str], Rule] = {}
         self._firing: dict[Key, Firing] = {}
         self._refreshed = float("-inf")
         self._bad: dict[Key, float] = {}
@@ -106,9 +108,9 @@ class Evaluator:
         over: dict[Key, str] = {}
         told: set[Key] = set()
         for watched in self._watched.values():
-            for rule in watched.rules:
-                if rule.enabled and SIGNALS[rule.signal].fast is fast:
-                    found = by_signal.get((watched.name, rule.signal), ())
+            for rule in watched.rules[fast]:
+                found = by_signal.get((watched.name, rule.signal), ())
+                if found:
                     told |= self._look(now, watched, rule, found, fire, over)
         self._miss(now, told, fast, over)
         end = [(self._firing[key], self._ended(now, key, why)) for key, why in over.items()]
@@ -123,10 +125,16 @@ class Evaluator:
     def _refresh(self, now: float) -> None:
         if 0 <= now - self._refreshed < REFRESH:
             return
-        self._watched = {
-            each.name: _Watched(each.id, each.name, self._rulings.of(each).rules)
-            for each in ruled(self._house)
-        }
+        self._watched = {}
+        self._rules = {}
+        for each in ruled(self._house):
+            rules = [rule for rule in self._rulings.of(each).rules if rule.enabled]
+            of = {
+                fast: tuple(rule for rule in rules if SIGNALS[rule.signal].fast is fast)
+                for fast in (True, False)
+            }
+            self._watched[each.name] = _Watched(each.id, each.name, of)
+            self._rules |= {(each.id, rule.name): rule for rule in rules}
         self._firing = alerts.firing(self._house)
         self._refreshed = now
 
@@ -184,14 +192,8 @@ class Evaluator:
 
     def _miss(self, now: float, told: set[Key], fast: bool, over: dict[Key, str]) -> None:
         """What nothing is known of: forget how long it was bad; end what fires after a while."""
-        rules = {
-            (watched.id, rule.name): rule
-            for watched in self._watched.values()
-            for rule in watched.rules
-            if rule.enabled
-        }
         for key in [key for key in self._bad if key not in told]:
-            rule = rules.get(key[:2])
+            rule = self._rules.get(key[:2])
             if rule is None or SIGNALS[rule.signal].fast is fast:
                 del self._bad[key]
         for key, found in self._firing.items():
@@ -201,7 +203,7 @@ class Evaluator:
                 if now - found.seen > FORGOTTEN:
                     over[key] = "nothing was heard of it for a day"
                 continue
-            rule = rules.get(key[:2])
+            rule = self._rules.get(key[:2])
             if rule is None:
                 if now - found.seen >= QUIET:  # other servers know by then too
                     over[key] = "the rule holds no more"
