@@ -103,7 +103,7 @@ def test_an_alert_is_silenced_and_told_of_again(ann: Person, asked: str) -> None
     assert _twin(ann, "/alerts")["silences"] == []
 
     form = ann.see(f"/alerts?of={asked}")
-    form.submit(f"/do/silence/{asked}", holding={"back": f"/alerts?of={asked}"}, rule="",
+    form.submit(f"/do/silence/{asked}", holding={"reason": ""}, rule="",
                 span="8h", reason="maintenance")  # fmt: skip
     (silence,) = _twin(ann, "/alerts")["silences"]
     assert (silence["rule"], silence["reason"]) == ("", "maintenance")
