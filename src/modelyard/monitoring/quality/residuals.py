@@ -223,14 +223,12 @@ def corrected(profile: Profile, window: Tile) -> Array:
         second = expected[:, 1] + (more + (moved if len(moved) == 2 else 0.0)) * rows.sum()
         second = np.clip(second, 0.0, rows)
         return np.column_stack([rows - second, second])
-    expected = expected * (known + 1.0) / (seen + 1.0)
-    expected *= (rows / np.maximum(expected.sum(axis=1), 1e-300))[:, None]
-    if not len(moved):
-        return expected
-    hits = np.diag(expected)
-    share = hits / max(float(hits.sum()), 1e-300)
-    hits_now = np.clip(hits + moved[0] * rows.sum() * share, 0.0, rows)
-    others = (rows - hits_now) / np.maximum(rows - hits, 1e-300)
+    before = np.diag(expected)
+    hits = np.minimum(before * (np.diag(known) + 1.0) / (np.diag(seen) + 1.0), rows)
+    if len(moved):
+        share = hits / max(float(hits.sum()), 1e-300)
+        hits = np.clip(hits + moved[0] * rows.sum() * share, 0.0, rows)
+    others = (rows - hits) / np.maximum(rows - before, 1e-300)
     scaled: Array = expected * others[:, None]
-    np.fill_diagonal(scaled, hits_now)
+    np.fill_diagonal(scaled, hits)
     return scaled
