@@ -28,6 +28,13 @@ from modelyard.monitoring.predictions import (
     new_predicted,
 )
 from modelyard.monitoring.tiles import Tile
+from modelyard.monitoring.together import (
+    Frame,
+    fold_together,
+    frame_of,
+    merge_together,
+    new_together,
+)
 from modelyard.monitoring.truths import fold_truth, merge_truth, new_truth
 from modelyard.monitoring.vectors import fold_vectors, merge_vector, new_vector
 
@@ -55,6 +62,7 @@ class _Plan:
     vectors: tuple[Column, ...]
     groups: Sequence[Column]
     values: Array | None
+    frame: Frame
 
 
 _plans: dict[int, _Plan] = {}
@@ -72,6 +80,7 @@ def _plan(schema: Schema) -> _Plan:
         [Places(column.categories) for column in texts], [column.name for column in texts],
         schema.of_kind("vector"), group_columns(schema),
         None if schema.values is None else queries_of(schema.values),
+        frame_of(schema.of_kind("number")),
     )  # fmt: skip
     if len(_plans) >= _PLANS:
         _plans.clear()
@@ -86,10 +95,11 @@ def new_tile(schema: Schema) -> Tile:
         [new_category(column) for column in schema.of_kind("category")],
         [new_vector(column) for column in schema.of_kind("vector")], new_predicted(schema),
         {column.name: new_group(column, schema) for column in group_columns(schema)},
-        new_performance(), new_truth(schema),
+        new_performance(), new_truth(schema), new_together(schema.of_kind("number")),
     )  # fmt: skip
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what comes may be anything
 def fold(tile: Tile, rows: Rows, calibration: Calibration | None = None) -> None:
     """Add rows to a tile of their schema, with their truth if they have one.
 
@@ -103,6 +113,7 @@ def fold(tile: Tile, rows: Rows, calibration: Calibration | None = None) -> None
     plan = _plan(tile.schema)
     tile.rows += rows.count
     fold_numbers(tile.numbers, plan.queries, rows.numbers)
+    fold_together(tile.together, plan.frame, rows.numbers)
     codes = {}
     for name, places, column, texts in zip(
         plan.names, plan.places, tile.categories, rows.categories, strict=True
@@ -167,6 +178,7 @@ def merge(into: Tile, other: Tile) -> None:
     merge_predicted(into.predicted, other.predicted)
     for name, group in into.groups.items():
         merge_group(group, other.groups[name])
+    merge_together(into.together, other.together)
     merge_performance(into.performance, other.performance)
     merge_truth(into.truth, other.truth)
 

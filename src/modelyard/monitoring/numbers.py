@@ -26,7 +26,7 @@ __all__ = ["fold_numbers", "merge_number", "new_number", "queries_of"]
 _MOST: Final = float(np.finfo(np.float64).max)
 _ROUNDED: Final = 1e-6
 """How much further a value may lie, of itself: what float32 takes from it."""
-_MODEST: Final = 1e150
+_MODEST: Final = 1e140
 """Beyond this a square overflows: such values count in moments as if they were this large."""
 
 

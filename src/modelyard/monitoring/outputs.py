@@ -41,6 +41,7 @@ def guessed_task(outputs: Mapping[str, Array]) -> Task:
     return "other"
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def predicted(
     outputs: Mapping[str, Array], task: Task, classes: Sequence[str] = ()
 ) -> tuple[Array | None, Array | None, Array | None]:
@@ -178,7 +179,6 @@ def _are_chances(scores: Array) -> bool:
 
 
 def _softmax(scores: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        apart = np.exp(scores - scores.max(axis=1, keepdims=True))
-        chances: Array = apart / apart.sum(axis=1, keepdims=True)
+    apart = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances: Array = apart / apart.sum(axis=1, keepdims=True)
     return chances

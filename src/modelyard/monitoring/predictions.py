@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 MOST_GROUPS: Final = 32
+_MODEST: Final = 1e140
 _FEW_CLASSES: Final = 8
 """With more classes, no confusion is expected for each group: it would be mostly zeros."""
 
@@ -125,7 +126,7 @@ def fold_groups(
         tile.rows += np.bincount(group, minlength=groups)
         if rows.values is not None:
             fine = np.isfinite(rows.values)
-            said = rows.values[fine]
+            said = rows.values[fine].clip(-_MODEST, _MODEST)
             tile.sums += np.bincount(group[fine], said, groups)
             tile.squares += np.bincount(group[fine], said * said, groups)
         if rows.labels is None:

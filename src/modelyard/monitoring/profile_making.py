@@ -43,6 +43,8 @@ __all__ = ["ProfileMaker", "profile_from_rows"]
 
 _KEPT: Final = 256 << 20
 """Bytes of rows that are kept, about; and at most a million rows."""
+_MODEST: Final = 1e140
+"""Beyond this a square overflows."""
 _CHUNK: Final = 65_536
 _SAMPLED: Final = 4 << 20
 """Bytes of the sample."""
@@ -111,6 +113,7 @@ class ProfileMaker:
         names = self._batches[0]
         return {key: np.concatenate([batch[key] for batch in self._batches]) for key in names}
 
+    @np.errstate(all="ignore")
     def made(self, *, task: Task | None = None, classes: Sequence[object] = ()) -> Profile:
         """The profile of all that was added.
 
@@ -235,10 +238,7 @@ def _finished(
 ) -> Profile:  # fmt: skip
     mean, covariance = _moments(numbers)
     short = tuple(shrunk(vectors) for vectors in sample.vectors)
-    spreads = tuple(
-        np.nan_to_num(np.nanvar(v, axis=0, dtype=np.float64)) if len(v) else np.zeros(v.shape[1])
-        for v in short
-    )
+    spreads = tuple(_variances(vectors) for vectors in short)
     columns = schema.of_kind("category")
     codes = [Places(c.categories).codes(t)
              for c, t in zip(columns, sample.categories, strict=True)]  # fmt: skip
@@ -255,7 +255,14 @@ def _finished(
     )  # fmt: skip
 
 
+def _variances(vectors: Array) -> Array:
+    fine = vectors[np.isfinite(vectors).all(axis=1)]
+    width = vectors.shape[1]
+    return fine.var(axis=0, dtype=np.float64) if len(fine) else np.zeros(width)
+
+
 def _moments(numbers: Array) -> tuple[Array, Array]:
+    numbers = numbers.clip(-_MODEST, _MODEST) if numbers.size else numbers
     fine = np.isfinite(numbers)
     some = np.maximum(fine.sum(axis=0), 1)
     mean = np.where(fine, numbers, 0.0).sum(axis=0) / some

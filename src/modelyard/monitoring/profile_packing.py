@@ -45,7 +45,7 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 _ARRAYS: Final = {
-    "mean": ("<f8", 1), "covariance": ("<f4", 2), "numbers": ("<f4", 2), "categories": ("<i4", 2),
+    "mean": ("<f8", 1), "covariance": ("<f8", 2), "numbers": ("<f4", 2), "categories": ("<i4", 2),
     "confidence": ("<f4", 1), "hashes": ("<u8", 1), "residuals": ("<f4", 2),
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def pack_profile(profile: Profile) -> bytes:
     """The bytes of a profile."""
     arrays = {name: _packed(getattr(profile, name), kept) for name, (kept, _) in _ARRAYS.items()}
     if len(profile.mean) > _DIAGONAL:
-        arrays["covariance"] = _packed(np.diag(profile.covariance), "<f4")
+        arrays["covariance"] = _packed(np.diag(profile.covariance), "<f8")
     packed = _Packed(
         _VERSION, profile.schema, pack(profile.tile),
         [(_packed(x, "<f8"), _packed(y, "<f8")) for x, y in profile.calibration.maps],

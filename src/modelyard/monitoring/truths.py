@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN", "UNLISTED", "fold_truth", "group_count", "merge_truth", "new_truth"]
 
+_MODEST: Final = 1e70
+"""An error beyond this counts as this large: its fourth power is a number."""
 UNKNOWN: Final = -1
 UNLISTED: Final = -2
 """A truth that is none of the classes."""
@@ -114,7 +116,11 @@ def _fold_errors(
     tile: TruthTile, schema: Schema, truth: Array, values: Array, groups: Mapping[str, Array]
 ) -> None:
     fine = np.isfinite(truth) & np.isfinite(values)
-    true, error = truth[fine].astype(np.float64), (values - truth)[fine].astype(np.float64)
+    true, error = (
+        truth[fine].astype(np.float64).clip(-1e140, 1e140),
+        (values - truth)[fine].astype(np.float64),
+    )
+    error = error.clip(-_MODEST, _MODEST)
     square = error * error
     parts = np.column_stack([
         np.ones(len(true)), error, np.abs(error), square, true, true * true, square * square,

@@ -248,3 +248,56 @@ def test_missing_values_and_signs_of_zero_do_not_change_a_hash():
     one, other = (row_hashes(Rows(schema, 3, x[:, None], texts)) for x in (odd, even))
     assert one.tolist() == other.tolist()
     assert len(set(one.tolist())) == 3
+
+
+# -- whatever comes --------------------------------------------------------------------------------
+
+
+@st.composite
+def odd_columns(draw):
+    """Columns as files have them: empty, endless, mixed, missing."""
+    count = draw(st.integers(1, 60))
+    number = st.one_of(st.floats(), st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324]))
+    text = st.one_of(st.none(), st.text(max_size=5), st.sampled_from(["a", "b"]))
+    kinds = {
+        "floats": st.lists(number, min_size=count, max_size=count).map(np.array),
+        "narrow": st.lists(st.floats(width=16), min_size=count, max_size=count).map(
+            lambda v: np.array(v, np.float16)
+        ),
+        "whole": st.lists(st.integers(-(2**63), 2**63 - 1), min_size=count, max_size=count).map(
+            lambda v: np.array(v, np.int64)
+        ),
+        "nothing": st.just(np.full(count, np.nan)),
+        "texts": st.lists(text, min_size=count, max_size=count).map(lambda v: np.array(v, object)),
+        "none": st.just(np.full(count, None, object)),
+        "bytes": st.just(np.full(count, b"x")),
+        "times": st.just(np.arange(count).astype("datetime64[s]")),
+        "matrix": st.just(np.full((count, 3), np.inf)),
+        "column": st.just(np.ones((count, 1), np.uint8)),
+        "picture": st.just(np.full((count, 20, 20), np.nan, np.float32)),
+        "no-width": st.just(np.zeros((count, 0))),
+    }
+    names = draw(st.lists(st.sampled_from(sorted(kinds)), min_size=1, unique=True))
+    return count, {name: draw(kinds[name]) for name in names}
+
+
+@given(odd_columns(), st.booleans(), st.data())
+@settings(deadline=None, max_examples=150)
+def test_whatever_the_columns_are_a_profile_is_made_and_comes_back(odd, classes, data):
+    count, columns = odd
+    said = np.array(data.draw(st.lists(st.floats(), min_size=count, max_size=count)))
+    outputs = {"prediction": said}
+    if classes:
+        with np.errstate(invalid="ignore"):
+            outputs["label"] = (said > 0).astype(int)
+            outputs["probability"] = np.column_stack([said, -said])
+    truth = data.draw(st.sampled_from([None, said, np.full(count, None, object)]))
+    profile = profile_from_rows(columns, outputs, truth)
+    back = unpack_profile(pack_profile(profile))
+    assert back.tile.rows == count
+    assert back.schema == profile.schema
+    for number, column in zip(back.tile.numbers, back.schema.of_kind("number"), strict=True):
+        assert len(number.counts) == len(column.edges) + 1
+        assert number.counts.sum() + number.nulls + number.infinite == count
+        assert number.outside == 0
+        assert not np.isnan(number.mean)
