@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PackedCategory", "PackedGroup", "PackedNumber", "PackedPerformance", "PackedPredicted",
-    "PackedTile", "PackedTruth", "PackedVector", "bad_tile", "pack_array", "unpack_array",
+    "PackedTile", "PackedTogether", "PackedTruth", "PackedVector", "bad_tile", "pack_array",
+    "unpack_array",
 ]  # fmt: skip
 
 _SIZES: Final = (1 << 8, 1 << 16, 1 << 32)
@@ -49,6 +50,12 @@ class PackedVector(msgspec.Struct, array_like=True):
     nulls: int
     norm_mean: float
     norm_m2: float
+
+
+class PackedTogether(msgspec.Struct, array_like=True):
+    total: bytes
+    products: bytes
+    rows: int
 
 
 class PackedGroup(msgspec.Struct, array_like=True):
@@ -106,6 +113,7 @@ class PackedTile(msgspec.Struct, array_like=True):
     vectors: list[PackedVector]
     predicted: PackedPredicted | None
     groups: dict[str, PackedGroup]
+    together: PackedTogether | None = None
 
 
 def pack_array(array: Array, *, small: bool = False) -> bytes:

@@ -25,6 +25,7 @@ from modelyard.monitoring.packed import (
     PackedPerformance,
     PackedPredicted,
     PackedTile,
+    PackedTogether,
     PackedTruth,
     PackedVector,
     bad_tile,
@@ -107,6 +108,10 @@ def pack(tile: Tile) -> bytes:
                          pack_array(g.squares), pack_array(g.expected))
             for name, g in tile.groups.items()
         },
+        None if empty or tile.together is None else PackedTogether(
+            pack_array(tile.together.total), pack_array(tile.together.products),
+            tile.together.rows,
+        ),
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(packed))
 
@@ -195,6 +200,10 @@ def _fill(tile: Tile, packed: PackedTile) -> None:
         vector.features = unpack_array(of_vector.features, vector.features)
         vector.rows, vector.nulls = of_vector.rows, of_vector.nulls
         vector.norm_mean, vector.norm_m2 = of_vector.norm_mean, of_vector.norm_m2
+    if tile.together is not None and packed.together is not None:
+        tile.together.total = unpack_array(packed.together.total, tile.together.total)
+        tile.together.products = unpack_array(packed.together.products, tile.together.products)
+        tile.together.rows = packed.together.rows
     said, of_said = tile.predicted, packed.predicted
     if of_said is None or set(packed.groups) != set(tile.groups):
         raise bad_tile()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CALIBRATION_BINS", "FEATURES", "LAG_BOUNDS", "LATENCY_BINS", "PHASES", "SCORE_BINS",
     "CategoryTile", "GroupTile", "NumberTile", "PerformanceTile", "PredictedTile", "Tile",
-    "TruthTile", "VectorTile",
+    "TogetherTile", "TruthTile", "VectorTile",
 ]  # fmt: skip
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -83,6 +83,17 @@ class VectorTile:
     nulls: int = 0
     norm_mean: float = 0.0
     norm_m2: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class TogetherTile:
+    """How the first 32 columns of numbers go together, on the scale of `together.scaled`."""
+
+    total: Array
+    """float64 [k]: sums."""
+    products: Array
+    """float64 [k (k + 1) / 2]: sums of products, of the upper triangle."""
+    rows: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -179,3 +190,5 @@ class Tile:
     groups: dict[str, GroupTile]
     performance: PerformanceTile
     truth: TruthTile
+    together: TogetherTile | None = None
+    """None of fewer than two columns of numbers."""
