@@ -86,6 +86,7 @@ class Served:
     def answer(
         self, ids: list[str], labels: Any = None, *, when: float = NOW, number: int = 1,
         sex: str = "f", values: Any = None, places: Any = None,
+        seen: Any = None,
     ) -> None:  # fmt: skip
         """Keep what was answered to these requests; a row each."""
         count = len(ids)
@@ -102,7 +103,7 @@ class Served:
             places=np.zeros(count, np.int32) if places is None else np.asarray(places, np.int32),
             clients=["c"] * count,
         )  # fmt: skip
-        body = pack_answers(rows, np.full(count, float(when)))
+        body = pack_answers(rows, np.full(count, float(when)), seen)
         at = watched(self.house, "svc")
         keep_answers(
             self.house, at.id, at.serves[0].model_id, number, first=int(when), last=int(when),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelyard.monitoring.folding import fold, new_tile
-from modelyard.monitoring.profiles import profile_from_rows
+from modelyard.monitoring.profiles import pack_profile, profile_from_rows, unpack_profile
 from modelyard.monitoring.quality import estimated, realized
 from modelyard.monitoring.rows import Rows
 
@@ -146,3 +146,30 @@ def test_a_version_without_probabilities_can_not_be_estimated():
     fold(tile, Rows(profile.schema, 3, np.zeros((3, 1)), labels=np.zeros(3, np.int32)))
     (told,) = estimated(profile, tile)
     assert (told.value, told.valid) == (None, False)
+
+
+def test_estimates_follow_inputs_that_scores_say_nothing_of():
+    """A model that knows one column is right more often where the other one is high."""
+    rng = np.random.default_rng(11)
+
+    def world(rows, center):
+        known, hidden = rng.normal(0, 1.5, rows), rng.normal(center, 1, rows)
+        clear = np.where(hidden > 0, 2.5, 0.5)
+        truth = (rng.random(rows) < 1 / (1 + np.exp(-clear * known))).astype(int)
+        second = 1 / (1 + np.exp(-known))
+        return np.column_stack([known, hidden]), np.column_stack([1 - second, second]), truth
+
+    x, scores, truth = world(20_000, 0.0)
+    profile = profile_from_rows(
+        {"x": x}, {"probability": scores}, truth, task="classification", classes=(0, 1)
+    )
+    x, scores, truth = world(20_000, 0.7)
+    tile = new_tile(profile.schema)
+    labels = scores.argmax(axis=1).astype(np.int32)
+    fold(tile, Rows(profile.schema, len(x), x, labels=labels, scores=scores), profile.calibration)
+    told = by_name(estimated(profile, tile))["accuracy"].value
+    real = (labels == truth).mean()
+    plain = np.trace(tile.predicted.expected) / tile.predicted.expected.sum()
+    assert abs(plain - real) > 0.03
+    assert told == pytest.approx(real, abs=0.015)
+    assert unpack_profile(pack_profile(profile)).residuals == pytest.approx(profile.residuals)
