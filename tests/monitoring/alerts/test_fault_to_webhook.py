@@ -81,3 +81,26 @@ def test_a_fault_is_told_within_two_seconds(server, api):
         assert any(each["rule"] == "errors" for each in inbox)
         kinds = [event["kind"] for event in api.get("/api/v1/events").json()["items"]]
         assert "alert-fired" in kinds
+
+
+def test_two_processes_of_a_server_tell_it_once(tmp_path):
+    with create(tmp_path / "yard") as yard:
+        yard.commit("m", doubling(tmp_path / "m"))
+    with (
+        running(tmp_path / "yard", private_hooks=True, workers=2) as server,
+        hearing() as heard,
+        server.client() as one,
+        server.client() as two,
+    ):
+        made = {"name": "ops", "kind": "webhook", "address": heard.url}
+        assert one.post("/api/v1/channels", json=made).status_code == 201
+        deploy(one, "svc", "m")
+        until(lambda: all(ask(each, "svc") == 200 for each in (one, two) for _ in range(5)))
+        with play(one, "svc") as first, play(two, "svc") as second:
+            first["number"] = second["number"] = 99.0
+            until(lambda: errors_of(heard.bodies))
+            time.sleep(4)
+            first["number"] = second["number"] = 1.0
+            until(lambda: any(a["state"] == "resolved" for a in errors_of(heard.bodies)), 90)
+        states = [alert["state"] for alert in errors_of(heard.bodies)]
+        assert states == ["firing", "resolved"]
