@@ -50,7 +50,7 @@ def channel_command(
     relay: str | None,
     sender: str | None,
 ) -> None:
-    """List, make, try or delete channels, where people are told of alerts.
+    """List, make, try or delete ways to tell people of alerts.
 
     A server sends: what fires at once, what is over, and again every four hours what still fires.
     A webhook gets signed events; its secret is shown once. 'slack' is for Slack, Mattermost,

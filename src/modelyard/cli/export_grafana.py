@@ -47,7 +47,7 @@ class WrittenView:
     ],
     see=["monitor", "export-rules"],
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR", help="A folder for them.")
 @click.option(
     "--prometheus", default="http://localhost:9090", show_default=True, metavar="URL",
     help="As Grafana reaches it.",

@@ -34,7 +34,6 @@ _TABLES = (".parquet", ".arrow", ".feather", ".arrows")
     examples=[
         "yard feedback fraud truth.csv",
         "yard feedback fraud labels.parquet --request id --truth is_fraud",
-        """echo '{"request": "5f0c", "truth": "good"}' | yard feedback fraud -""",
     ],
     see=["monitor", "predict", "report"],
 )

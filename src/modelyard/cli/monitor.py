@@ -32,7 +32,6 @@ _STEPS = 24
         "yard monitor",
         "yard monitor fraud --since 24h",
         "yard monitor fraud --follow",
-        "yard monitor fraud --json | jq '.versions[0].drift[:3]'",
     ],
     see=["report", "alerts", "feedback", "profile", "deployments"],
 )
@@ -53,11 +52,12 @@ def monitor_command(
     every: float,
     everything: bool,
 ) -> None:
-    """Show how deployments are: speed, quality, drift, fairness, anomalies.
+    """Show how deployments are: speed, quality, drift, anomalies.
 
-    Without NAME all deployments, worst first. Accuracy is realized where truth is known ('yard
-    feedback'), else estimated from the model's own scores. Drift is measured against the version's
-    reference ('yard profile'). With --follow and --json each change is one line of JSON.
+    Without NAME all deployments, worst first; of one also how fairly it treats groups. Accuracy is
+    realized where truth is known ('yard feedback'), else estimated from the model's own scores.
+    Drift is measured against the version's reference ('yard profile'). With --follow and --json
+    each change is one line of JSON.
     """
     from modelyard.monitoring.opening import watch
 

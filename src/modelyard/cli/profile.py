@@ -47,7 +47,7 @@ def profile_command(
     trust: tuple[str, ...],
     trust_all: bool,
 ) -> None:
-    """Make the reference that a version's traffic is compared with, or show it.
+    """Make or show what a version's traffic is compared with.
 
     The version is asked about every row of the data, in a process of its own. What went in and what
     came out is kept as distributions, not as rows (but for a small sample). An evaluation makes a

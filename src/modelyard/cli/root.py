@@ -106,7 +106,7 @@ COMMANDS = {
     "rules": Entry("alerts", "Watch", "Show or set the rules by which a deployment's alerts fire."),
     "silence": Entry("alerts", "Watch", "Tell nobody of some alerts for a while."),
     "channel": Entry(
-        "channel", "Watch", "List, make, try or delete channels, where people are told of alerts."
+        "channel", "Watch", "List, make, try or delete ways to tell people of alerts."
     ),
     "export-rules": Entry(
         "export_rules",
