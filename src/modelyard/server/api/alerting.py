@@ -37,7 +37,7 @@ class RulesBody(Body):
 
     text: Annotated[str, Field(min_length=1, max_length=200_000)] = Field(
         description="YAML; see the guide of alerts.",
-        examples=["rules:\n- name: errors\n  when: error_rate > 0.05\n"],
+        examples=["rules:\n  errors: {when: error_rate > 5%}\n"],
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelyard.core.access import Account, Caller, Grant
 from modelyard.core.deployment import DeploymentSpec, Share
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, NotFound
 from modelyard.monitoring.alerts.evaluator import FORGOTTEN, Evaluator
 from modelyard.monitoring.alerts.receiving import receive
 from modelyard.monitoring.alerts.ruling import set_rules
@@ -68,6 +69,16 @@ def test_alerts_of_other_things_are_taken_too(yard):
     (alert,) = alerts.listed(yard.house)
     assert alert.deployment == ""
     assert list(alerts.listed(yard.house, "svc")) == []
+
+
+def test_who_does_not_read_all_sees_alerts_of_deployments_alone(yard):
+    receive(yard.house, [one(deployment="somewhere-else"), one()])
+    ann = Caller(account=Account(id=7, name="ann"), grants=(Grant("own/*", "reader"),))
+    assert [a.deployment for a in alerts.listed(yard.house.on_behalf_of(ann))] == ["svc"]
+    bob = Caller(account=Account(id=8, name="bob"), grants=(Grant("other/*", "reader"),))
+    assert list(alerts.listed(yard.house.on_behalf_of(bob))) == []
+    with pytest.raises(NotFound):
+        list(alerts.listed(yard.house.on_behalf_of(bob), "svc"))
 
 
 def test_ours_and_theirs_of_one_name_do_not_touch(yard):
