@@ -188,7 +188,7 @@ class DriftScore:
 
     test: str
     """Of numbers `psi`, `ks`, `rank`, `wasserstein`, `js`; of texts `psi`, `chi2`, `js`; of both
-    `nulls`; of vectors `centroid`, `mmd`; of all numbers together `classifier`."""
+    `nulls`; of vectors `centroid`, `mmd`; of all numbers `correlation`, `classifier`."""
     value: float
     threshold: float | None = None
     """What it would have to reach, at these sizes of samples."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from modelyard.core.monitoring import Drift
 from modelyard.monitoring.drift.classifier import classifier
 from modelyard.monitoring.drift.columns import pairs_of
+from modelyard.monitoring.drift.joint import correlation_test
 from modelyard.monitoring.drift.singles import Subject
 from modelyard.monitoring.drift.testing import tested
 from modelyard.monitoring.drift.thresholds import LIMITS, highest_p
@@ -55,11 +56,11 @@ def drift_of(
             A window that is the only one with enough rows decides alone.
         limits: What counts as drift.
         sample: Some of the window's rows, float [rows, columns of kind `number`]: whether they
-            can be told from the reference's (the test `classifier`, of the column `together`).
+            can be told from the reference's is a further test of `together`.
 
     Returns:
-        Inputs in the order of the schema (vectors after the others), `predictions`, `scores`,
-        `together`.
+        Inputs in the order of the schema, `predictions`, `scores`, vectors, and `together`: how
+        numbers go with one another (if there are two and 500 rows).
     """
     told = list(_compared(profile, window, limits, sample))
     seen: Counter[str] = Counter(drift.column for drift in told if drift.suspected)
@@ -106,10 +107,11 @@ def _others(
     tiles = zip(window.vectors, profile.tile.vectors, strict=True)
     for column, (now, then), spread in zip(columns, tiles, spreads, strict=True):
         yield vector_subject(column, now, then, spread, limits)
+    tests = [correlation_test(profile, window, limits)]
     if sample is not None and len(window.numbers) > 1:
-        test = classifier(sample, profile.numbers, least=limits.auc)
-        if test is not None:
-            yield Subject(TOGETHER, "vector", len(sample), (test,), {})
+        tests.append(classifier(sample, profile.numbers, least=limits.auc))
+    if found := tuple(test for test in tests if test is not None):
+        yield Subject(TOGETHER, "vector", window.rows, found, {})
 
 
 def _reason(pair: Pair, limits: Limits) -> str:

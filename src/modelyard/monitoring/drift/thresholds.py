@@ -48,6 +48,8 @@ class Limits:
     """Of vectors: distance of the means, in root mean square distances of a row from the mean."""
     mmd: float = 0.05
     """Of vectors: distance of the distributions, from 0 to 1.4."""
+    correlation: float = 0.15
+    """Root of the sum of squared differences of correlations: as one of them by 0.15."""
     auc: float = 0.55
     """How well window and reference can be told apart; 0.5: not at all."""
 

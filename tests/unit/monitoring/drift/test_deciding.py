@@ -10,7 +10,8 @@ from modelyard.monitoring.drift import Limits, columns_of, drift_of
 from modelyard.monitoring.drift.distances import wasserstein_of_values
 from modelyard.monitoring.drift.thresholds import highest_p
 
-NAMES = ["age", "income", "late", "owner", "city", "predictions", "scores"]
+SHOWN = ["age", "income", "late", "owner", "city", "predictions", "scores"]
+NAMES = [*SHOWN, "together"]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def test_nothing_drifts_where_nothing_changed(made, random):
     assert list(found) == NAMES
     assert not suspected(found)
     assert all(0 < drift.score < 1 for drift in found.values())
+    assert [score.test for score in found["together"].scores] == ["correlation"]
     assert all(drift.rows == 3_000 and drift.reason is None for drift in found.values())
 
 
@@ -216,7 +218,7 @@ def test_limits_can_be_chosen(made, random):
 def test_columns_are_shown_beside_their_reference(made, random):
     window = made.window(columns(random, 2_000), outputs(random, 2_000))
     found = columns_of(made.profile, window)
-    assert [one.column.name for one in found] == NAMES
+    assert [one.column.name for one in found] == SHOWN
     for one in found:
         assert len(one.counts) == len(one.reference)
         assert sum(one.counts) == 2_000

@@ -99,24 +99,54 @@ def pairs(random, rows, together):
     return np.column_stack([first, together * first + np.sqrt(1 - together**2) * other])
 
 
-def test_columns_that_no_longer_go_together_are_found(random):
-    def rows(count, together):
-        x = pairs(random, count, together)
-        return {"x": x.astype(np.float32)}, {"value": random.normal(size=count)}
+def tables(random, rows, together, columns=2):
+    numbers = random.normal(size=(rows, columns))
+    numbers[:, :2] = pairs(random, rows, together)
+    return {"x": numbers}, {"value": random.normal(size=rows)}
 
-    made = Made(*rows(3_000, 0.7))
-    asked, gave = rows(2_000, 0.0)
-    window = made.window(asked, gave)
-    assert not [drift for drift in drift_of(made.profile, window) if drift.suspected]
-    *_, together = drift_of(made.profile, window, sample=asked["x"])
-    assert together.column == "together"
-    assert together.suspected
-    assert together.scores[0].test == "classifier"
-    assert together.scores[0].value > 0.6
-    asked, gave = rows(2_000, 0.7)
-    *_, same = drift_of(made.profile, made.window(asked, gave), sample=asked["x"])
-    assert not same.suspected
-    assert same.score < 0.5
+
+def found_together(made, asked, gave, **options):
+    *others, last = drift_of(made.profile, made.window(asked, gave), **options)
+    assert not [drift for drift in others if drift.suspected]
+    assert last.column == "together"
+    return last
+
+
+@pytest.mark.parametrize("columns", [2, 12, 40])
+def test_columns_that_no_longer_go_together_are_found(random, columns):
+    made = Made(*tables(random, 3_000, 0.7, columns))
+    found = found_together(made, *tables(random, 2_000, 0.0, columns))
+    assert found.suspected
+    assert [score.test for score in found.scores] == ["correlation"]
+    assert found.scores[0].value > 0.6
+    assert not found_together(made, *tables(random, 2_000, 0.7, columns)).suspected
+
+
+def test_few_rows_say_nothing_of_how_columns_go_together(random):
+    made = Made(*tables(random, 3_000, 0.7))
+    assert drift_of(made.profile, made.window(*tables(random, 400, 0.0)))[-1].column != "together"
+
+
+def test_p_values_of_correlations_are_not_too_small(random):
+    """Of long tails too."""
+    reference, gave = tables(random, 3_000, 0.7, 6)
+    made = Made({"x": np.exp(reference["x"])}, gave)
+    chances = []
+    for _ in range(60):
+        asked, gave = tables(random, 600, 0.7, 6)
+        last = drift_of(made.profile, made.window({"x": np.exp(asked["x"])}, gave))[-1]
+        chances.append(last.scores[0].p)
+    assert np.mean(np.array(chances) < 0.05) <= 0.15
+
+
+def test_a_sample_of_rows_is_told_from_the_reference_if_it_changed(random):
+    made = Made(*tables(random, 3_000, 0.7))
+    asked, gave = tables(random, 2_000, 0.0)
+    found = found_together(made, asked, gave, sample=asked["x"])
+    assert [score.test for score in found.scores] == ["correlation", "classifier"]
+    assert found.scores[1].value > 0.6
+    asked, gave = tables(random, 2_000, 0.7)
+    assert found_together(made, asked, gave, sample=asked["x"]).score < 0.7
 
 
 def test_p_values_of_the_classifier_are_not_too_small(random):
