@@ -158,25 +158,33 @@ class Askers:
         yardstick = self._yardstick
         if yardstick is None:
             return
-        odd = False
         for name, asker in self._askers.items():
             if not any(asker.fresh):
                 continue
             told = {finding.kind: finding for finding in self._of(name, asker, yardstick)}
-            odd = odd or "out-of-distribution" in told
             asker.begun = {kind: asker.begun.get(kind, now) for kind in told}
             for kind, finding in told.items():
                 if now - asker.begun[kind] <= _LONGEST:
                     yield finding
             asker.fresh = [0, 0, 0]
         rows, outside = self._all.total(ROWS), self._all.total(OUTSIDE)
-        if not odd and rows >= 200 and outside >= 0.25 * rows and len(self._askers) >= 3:
+        if rows >= 200 and outside >= 0.25 * rows and self._is_everybody():
             yield Finding(
                 kind="out-of-distribution", severity="info", number=self._number, count=outside,
                 fresh=self._all.now[OUTSIDE],
                 words=f"{outside} of {rows} rows of all clients lie outside of what the reference "
                 f"has: see drift", evidence={"rows": rows, "outside": outside},
             )  # fmt: skip
+
+    def _is_everybody(self) -> bool:
+        """Whether many rows of most clients lie outside."""
+        shares = [
+            asker.counts.total(OUTSIDE) / rows
+            for asker in self._askers.values()
+            if (rows := asker.counts.total(ROWS)) >= 20
+        ]
+        many = sum(share >= 0.25 for share in shares)
+        return many >= 3 and many > len(shares) / 2
 
     # -- taking ----------------------------------------------------------------------------------
 

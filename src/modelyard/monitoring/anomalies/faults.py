@@ -24,6 +24,8 @@ _TWICE: Final = 1.0
 """Doublings of the time from which it matters."""
 _SLOWER: Final = 0.005
 """Seconds more from which it matters."""
+_SLOW: Final = 0.05
+"""Share of a second's requests that makes it a slow one."""
 _FLOOR, _DOUBLINGS = 10.0, 26.0
 """Times of 2^10 ns to 2^36 ns (a microsecond to a minute) become 0 to 1, as ADWIN wants them."""
 _LEAST: Final = 20
@@ -67,14 +69,16 @@ class LatencyShift:
     """Of one version: computing takes longer than before, waiting in a queue aside.
 
     Twice as long for most requests (ADWIN on the logarithm of the time), or several times as long
-    for some.
+    for some, second after second: a single stall makes many requests slow, so seconds are counted.
     """
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._adwin = Adwin(1e-6, clock=1)
         self._sums = Seconds(62, 2)
-        self._slow = Surge(least=0.05, seconds=3, known=300)
+        self._slow = Surge(least=0.3, short=10, known=60)
+        self._second = [0, 0, 0]
+        """The one that is under way, its requests, and those of them that were slow."""
         self._usual: list[float] | None = None
         """Requests and the sum of their logarithms, while it was calm."""
         self._shifted = float("-inf")
@@ -98,7 +102,7 @@ class LatencyShift:
         if usual is not None and usual[0] >= _LEAST:
             mean = 2.0 ** (usual[1] / usual[0])
             bound = max(4.0 * mean, mean + 2e7)
-            self._slow.add(asked.second, count, int((spent > bound).sum()))
+            self._count_slow(asked.second, count, int((spent > bound).sum()))
         if usual is None:
             self._usual = [float(count), total]
         elif not self._on:
@@ -107,6 +111,16 @@ class LatencyShift:
             if total / count < usual[1] / usual[0] + _TWICE or usual[0] < 10 * _LEAST:
                 usual[0] += count
                 usual[1] += total
+
+    def _count_slow(self, second: int, count: int, slow: int) -> None:
+        under_way = self._second
+        if second == under_way[0]:
+            under_way[1] += count
+            under_way[2] += slow
+            return
+        if under_way[1]:
+            self._slow.add(under_way[0], 1, int(under_way[2] >= _SLOW * under_way[1]))
+        self._second = [second, count, slow]
 
     def look(self, now: float) -> Iterator[Finding]:
         slow = self._slow.look(now)
@@ -134,12 +148,12 @@ class LatencyShift:
             )
             seen = int(count)
         else:
-            window, requests, seen, _ = slow or (0, 1, 0, 0.0)
+            _, seconds, seen, _ = slow or (0, 0, 0, 0.0)
             words = (
-                f"{seen} of {requests} requests in {window} s took more than 4 times as long as"
-                f" usual, which is {_spoken(2.0**before)}"
+                f"in {seen} of {seconds} seconds one request of 20 or more took over 4 times as"
+                f" long as usual, which is {_spoken(2.0**before)}"
             )
-            evidence |= {"slow": seen, "requests": requests}
+            evidence |= {"slow_seconds": seen, "of_seconds": seconds}
         yield Finding(
             kind="latency-shift", severity="warning" if moved else "info", words=words,
             number=self._number, evidence=evidence, count=seen, fresh=fresh if moved else 0,

@@ -31,16 +31,24 @@ class Surge:
         least: The share from which it matters.
         seconds: In how many different seconds of the window it must have happened.
         times: How many times the usual share it must be.
+        short: Seconds of the shorter one of two windows.
         known: Requests by which the usual share must be known; else a very small one is usual.
     """
 
     def __init__(
-        self, *, least: float, seconds: int = 1, times: float = 3.0, known: int = 0
+        self,
+        *,
+        least: float,
+        seconds: int = 1,
+        times: float = 3.0,
+        short: int = _SHORT,
+        known: int = 0,
     ) -> None:
         self.on = False
         self.fresh = 0
         """Yes since the last look."""
         self._least, self._needed, self._times, self._known = least, seconds, times, known
+        self._windows = (short, _LONG)
         self._adwin = Adwin(1e-6, clock=1)
         self._grew = float("-inf")
         self._sums = Seconds(_LONG + 2, 2)
@@ -71,15 +79,15 @@ class Surge:
         """Seconds of the window, requests and yes in it, and the usual share; None: it is calm."""
         found = self._found(now)
         if found is None and self.on:
-            count, yes = self._sums.total(now, _SHORT * 2)
+            count, yes = self._sums.total(now, _RECENT)
             usual = self.usual()
             if count and yes / count >= max(self._least / 2, 2 * usual):
-                found = (_SHORT * 2, int(count), int(yes), usual)
+                found = (_RECENT, int(count), int(yes), usual)
         self.on = found is not None
         return found
 
     def _found(self, now: float) -> tuple[int, int, int, float] | None:
-        for window in (_SHORT, _LONG):
+        for window in self._windows:
             count, yes = self._sums.total(now, window)
             if yes < 5 or yes < self._least * count or not self._lasts(now, window):
                 continue
