@@ -148,6 +148,11 @@ class Happened:
     generation: int
     who: str
 
+    @property
+    def when(self) -> datetime:
+        """The same."""
+        return datetime.fromtimestamp(self.time, UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:

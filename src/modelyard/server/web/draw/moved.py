@@ -119,7 +119,7 @@ def _even(
     walls = [low, *edges, high]
     wide = (walls[-1] - walls[0]) / _CELLS
     cells = [walls[0] + wide * at for at in range(_CELLS + 1)]
-    names = [f"{a:.4g} … {b:.4g}" for a, b in pairwise(cells)]
+    names = [f"{_spelled(a)} … {_spelled(b)}" for a, b in pairwise(cells)]
     return _spread(now, walls, cells), _spread(before, walls, cells), names
 
 
@@ -152,9 +152,13 @@ def _ends(window: ColumnWindow, names: Sequence[str]) -> tuple[str, str]:
         return names[0], names[-1]
     low, high = _view(column)
     return (
-        f"{'≤ ' if low > column.low else ''}{low:.3g}",
-        f"{'≥ ' if high < column.high else ''}{high:.3g}",
+        f"{'≤ ' if low > column.low else ''}{_spelled(low)}",
+        f"{'≥ ' if high < column.high else ''}{_spelled(high)}",
     )
+
+
+def _spelled(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _view(column: Column) -> tuple[float, float]:
