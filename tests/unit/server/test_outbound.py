@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.monitoring.alerts.faulty import hearing
 from tests.server.listening import Listener, listening
 
-from modelyard.server.outbound import PORTS, allowed, post
+from modelyard.server.outbound import PORTS, addresses_of, allowed, exchange, post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +242,23 @@ def test_the_certificate_is_that_of_the_name_and_not_of_the_address(
     assert _to("hooks.test", secured).is_good
     assert _to("other.test", secured).error.startswith("TLS")
     assert len(secured.bodies) == 1
+
+
+def test_an_exchange_gives_what_was_answered():
+    with hearing(b'{"errcode": 310000}') as heard:
+        tried, told = exchange(heard.url, b"{}", {}, private=True)
+        assert tried.is_good
+        assert told == b'{"errcode": 310000}'
+        tried, told = exchange(heard.url, b"{}", {})
+    assert not tried.is_good
+    assert told == b""
+
+
+def test_addresses_are_given_only_if_all_of_them_may_be_reached():
+    def mixed(host: str, port: int) -> list[str]:
+        return ["93.184.216.34", "10.0.0.7"]
+
+    assert addresses_of("x.org", 25, resolver=lambda h, p: ["93.184.216.34"]) == ["93.184.216.34"]
+    assert addresses_of("x.org", 25, resolver=mixed) == ()
+    assert addresses_of("x.org", 25, resolver=mixed, private=True) == mixed("", 0)
+    assert addresses_of("x.org", 25, resolver=lambda h, p: ["169.254.169.254"], private=True) == ()

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from modelyard.core.monitoring import (
         Anomaly,
@@ -108,6 +108,8 @@ def _signals() -> Iterator[Signal]:
     yield Signal("unfair_groups", "count", "Fairness measures that surely fail.")
     yield Signal("fairness_gap", "number", "How differently groups are treated.",
                  subjects="measure of a column")  # fmt: skip
+    for name, words in _LEAKS.items():
+        yield Signal(name, "share", words)
     yield Signal("label_lag", "seconds", "From an answer to its truth: the median.")
     yield Signal("anomalies", "count", "Anomalies of a kind that are warnings and go on.",
                  fast=True, subjects="kind")  # fmt: skip
@@ -120,6 +122,12 @@ _MEASURES: Final = (
     "accuracy", "precision", "recall", "miss_rate", "false_alarm_rate", "f1", "auc",
     "calibration_error", "bias", "mae", "rmse", "r2",
 )  # fmt: skip
+_LEAKS: Final = {
+    "duplicates": "Rows of the traffic that the reference has too.",
+    "near_duplicates": "Rows of the traffic that are nearly those of the reference.",
+    "membership_exposure": "How well the model's confidence tells rows that it was trained with:"
+    " 50 % is not at all.",
+}
 _ANY: Final = frozenset({"bias", "mae", "rmse", "r2"})
 """Those that are no shares."""
 _ESTIMATED: Final = frozenset({"accuracy", "precision", "recall", "f1", "auc"})
@@ -215,9 +223,10 @@ def _of_version(name: str, version: VersionMonitor) -> Iterator[Fact]:
             worst = sum(each.violations.values()) / each.rows
             yield from fact("violation_rate", worst, each.rows, each.column,
                             violations=dict(each.violations))  # fmt: skip
-    for measured in (*version.realized, *version.estimated):
-        if measured.label is None and measured.valid and measured.value is not None:
-            yield from _of_measured(fact, measured)
+    for some in (version.realized, version.estimated):
+        for subject, measured in _told_by(some):
+            if measured.valid and measured.value is not None:
+                yield from _of_measured(fact, measured, subject)
     failing = [gap for gap in version.fairness if gap.fails]
     if version.fairness:
         rows = max((sum(g[3] for g in gap.groups.values()) for gap in version.fairness), default=0)
@@ -230,11 +239,29 @@ def _of_version(name: str, version: VersionMonitor) -> Iterator[Fact]:
     yield from fact("label_lag", version.label_lag, version.labelled)
 
 
-def _of_measured(fact: Callable[..., Iterator[Fact]], measured: Measured) -> Iterator[Fact]:
-    before = "estimated_" if measured.estimated else ""
+def _told_by(some: Sequence[Measured]) -> Iterator[tuple[str, Measured]]:
+    """Of each measure the one of all classes; else those of single classes, by their labels. Of two
+    classes it is one: then it speaks for itself."""
+    by_name: dict[str, list[Measured]] = {}
+    for measured in some:
+        by_name.setdefault(measured.name, []).append(measured)
+    for found in by_name.values():
+        whole = [each for each in found if each.label is None]
+        if whole or len(found) == 1:
+            yield "", (whole or found)[0]
+        else:
+            yield from ((each.label or "", each) for each in found)
+
+
+def _of_measured(
+    fact: Callable[..., Iterator[Fact]], measured: Measured, subject: str
+) -> Iterator[Fact]:
+    plain = measured.name in _LEAKS
+    before = "estimated_" if measured.estimated and not plain else ""
     shown = {"low": measured.low, "high": measured.high, "reference": measured.reference}
     if f"{before}{measured.name}" in SIGNALS:
-        yield from fact(f"{before}{measured.name}", measured.value, measured.rows, **shown)
+        name = f"{before}{measured.name}"
+        yield from fact(name, measured.value, measured.rows, subject, **shown)
     reference = measured.reference
     if reference is None or measured.value is None:
         return

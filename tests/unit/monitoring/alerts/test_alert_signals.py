@@ -118,6 +118,30 @@ def test_accuracy_is_lost_only_as_far_as_is_sure():
     assert found["accuracy_drop", ""] == pytest.approx(0.03)
 
 
+def test_measures_of_one_class_speak_for_two_and_of_many_for_themselves():
+    def recall(label, value):
+        return Measured(name="recall", value=value, rows=10, label=label)
+
+    def found(*some):
+        return {
+            subject: value
+            for (signal, subject), value in told(
+                facts_of_monitor(monitor(version(realized=some)))
+            ).items()
+            if signal == "recall"
+        }
+
+    assert found(recall("1", 0.8)) == {"": 0.8}
+    assert found(recall("a", 0.8), recall("b", 0.7)) == {"a": 0.8, "b": 0.7}
+    assert found(recall(None, 0.75), recall("a", 0.8), recall("b", 0.7)) == {"": 0.75}
+
+
+def test_what_leaks_is_told_under_its_own_name():
+    leak = Measured(name="membership_exposure", value=0.7, rows=500, estimated=True)
+    found = told(facts_of_monitor(monitor(version(estimated=(leak,)))))
+    assert found["membership_exposure", ""] == 0.7
+
+
 def test_what_is_not_valid_is_no_fact():
     measured = Measured(name="accuracy", value=0.1, rows=400, estimated=True, valid=False,
                         reason="not calibrated", reference=0.9)  # fmt: skip
