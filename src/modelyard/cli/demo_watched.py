@@ -119,7 +119,7 @@ def watched(story: Story, zoo: Zoo) -> None:
         _unfair(story)
         _damaged(story)
         story.say("All of it as one file, to send or to print:")
-        story.yard("report", "loans", "--html", f"{_FOLDER}/report.html", "--since", "1h")
+        story.yard("report", "loans", "--html", f"{_FOLDER}/report.html", "--since", "15m")
         story.yard("undeploy", "loans", "--yes")
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup
 
 from modelyard.server.web.rendering import environment
 from modelyard.server.web.watched import (
@@ -99,7 +103,14 @@ def report_of(
 
 def report_html(page: ReportPage, language: str = "en") -> str:
     """The whole page, with its styles and pictures inside."""
-    return environment(language).get_template("report.html").render(page=page)
+    template = environment(language).get_template("report.html")
+    return template.render(page=page, sheet=_sheet())
+
+
+@cache
+def _sheet() -> Markup:
+    """What gives the pictures their colours; the pages of monitoring have the same."""
+    return Markup((Path(__file__).parent / "static" / "monitoring.css").read_text("utf-8"))
 
 
 def _is_own(chart: Chart) -> bool:
