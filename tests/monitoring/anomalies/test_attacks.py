@@ -221,7 +221,9 @@ def test_who_probes_what_is_taken_is_told(
             eve.post("/predict/probed", json={"records": [{"income": "x" * number}]})
             eve.post("/predict/probed/versions/99", json={"records": []})
     anomaly = told(watch, "probed", "probing")
-    assert (anomaly.client, anomaly.count) == ("eve", 36)
+    assert anomaly.client == "eve"
+    assert anomaly.count >= 20
+    assert len(anomaly.evidence["kinds"]) == 3
 
 
 def test_who_sends_what_can_not_be_read_is_told(
@@ -232,7 +234,8 @@ def test_who_sends_what_can_not_be_read_is_told(
         for _ in range(30):
             eve.post("/v2/models/abused/infer", content=b"{")
     anomaly = told(watch, "abused", "schema-abuse")
-    assert (anomaly.client, anomaly.evidence["kinds"]) == ("eve", {"bad-request": 30})
+    assert (anomaly.client, set(anomaly.evidence["kinds"])) == ("eve", {"bad-request"})
+    assert anomaly.count >= 20
 
 
 def test_who_may_not_ask_and_whose_bodies_are_too_large_are_told(

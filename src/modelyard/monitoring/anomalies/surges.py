@@ -99,7 +99,8 @@ class Surge:
                 continue
             if not self.on and self._count - count < self._known:
                 continue
-            sure = _SURE / 2 if now - self._grew <= _RECENT else _SURE
+            believed = not self._known and now - self._grew <= _RECENT
+            sure = _SURE / 2 if believed else _SURE
             if count * _information(share, usual) >= sure:
                 return window, int(count), int(yes), usual
         return None
