@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.monitoring.drift [PART...]`: how often drift is told of wrongly, how
 often it is found, and what it costs beside Evidently. Prints rates; 1 if one misses its limit.
 
-`null` and `power` draw counts from their exact distributions (`simulated`): 26 columns, of which 16
-are continuous, 2 flags, 2 counts, 4 texts, predictions, scores; each null window has a reference
-and two windows before it of its own.
+`null` and `power` draw counts from their exact distributions (`simulated`): 16 continuous columns,
+2 flags, 2 counts, 4 texts, predictions, scores, and how numbers go together. Each null window has a
+reference and two windows before it of its own.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ __all__ = ["Truth", "world"]
 
 BINS = 32
 CONTINUOUS, FLAGS, COUNTS, TEXTS = 16, 2, 2, 4
+NUMBERS = CONTINUOUS + FLAGS + COUNTS
+SAMPLE = 300
 CLASSES = ("no", "yes")
 
 
@@ -66,7 +68,7 @@ class Truth:
             self.random.multinomial(rows - (nulls if place == 1 else 0), chance)
             for place, chance in enumerate(chances)
         ]
-        return _tile(rows, nulls, counts)
+        return _tile(self.random, rows, nulls, counts)
 
 
 def world(random: np.random.Generator, rows: int) -> Truth:
@@ -88,11 +90,12 @@ def world(random: np.random.Generator, rows: int) -> Truth:
     counts = [equal] * CONTINUOUS + [random.multinomial(rows, chance) for chance in others]
     counts[1] = random.multinomial(rows - nulls, np.full(BINS, 1 / BINS))
     chances[1] = np.full(BINS, 1 / BINS)
-    profile = Profile(SCHEMA, _tile(rows, nulls, counts))
+    profile = Profile(SCHEMA, _tile(random, rows, nulls, counts))
+    profile.numbers = random.normal(size=(min(rows, SAMPLE), NUMBERS))
     return Truth(random, [*chances, *others], 0.02, profile)
 
 
-def _tile(rows: int, nulls: int, counts: list[np.ndarray]) -> Any:
+def _tile(random: np.random.Generator, rows: int, nulls: int, counts: list[np.ndarray]) -> Any:
     tile = new_tile(SCHEMA)
     tile.rows = rows
     for place, number in enumerate(tile.numbers):
@@ -111,4 +114,16 @@ def _tile(rows: int, nulls: int, counts: list[np.ndarray]) -> Any:
     tile.predicted.rows = tile.predicted.scored = rows
     tile.predicted.labels[:] = counts[-2]
     tile.predicted.scores[1] = counts[-1]
+    tile.together.rows = rows
+    mean = random.normal(size=NUMBERS) / np.sqrt(rows)
+    tile.together.total[:] = mean * rows
+    products = _scatter(random, rows - 1) + rows * np.outer(mean, mean)
+    tile.together.products[:] = products[np.triu_indices(NUMBERS)]
     return tile
+
+
+def _scatter(random: np.random.Generator, freedom: int) -> np.ndarray:
+    """Wishart's distribution of columns that do not go together, by Bartlett's decomposition."""
+    lower = np.tril(random.normal(size=(NUMBERS, NUMBERS)), -1)
+    lower[np.diag_indices(NUMBERS)] = np.sqrt(random.chisquare(freedom - np.arange(NUMBERS)))
+    return lower @ lower.T
