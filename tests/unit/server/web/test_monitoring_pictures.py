@@ -203,3 +203,11 @@ def test_a_small_area_is_broken_too_and_keeps_its_scale() -> None:
     flat = str(small_area([0.0001, 0.0002], "errors", most=0.02))
     heights = [float(y) for y in re.findall(r",([\d.]+)", flat)]
     assert min(heights) > 30
+
+
+def test_groups_of_what_is_no_share_have_zero_on_their_scale() -> None:
+    drawn = str(groups({"a": (-2.0, -3.0, -1.0, 9), "b": (1.0, 0.0, 1.0, 9)}, "", is_share=False))
+    assert 'cx="25.00%"' in drawn
+    assert 'cx="100.00%"' in drawn
+    assert drawn.count('x1="75.00%"') == 2
+    assert "<b>-2</b>" in drawn
