@@ -111,7 +111,7 @@ class Takings:
         """Fold what a version holds; the watchman sees it too."""
         for rows, is_shadow in version.folded():
             if not is_shadow:
-                self._watchman(version.at.name, ()).rows(version.number, rows, version.profile)
+                self._watchman(version.at.name).rows(version.number, rows, version.profile)
 
     def _fold_due(self, seconds: float) -> None:
         for version in list(self._versions.values()):
@@ -125,7 +125,7 @@ class Takings:
         """Requests that never got to a version, or were no good: whose they are, and why."""
         with self._lock:
             if deployment in self._watchmen or self._watched(deployment) is not None:
-                self._watchman(deployment, ()).refused(kind, client, size, count)
+                self._watchman(deployment).refused(kind, client, size, count)
 
     def anomalies(self, now: float) -> Iterator[tuple[str, list[Anomaly]]]:
         """What was found since it was asked last, by deployment."""
@@ -206,8 +206,11 @@ class Takings:
             self._seen[name] = now, found
         return found
 
-    def _watchman(self, name: str, redact: Sequence[str]) -> Watchman:
+    def _watchman(self, name: str, redact: Sequence[str] | None = None) -> Watchman:
+        """Args: `redact`: what it may not show, from now on; None: as before."""
         found = self._watchmen.get(name)
         if found is None:
-            found = self._watchmen[name] = Watchman(name, redact)
+            found = self._watchmen[name] = Watchman(name, redact or ())
+        elif redact is not None:
+            found.redact = redact
         return found

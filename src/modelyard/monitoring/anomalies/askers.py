@@ -142,6 +142,12 @@ class Askers:
             self._heavy.clear()
             self._all, self._all_queries = _Turns(4), _Turns(2)
 
+    def hide(self, redact: frozenset[str]) -> None:
+        """Show no values of these from now on."""
+        self._redact = redact
+        for asker in self._askers.values():
+            asker.shown.clear()
+
     def take(self, rows: Rows) -> None:
         """Some hundreds of rows, with their clients."""
         if self._yardstick is None or not rows.count:

@@ -50,6 +50,11 @@ class Outputs:
         """Neighbours whose inputs differ, and those of them that had the same answer."""
         self._frequent = 0.0
 
+    def hide(self, redact: frozenset[str]) -> None:
+        """Show no values of these from now on."""
+        self._redact = redact
+        self._shown.clear()
+
     def rows(self, rows: Rows, profile: Profile | None) -> None:
         if not rows.count or all(a is None for a in (rows.scores, rows.values, rows.labels)):
             return

@@ -16,7 +16,7 @@ from modelyard.monitoring.anomalies.refusals import Refusals
 from modelyard.monitoring.anomalies.yardsticks import Yardstick, picked, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from modelyard.core.monitoring import Anomaly
     from modelyard.monitoring.anomalies.findings import Finding
@@ -82,6 +82,11 @@ class _Version:
         if self.waiting >= _TOGETHER:
             self.take()
 
+    def hide(self, redact: frozenset[str]) -> None:
+        """Show no values of these from now on."""
+        self.outputs.hide(redact)
+        self.askers.hide(redact)
+
     def _at(self, second: int) -> None:
         """What waits is looked at once a second at least."""
         if second > self.looked:
@@ -115,13 +120,28 @@ class Watchman:
 
     def __init__(self, deployment: str, redact: Sequence[str] = ()) -> None:
         self.deployment = deployment
-        self.redact = frozenset(redact)
+        self._redact = frozenset(redact)
         self._versions: dict[int, _Version] = {}
         self._nowhere = Overload(None)
         self._refusals = Refusals()
         self._incidents = Incidents(deployment)
         self._pending: list[tuple[str, int]] = []
         self._lock = threading.Lock()
+
+    @property
+    def redact(self) -> frozenset[str]:
+        return self._redact
+
+    @redact.setter
+    def redact(self, names: Iterable[str]) -> None:
+        """From now on; rows that wait to be shown are forgotten."""
+        found = frozenset(names)
+        if found == self._redact:
+            return
+        with self._lock:
+            self._redact = found
+            for version in self._versions.values():
+                version.hide(found)
 
     def asked(self, number: int, asked: Asked) -> None:
         """How requests of a version went."""
@@ -181,7 +201,7 @@ class Watchman:
         yield from self._refusals.look(now)
 
     def _version(self, number: int) -> _Version:
-        found = self._versions.pop(number, None) or _Version(number, self.redact)
+        found = self._versions.pop(number, None) or _Version(number, self._redact)
         self._versions[number] = found  # the newest is the last
         if len(self._versions) > _VERSIONS:
             del self._versions[next(iter(self._versions))]

@@ -141,3 +141,20 @@ def test_a_redacted_name_that_is_no_column_hides_all_values(data: Data) -> None:
     rows: Any = data.rows(data.some(5))
     assert shown(rows, [0, 1], frozenset({"probability"})) == []
     assert len(shown(rows, [0, 1], frozenset())) == 2
+
+
+def test_what_is_redacted_later_is_hidden_from_then_on(data: Data) -> None:
+    rows = data.rows(data.some(50))
+    assert rows.scores is not None
+    rows.scores[:] = np.nan
+    watchman = Watchman("svc")
+    watchman.rows(1, rows, data.profile)
+    watchman.redact = ["c3"]
+    assert watchman.redact == {"c3"}
+    (anomaly,) = watchman.tick(BEGUN)
+    assert "rows" not in anomaly.evidence  # those that were kept are gone
+    later = [one for i in range(70) for one in watchman.tick(BEGUN + i)]
+    assert later == []
+    watchman.rows(1, rows, data.profile)
+    (anomaly,) = watchman.tick(BEGUN + 100)
+    assert anomaly.evidence["rows"][0]["inputs"]["c3"] == "redacted"
