@@ -47,25 +47,46 @@ class WrittenRulesView:
         return self.files
 
 
+@dataclass(frozen=True, slots=True)
+class RulesTextView:
+    """The rules themselves."""
+
+    text: str
+    deployments: int
+    left: Sequence[str]
+
+    def json(self) -> object:
+        return {"rules": self.text, "deployments": self.deployments, "left": list(self.left)}
+
+    def lines(self) -> Iterable[Block]:
+        return self.text.splitlines()
+
+    def ids(self) -> Iterable[str]:
+        return self.text.splitlines()
+
+
 @command(
     "export-rules",
     examples=[
-        "yard export-rules prometheus",
+        "yard export-rules > modelyard.rules.yml",
         "yard export-rules /etc/prometheus/rules --window 2m --url https://models.example.org",
     ],
     see=["rules", "alerts", "export-grafana"],
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR",
-                help="Made if it is not there.")  # fmt: skip
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR", required=False,
+                help="Made if it is not there. Without it, stdout.")  # fmt: skip
 @click.option("--window", default="1m", show_default=True, metavar="TIME",
               help="Over which rates are taken: at least four scrapes.")  # fmt: skip
 @click.option("--url", default=None, metavar="URL", help="The yard's address, for links.")
 @pass_session
-def export_rules_command(session: Session, folder: Path, window: str, url: str | None) -> None:
+def export_rules_command(
+    session: Session, folder: Path | None, window: str, url: str | None
+) -> None:
     """Write the rules of all deployments for Prometheus.
 
-    And tests of them: 'promtool check rules' and 'promtool test rules' take the two files. What
-    only the yard can see is told by one alert, ModelyardAlert. Prometheus 2.42 or newer.
+    Into DIR with tests of them: 'promtool check rules' and 'promtool test rules' take the two
+    files. What only the yard can see is told by one alert, ModelyardAlert. For Prometheus from 2.42
+    on.
     """
     import re
 
@@ -82,19 +103,23 @@ def export_rules_command(session: Session, folder: Path, window: str, url: str |
         each.name: watching.rules(each.name).rules for each in yard.deployments.list()
     }
     base = (url or (session.yard_url() if "://" in session.yard_url() else "")).rstrip("/")
+    text = prometheus_rules(rules, window=window, base=base)
+    left = sorted({rule.name for rule in alertings(rules)[1]})
+    if folder is None:
+        session.out.show(RulesTextView(text, len(rules), left))
+        return
     place = session.cwd / folder.expanduser()
     texts = {
-        FILE: prometheus_rules(rules, window=window, base=base),
+        FILE: text,
         TESTS: prometheus_tests(rules, file=FILE, base=base),
     }
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (place / name).write_text(text, encoding="utf-8")
+        for name, written in texts.items():
+            (place / name).write_text(written, encoding="utf-8")
     except PermissionError:
         raise Denied("no-permission", f"{folder} can't be written") from None
     except OSError as error:
         raise Unavailable("folder-io", f"{folder}: {error.strerror}") from error
-    left = sorted({rule.name for rule in alertings(rules)[1]})
     files = [str(folder / name) for name in texts]
     session.out.show(WrittenRulesView(files, len(rules), left))

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+import yaml
 from tests.monitoring.alerts.faulty import doubling, hearing
 from tests.server.running import running
 
@@ -101,6 +102,8 @@ def test_rules_are_exported(place, tmp_path):
     text = (tmp_path / "out" / "modelyard.rules.yml").read_text()
     assert "https://y.example.org/deployments/{{ $labels.deployment }}/monitoring" in text
     assert (tmp_path / "out" / "modelyard.rules.test.yml").exists()
+    assert yaml.safe_load(place.out("export-rules"))["groups"]
+    assert place.json("export-rules")["deployments"] == 1
 
 
 @pytest.mark.slow
@@ -119,3 +122,10 @@ def test_the_same_at_a_server(place, monkeypatch):
         (silence,) = place.json("silence", "svc")["items"]
         place.run("silence", "--end", silence["id"])
         place.run("channel", "delete", "ops")
+
+
+def test_channels_lead_to_no_private_place(place):
+    place.run("channel", "add", "own", "webhook", "http://127.0.0.1:9/in")
+    result = place.run("channel", "test", "own", code=1)
+    assert "may not go to" in result.stdout or "none that webhooks may go to" in result.stdout
+    assert "--private-hooks" in result.stderr
