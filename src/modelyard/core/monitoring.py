@@ -236,6 +236,15 @@ class ColumnWindow:
     """The same of the reference."""
     reference_std: float | None = None
     """Its standard deviation in the reference."""
+    quantiles: tuple[float, ...] = ()
+    """Of a number: 5, 25, 50, 75 and 95 %, within 1.3 % of ranks."""
+    reference_quantiles: tuple[float, ...] = ()
+    """The same of the reference."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Of a category: texts that are none of its categories, seen five times at least; the most
+    frequent first, about how often. Never of columns that are redacted."""
+    distinct: int | None = None
+    """Of a category: how many other texts there are, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

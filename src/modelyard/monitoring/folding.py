@@ -33,13 +33,12 @@ from modelyard.monitoring.together import (
     fold_together,
     frame_of,
     merge_together,
-    new_together,
 )
 from modelyard.monitoring.truths import fold_truth, merge_truth, new_truth
 from modelyard.monitoring.vectors import fold_vectors, merge_vector, new_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from modelyard.core.monitoring import Column, Schema
     from modelyard.monitoring.calibration import Calibration
@@ -88,15 +87,24 @@ def _plan(schema: Schema) -> _Plan:
     return made
 
 
-def new_tile(schema: Schema) -> Tile:
-    """A tile of nothing yet."""
-    return Tile(
+def new_tile(schema: Schema, redact: Collection[str] = ()) -> Tile:
+    """A tile of nothing yet.
+
+    Args:
+        redact: Columns of which no text is to be kept: what is no category is only counted.
+    """
+    tile = Tile(
         schema, 0, [new_number(column) for column in schema.of_kind("number")],
         [new_category(column) for column in schema.of_kind("category")],
         [new_vector(column) for column in schema.of_kind("vector")], new_predicted(schema),
         {column.name: new_group(column, schema) for column in group_columns(schema)},
-        new_performance(), new_truth(schema), new_together(schema.of_kind("number")),
+        new_performance(), new_truth(schema),
     )  # fmt: skip
+    if redact:
+        for column, category in zip(schema.of_kind("category"), tile.categories, strict=True):
+            if column.name in redact:
+                category.distinct = category.frequent = None
+    return tile
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what comes may be anything

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.monitoring import Column, Schema
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.monitoring.calibration import fit_calibration
+from modelyard.monitoring.drift.columns import columns_of
 from modelyard.monitoring.folding import fold, fold_asked, group_codes, merge, new_tile
 from modelyard.monitoring.packing import pack, unpack
 from modelyard.monitoring.performances import (
@@ -381,11 +384,40 @@ def test_garbage_is_corrupt_and_nothing_worse(garbage):
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 @settings(max_examples=150, deadline=None)
 def test_a_flipped_bit_of_what_was_packed_does_no_harm(at, bit):
-    import zstandard
-
     inner = bytearray(zstandard.ZstdDecompressor().decompress(pack(folded(twenty(50)))))
     inner[at % len(inner)] ^= 1 << bit
     try:
         unpack(zstandard.ZstdCompressor().compress(bytes(inner)), twenty(0).schema)
     except Corrupt:
         return
+
+
+# -- what sketches tell ----------------------------------------------------------------------------
+
+
+def of_towns(texts, redact=()):
+    schema = Schema(columns=(
+        Column(name="town", kind="category", categories=("Rome",)),
+        Column(name="x", kind="number"),
+    ))  # fmt: skip
+    tile = new_tile(schema, redact)
+    fold(tile, Rows(schema, len(texts), np.arange(float(len(texts)))[:, None], (texts,)))
+    return tile
+
+
+def test_what_came_often_and_is_no_category_is_told_and_what_came_once_is_not():
+    tile = of_towns(["Rome"] * 50 + ["Oslo"] * 30 + ["Bonn"] * 5 + ["Anna Karenina"] * 4)
+    window = columns_of(SimpleNamespace(tile=of_towns(["Rome"] * 10)), tile)
+    town, number = window[0], window[1]
+    assert (dict(town.others), town.distinct) == ({"Oslo": 30, "Bonn": 5}, 3)
+    assert number.quantiles == pytest.approx((4, 22, 44, 66, 84), abs=2)
+    assert number.reference_quantiles == pytest.approx((0, 2, 5, 7, 9), abs=1)
+
+
+def test_nothing_is_told_of_a_column_that_is_redacted():
+    tile = of_towns(["Oslo"] * 30, redact=("town",))
+    assert b"Oslo" not in zstandard.ZstdDecompressor().decompress(pack(tile))
+    both = of_towns(["Rome"])
+    merge(both, unpack(pack(tile), tile.schema))
+    town = columns_of(SimpleNamespace(tile=of_towns(["Rome"])), both)[0]
+    assert (town.counts, dict(town.others)) == ((1, 30), {})

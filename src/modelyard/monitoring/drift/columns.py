@@ -10,6 +10,7 @@ import numpy as np
 
 from modelyard.core.monitoring import Column, ColumnWindow
 from modelyard.monitoring.drift.distances import js
+from modelyard.monitoring.sketched import with_sketches
 from modelyard.monitoring.tiles import SCORE_BINS, NumberTile
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def columns_of(profile: Profile, window: Tile) -> tuple[ColumnWindow, ...]:
     classes those of the second, of more those of the class whose scores moved most. Counts are
     those of the schema's bins; of categories the last counts all others.
     """
-    return tuple(_picture(pair) for pair in pairs_of(profile.tile, window))
+    reference = profile.tile
+    found = [_picture(pair) for pair in pairs_of(reference, window)]
+    return tuple(with_sketches(each, reference, window) for each in found)
 
 
 def _picture(pair: Pair) -> ColumnWindow:
