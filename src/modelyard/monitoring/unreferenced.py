@@ -1,7 +1,11 @@
-"""Answers of a version without a reference: whether they are numbers at all is seen anyway."""
+"""Answers of a version without a reference: whether they are numbers at all is seen anyway.
+
+Truth may come for them too: they are held until there is a reference by which they can be read.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,11 +18,13 @@ if TYPE_CHECKING:
 
     from modelyard.monitoring.extracting import One
 
-__all__ = ["answers_alone"]
+__all__ = ["Before", "answers_alone"]
 
 _NOTHING: Final = Schema(columns=())
 _WIDEST: Final = 4096
 """Numbers in one answer; of wider ones only so many are looked at."""
+_ROWS: Final = 20_000
+_BYTES: Final = 64 << 20
 
 
 def answers_alone(ones: Sequence[One]) -> Rows | None:
@@ -41,3 +47,31 @@ def answers_alone(ones: Sequence[One]) -> Rows | None:
         requests=[one.request for one in ones for _ in range(one.rows)],
         clients=[one.client for one in ones for _ in range(one.rows)],
     )  # fmt: skip
+
+
+class Before:
+    """Requests that were answered before there was a reference: the newest, as far as they fit."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[int, list[One]]] = deque()
+        self._rows = self._bytes = 0
+
+    def keep(self, ones: Sequence[One], second: int) -> None:
+        """Some that were answered in one second."""
+        self._kept.append((second, list(ones)))
+        self._count(ones, 1)
+        while self._rows > _ROWS or self._bytes > _BYTES:
+            self._count(self._kept.popleft()[1], -1)
+
+    def taken(self) -> list[tuple[int, list[One]]]:
+        """All of them, by their seconds, oldest first; they are held no more."""
+        taken, self._kept = list(self._kept), deque()
+        self._rows = self._bytes = 0
+        return taken
+
+    def _count(self, ones: Sequence[One], sign: int) -> None:
+        for one in ones:
+            self._rows += sign * one.rows
+            self._bytes += sign * sum(
+                a.nbytes for a in (*one.feeds.values(), *one.outputs.values())
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from modelyard.monitoring.profile_packing import pack_profile
 from modelyard.monitoring.profiles import profile_from_rows
 from modelyard.monitoring.quality.answers import join_answers, pack_answers
 from modelyard.monitoring.quality.leakage import Known
-from modelyard.monitoring.unreferenced import answers_alone
+from modelyard.monitoring.unreferenced import Before, answers_alone
 from modelyard.registry.watching import profiles, tiles
 from modelyard.registry.watching.versions import id_of
 
@@ -43,6 +44,7 @@ _AT_ONCE: Final = 1024
 """Requests that are folded together: it takes some milliseconds, in which nobody else computes."""
 _NEAR: Final = 5
 """Seconds between two looks whether rows are close to the reference's."""
+_DTYPE, _SHAPE = attrgetter("dtype"), attrgetter("shape")
 _LOOK: Final = 5.0
 """Seconds between two looks whether there is another reference."""
 
@@ -79,6 +81,7 @@ class WatchedVersion:
         self._held_since = 0.0
         self._first: list[One] = []
         self._first_rows = 0
+        self._before = Before()
         self._looked = time.monotonic()
 
     @classmethod
@@ -156,6 +159,7 @@ class WatchedVersion:
     def _rows(self, ones: Sequence[One], second: int) -> Iterator[Rows]:
         if self._reference is None:
             self._gather(ones)
+            self._before.keep(ones, second)
             for some in _alike(ones):
                 if (answers := answers_alone(some)) is not None:
                     yield answers
@@ -165,20 +169,42 @@ class WatchedVersion:
 
     def _fold(self, ones: Sequence[One], second: int) -> Rows:
         assert self._reference is not None
+        rows = self._read(ones, self._reference)
+        tile = self._tile(self._traffic, second, tiles.TRAFFIC)
+        fold(tile, rows, self._reference.profile.calibration)
+        self._answered(rows, second, self._seen)
+        return rows
+
+    def _read(self, ones: Sequence[One], reference: Reference) -> Rows:
         key = _sides(ones[0])
         read = self._readers.get(key)
         if read is None:
             if len(self._readers) > 64:
                 self._readers.clear()
-            read = self._readers[key] = reader_of(self._reference.info.schema, ones[0].feeds)
-        rows = read(ones)
-        tile = self._tile(self._traffic, second, tiles.TRAFFIC)
-        fold(tile, rows, self._reference.profile.calibration)
-        if rows.labels is not None or rows.values is not None:
-            times = np.full(rows.count, float(second))
-            packed = pack_answers(rows, times, self._seen(rows, second))
-            self._answers.append((packed, second, rows.count))
-        return rows
+            read = self._readers[key] = reader_of(reference.info.schema, ones[0].feeds)
+        return read(ones)
+
+    def _answered(
+        self, rows: Rows, second: int, seen: Callable[[Rows, int], Array | None] | None = None
+    ) -> None:
+        """Remember what was answered, for when its truth comes."""
+        if rows.labels is None and rows.values is None:
+            return
+        times = np.full(rows.count, float(second))
+        packed = pack_answers(rows, times, None if seen is None else seen(rows, second))
+        self._answers.append((packed, second, rows.count))
+
+    def _answer_before(self, reference: Reference) -> None:
+        """Truth may come for what was answered before there was a reference, too.
+
+        Into no tile: nobody is told that the first rows are like the reference made of them.
+        """
+        for second, ones in self._before.taken():
+            try:
+                for some in _alike(ones):
+                    self._answered(self._read(some, reference), second)
+            except Exception:
+                _log.exception("rows of %s could not be taken", self.at.name)
 
     def _seen(self, rows: Rows, second: int) -> Array | None:
         """Whether rows are the reference's, of some rows each second: that tells as much as all.
@@ -204,7 +230,7 @@ class WatchedVersion:
             schema = windows.EMPTY
             if kind == tiles.TRAFFIC and self._reference is not None:
                 schema = self._reference.info.schema
-            found = kept[minute] = new_tile(schema)
+            found = kept[minute] = new_tile(schema, self._redact)
         return found
 
     def _gather(self, ones: Sequence[One]) -> None:
@@ -299,6 +325,8 @@ class WatchedVersion:
         self._readers.clear()
         self._traffic.clear()  # of another schema; what is written stays
         self._dirty = {(kind, minute) for kind, minute in self._dirty if kind != tiles.TRAFFIC}
+        if reference is not None:
+            self._answer_before(reference)
 
 
 def _sides(one: One) -> tuple[object, ...]:
@@ -314,10 +342,10 @@ def _are_alike(ones: Sequence[One]) -> bool:
         if not all(map(names.__eq__, map(list, each))):
             return False
         for name in names:
-            arrays = [one[name] for one in each]
-            if len({array.dtype for array in arrays}) > 1:
+            arrays = list(map(itemgetter(name), each))
+            if len(set(map(_DTYPE, arrays))) > 1:
                 return False
-            if len({shape[1:] for shape in {array.shape for array in arrays}}) > 1:
+            if len({shape[1:] for shape in set(map(_SHAPE, arrays))}) > 1:
                 return False
     return True
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from modelyard.monitoring.anomalies.watchman import Watchman
 from modelyard.monitoring.extracting import One
-from modelyard.monitoring.unreferenced import answers_alone
+from modelyard.monitoring.unreferenced import Before, answers_alone
 
 
 def one(*rows: float, **more: object) -> One:
@@ -48,3 +48,21 @@ def test_answers_that_are_fine_are_nothing_to_tell_of_even_if_they_are_all_the_s
         assert rows is not None
         watchman.rows(3, rows, None)
     assert watchman.tick(1e9) == []
+
+
+def test_what_was_answered_before_there_was_a_reference_is_held_as_far_as_it_fits() -> None:
+    before = Before()
+    for second in range(30):
+        before.keep([one(*[0.5] * 500), one(*[0.5] * 500)], second)
+    taken = before.taken()
+    assert [second for second, _ in taken] == list(range(10, 30)), "20,000 rows, the newest"
+    assert [len(ones) for _, ones in taken] == [2] * 20
+    assert before.taken() == []
+
+
+def test_large_inputs_are_held_only_as_far_as_they_fit() -> None:
+    before = Before()
+    wide = One({"x": np.zeros((1, 4 << 20))}, {"y": np.zeros(1)}, 1, "r", "")
+    for second in range(5):
+        before.keep([wide], second)
+    assert [second for second, _ in before.taken()] == [4], "32 MiB each, and 64 in all"
