@@ -31,6 +31,10 @@ TABLES: dict[str, tuple[str, str, Any, tuple[str, ...]]] = {
                ("title", "rating", "mpaa", *(f"r{i}" for i in range(1, 11)))),
     "military": ("openintro", "military", lambda d: d.grade.astype("category").cat.codes,
                  ("grade", "rank")),
+    "ratings": ("dslabs", "movielens", lambda d: d.rating >= 4, ("rating", "title")),
+    "births": ("mosaicData", "Birthdays",
+               lambda d: d.births > d.groupby("state").births.transform("median"),
+               ("births", "date")),
     "magic": ("keel", "magic", None, ()),
     "letters": ("keel", "letter", None, ()),
 }  # fmt: skip
