@@ -94,16 +94,13 @@ class Watch:
     def take(self, records: Sequence[Record]) -> None:
         """Called with all requests of a quarter of a second, in the recorder's thread."""
         groups: dict[tuple[str, str, str, bool], Taken] = {}
+        before: tuple[object, ...] = ()
         for record in records:
             if record.model is None or record.version is None:
                 continue
-            key = (record.line.name, record.model, record.version, record.shadow)
-            taken = groups.get(key)
-            if taken is None:
-                taken = groups[key] = Taken(
-                    record.line.name, record.model, int(record.version), record.shadow,
-                    int(record.time), record.line.spec.redact, self._classes(record),
-                )  # fmt: skip
+            of = (record.line, record.model, record.version, record.shadow)
+            if of != before:  # mostly it is as the one before
+                before, taken = of, self._taken(groups, record)
             timing, error, client = record.timing, record.error, record.client
             taken.timed.append((
                 timing.begun, record.decoded, timing.queued, timing.computed, record.ended,
@@ -126,6 +123,19 @@ class Watch:
             taken.dropped += dropped
             dropped = 0
             self.takings.take(taken)
+
+    def _taken(self, groups: dict[tuple[str, str, str, bool], Taken], record: Record) -> Taken:
+        """What takes the requests of its version."""
+        assert record.model is not None
+        assert record.version is not None
+        key = (record.line.name, record.model, record.version, record.shadow)
+        found = groups.get(key)
+        if found is None:
+            found = groups[key] = Taken(
+                record.line.name, record.model, int(record.version), record.shadow,
+                int(record.time), record.line.spec.redact, self._classes(record),
+            )  # fmt: skip
+        return found
 
     def _classes(self, record: Record) -> tuple[str, ...] | None:
         slot = record.line.slot(record.version or "")
