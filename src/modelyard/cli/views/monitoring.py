@@ -105,7 +105,7 @@ class MonitorView:
             yield Table(
                 [Column(flexible=True), Column(), Column(right=True), Column(), Column(),
                  Column(flexible=True)],
-                [_moved(each) for each in shown], indent=4,
+                [_moved(each, _others(one, each.column)) for each in shown], indent=4,
             )  # fmt: skip
         left = len(telling) - len(shown)
         if left:
@@ -179,11 +179,19 @@ def _may_drift(each: Drift) -> bool:
     return each.suspected and not each.drifted
 
 
-def _moved(each: Drift) -> Spans:
+def _others(one: VersionMonitor, column: str) -> Mapping[str, int]:
+    """Texts that came often and are none of the column's categories."""
+    found = next((each for each in one.columns if each.column.name == column), None)
+    return {} if found is None else found.others
+
+
+def _moved(each: Drift, others: Mapping[str, int]) -> Spans:
     style = "bad" if each.drifted else "warn" if each.suspected else "dim"
     state = "drifted" if each.drifted else "suspected" if each.suspected else ""
     scores = ", ".join(f"{score.test} {score.value:.3g}" for score in each.scores[:3])
     broken = ", ".join(f"{number:,} {name}" for name, number in each.violations.items() if number)
+    if others and "unknown-category" in each.violations:
+        broken += f" ({', '.join(f'{text} {count:,}' for text, count in others.items())})"
     return [
         each.column, Span(bar(each.score / _FULL, cells=_BAR), style), f"{each.score:.3g}",
         Span(state, style), Span(scores, "dim"), Span(broken, "warn"),
