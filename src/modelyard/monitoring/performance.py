@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from modelyard.core.monitoring import Performance
-from modelyard.monitoring.performances import latency_quantile
+from modelyard.monitoring.performances import latency_quantiles
 from modelyard.monitoring.tiles import PHASES
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ ERRORS: Final = frozenset({
 """Kinds that speak against the server or a version, not against the request."""
 REJECTED: Final = frozenset({"overloaded", "deadline", "too-many-requests"})
 """Kinds that say: come again."""
+_SHARES: Final = (0.5, 0.95, 0.99)
 
 
 def of_tile(tile: PerformanceTile, seconds: float) -> Performance:
@@ -28,7 +29,7 @@ def of_tile(tile: PerformanceTile, seconds: float) -> Performance:
     outcomes = tile.outcomes
     requests = sum(outcomes.values())
     total, queued = float(tile.sums[0]), float(tile.sums[1])
-    p50, p95, p99 = (latency_quantile(tile.latency[0], share) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = latency_quantiles(tile.latency[0], _SHARES)
     answered = int(tile.batches.sum())
     sizes = np.exp2(np.arange(len(tile.batches)))
     return Performance(
@@ -45,7 +46,7 @@ def of_tile(tile: PerformanceTile, seconds: float) -> Performance:
 def _phases(tile: PerformanceTile) -> dict[str, tuple[float, float, float]]:
     found = {}
     for at, name in enumerate(PHASES[1:], 1):
-        told = [latency_quantile(tile.latency[at], share) or 0.0 for share in (0.5, 0.95, 0.99)]
-        if tile.latency[at].any():
-            found[name] = (told[0], told[1], told[2])
+        p50, p95, p99 = latency_quantiles(tile.latency[at], _SHARES)
+        if p50 is not None:
+            found[name] = (p50, p95 or 0.0, p99 or 0.0)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from modelyard.monitoring.tiles import LATENCY_BINS, PHASES, PerformanceTile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelyard.monitoring.rows import Array, Asked
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "fold_performance",
     "latency_bins",
     "latency_quantile",
+    "latency_quantiles",
     "merge_performance",
     "new_performance",
 ]
@@ -32,6 +36,7 @@ LATENCY_BOUNDS: Final = (
     2.0 ** (10 + (np.arange(LATENCY_BINS - 1) // 8)) * (1 + (np.arange(LATENCY_BINS - 1) % 8) / 8)
 ) / 1e9  # fmt: skip
 """Seconds: where each bin but the last ends, and the next begins."""
+_BOUNDS: Final[list[float]] = LATENCY_BOUNDS.tolist()
 BATCH_BOUNDS: Final = tuple(2**power for power in range(_BATCHES - 1))
 """Rows: the most in each bin but the last."""
 
@@ -57,18 +62,27 @@ def latency_quantile(counts: Array, share: float) -> float | None:
     Args:
         counts: int64 [LATENCY_BINS], or several added up.
     """
-    total = int(counts.sum())
+    return latency_quantiles(counts, (share,))[0]
+
+
+def latency_quantiles(counts: Array, shares: Sequence[float]) -> list[float | None]:
+    """Several quantiles at once, as `latency_quantile`: they are asked for twice a second."""
+    upto = np.cumsum(counts).tolist()
+    total = upto[-1]
     if not total:
-        return None
-    rank = share * total
-    upto = np.cumsum(counts)
-    place = int(np.searchsorted(upto, rank))
-    place = min(place, int(np.flatnonzero(counts)[-1]))
-    below = 0.0 if place == 0 else float(LATENCY_BOUNDS[place - 1])
+        return [None] * len(shares)
+    last = bisect_left(upto, total)
+    return [_inside(upto, min(bisect_left(upto, share * total), last), share * total)
+            for share in shares]  # fmt: skip
+
+
+def _inside(upto: list[int], place: int, rank: float) -> float:
+    below = 0.0 if place == 0 else _BOUNDS[place - 1]
     if place == LATENCY_BINS - 1:
         return below
-    inside = (rank - float(upto[place] - counts[place])) / max(float(counts[place]), 1.0)
-    return below + (float(LATENCY_BOUNDS[place]) - below) * min(max(inside, 0.0), 1.0)
+    before = upto[place - 1] if place else 0
+    inside = (rank - before) / max(upto[place] - before, 1)
+    return below + (_BOUNDS[place] - below) * min(max(inside, 0.0), 1.0)
 
 
 def fold_performance(tile: PerformanceTile, asked: Asked) -> None:
