@@ -42,6 +42,19 @@ def test_the_worst_column_comes_first_with_its_bar_and_what_broke_it():
     assert "1 column can't be told yet" in text
 
 
+def test_texts_that_are_no_categories_are_named():
+    one = monitor()
+    version = one.versions[0]
+    drift = dataclasses.replace(version.drift[1], violations={"unknown-category": 35})
+    columns = tuple(
+        dataclasses.replace(each, others={"NL": 30, "BE": 5}) if each.column.kind == "category"
+        else each for each in version.columns
+    )  # fmt: skip
+    version = dataclasses.replace(version, drift=(drift,), columns=columns)
+    text = told(MonitorView(dataclasses.replace(one, versions=(version,))))
+    assert "35 unknown-category (NL 30, BE 5)" in text
+
+
 def test_what_is_not_to_be_believed_is_marked_and_says_why():
     line = next(x for x in told(MonitorView(monitor())).splitlines() if x.startswith("    auc"))
     assert "0.97 ?" in line
