@@ -40,7 +40,7 @@ __all__ = ["MonitoringPage", "pages"]
 
 pages = Pages("monitoring")
 
-_FEATURES, _MOST_FEATURES = 8, 400
+_FEATURES = 12
 _ANOMALIES, _ALERTS = 20, 20
 _STEPS = 120
 
@@ -67,7 +67,9 @@ class MonitoringPage:
     """Changes in the window, oldest first."""
     qualities: tuple[Quality, ...]
     features: tuple[Feature, ...]
-    """Worst first; not all of them."""
+    """Worst first; a page of them."""
+    after: int
+    """How many stand on pages before this one."""
     all_features: int
     drifted: int
     reference: ProfileInfo | None
@@ -127,7 +129,7 @@ def show_monitoring(
     until: Time = None,
     version: str = "",
     by: str = "",
-    features: int = _FEATURES,
+    after: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> MonitoringPage:
     """A deployment in a window."""
     deployment = ask.yard.deployments.get(name)
@@ -148,7 +150,7 @@ def show_monitoring(
         charts=charts_of(series, in_turn, by_version=by_version),
         moments=happened(changes, span),
         qualities=qualities_of(shown.seen) if shown else (),
-        features=every[: max(0, min(features, _MOST_FEATURES))], all_features=len(every),
+        features=every[after : after + _FEATURES], after=after, all_features=len(every),
         drifted=sum(one.drift.drifted for one in every),
         reference=shown.seen.reference if shown else None,
         anomalies=monitor.anomalies[:_ANOMALIES],
