@@ -33,6 +33,7 @@ from modelyard.monitoring.together import (
     fold_together,
     frame_of,
     merge_together,
+    new_together,
 )
 from modelyard.monitoring.truths import fold_truth, merge_truth, new_truth
 from modelyard.monitoring.vectors import fold_vectors, merge_vector, new_vector
@@ -98,7 +99,7 @@ def new_tile(schema: Schema, redact: Collection[str] = ()) -> Tile:
         [new_category(column) for column in schema.of_kind("category")],
         [new_vector(column) for column in schema.of_kind("vector")], new_predicted(schema),
         {column.name: new_group(column, schema) for column in group_columns(schema)},
-        new_performance(), new_truth(schema),
+        new_performance(), new_truth(schema), new_together(schema.of_kind("number")),
     )  # fmt: skip
     if redact:
         for column, category in zip(schema.of_kind("category"), tile.categories, strict=True):
