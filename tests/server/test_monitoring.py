@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -364,3 +365,31 @@ def test_a_report_is_one_file_that_asks_for_nothing(site: Site, tmp_path: Path) 
         assert sources == []
         assert "url(" not in text
         assert "@import" not in text
+
+
+def test_on_a_terminal_following_redraws_a_screen_of_its_own(site: Site) -> None:
+    import os
+    import pty
+    import select
+
+    home = site.server.folder.parent
+    words = [sys.executable, "-m", "modelyard", "--yard", site.server.url, "monitor", "fraud",
+             "--follow", "--every", "0.2s"]  # fmt: skip
+    child, terminal = pty.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.execve(words[0], words, {
+            "HOME": str(home), "YARD_TOKEN": str(site.server.token), "TERM": "xterm",
+        })  # fmt: skip
+    seen = b""
+    while seen.count(b"risk/fraud@1") < 3:
+        assert select.select([terminal], [], [], 60.0)[0], seen
+        seen += os.read(terminal, 65_536)
+    os.write(terminal, b"\x03")
+    with contextlib.suppress(OSError):  # Linux says so at the end of a terminal
+        while piece := os.read(terminal, 65_536):
+            seen += piece
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert b"\x1b[?1049h" in seen
+    assert seen.rstrip().endswith(b"\x1b[?1049l"), "the screen is as it was"
+    assert b"Traceback" not in seen

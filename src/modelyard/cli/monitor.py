@@ -126,7 +126,8 @@ def _redraw(session: Session, look: Callable[[], View], every: float) -> None:
 
     with Live(screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
-            live.update(Text.from_ansi(session.out.painted(look())), refresh=True)
+            text = session.out.painted(look())
+            live.update(Text.from_ansi(text, no_wrap=True, overflow="ellipsis"), refresh=True)
             time.sleep(every)
 
 
