@@ -31,6 +31,8 @@ NEAR_LOOKED: Final = 4
 NEAR: Final = 8
 """It is closer to one of the sample's rows than those are to one another."""
 
+_LARGE: Final = 1 << 20
+"""Numbers of pictures or embeddings in a batch, beyond which it is left out: hashing takes time."""
 _SOME: Final = 8
 """Rows of a batch that are held against the sample."""
 _CLOSE: Final = 0.1
@@ -64,7 +66,8 @@ class Known:
                 a millisecond.
         """
         found = np.zeros(rows.count, np.uint8)
-        if not len(self._hashes) or not rows.count:
+        large = sum(vectors.size for vectors in rows.vectors) > _LARGE
+        if not len(self._hashes) or not rows.count or large:
             return found
         hashes = row_hashes(rows)
         places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
