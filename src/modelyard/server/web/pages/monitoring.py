@@ -165,6 +165,11 @@ def _worst(alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:
     return tuple(
         sorted(
             alerts,
-            key=lambda a: (a.state != "firing", order[a.severity], -a.since.timestamp()),
+            key=lambda a: (
+                a.state != "firing",
+                a.silenced,
+                order[a.severity],
+                -a.since.timestamp(),
+            ),
         )
     )
