@@ -10,6 +10,7 @@ import numpy as np
 
 import modelyard
 from modelyard.core.diff import Diff
+from modelyard.core.monitoring import Alert, FeedbackSummary, Monitor, Overview
 from modelyard.core.version import (
     CheckedOut,
     Committed,
@@ -73,3 +74,12 @@ def iterators() -> None:
     yard = modelyard.open("x")
     for version in yard.model("m").log():
         assert_type(version, VersionInfo)
+
+
+def what_runs_is_watched() -> None:
+    watching = modelyard.watch(modelyard.open("http://localhost:8300"))
+    assert_type(watching.look("fraud"), Monitor)
+    assert_type(watching.fleet(), tuple[Overview, ...])
+    assert_type(watching.feedback("fraud", [{"request": "5f0c", "truth": 1}]), FeedbackSummary)
+    assert_type(next(watching.alerts(firing=True)), Alert)
+    watching.series("fraud", ["requests"], step=60)  # type: ignore[call-arg]
