@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ProfileMaker", "profile_from_rows"]
 
-_KEPT: Final = 256 << 20
+_KEPT: Final = 128 << 20
 """Bytes of rows that are kept, about; and at most a million rows."""
 _MODEST: Final = 1e140
 """Beyond this a square overflows."""
+_FEWEST: Final = 100
+"""Rows that are kept, however wide they are."""
 _CHUNK: Final = 65_536
 _SAMPLED: Final = 4 << 20
 """Bytes of the sample."""
@@ -83,7 +85,7 @@ class ProfileMaker:
             raise InvalidInput("bad-batch", "batches of a profile must have the same columns")
         if not self._most:
             width = sum(max(array[:1].nbytes, 8) for array in batch.values())
-            self._most = int(min(max(_KEPT // max(width, 1), SAMPLE), 1_000_000))
+            self._most = int(min(max(_KEPT // max(width, 1), _FEWEST), 1_000_000))
         free = self._most - self.rows
         if free > 0:
             self._batches.append({key: array[:free] for key, array in batch.items()})

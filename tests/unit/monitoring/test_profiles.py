@@ -106,7 +106,7 @@ def test_batches_make_no_difference(batch):
 
 
 def test_of_too_many_rows_a_uniform_sample_is_kept(monkeypatch):
-    monkeypatch.setattr(profile_making, "_KEPT", 1)  # then 2,000 rows are
+    monkeypatch.setattr(profile_making, "_KEPT", 32_000)  # 16 bytes a row
     maker = ProfileMaker(seed=1)
     for start in range(0, 40_000, 1_000):  # sorted: the first ones are nothing like the last
         maker.add({"x": np.arange(start, start + 1_000)}, {"prediction": np.zeros(1_000)})
