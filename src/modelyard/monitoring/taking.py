@@ -139,31 +139,35 @@ class Takings:
         with self._lock:
             self._fold_due(0.0)
             versions = list(self._versions.values())
-        rows: list[tiles.TileRow] = []
-        answers_came = False
+        came = False
         for version in versions:
-            with self._lock:
-                rows += version.tiles(self._server)
-                self.counted.traffic(
-                    version.at.name, version.model, version.number, version.traffic
-                )
-                made = version.made
-                answers = version.taken_answers()
+            came |= self._write(version)
+        if came:
+            join_waiting(self._house)
+
+    def _write(self, version: WatchedVersion) -> bool:
+        """One version; gives whether there were answers. What can't be written now stays."""
+        with self._lock:
+            rows = version.tiles(self._server)
+            self.counted.traffic(version.at.name, version.model, version.number, version.traffic)
+            made, answers = version.made, version.taken_answers()
+        try:
+            tiles.keep(self._house, rows)
             if made is not None:
                 version.keep_reference(self._house, made)
-            answers_came |= bool(answers)
             for body, first, last, count in answers:
                 keep_answers(
                     self._house, version.at.id, version.model_id, version.number,
                     first=first, last=last, rows=count, body=body,
                 )  # fmt: skip
-        tiles.keep(self._house, rows)
+        except ModelyardError:
+            with self._lock:
+                version.not_written(rows, answers)
+            raise
         with self._lock:
-            for version in versions:
-                version.written(time.time())
-                version.look_again(self._house)
-        if answers_came:
-            join_waiting(self._house)
+            version.written(time.time())
+            version.look_again(self._house)
+        return bool(answers)
 
     def keep_only(self, names: set[str]) -> None:
         """Forget deployments that are not served here any more, once they are written down."""

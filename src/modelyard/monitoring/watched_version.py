@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from modelyard.monitoring.windows import Reference
     from modelyard.registry.house import House
     from modelyard.registry.watching.seeing import Watched
+    from modelyard.registry.watching.tiles import TileRow
 
 __all__ = ["WatchedVersion"]
 
@@ -45,6 +46,10 @@ _AT_ONCE: Final = 1024
 _NEAR: Final = 5
 """Seconds between two looks whether rows are close to the reference's."""
 _DTYPE, _SHAPE = attrgetter("dtype"), attrgetter("shape")
+_MINUTES: Final = 120
+"""Tiles that are kept while they can't be written."""
+_WAITING: Final = 1000
+"""Batches of answers that are kept so."""
 _LOOK: Final = 5.0
 """Seconds between two looks whether there is another reference."""
 
@@ -286,6 +291,17 @@ class WatchedVersion:
             )
             for places, body, _ in join_answers([(body, b"") for body, *_ in taken])
         ]  # fmt: skip
+
+    def not_written(
+        self, rows: Sequence[TileRow], answers: Sequence[tuple[bytes, int, int, int]]
+    ) -> None:
+        """The catalog is away: these are to be written the next time, as far as there is room."""
+        self._dirty |= {(row.kind, row.start) for row in rows}
+        waiting = [(body, last, count) for body, _, last, count in answers]
+        self._answers = [*waiting, *self._answers][-_WAITING:]
+        for kept in (self._speed, self._traffic):
+            for minute in sorted(kept)[:-_MINUTES]:
+                del kept[minute]
 
     def written(self, now: float) -> None:
         """Minutes that are over are not needed any more."""
