@@ -16,7 +16,16 @@ import zstandard
 from modelyard.catalog.migrate import HEAD, REVISIONS
 from modelyard.catalog.queries.chunks import batches
 from modelyard.catalog.queries.search_documents import index_labels, index_model, index_version
-from modelyard.catalog.schema import fact, file, label, metadata, model, pack, version
+from modelyard.catalog.schema import (
+    fact,
+    file,
+    label,
+    metadata,
+    model,
+    pack,
+    version,
+    watch_tile,
+)
 from modelyard.core.decoding import decode_packed, packed_decoder
 from modelyard.core.merge import is_hidden
 from modelyard.errors import Corrupt, Unsupported
@@ -27,7 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["Head", "load_dump", "read_dump", "write_dump"]
 
 _MAGIC = b"yarddump\x01"
-_LEFT_OUT = ("place", "lease", "deployment_server")
+_LEFT_OUT = (
+    "place", "lease", "deployment_server", "watch_lease", "watch_answer", "watch_waiting",
+)  # fmt: skip
+_DAYS = 2
+"""Level of the tiles that are dumped: those of minutes and hours would be most of a dump."""
 _USED = ("open", "live")
 _OWN_FACTS = ("yard", "gate")
 _ROWS = 500
@@ -89,6 +102,8 @@ def _write_table(connection: sa.Connection, table: sa.Table, stream: Any) -> Non
     statement = sa.select(table)
     if table is pack:
         statement = statement.where(pack.c.state.in_(_USED))
+    if table is watch_tile:
+        statement = statement.where(watch_tile.c.level >= _DAYS)
     if table is fact:
         statement = statement.where(fact.c.name.not_in(_OWN_FACTS))
     result = connection.execution_options(yield_per=_ROWS).execute(statement)
