@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.monitoring.environments import environment, told
 
 from modelyard.core.monitoring import Column, Schema
 from modelyard.monitoring.folding import fold, new_tile
 from modelyard.monitoring.profiles import profile_from_rows
 from modelyard.monitoring.quality import estimated, fairness
 from modelyard.monitoring.rows import Rows
-from tests.monitoring.environments import environment, told
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
