@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from modelyard.monitoring.seeing_series import series
 from modelyard.registry.deployments.reading import all_deployments
 
 if TYPE_CHECKING:
+    from modelyard.catalog.engine import Catalog
     from modelyard.core.deployment import Deployment
     from modelyard.core.monitoring import Monitor, Series
     from modelyard.registry.house import House
@@ -21,6 +23,11 @@ __all__ = ["fleet"]
 
 _WINDOW: Final = 3600.0
 _STEPS: Final = 30
+_FRESH: Final = 3.0
+"""Seconds for which an overview is not made again."""
+_recents: weakref.WeakKeyDictionary[Catalog, dict[str, tuple[float, int, Overview | None]]] = (
+    weakref.WeakKeyDictionary()
+)
 _RANK: Final = {"critical": 0, "warning": 1, "fine": 2, "quiet": 3}
 
 
@@ -29,10 +36,21 @@ def fleet(house: House) -> tuple[Overview, ...]:
     found = []
     for deployment in all_deployments(house):
         try:
-            found.append(_overview(house, deployment))
+            found.append(_recent(house, deployment))
         except NotFound:  # it was undeployed just now
             continue
     return tuple(sorted(found, key=_order))
+
+
+def _recent(house: House, deployment: Deployment) -> Overview:
+    """The same for all who look within some seconds: a page of a hundred asks all the time."""
+    kept = _recents.setdefault(house.catalog, {})
+    now = time.monotonic()
+    when, generation, found = kept.get(deployment.name, (0.0, -1, None))
+    if found is None or generation != deployment.generation or now - when > _FRESH:
+        found = _overview(house, deployment)
+        kept[deployment.name] = now, deployment.generation, found
+    return found
 
 
 def _order(one: Overview) -> tuple[float, ...]:

@@ -319,7 +319,10 @@ class WatchedVersion:
             model=self.model, number=self.number, created=datetime.now(UTC), source="traffic",
             rows=rows, data=None, data_digest=None, schema=profile.schema,
         )  # fmt: skip
-        profiles.keep(house, self.model, self.number, info, pack_profile(profile), replace=False)
+        there = profiles_of(house).of(house, self.model_id, self.model, self.number)
+        profiles.keep(
+            house, self.model, self.number, info, pack_profile(profile), replace=there is None
+        )
         self.made = None
         self._looked = float("-inf")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ __all__ = [
     "opened", "read", "sealed",
 ]  # fmt: skip
 
+_log = logging.getLogger("modelyard.monitoring")
+
 EMPTY: Final = Schema(columns=())
 """Of tiles that know how requests went, and nothing of what was in them."""
 PERFORMANCE: Final = 2
@@ -57,13 +60,14 @@ class Reference:
 class Profiles:
     """References of versions, kept in memory as long as they are the newest ones."""
 
-    _found: OrderedDict[tuple[str, int], tuple[tuple[str, int], Reference]] = field(
+    _found: OrderedDict[tuple[str, int], tuple[tuple[str, int], Reference | None]] = field(
         default_factory=OrderedDict
     )
+    """With what was known of each when it was read; None: it can't be read."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, house: House, model_id: int, model: str, number: int) -> Reference | None:
-        """The one that holds now."""
+        """The one that holds now; one that can't be read is none."""
         stamp = profiles.stamp(house, model_id).get(number)
         if stamp is None:
             return None
@@ -77,7 +81,11 @@ class Profiles:
         if found is None:
             return None
         info, body = found
-        reference = Reference(info, unpack_profile(body), digest_of(info.schema))
+        reference: Reference | None = None
+        try:
+            reference = Reference(info, unpack_profile(body), digest_of(info.schema))
+        except Corrupt as error:  # of another program, or damaged: it is said once
+            _log.warning("the reference of %s@%d can't be read: %s", model, number, error)
         with self._lock:
             self._found[key] = stamp, reference
             while len(self._found) > _CACHED:

@@ -227,6 +227,8 @@ def _told(record: Record) -> dict[str, Any]:
         "seconds": round(record.seconds, 6), "rows": timing.rows, "batch": timing.batch,
         "shadow": record.shadow, "trace": None if record.trace is None else str(record.trace),
     }  # fmt: skip
+    if record.step > 1:
+        told["every"] = record.step
     if record.feeds is not None and crc32(record.request.encode()) < spec.sample * (1 << 32):
         told["inputs"] = _values(record.feeds, spec.redact)
         told["outputs"] = _values(record.outputs or {}, spec.redact)

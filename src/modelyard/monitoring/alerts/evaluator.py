@@ -239,10 +239,11 @@ def _alert(now: float, watched: _Watched, rule: Rule, fact: Fact) -> Alert:
     unit = SIGNALS[rule.signal].unit
     what = f" of {fact.subject}" if fact.subject else ""
     value, limit = quantity(fact.value, unit), quantity(rule.value, unit)
+    said = fact.evidence.get("words") or f"{rule.signal}{what} is {value} ({rule.op} {limit})"
     evidence: dict[str, Any] = {"signal": rule.signal, "rows": fact.rows, **fact.evidence}
     return Alert(
         id=0, deployment=watched.name, rule=rule.name, severity=rule.severity, state="firing",
         since=datetime.fromtimestamp(now, UTC), until=None, value=fact.value, threshold=rule.value,
-        words=f"{rule.words or rule.name}: {rule.signal}{what} is {value} ({rule.op} {limit})",
+        words=f"{rule.words or rule.name}: {said}",
         number=fact.number, subject=fact.subject[:_SUBJECT], evidence=evidence,
     )  # fmt: skip
