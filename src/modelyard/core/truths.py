@@ -31,7 +31,6 @@ _SAME: Final = {
 _LONGEST_LINE: Final = 1 << 20
 _LONGEST_JSON: Final = 64 << 20
 _HINT: Final = '{"request": ID, "truth": VALUE}, with "row": N of a request with several rows'
-_DECODER: Final = msgspec.json.Decoder()  # of no class: see core.decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _of_json(pieces: Iterable[bytes], keys: Keys) -> Iterator[Mapping[str, Any]]
                 hint=f"{JSON_LINES} or {CSV} may be as long as you like",
             )  # fmt: skip
     try:
-        found = _DECODER.decode(bytes(body))
+        found = msgspec.json.decode(bytes(body))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _bad(f"this is not JSON: {error}") from None
     for number, one in enumerate(found if isinstance(found, list) else [found], 1):
@@ -96,7 +95,7 @@ def _of_lines(pieces: Iterable[bytes], keys: Keys) -> Iterator[Mapping[str, Any]
             if not line.strip():
                 continue
             try:
-                found = _DECODER.decode(line)
+                found = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 raise _bad(f"line {number} is not JSON: {error}") from None
             yield _checked(found, f"line {number}", keys)
