@@ -13,16 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tests.benchmarks.monitoring import real_data
+from tests.benchmarks.store.checks import Check
 from tests.monitoring.environments import cache, environment, told
 
 from modelyard.monitoring.folding import fold, new_tile
 from modelyard.monitoring.profiles import profile_from_rows
 from modelyard.monitoring.quality import estimated
 from modelyard.monitoring.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Array = np.ndarray[Any, Any]
 POINT = 0.01
@@ -147,6 +151,26 @@ def summary(found: list[Window]) -> dict[str, Any]:
         "moved": float(np.mean([abs(w.moved) for w in found])),
         "if_unmoved": float(np.mean([abs(w.moved) <= POINT for w in found])),
     }
+
+
+def checks(windows: int = 20, parts: int = 3) -> Iterator[Check]:
+    """What part of the windows is near, over tables and models."""
+    every: list[Window] = []
+    large: set[str] = set()
+    for name, (x, y) in tables().items():
+        every += measure(name, x, y, windows, parts)
+        if len(y) >= SMALL:
+            large.add(name)
+    some = [w for w in every if w.table in large]
+    for what, those in ((f"{len(large)} tables of {SMALL:,} rows and more", some),
+                        (f"{len({w.table for w in every})} tables", every)):  # fmt: skip
+        of = summary(those)
+        note = f"{of['windows']:,} windows; without it {of['if_unmoved']:.1%}"
+        yield Check("within a point", what, of["near"], 0.95, at_least=True, note=note)
+        yield Check("inside of the interval", what, of["held"])
+    for kind in models(0):
+        near = summary([w for w in every if w.model == kind])["near"]
+        yield Check("within a point", f"all tables, {kind}", near)
 
 
 def main() -> None:
