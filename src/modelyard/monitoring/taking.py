@@ -35,6 +35,8 @@ _log = logging.getLogger("modelyard.monitoring")
 _NAMES: Final = 10_000
 _HOLD: Final = 0.9
 """Seconds that rows may be held: few at once cost as much to fold as many."""
+_IDLE: Final = 600.0
+"""Seconds after which a version that nobody asks is forgotten here."""
 _AGAIN: Final = 5.0
 """Seconds until the catalog is asked again about a deployment, or a reference."""
 
@@ -141,7 +143,12 @@ class Takings:
             versions = list(self._versions.values())
         came = False
         for version in versions:
-            came |= self._write(version)
+            try:
+                came |= self._write(version)
+            except ModelyardError:
+                raise
+            except Exception:  # one that can't be written takes no other along
+                _log.exception("%s could not be written", version.at.name)
         if came:
             join_waiting(self._house)
 
@@ -171,10 +178,13 @@ class Takings:
 
     def keep_only(self, names: set[str]) -> None:
         """Forget deployments that are not served here any more, once they are written down."""
+        long_ago = time.monotonic() - _IDLE
         with self._lock:
-            for key in [key for key in self._versions if key[0] not in names]:
-                if self._versions[key].is_written:
+            for key, version in list(self._versions.items()):
+                gone = key[0] not in names
+                if (gone or version.used < long_ago) and version.is_written:
                     del self._versions[key]
+                if gone:
                     self._live.forget(key[0])
                     self.counted.forget(key[0])
             for name in [name for name in self._watchmen if name not in names]:
@@ -184,6 +194,7 @@ class Takings:
         key = (taken.deployment, taken.model, taken.number)
         found = self._versions.get(key)
         if found is not None:
+            found.redact(taken.redact)
             return found
         at = self._watched(taken.deployment)
         if at is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
@@ -41,6 +42,8 @@ __all__ = ["WatchedVersion"]
 _log = logging.getLogger("modelyard.monitoring")
 _FIRST: Final = 1000
 """Rows of which a reference is made if there is no better one."""
+_FIRST_BYTES: Final = 64 << 20
+"""Of so many bytes it is made in any case."""
 _AT_ONCE: Final = 1024
 """Requests that are folded together: it takes some milliseconds, in which nobody else computes."""
 _NEAR: Final = 5
@@ -70,6 +73,11 @@ class WatchedVersion:
         self.made: tuple[Profile, int] | None = None
         """A reference that was made of traffic, and of how many rows: to be written."""
         self.is_written = True
+        self.used = time.monotonic()
+        """When it was asked last."""
+        self._own = secrets.token_hex(3)
+        self._own_traffic = secrets.token_hex(3)
+        """Parts of tiles' names: what begins anew takes no older one's place."""
         self._redact = frozenset(redact)
         self._classes = classes
         self._reference: Reference | None = None
@@ -85,7 +93,7 @@ class WatchedVersion:
         self._held_count = 0
         self._held_since = 0.0
         self._first: list[One] = []
-        self._first_rows = 0
+        self._first_rows = self._first_bytes = 0
         self._before = Before()
         self._looked = time.monotonic()
 
@@ -116,6 +124,7 @@ class WatchedVersion:
 
     def asked(self, asked: Asked, dropped: int) -> None:
         """How requests went."""
+        self.used = time.monotonic()
         tile = self._tile(self._speed, asked.second, windows.PERFORMANCE)
         fold_asked(tile, asked)
         tile.performance.dropped += dropped
@@ -124,6 +133,12 @@ class WatchedVersion:
         """Rows that could not be taken."""
         tile = self._tile(self._speed, int(time.time()), windows.PERFORMANCE)
         tile.performance.dropped += rows
+
+    def redact(self, names: Sequence[str]) -> None:
+        """What may be kept of no row, from now on."""
+        if self._redact != frozenset(names):
+            self._redact = frozenset(names)
+            self._begin_traffic()
 
     def hold(self, ones: Sequence[One], second: int, *, shadow: bool = False) -> None:
         """Keep what was answered until it is folded with what comes soon after it."""
@@ -244,9 +259,10 @@ class WatchedVersion:
             return
         self._first += ones
         self._first_rows += sum(one.rows for one in ones)
-        if self._first_rows < _FIRST:
+        self._first_bytes += sum(array.nbytes for one in ones for array in one.feeds.values())
+        if self._first_rows < _FIRST and self._first_bytes < _FIRST_BYTES:
             return
-        first, self._first, self._first_rows = self._first, [], 0
+        first, self._first, self._first_rows, self._first_bytes = self._first, [], 0, 0
         alike = max(_alike(first), key=len)
         inputs = [name for name in alike[0].feeds if name not in self._redact]
         outputs = [name for name in alike[0].outputs if name not in self._redact]
@@ -274,9 +290,10 @@ class WatchedVersion:
                 continue
             digest = windows.digest_of(tile.schema)
             count = tile.performance.rows if is_speed else tile.rows
+            own = f"{server[:90]}/{self._own if is_speed else self._own_traffic}"
             rows.append(tiles.TileRow(
-                self.at.id, self.model_id, self.number, kind, tiles.MINUTE, minute, server[:100],
-                count, windows.sealed(tile, digest),
+                self.at.id, self.model_id, self.number, kind, tiles.MINUTE, minute, own, count,
+                windows.sealed(tile, digest),
             ))  # fmt: skip
         self._dirty.clear()
         return rows
@@ -339,13 +356,22 @@ class WatchedVersion:
     def _use(self, reference: Reference | None) -> None:
         self._reference = reference
         is_data = reference is not None and reference.info.source != "traffic"
-        self._known = Known(reference.profile) if reference is not None and is_data else None
+        try:
+            self._known = Known(reference.profile) if reference is not None and is_data else None
+        except Exception:  # it does not fit together: nothing is said of its rows
+            self._known = None
+            _log.exception("%s@%d: its reference", self.model, self.number)
         self._near_after = 0
         self._readers.clear()
-        self._traffic.clear()  # of another schema; what is written stays
-        self._dirty = {(kind, minute) for kind, minute in self._dirty if kind != tiles.TRAFFIC}
+        self._begin_traffic()  # of another schema
         if reference is not None:
             self._answer_before(reference)
+
+    def _begin_traffic(self) -> None:
+        """Fold into new tiles; what is written stays."""
+        self._traffic.clear()
+        self._own_traffic = secrets.token_hex(3)
+        self._dirty = {(kind, minute) for kind, minute in self._dirty if kind != tiles.TRAFFIC}
 
 
 def _sides(one: One) -> tuple[object, ...]:

@@ -122,7 +122,10 @@ class Watch:
             taken.cold = self._cold(key)
             taken.dropped += dropped
             dropped = 0
-            self.takings.take(taken)
+            try:  # one that can't be taken takes no other along
+                self.takings.take(taken)
+            except Exception:
+                _log.exception("requests of %s could not be taken", taken.deployment)
 
     def _taken(self, groups: dict[tuple[str, str, str, bool], Taken], record: Record) -> Taken:
         """What takes the requests of its version."""
