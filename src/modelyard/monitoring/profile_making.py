@@ -166,7 +166,11 @@ def profile_from_rows(
 
 
 def _classes(outputs: Mapping[str, Array], truth: Array | None) -> tuple[str, ...]:
-    """Those of the truth and of the labels; of scores without names, 0, 1, 2, ..."""
+    """Those of the truth and of the labels; of scores without names, 0, 1, 2, ...
+
+    Of texts that are fewer than the columns of the scores nobody knows which column is whose: the
+    texts are the classes then, and the scores are left out.
+    """
     columns = score_columns(outputs)
     seen: set[str] = set()
     for array in (*(outputs[n] for n in ("label", "output_label") if n in outputs), truth):
@@ -176,7 +180,7 @@ def _classes(outputs: Mapping[str, Array], truth: Array | None) -> tuple[str, ..
             seen |= {Coder.name(value) for value in distinct if value == value}
     names = tuple(ordered(seen))
     places = tuple(str(i) for i in range(columns))
-    return names if not columns or len(names) == columns else places
+    return places if columns > len(names) and set(names) <= set(places) else names
 
 
 def _coded(truth: Array, schema: Schema) -> Array | None:

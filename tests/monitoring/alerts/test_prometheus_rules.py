@@ -24,7 +24,7 @@ MORE = """
 rules:
   accuracy: {when: accuracy < 90%, clear: 92%}
   column: {when: drift_score >= 2, clear: 1.5, for: 30s}
-  fair: {when: fairness_gap < 0.8}
+  fair: {when: fairness_gap > 0.2}
   median: {when: latency_p50 > 10ms, rows: 5}
   idle: {when: request_rate < 1, for: 5m}
   cold: {when: cold_starts > 3}

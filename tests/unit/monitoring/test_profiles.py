@@ -170,6 +170,24 @@ def test_a_truth_that_is_missing_is_unknown_and_one_that_is_no_class_unlisted():
     assert (profile.tile.truth.rows, profile.tile.truth.unlisted) == (60, 20)
 
 
+def test_texts_that_are_fewer_than_the_scores_are_the_classes_and_scores_are_left_out():
+    scores = np.tile([0.6, 0.39, 0.01], (80, 1))
+    scores[::2] = [0.39, 0.6, 0.01]  # an owl is never the most likely
+    label = np.array(["cat", "dog", "owl"], object)[scores.argmax(axis=1)]
+    profile = profile_from_rows({"x": np.arange(80)}, {"label": label, "probability": scores})
+    assert profile.schema.classes == ("cat", "dog")
+    assert profile.tile.predicted.labels.tolist() == [40, 40, 0]
+    assert profile.tile.predicted.scored == 0
+
+
+def test_numbers_that_are_fewer_than_the_scores_are_places_in_them():
+    scores = np.tile([0.6, 0.39, 0.01], (80, 1))
+    outputs = {"label": scores.argmax(axis=1), "probability": scores}
+    profile = profile_from_rows({"x": np.arange(80)}, outputs)
+    assert profile.schema.classes == ("0", "1", "2")
+    assert profile.tile.predicted.scored == 80
+
+
 def test_a_thousand_classes_are_too_many_to_watch():
     outputs = {"probability": np.full((10, 1000), 1e-3)}
     profile = profile_from_rows({"x": np.arange(10)}, outputs, task="classification")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from modelyard.monitoring.quality.fairness import unfairness
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -106,7 +108,8 @@ def _signals() -> Iterator[Signal]:
     yield Signal("error_growth", "number", "Mean absolute error, by its lower end, over that of the"
                  " reference.")  # fmt: skip
     yield Signal("unfair_groups", "count", "Fairness measures that surely fail.")
-    yield Signal("fairness_gap", "number", "How differently groups are treated.",
+    yield Signal("fairness_gap", "number", "How differently groups are treated: 0 is fair. Of"
+                 " selection_rate_ratio it is 1 - ratio, of error_ratio ratio - 1.",
                  subjects="measure of a column")  # fmt: skip
     for name, words in _LEAKS.items():
         yield Signal(name, "share", words)
@@ -234,8 +237,8 @@ def _of_version(name: str, version: VersionMonitor) -> Iterator[Fact]:
         yield from fact("unfair_groups", len(failing), rows, failing=unfair)
     for gap in version.fairness:
         rows = sum(group[3] for group in gap.groups.values())
-        yield from fact("fairness_gap", gap.value, rows, f"{gap.metric} of {gap.column}",
-                        worst=gap.worst, best=gap.best)  # fmt: skip
+        yield from fact("fairness_gap", unfairness(gap), rows, f"{gap.metric} of {gap.column}",
+                        measured=gap.value, worst=gap.worst, best=gap.best)  # fmt: skip
     yield from fact("label_lag", version.label_lag, version.labelled)
 
 

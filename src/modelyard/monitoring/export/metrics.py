@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from modelyard.core.exposition import Exposition
+from modelyard.monitoring.quality.fairness import unfairness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +43,8 @@ GAUGES: Final = {
     "modelyard_prediction_bias": "Mean of what was predicted minus what was true.",
     "modelyard_mean_absolute_error": "Of predicted numbers.",
     "modelyard_root_mean_square_error": "Of predicted numbers.",
-    "modelyard_fairness_gap": "How differently groups are treated.",
+    "modelyard_fairness_gap":
+        "How differently groups are treated: 0 is fair; 1 - selection_rate_ratio, error_ratio - 1.",
     "modelyard_labelled_rows": "Rows of the window whose truth is known.",
     "modelyard_label_lag_seconds": "Time from an answer to its truth: the median.",
     "modelyard_alerts_firing": "Alerts that fire.",
@@ -104,9 +106,9 @@ def _version(told: Exposition, deployment: str, version: VersionMonitor) -> None
         if one.name == "accuracy" and one.value is not None and one.valid:
             told.add("modelyard_estimated_accuracy", labels, one.value)
     for gap in version.fairness[:_GAPS]:
-        if gap.value is not None:
+        if (value := unfairness(gap)) is not None:
             about = {**of, "metric": gap.metric, "group": gap.column}
-            told.add("modelyard_fairness_gap", Exposition.labels(**about), gap.value)
+            told.add("modelyard_fairness_gap", Exposition.labels(**about), value)
     if version.labelled:
         told.add("modelyard_labelled_rows", labels, version.labelled)
         if version.label_lag is not None:

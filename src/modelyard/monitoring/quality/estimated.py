@@ -53,12 +53,9 @@ def estimated(profile: Profile, window: Tile) -> tuple[Measured, ...]:
     if schema.task != "classification" or not schema.classes or window.rows == 0:
         return ()
     if predicted.scored == 0:
-        return (
-            Measured(
-                name="accuracy", value=None, rows=0, estimated=True, valid=False,
-                reason="the version gives no probabilities",
-            ),
-        )  # fmt: skip
+        return (_untold("the version gives no probabilities"),)
+    if not predicted.expected.sum() > 0:
+        return (_untold("no prediction is one of the classes of the reference"),)
     known = profile.tile.truth
     values = _values(profile, window)
     reason = _doubt(profile, window, values[0])
@@ -66,6 +63,10 @@ def estimated(profile: Profile, window: Tile) -> tuple[Measured, ...]:
     return tuple(
         _measured(value, predicted.scored, reason, before.get(value[:2])) for value in values
     )
+
+
+def _untold(reason: str) -> Measured:
+    return Measured(name="accuracy", value=None, rows=0, estimated=True, valid=False, reason=reason)
 
 
 def _measured(value: _Value, rows: int, reason: str | None, before: float | None) -> Measured:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.monitoring.rows import Array
     from modelyard.monitoring.tiles import GroupTile, Tile
 
-__all__ = ["OTHERS", "Limits", "fairness"]
+__all__ = ["OTHERS", "Limits", "fairness", "unfairness"]
 
 OTHERS: Final = "other"
 """What the rest of groups is called."""
@@ -61,7 +61,8 @@ def fairness(schema: Schema, tile: Tile, limits: Limits | None = None) -> tuple[
 
     A gap fails if the interval of its widest pair lies beyond the limit as a whole; intervals are
     as wide as the number of pairs asks for (Bonferroni). Groups of fewer than `limits.least` rows
-    are shown without being compared.
+    are shown without being compared. So the truth counts as known when two groups have as many
+    rows of it: until then gaps are estimated.
     """
     limits = limits or Limits()
     gaps: list[GroupGap] = []
@@ -72,6 +73,18 @@ def fairness(schema: Schema, tile: Tile, limits: Limits | None = None) -> tuple[
         elif schema.values is not None or float(groups.sums.sum()):
             gaps += _of_numbers(name, values, groups, tile.truth.groups.get(name), limits)
     return tuple(gaps)
+
+
+def unfairness(gap: GroupGap) -> float | None:
+    """How far a measure is from fair, whichever it is: 0 is fair, more is less fair.
+
+    Of `selection_rate_ratio` it is 1 - value, of `error_ratio` value - 1, else the value.
+    """
+    if gap.value is None:
+        return None
+    if gap.metric == "selection_rate_ratio":
+        return 1.0 - gap.value
+    return gap.value - 1.0 if gap.metric == "error_ratio" else gap.value
 
 
 # -- classes -----------------------------------------------------------------------------------
@@ -85,9 +98,9 @@ def _of_classes(
     if len(schema.classes) == 2:
         rates = _by_group(values, groups.labels[:, 1], groups.rows)
         gaps.append(_ratio("selection_rate_ratio", column, rates, limits))
-    is_known = truth is not None and bool(truth.sum() > 0)
+    is_known = truth is not None and _is_known(truth, groups.expected, limits.least)
     confusion = truth if truth is not None and is_known else groups.expected
-    if not confusion.size or not confusion.sum() > 0:
+    if not confusion.sum() > 0:
         return gaps
     if len(schema.classes) == 2:
         recall = _by_group(values, confusion[:, 1, 1], confusion[:, :, 1].sum(axis=1))
@@ -100,6 +113,12 @@ def _of_classes(
     accuracy = _by_group(values, right, confusion.sum(axis=(1, 2)))
     gaps.append(_gap("accuracy_gap", column, accuracy, limits, not is_known))
     return gaps
+
+
+def _is_known(truth: Array, expected: Array, least: int) -> bool:
+    """Whether to compare by truth: enough of it, or there is nothing else to tell from."""
+    enough = np.count_nonzero(truth.sum(axis=(1, 2)) >= least) >= 2
+    return bool(enough or not expected.sum() > 0)
 
 
 def _by_group(values: Sequence[str], hits: Array, rows: Array) -> dict[str, _Share]:

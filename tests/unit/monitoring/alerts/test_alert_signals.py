@@ -155,7 +155,18 @@ def test_groups_that_fail_are_counted():
                    groups=groups, fails=True)  # fmt: skip
     found = told(facts_of_monitor(monitor(version(fairness=(gap,)))))
     assert found["unfair_groups", ""] == 1
-    assert found["fairness_gap", "selection_rate_ratio of sex"] == 0.33
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "gap"),
+    [("selection_rate_ratio", 0.8, 0.2), ("error_ratio", 1.5, 0.5), ("accuracy_gap", 0.1, 0.1),
+     ("selection_rate_ratio", 1.0, 0.0), ("error_ratio", 1.0, 0.0)],
+)  # fmt: skip
+def test_whatever_the_measure_no_fairness_gap_is_zero(metric, value, gap):
+    seen = GroupGap(metric=metric, column="sex", value=value, worst="f", best="m", groups={},
+                    fails=False)  # fmt: skip
+    found = told(facts_of_monitor(monitor(version(fairness=(seen,)))))
+    assert found["fairness_gap", f"{metric} of sex"] == pytest.approx(gap)
 
 
 def test_a_shadow_speaks_for_nobody():

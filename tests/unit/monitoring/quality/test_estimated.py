@@ -140,6 +140,20 @@ def test_of_many_classes_means_are_estimated():
     assert "auc" not in told
 
 
+def test_predictions_that_are_none_of_the_classes_tell_nothing():
+    profile = reference()
+    x, scores, _ = world(np.random.default_rng(6), 200)
+    tile = new_tile(profile.schema)
+    rows = Rows(
+        profile.schema, 200, x[:, None], labels=np.full(200, -1, np.int32), scores=scores
+    )  # fmt: skip
+    fold(tile, rows, profile.calibration)
+    (told,) = estimated(profile, tile)
+    assert told.value is None
+    assert not told.valid
+    assert "classes" in told.reason
+
+
 def test_a_version_without_probabilities_can_not_be_estimated():
     profile = reference()
     tile = new_tile(profile.schema)

@@ -94,6 +94,32 @@ def test_without_truth_gaps_are_estimated_from_probabilities():
     assert gap.fails
 
 
+def test_a_few_truths_do_not_take_the_place_of_estimates():
+    rng = np.random.default_rng(2)
+    groups = np.where(rng.random(2000) < 0.5, "f", "m")
+    sure = np.where(groups == "m", 0.95, 0.6)
+    second = np.where(rng.random(2000) < 0.5, sure, 1 - sure)
+    labels = (second > 0.5).astype(np.int32)
+    parts = {"labels": labels, "scores": np.column_stack([1 - second, second])}
+
+    def told(known):
+        truth = np.where(np.arange(2000) < known, labels, -1)
+        return gaps(TWO, tile_of(TWO, groups, truth=truth, **parts))["accuracy_gap"]
+
+    assert told(4).estimated
+    assert told(4).fails
+    assert not told(200).estimated
+    assert told(200).value == 0
+
+
+def test_a_few_truths_are_shown_if_nothing_can_be_estimated():
+    groups, truth, labels = biased(20, 0.5)
+    gap = gaps(TWO, tile_of(TWO, groups, labels=labels, truth=truth))["accuracy_gap"]
+    assert gap.value is None
+    assert not gap.estimated
+    assert gap.groups["f"][3] == (groups == "f").sum()
+
+
 def test_numbers_are_compared_by_their_means_and_errors():
     rng = np.random.default_rng(3)
     towns = np.where(rng.random(2000) < 0.5, "x", "y")
