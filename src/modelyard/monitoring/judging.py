@@ -55,9 +55,9 @@ class Judge:
         """Errors, latency, overload, attacks of the last seconds, as this process saw them."""
         facts: list[Fact] = []
         names: dict[str, None] = {}
-        for name, number in self._live.versions():
+        for name, model, number in self._live.versions():
             names[name] = None
-            of_last = partial(self._live.of_last, name, number, now)
+            of_last = partial(self._live.of_last, name, model, number, now)
             facts += facts_of_live(name, number, of_last)
         for name in {**names, **dict.fromkeys(self._ongoing)}:
             facts += facts_of_anomalies(name, self._ongoing.get(name, {}).values(), now)

@@ -60,12 +60,14 @@ class Live:
     """Of all versions of all deployments that this process serves. Any thread may ask."""
 
     def __init__(self) -> None:
-        self._rings: dict[tuple[str, int, bool], _Ring] = {}
+        self._rings: dict[tuple[str, str, int, bool], _Ring] = {}
         self._lock = threading.Lock()
 
-    def add(self, deployment: str, number: int, asked: Asked, *, shadow: bool = False) -> None:
+    def add(
+        self, deployment: str, model: str, number: int, asked: Asked, *, shadow: bool = False
+    ) -> None:
         """Requests that were answered, or not, just now."""
-        key = (deployment, number, shadow)
+        key = (deployment, model, number, shadow)
         with self._lock:
             ring = self._rings.get(key)
             if ring is None:
@@ -74,17 +76,18 @@ class Live:
                 ring = self._rings[key] = _Ring()
             ring.add(asked)
 
-    def versions(self, *, shadow: bool = False) -> list[tuple[str, int]]:
-        """Deployments and numbers of all versions that were asked lately."""
+    def versions(self, *, shadow: bool = False) -> list[tuple[str, str, int]]:
+        """Deployments, models and numbers of all versions that were asked lately."""
         with self._lock:
-            return [(name, number) for name, number, kind in self._rings if kind == shadow]
+            return [key[:3] for key in self._rings if key[3] == shadow]
 
     def of_last(
-        self, deployment: str, number: int, now: float, seconds: float, *, shadow: bool = False
-    ) -> Performance:
+        self, deployment: str, model: str, number: int, now: float, seconds: float,
+        *, shadow: bool = False,
+    ) -> Performance:  # fmt: skip
         """Of one version in the last seconds (at most 180), the one that is not over included."""
         with self._lock:
-            ring = self._rings.get((deployment, number, shadow))
+            ring = self._rings.get((deployment, model, number, shadow))
             whole = new_performance() if ring is None else ring.since(int(now) - seconds)
         return of_tile(whole, seconds)
 

@@ -92,7 +92,9 @@ class Takings:
     def take(self, taken: Taken) -> None:
         """Fold these requests into the tiles of their minute."""
         asked = asked_of(taken.timed, taken.second, taken.cold)
-        self._live.add(taken.deployment, taken.number, asked, shadow=taken.shadow)
+        self._live.add(
+            taken.deployment, taken.model, taken.number, asked, shadow=taken.shadow
+        )  # fmt: skip
         with self._lock:
             version = self._of(taken)
             if version is None:

@@ -67,9 +67,9 @@ def test_phases_are_told_apart_and_errors_from_rejections():
 def test_the_last_seconds_are_looked_at_and_older_ones_forgotten():
     live = Live()
     for second in range(1000, 1300):
-        live.add("fraud", 1, asked_of([timed(10 * MS)] * 3, second))
-    assert live.versions() == [("fraud", 1)]
-    assert live.of_last("fraud", 1, 1299.5, 10).requests == 30
-    assert live.of_last("fraud", 1, 1299.5, 180).requests == pytest.approx(540, abs=30)
+        live.add("fraud", "m", 1, asked_of([timed(10 * MS)] * 3, second))
+    assert live.versions() == [("fraud", "m", 1)]
+    assert live.of_last("fraud", "m", 1, 1299.5, 10).requests == 30
+    assert live.of_last("fraud", "m", 1, 1299.5, 180).requests == pytest.approx(540, abs=30)
     live.forget("fraud")
-    assert live.of_last("fraud", 1, 1299.5, 10).requests == 0
+    assert live.of_last("fraud", "m", 1, 1299.5, 10).requests == 0
