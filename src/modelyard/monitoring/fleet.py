@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from modelyard.core.monitoring import Overview
-from modelyard.errors import NotFound
+from modelyard.monitoring.failing import Failing
 from modelyard.monitoring.looking import look
 from modelyard.monitoring.seeing_series import series
 from modelyard.registry.deployments.reading import all_deployments
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fleet"]
 
+_log = logging.getLogger("modelyard.monitoring")
 _WINDOW: Final = 3600.0
 _STEPS: Final = 30
 _FRESH: Final = 3.0
@@ -28,17 +30,17 @@ _FRESH: Final = 3.0
 _recents: weakref.WeakKeyDictionary[Catalog, dict[str, tuple[float, int, Overview | None]]] = (
     weakref.WeakKeyDictionary()
 )
+_failing: weakref.WeakKeyDictionary[Catalog, Failing] = weakref.WeakKeyDictionary()
 _RANK: Final = {"critical": 0, "warning": 1, "fine": 2, "quiet": 3}
 
 
 def fleet(house: House) -> tuple[Overview, ...]:
     """`Monitoring.fleet`: the last hour of each."""
     found = []
+    failing = _failing.setdefault(house.catalog, Failing(_log, "overview of"))
     for deployment in all_deployments(house):
-        try:
+        with failing.trying(deployment.name):
             found.append(_recent(house, deployment))
-        except NotFound:  # it was undeployed just now
-            continue
     return tuple(sorted(found, key=_order))
 
 

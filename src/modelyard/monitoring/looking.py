@@ -6,7 +6,6 @@ import time
 import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from modelyard.core.monitoring import Monitor, Schema, VersionMonitor
@@ -17,7 +16,7 @@ from modelyard.monitoring.performance import of_tile
 from modelyard.monitoring.quality import estimated, fairness, label_lag, realized
 from modelyard.monitoring.quality.leaking import leakage_of
 from modelyard.registry.watching import alerts, tiles
-from modelyard.registry.watching.events import events
+from modelyard.registry.watching.events import events_within
 from modelyard.registry.watching.seeing import Served, watched
 from modelyard.registry.watching.versions import named
 
@@ -26,17 +25,19 @@ if TYPE_CHECKING:
 
     from modelyard.catalog.engine import Catalog
     from modelyard.core.monitoring import Alert, Anomaly
-    from modelyard.monitoring.tiles import Tile
-    from modelyard.monitoring.windows import Reference, Spans
+    from modelyard.monitoring.tiles import Tile, TruthTile
+    from modelyard.monitoring.windows import Reference, Span, Spans
     from modelyard.registry.house import House
     from modelyard.registry.watching.seeing import Watched
 
-__all__ = ["Seen", "look", "profiles_of", "seen", "span"]
+__all__ = ["Longer", "Seen", "look", "profiles_of", "seen", "span"]
 
 _HOUR: Final = 3600.0
 _LONGEST: Final = 800 * 86_400.0
 _BEFORE: Final = 2
 """Windows before this one that decide with it whether something drifted."""
+ENOUGH: Final = 1000
+"""Rows: no usual rule asks for more."""
 _SHOWN: Final = 200
 """Anomalies and alerts."""
 
@@ -64,10 +65,24 @@ def span(since: datetime | None, until: datetime | None) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
+class Longer:
+    """Seconds of longer windows, rising: of those that end with the one that is looked at, each
+    version gets the shortest in which there are enough rows, or the last."""
+
+    traffic: tuple[float, ...] = ()
+    truth: tuple[float, ...] = ()
+    """It may come days after the answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Tiles of a deployment in a window, by version."""
 
     at: Watched
+    begin: float
+    """Seconds since 1970: where the first of these tiles begins, if that is before the window."""
+    end: float
+    """Where the last one ends, or now."""
     serves: dict[windows.Version, Served]
     """What is served now, and what has tiles."""
     references: dict[windows.Version, Reference]
@@ -79,21 +94,25 @@ class Seen:
         found = self.references.get(version)
         return windows.EMPTY if found is None else found.info.schema
 
+    def is_shadow(self, version: windows.Version) -> bool:
+        return version in self.serves and self.serves[version].shadow
+
 
 def seen(
-    house: House, name: str, since: float, until: float, *, before: float = 0.0,
+    house: House, name: str, since: float, until: float, *, before: int = 0,
     kinds: Iterable[int] = (windows.PERFORMANCE, tiles.TRAFFIC, tiles.TRUTH),
 ) -> Seen:  # fmt: skip
     """Read what there is of a window. NotFound: `no-deployment`.
 
     Args:
-        before: Seconds before the window whose traffic and truth is wanted too.
+        before: Windows of the same length before this one whose traffic is wanted too.
     """
     at = watched(house, name)
     wanted = set(kinds)
     speeds: Spans = {}
     if windows.PERFORMANCE in wanted:
         speeds = windows.read(house, at.id, since, until, {}, windows.PERFORMANCE)
+    begin, end = _edges(speeds, since, until)
     serves = {(one.model_id, one.number): one for one in at.serves}
     names = named(house, {model_id for model_id, _ in speeds} - {key[0] for key in serves})
     for model_id, number in speeds:
@@ -111,34 +130,48 @@ def seen(
     traffic: Spans = {}
     truth: Spans = {}
     if tiles.TRAFFIC in wanted:
-        traffic = windows.read(house, at.id, since - before, until, schemas)
+        traffic = windows.read(house, at.id, begin - before * (end - begin), end, schemas)
     if tiles.TRUTH in wanted:
-        truth = windows.read(house, at.id, since, until, schemas, tiles.TRUTH)
-    return Seen(at, serves, references, speeds, traffic, truth)
+        truth = windows.read(house, at.id, begin, end, schemas, tiles.TRUTH)
+    return Seen(at, begin, end, serves, references, speeds, traffic, truth)
+
+
+def _edges(speeds: Spans, since: float, until: float) -> tuple[float, float]:
+    """The window, made so long that no tile lies in it with a part only."""
+    spans = [span for each in speeds.values() for span in each]
+    begin = min((span.start for span in spans), default=since)
+    end = min(max((span.end for span in spans), default=until), time.time())
+    return min(begin, since), max(end, until)
 
 
 def look(
-    house: House, name: str, *, since: datetime | None = None, until: datetime | None = None
-) -> Monitor:
-    """`Monitoring.look`."""
-    begin, end = span(since, until)
-    length = end - begin
-    found = seen(house, name, begin, end, before=_BEFORE * length)
-    versions = [_version(house, found, version, begin, length) for version in found.serves]
+    house: House, name: str, *, since: datetime | None = None, until: datetime | None = None,
+    longer: Longer | None = None,
+) -> Monitor:  # fmt: skip
+    """`Monitoring.look`.
+
+    Args:
+        longer: Where else to look for what is told of rows and truths, if the window has few.
+    """
+    found = seen(house, name, *span(since, until), before=_BEFORE)
+    begin, end = found.begin, found.end
+    versions = [_version(house, found, version, longer or Longer()) for version in found.serves]
     return Monitor(
         deployment=name, since=datetime.fromtimestamp(begin, UTC),
         until=datetime.fromtimestamp(end, UTC), versions=tuple(_ordered(versions)),
-        anomalies=_anomalies(house, name, begin), alerts=_alerts(house, name),
-        dropped=sum(t.performance.dropped for s in found.performance.values() for _, t in s),
+        anomalies=_anomalies(house, found), alerts=_alerts(house, name),
+        dropped=sum(
+            span.tile.performance.dropped for each in found.performance.values() for span in each
+        ),
     )  # fmt: skip
 
 
-def _version(
-    house: House, found: Seen, version: windows.Version, begin: float, length: float
-) -> VersionMonitor:
+def _version(house: House, found: Seen, version: windows.Version, longer: Longer) -> VersionMonitor:
     one, reference = found.serves[version], found.references.get(version)
-    speed = windows.merged(windows.EMPTY, (tile for _, tile in found.performance.get(version, ())))
-    performance = of_tile(speed.performance, length)
+    speed = windows.merged(
+        windows.EMPTY, (span.tile for span in found.performance.get(version, ()))
+    )
+    performance = of_tile(speed.performance, found.end - found.begin)
     if reference is None:
         return VersionMonitor(
             model=one.model, number=one.number, percent=one.percent, shadow=one.shadow,
@@ -147,13 +180,12 @@ def _version(
             notes=("no reference yet: it is made of the first 1,000 rows, or by yard profile",),
         )  # fmt: skip
     schema, profile = reference.info.schema, reference.profile
-    spans = found.traffic.get(version, [])
-    now = windows.merged(schema, (tile for start, tile in spans if start >= begin - 60))
-    truth = windows.merged(schema, (tile for _, tile in found.truth.get(version, ()))).truth
+    now, before, begin = _traffic(house, found, version, longer.traffic)
+    truth = _truth(house, found, version, longer.truth)
     now.truth = truth
     told = realized(schema, truth, profile.tile.truth)
-    leaked = leakage_of(house, found.at.id, version, profile, begin, begin + length)
-    drift = drift_of(profile, now, _windows_before(schema, spans, begin, length))
+    leaked = leakage_of(house, found.at.id, version, profile, begin, found.end)
+    drift = drift_of(profile, now, before)
     return VersionMonitor(
         model=one.model, number=one.number, percent=one.percent, shadow=one.shadow,
         performance=performance, reference=reference.info,
@@ -164,17 +196,54 @@ def _version(
     )  # fmt: skip
 
 
-def _windows_before(
-    schema: Schema, spans: Sequence[tuple[int, Tile]], begin: float, length: float
-) -> list[Tile]:
-    """The windows of the same length before this one, oldest first."""
-    found = []
+def _traffic(
+    house: House, found: Seen, version: windows.Version, longer: Sequence[float]
+) -> tuple[Tile, list[Tile], float]:
+    """The window, those of the same length before it, oldest first, and where it begins."""
+    schema, spans, begin = found.schema(version), found.traffic.get(version, []), found.begin
+    now = windows.merged(schema, (span.tile for span in spans if span.end > begin))
+    for length in longer:
+        if now.rows >= ENOUGH:
+            break
+        if (first := found.end - length) < begin:
+            older = _older(house, found, version, first, begin, tiles.TRAFFIC)
+            begin = min([first, *(span.start for span in older)])
+            now = windows.merged(schema, (now, *(span.tile for span in older)))
+    length = found.end - begin
+    if begin < found.begin:
+        first = begin - _BEFORE * length
+        spans = _older(house, found, version, first, begin, tiles.TRAFFIC)
+    before = []
     for back in range(_BEFORE, 0, -1):
         first, last = begin - back * length, begin - (back - 1) * length
-        parts = [tile for start, tile in spans if first <= start < min(last, begin - 60)]
+        parts = [each.tile for each in spans if each.end <= begin and first < each.end <= last]
         if parts:
-            found.append(windows.merged(schema, parts))
-    return found
+            before.append(windows.merged(schema, parts))
+    return now, before, begin
+
+
+def _truth(
+    house: House, found: Seen, version: windows.Version, longer: Sequence[float]
+) -> TruthTile:
+    schema, begin = found.schema(version), found.begin
+    whole = windows.merged(schema, (span.tile for span in found.truth.get(version, ())))
+    for length in longer:
+        if whole.truth.rows >= ENOUGH:
+            break
+        if (first := found.end - length) < begin:
+            older = _older(house, found, version, first, begin, tiles.TRUTH)
+            begin = min([first, *(span.start for span in older)])
+            whole = windows.merged(schema, (whole, *(span.tile for span in older)))
+    return whole.truth
+
+
+def _older(
+    house: House, found: Seen, version: windows.Version, since: float, until: float, kind: int
+) -> list[Span]:
+    """Tiles of a version that end in a span of time: what came later is known."""
+    schemas = {version: found.schema(version)}
+    spans = windows.read(house, found.at.id, since, until, schemas, kind)
+    return [span for span in spans.get(version, ()) if span.end <= until]
 
 
 def _ordered(versions: Iterable[VersionMonitor]) -> list[VersionMonitor]:
@@ -182,10 +251,9 @@ def _ordered(versions: Iterable[VersionMonitor]) -> list[VersionMonitor]:
     return sorted(versions, key=lambda v: (v.shadow, -v.percent, -v.number))
 
 
-def _anomalies(house: House, name: str, begin: float) -> tuple[Anomaly, ...]:
-    since = datetime.fromtimestamp(begin, UTC)
-    recent = takewhile(lambda each: (each.until or each.time) >= since, events(house, name, None))
-    return tuple(each for each, _ in zip(recent, range(_SHOWN), strict=False))
+def _anomalies(house: House, found: Seen) -> tuple[Anomaly, ...]:
+    since, until = (datetime.fromtimestamp(each, UTC) for each in (found.begin, found.end))
+    return events_within(house, found.at, since, until, _SHOWN)
 
 
 def _alerts(house: House, name: str) -> tuple[Alert, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from modelyard.core.monitoring import Performance
-from modelyard.monitoring.performances import latency_quantiles
+from modelyard.monitoring.performances import BATCH_BOUNDS, latency_quantiles
 from modelyard.monitoring.tiles import PHASES
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ ERRORS: Final = frozenset({
 REJECTED: Final = frozenset({"overloaded", "deadline", "too-many-requests"})
 """Kinds that say: come again."""
 _SHARES: Final = (0.5, 0.95, 0.99)
+_SIZES: Final = np.array([1.0, 2.0, *(0.75 * bound for bound in (*BATCH_BOUNDS[2:], 1 << 16))])
+"""Rows computed together: the middle of each bin."""
 
 
 def of_tile(tile: PerformanceTile, seconds: float) -> Performance:
@@ -31,14 +33,13 @@ def of_tile(tile: PerformanceTile, seconds: float) -> Performance:
     total, queued = float(tile.sums[0]), float(tile.sums[1])
     p50, p95, p99 = latency_quantiles(tile.latency[0], _SHARES)
     answered = int(tile.batches.sum())
-    sizes = np.exp2(np.arange(len(tile.batches)))
     return Performance(
         requests=requests, rows=tile.rows,
         errors=sum(count for kind, count in outcomes.items() if kind in ERRORS),
         rejected=sum(count for kind, count in outcomes.items() if kind in REJECTED),
         outcomes=dict(outcomes), rate=requests / max(seconds, 1e-9), p50=p50, p95=p95, p99=p99,
         phases=_phases(tile), cold_starts=tile.cold,
-        batch=float((tile.batches * sizes).sum() / answered) if answered else None,
+        batch=float((tile.batches * _SIZES).sum() / answered) if answered else None,
         saturation=queued / total if total > 0 else 0.0,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from modelyard.monitoring.drift import drift_of
 from modelyard.monitoring.looking import seen, span
 from modelyard.monitoring.performance import of_tile
 from modelyard.monitoring.quality import estimated, realized
+from modelyard.registry.watching.seeing import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "series"]
 
 _MOST: Final = 1000
-_SHORTEST: Final = 60.0
-"""Seconds of a step: a tile is no shorter."""
 _PERFORMANCE: Final[dict[str, tuple[str, Callable[[Performance], float | None]]]] = {
     "requests": ("1/s", lambda p: p.rate),
     "error_rate": ("1", lambda p: p.errors / p.requests if p.requests else None),
@@ -62,11 +61,13 @@ def series(
             "no-series", f"there are no numbers called {odd[0][:60]!r}",
             hint=", ".join(NAMES),
         )  # fmt: skip
-    step = math.ceil(max((end - begin) / steps, _SHORTEST) / 60 - 1e-6) * 60.0
+    # of whole tiles: none says when in it something was
+    unit = windows.longest(house, watched(house, name).id, begin, end)
+    step = max(math.ceil((end - begin) / steps / unit - 1e-6), 1) * float(unit)
     first = begin // step * step
     times = tuple(first + step * at for at in range(math.ceil((end - first) / step)))
     found = seen(house, name, first, end)
-    lasted = [min(step, end - each) for each in times]  # the last step may have only begun
+    lasted = [min(step, found.end - each) for each in times]  # the last step may have only begun
     return tuple(_all(found, wanted, times, step, lasted))
 
 
@@ -75,8 +76,9 @@ def _all(
 ) -> Iterator[Series]:
     several = len(found.serves) > 1
     everybody = _spread(
-        (pair for spans in found.performance.values() for pair in spans), times, step
-    )
+        (span for version, spans in found.performance.items() for span in spans
+         if not found.is_shadow(version)), times, step
+    )  # fmt: skip
     for number, parts in [
         (None, everybody),
         *((version[1], _spread(found.performance.get(version, ()), times, step))
@@ -147,14 +149,12 @@ def _note(
 
 
 def _spread(
-    spans: Iterable[tuple[int, Tile]], times: tuple[float, ...], step: float
+    spans: Iterable[windows.Span], times: tuple[float, ...], step: float
 ) -> list[list[Tile]]:
-    """Tiles by the step that they begin in."""
+    """Tiles by the step that they lie in."""
     found: list[list[Tile]] = [[] for _ in times]
-    for start, tile in spans:
-        at = int((start - times[0]) // step)
+    for each in spans:
+        at = int((each.start - times[0]) // step)
         if 0 <= at < len(found):
-            found[at].append(tile)
-        elif at < 0:  # a longer tile, that began before
-            found[0].append(tile)
+            found[at].append(each.tile)
     return found

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from modelyard.registry.watching.tiles import TileRow
 
 __all__ = [
-    "EMPTY", "PERFORMANCE", "Profiles", "Reference", "Spans", "Version", "digest_of", "merged",
-    "opened", "read", "sealed",
+    "EMPTY", "PERFORMANCE", "Profiles", "Reference", "Span", "Spans", "Version", "digest_of",
+    "longest", "merged", "opened", "read", "sealed",
 ]  # fmt: skip
 
 _log = logging.getLogger("modelyard.monitoring")
@@ -42,8 +42,24 @@ _DIGEST: Final = 8
 _CACHED: Final = 64
 Version = tuple[int, int]
 """A model's id, and a number."""
-Spans = dict[Version, list[tuple[int, "Tile"]]]
-"""By version: when each tile begins (seconds since 1970), and the tile."""
+
+
+class Span(NamedTuple):
+    """A tile, and when it was."""
+
+    start: int
+    """Seconds since 1970."""
+    length: int
+    """Seconds."""
+    tile: Tile
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+
+Spans = dict[Version, list[Span]]
+"""Of each version, in time's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ def read(
     schemas: dict[Version, Schema],
     kind: int = tiles.TRAFFIC,
 ) -> Spans:
-    """Tiles that begin in a window, of all servers and levels; those of other schemas are left out.
+    """Tiles that overlap a window, of all servers and levels; those of other schemas are left out.
 
     Args:
         schemas: By version; others are left out. Of `PERFORMANCE` all are `EMPTY`.
@@ -142,8 +158,18 @@ def read(
         except Corrupt:  # of a newer or broken program: the rest is worth more than nothing
             continue
         if tile is not None:
-            found.setdefault(version, []).append((row.start, tile))
+            found.setdefault(version, []).append(Span(row.start, tiles.LENGTHS[row.level], tile))
     return found
+
+
+def longest(house: House, deployment_id: int, since: float, until: float) -> int:
+    """Seconds of the longest tile that tells how requests of a window went; a minute at least."""
+    for level in (tiles.DAY, tiles.HOUR):
+        length = tiles.LENGTHS[level]
+        first = int(since) // length * length
+        if tiles.between(house, deployment_id, first, until, kind=PERFORMANCE, level=level):
+            return length
+    return tiles.LENGTHS[tiles.MINUTE]
 
 
 def _tile_of(row: TileRow, schema: Schema, kind: int) -> Tile | None:

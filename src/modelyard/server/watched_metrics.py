@@ -8,9 +8,9 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from modelyard.errors import ModelyardError
 from modelyard.monitoring.export.metrics import gauges
-from modelyard.monitoring.looking import look
+from modelyard.monitoring.failing import Failing
+from modelyard.monitoring.looking import Longer, look
 from modelyard.registry.deployments.reading import all_deployments
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _OLD: Final = 10.0
 _PART: Final = 0.05
 """Of a core's time that looking may take: of a yard with many deployments it is done less often."""
 _WINDOW: Final = 3600.0
+_LONGER: Final = Longer(truth=(6 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0))
 _DEPLOYMENTS: Final = 60
 """Deployments that are looked at; nothing is told of more."""
 _FIRST: Final = 2.0
@@ -42,6 +43,7 @@ class WatchedMetrics:
         self._next = float("-inf")
         self._text = ""
         self._known = threading.Event()
+        self._failing = Failing(_log, "metrics of")
 
     def text(self) -> str:
         """What was seen last; it is looked at anew in a thread of its own if that is old."""
@@ -66,7 +68,8 @@ class WatchedMetrics:
     def _monitors(self) -> Iterator[Monitor]:
         since = datetime.fromtimestamp(time.time() - _WINDOW, UTC)
         for deployment in all_deployments(self._house)[:_DEPLOYMENTS]:
-            try:
-                yield look(self._house, deployment.name, since=since)
-            except ModelyardError as error:  # it is gone, or the catalog is away
-                _log.warning("metrics of %s: %s", deployment.name, error)
+            monitor: Monitor | None = None
+            with self._failing.trying(deployment.name):
+                monitor = look(self._house, deployment.name, since=since, longer=_LONGER)
+            if monitor is not None:
+                yield monitor

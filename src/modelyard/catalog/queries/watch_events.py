@@ -11,7 +11,7 @@ from modelyard.catalog.schema import watch_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EventRow", "add", "change", "drop_before", "lasting", "page"]
+__all__ = ["EventRow", "add", "change", "drop_before", "lasting", "page", "within"]
 
 _PAGE = 100
 
@@ -61,6 +61,20 @@ def page(
     if before is not None:
         query = query.where(watch_event.c.id < before)
     return [EventRow._make(row) for row in connection.execute(query.order_by(_NEWEST).limit(_PAGE))]
+
+
+def within(
+    connection: sa.Connection, deployment_id: int, since: int, until: int, limit: int
+) -> list[EventRow]:
+    """Those that went on in [since, until); of many those that were seen last; newest first."""
+    query = (
+        _SELECT.where(watch_event.c.deployment_id == deployment_id)
+        .where(watch_event.c.until >= since, watch_event.c.time < until)
+        .order_by(watch_event.c.until.desc(), _NEWEST)
+        .limit(limit)
+    )
+    rows = [EventRow._make(row) for row in connection.execute(query)]
+    return sorted(rows, key=lambda row: -row.id)
 
 
 def drop_before(connection: sa.Connection, until: int) -> int:

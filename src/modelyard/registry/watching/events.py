@@ -8,22 +8,29 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from modelyard.catalog.queries import deployments, watch_events
+from modelyard.catalog.queries import watch_events
 from modelyard.catalog.queries.watch_events import EventRow
 from modelyard.core.decoding import decode_json
 from modelyard.core.monitoring import Anomaly  # noqa: TC001 - msgspec reads it
-from modelyard.registry.deployments.reading import all_deployments
-from modelyard.registry.watching.seeing import watched
+from modelyard.registry.watching.seeing import (
+    Sight,
+    bare,
+    may_read,
+    models_since,
+    sight,
+    sights,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from modelyard.registry.house import House
+    from modelyard.registry.watching.seeing import Watched
 
-__all__ = ["JOINED", "drop_events", "events", "keep_events"]
+__all__ = ["JOINED", "drop_events", "events", "events_within", "keep_events"]
 
 JOINED: Final = 60_000_000
 """Microseconds between two sightings of the same thing that make one event."""
@@ -36,6 +43,8 @@ class _Kept:
     anomaly: Anomaly
     parts: dict[str, int] = field(default_factory=dict)
     """How often each server saw it, by the time at which that server saw it first."""
+    models: tuple[int, ...] = ()
+    """What the deployment served while it was seen: whoever may read all of these is told."""
 
 
 def keep_events(house: House, deployment_id: int, found: Sequence[Anomaly]) -> list[Anomaly]:
@@ -55,13 +64,14 @@ def keep_events(house: House, deployment_id: int, found: Sequence[Anomaly]) -> l
         rows = watch_events.lasting(connection, deployment_id, first - JOINED)
         known = [(row, decode_json(row.body, _Kept)) for row in rows]
         told = []
+        served = models_since(connection, deployment_id, first - JOINED)
         for each in found:
             place = next((i for i, (row, kept) in enumerate(known) if _same(row, kept, each)), None)
             if place is None:
-                row, kept = _added(connection, deployment_id, each)
+                row, kept = _added(connection, deployment_id, each, served)
                 known.append((row, kept))
             else:
-                row, kept = known[place] = _grown(connection, *known[place], each)
+                row, kept = known[place] = _grown(connection, *known[place], each, served)
             told.append(replace(kept.anomaly, id=row.id))
         return told
 
@@ -71,20 +81,16 @@ def keep_events(house: House, deployment_id: int, found: Sequence[Anomaly]) -> l
 def events(house: House, name: str | None = None, before: int | None = None) -> Iterator[Anomaly]:
     """Events of a deployment, or of all that the caller may see; newest first.
 
+    Rows that show them, and who the clients are, see only those who may change the deployment. What
+    happened while it served a model that is hidden from the caller is left out.
+
     Args:
         before: Only ids below it.
 
     Raises:
         NotFound: `no-deployment`.
     """
-    if name is not None:
-        names = {watched(house, name).id: name}
-    else:
-        seen = {each.name for each in all_deployments(house)}
-        with house.catalog.read() as connection:
-            living = deployments.living(connection)
-        names = {row.id: row.name for row in living if row.name in seen}
-    return _pages(house, names, before)
+    return _pages(house, sights(house) if name is None else sight(house, name), before)
 
 
 def drop_events(house: House, before: datetime) -> int:
@@ -94,16 +100,31 @@ def drop_events(house: House, before: datetime) -> int:
     )
 
 
-def _pages(house: House, names: dict[int, str], before: int | None) -> Iterator[Anomaly]:
-    while names:
+def _pages(house: House, seen: dict[int, Sight], before: int | None) -> Iterator[Anomaly]:
+    while seen:
         with house.catalog.fresh() as connection:
-            rows = watch_events.page(connection, sorted(names), before)
-        for row in rows:
-            kept = decode_json(row.body, _Kept)
-            yield replace(kept.anomaly, id=row.id, deployment=names[row.deployment_id])
+            rows = watch_events.page(connection, sorted(seen), before)
+        yield from _shown(house, rows, seen)
         if not rows:
             return
         before = rows[-1].id
+
+
+def _shown(house: House, rows: Sequence[EventRow], seen: Mapping[int, Sight]) -> Iterator[Anomaly]:
+    """Those rows that the caller may see, as the caller may see them."""
+    kept = [(row, decode_json(row.body, _Kept)) for row in rows]
+    may = may_read(house, (key for _, one in kept for key in one.models))
+    for row, one in kept:
+        if may(one.models):
+            at = seen[row.deployment_id]
+            anomaly = replace(one.anomaly, id=row.id, deployment=at.name)
+            yield anomaly if at.whole else _without_client(anomaly)
+
+
+def _without_client(anomaly: Anomaly) -> Anomaly:
+    """For who may not see what was asked, nor by whom."""
+    evidence, words = bare(anomaly.evidence, anomaly.words, anomaly.client)
+    return replace(anomaly, client=None, evidence=evidence, words=words)
 
 
 def _same(row: EventRow, kept: _Kept, found: Anomaly) -> bool:
@@ -116,16 +137,18 @@ def _same(row: EventRow, kept: _Kept, found: Anomaly) -> bool:
     return row.time - JOINED <= end and _us(found.time) <= row.until + JOINED
 
 
-def _added(connection: sa.Connection, deployment_id: int, found: Anomaly) -> tuple[EventRow, _Kept]:
+def _added(
+    connection: sa.Connection, deployment_id: int, found: Anomaly, served: tuple[int, ...]
+) -> tuple[EventRow, _Kept]:
     begun = _us(found.time)
-    kept = _Kept(found, {str(begun): found.count})
+    kept = _Kept(found, {str(begun): found.count}, served)
     until = _us(found.until or found.time)
     row = EventRow(0, deployment_id, begun, until, found.kind, _written(kept))
     return row._replace(id=watch_events.add(connection, row)), kept
 
 
 def _grown(
-    connection: sa.Connection, row: EventRow, kept: _Kept, found: Anomaly
+    connection: sa.Connection, row: EventRow, kept: _Kept, found: Anomaly, served: tuple[int, ...]
 ) -> tuple[EventRow, _Kept]:
     parts = kept.parts | {str(_us(found.time)): found.count}
     until = max(row.until, _us(found.until or found.time))
@@ -135,7 +158,7 @@ def _grown(
         told, time=old.time, count=sum(parts.values()),
         until=found.until if until == _us(found.until or found.time) else old.until,
     )  # fmt: skip
-    grown = _Kept(anomaly, parts)
+    grown = _Kept(anomaly, parts, tuple(sorted({*kept.models, *served})))
     body = _written(grown)
     watch_events.change(connection, row.id, until, body)
     return row._replace(until=until, body=body), grown

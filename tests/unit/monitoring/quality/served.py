@@ -128,5 +128,5 @@ class Served:
             self.house, at.id, 0, time.time() + 60, {version: self.profile.schema}, tiles.TRUTH
         )
         return windows.merged(
-            self.profile.schema, (tile for _, tile in found.get(version, ()))
+            self.profile.schema, (span.tile for span in found.get(version, ()))
         ).truth
