@@ -114,6 +114,8 @@ class PackedTile(msgspec.Struct, array_like=True):
     predicted: PackedPredicted | None
     groups: dict[str, PackedGroup]
     together: PackedTogether | None = None
+    kinds: bytes = b""
+    """Digest of what truths depend on besides groups; tiles that have none are older."""
 
 
 def pack_array(array: Array, *, small: bool = False) -> bytes:

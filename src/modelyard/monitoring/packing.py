@@ -1,8 +1,8 @@
 """Tiles as bytes (docs/spec/tile-1.md): MessagePack in a zstd frame, counts as small as they are.
 
 A tile names the schema that it was folded by with two digests. What another schema folded can't be
-added up with this one's; how requests went always can, and truths if the classes and groups are the
-same.
+added up with this one's; how requests went always can, and truths if the classes are the same (of
+groups, if these are the same too).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from modelyard.core.monitoring import Column, Schema
     from modelyard.monitoring.tiles import NumberTile, PerformanceTile, Tile, TruthTile
 
-__all__ = ["digests", "pack", "unpack"]
+__all__ = ["digests", "pack", "truth_rows", "unpack", "unpack_truth"]
 
 _VERSION: Final = 1
 _LARGEST: Final = 64 << 20
@@ -52,16 +52,18 @@ _GARBAGE: Final = (ValueError, RuntimeError, IndexError, MemoryError)
 
 
 @lru_cache(64)
-def digests(schema: Schema) -> tuple[bytes, bytes]:
-    """Of all of a schema that tiles depend on, and of what truths do: eight bytes each."""
+def digests(schema: Schema) -> tuple[bytes, bytes, bytes]:
+    """Of all of a schema that tiles depend on, of what truths do, and of that without groups:
+    eight bytes each."""
     columns = [_column(column) for column in schema.columns]
     groups = [(n, group_count(schema, n), schema.column(n)) for n in schema.groups]
+    kinds = [schema.task, schema.classes, schema.values is not None]
     known = [
-        schema.task, schema.classes, schema.values is not None,
+        *kinds,
         [(name, column.categories[: count - 1]) for name, count, column in groups if column],
-    ]  # fmt: skip
+    ]
     values = None if schema.values is None else _column(schema.values)
-    return _hash([columns, schema.groups, values, known]), _hash(known)
+    return _hash([columns, schema.groups, values, known]), _hash(known), _hash(kinds)
 
 
 def _column(column: Column) -> list[Any]:
@@ -79,7 +81,7 @@ def _hash(value: Any) -> bytes:
 
 def pack(tile: Tile) -> bytes:
     """The bytes of a tile: of 20 numbers at most 100 KB, whatever it saw."""
-    data, classes = digests(tile.schema)
+    data, classes, kinds = digests(tile.schema)
     few = len(tile.schema.classes) <= _WIDE
     empty = tile.rows == 0
     said = tile.predicted
@@ -112,6 +114,7 @@ def pack(tile: Tile) -> bytes:
             pack_array(tile.together.total), pack_array(tile.together.products),
             tile.together.rows,
         ),
+        kinds,
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(packed))
 
@@ -154,34 +157,62 @@ def _truth(tile: TruthTile) -> PackedTruth:
 def unpack(data: bytes, schema: Schema) -> Tile:
     """A tile of its bytes; what this schema did not fold is left out.
 
-    Of a tile of another schema comes how requests went, and truths if classes and groups are the
-    same; its `rows` are 0 then, so that nothing is made of them.
+    Of a tile of another schema comes how requests went, and truths if classes are the same, those
+    of groups if groups are too; its `rows` are 0 then, so that nothing is made of them.
 
     Raises:
         Corrupt: `bad-tile`.
     """
+    return _filled(_opened(data), schema)
+
+
+def unpack_truth(data: bytes, schema: Schema) -> Tile | None:
+    """As `unpack`; None if it holds truths of other classes: they must not be lost by writing this
+    tile again. Corrupt: `bad-tile`."""
+    packed = _opened(data)
+    if packed.truth is not None and not _is_alike(packed, schema):
+        return None
+    return _filled(packed, schema)
+
+
+def truth_rows(data: bytes) -> int:
+    """Rows whose truth is known, of whatever schema. Corrupt: `bad-tile`."""
+    packed = _opened(data)
+    return 0 if packed.truth is None else packed.truth.rows
+
+
+def _opened(data: bytes) -> PackedTile:
     try:
         packed = decode_packed(decompressed(data, _LARGEST), PackedTile)
-        if packed.version != _VERSION:
-            raise bad_tile()
-        tile = new_tile(schema)
+    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
+        raise bad_tile() from error
+    if packed.version != _VERSION:
+        raise bad_tile()
+    return packed
+
+
+def _filled(packed: PackedTile, schema: Schema) -> Tile:
+    tile = new_tile(schema)
+    try:
         _fill(tile, packed)
-    except (
-        zstandard.ZstdError,
-        msgspec.DecodeError,
-        ValueError,
-        RuntimeError,
-        IndexError,
-    ) as error:
+    except (ValueError, RuntimeError, IndexError) as error:
         raise bad_tile() from error
     return tile
 
 
+def _is_alike(packed: PackedTile, schema: Schema) -> bool:
+    """Whether its truths are of the same classes."""
+    _, classes, kinds = digests(schema)
+    return packed.classes == classes or packed.kinds == kinds
+
+
 def _fill(tile: Tile, packed: PackedTile) -> None:
-    data, classes = digests(tile.schema)
+    data, classes, _ = digests(tile.schema)
     _fill_performance(tile.performance, packed.performance)
-    if packed.truth is not None and packed.classes == classes:
-        _fill_truth(tile.truth, packed.truth, tile.schema)
+    if packed.truth is not None and _is_alike(packed, tile.schema):
+        _fill_truth(tile.truth, packed.truth)
+        if packed.classes == classes:
+            _fill_truth_groups(tile.truth, packed.truth, tile.schema)
     if packed.data != data or packed.rows == 0:
         return
     tile.rows = packed.rows
@@ -234,12 +265,15 @@ def _fill_performance(tile: PerformanceTile, packed: PackedPerformance) -> None:
         setattr(tile, name, unpack_array(getattr(packed, name), getattr(tile, name)))
 
 
-def _fill_truth(tile: TruthTile, packed: PackedTruth, schema: Schema) -> None:
+def _fill_truth(tile: TruthTile, packed: PackedTruth) -> None:
     tile.rows, tile.unlisted = packed.rows, packed.unlisted
     for name in ("confusion", "calibration", "lags", "errors", "ranks"):
         kept, like = getattr(packed, name), getattr(tile, name)
         if like is not None and kept is not None:
             setattr(tile, name, unpack_array(kept, like))
+
+
+def _fill_truth_groups(tile: TruthTile, packed: PackedTruth, schema: Schema) -> None:
     count = len(schema.classes)
     for column, group in packed.groups.items():
         groups = group_count(schema, column)

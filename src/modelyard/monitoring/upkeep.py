@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from modelyard.errors import Corrupt
 from modelyard.monitoring import windows
 from modelyard.monitoring.looking import profiles_of
-from modelyard.monitoring.packing import pack, unpack
+from modelyard.monitoring.packing import pack, truth_rows, unpack_truth
 from modelyard.monitoring.quality.joining import tend_answers
 from modelyard.registry.watching import alerts, leases, tiles
 from modelyard.registry.watching.events import drop_events
@@ -59,29 +59,35 @@ class Upkeep:
     def _merge(
         self, kind: int, model_id: int, number: int, bodies: Sequence[bytes]
     ) -> bytes | None:
-        """One of all; those of another schema than the newest are left out."""
+        """One of all; those of another schema than the newest are left out.
+
+        Truths of other classes can't be added up with these: what is of more rows is kept.
+        """
         schema = windows.EMPTY
         if kind != windows.PERFORMANCE:
             found = self._schema(model_id, number)
             if found is None:
-                return None
+                return _largest(bodies) if kind == tiles.TRUTH else None
             schema = found
         digest = windows.digest_of(schema)
         parts: list[Tile] = []
+        others: list[bytes] = []
         for body in bodies:
             try:
                 tile = (
-                    unpack(body, schema) if kind == tiles.TRUTH
+                    unpack_truth(body, schema) if kind == tiles.TRUTH
                     else windows.opened(body, schema, digest)
                 )  # fmt: skip
             except Corrupt:
                 continue
             if tile is not None:
                 parts.append(tile)
-        if not parts:
-            return None
-        whole = windows.merged(schema, parts)
-        return pack(whole) if kind == tiles.TRUTH else windows.sealed(whole, digest)
+            else:
+                others.append(body)
+        whole = windows.merged(schema, parts) if parts else None
+        if kind != tiles.TRUTH:
+            return None if whole is None else windows.sealed(whole, digest)
+        return _largest([*([] if whole is None else [pack(whole)]), *others])
 
     def _schema(self, model_id: int, number: int) -> Schema | None:
         name = name_of(self._house, model_id)
@@ -89,3 +95,16 @@ class Upkeep:
             return None
         found = profiles_of(self._house).of(self._house, model_id, name, number)
         return None if found is None else found.info.schema
+
+
+def _largest(bodies: Sequence[bytes]) -> bytes | None:
+    """That of the most rows with truth, the first of such; None if none can be read."""
+    best, most = None, -1
+    for body in bodies:
+        try:
+            rows = truth_rows(body)
+        except Corrupt:
+            continue
+        if rows > most:
+            best, most = body, rows
+    return best

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 import zstandard
@@ -16,7 +17,7 @@ from modelyard.errors import Corrupt, InvalidInput
 from modelyard.monitoring.calibration import fit_calibration
 from modelyard.monitoring.drift.columns import columns_of
 from modelyard.monitoring.folding import fold, fold_asked, group_codes, merge, new_tile
-from modelyard.monitoring.packing import pack, unpack
+from modelyard.monitoring.packing import pack, unpack, unpack_truth
 from modelyard.monitoring.performances import (
     BATCH_BOUNDS,
     LATENCY_BOUNDS,
@@ -372,6 +373,18 @@ def test_of_another_schema_only_what_does_not_depend_on_it_is_read():
     assert back.truth.groups["sex"].sum() == 2
     other = Schema(columns=(), task="classification", classes=("no", "yes", "maybe"))
     assert unpack(pack(tile), other).truth.rows == 0
+    assert unpack_truth(pack(tile), other) is None  # so that nobody writes it again
+    ungrouped = Schema(columns=(), task="classification", classes=SCHEMA.classes)
+    alike = unpack_truth(pack(tile), ungrouped)
+    assert (alike.truth.rows, alike.truth.groups) == (2, {})
+
+
+def test_a_tile_that_does_not_tell_its_classes_apart_from_its_groups_is_read():
+    tile = folded(twenty(50))
+    fields = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(pack(tile)))
+    older = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(fields[:-1]))
+    assert unpack(older, tile.schema).rows == 50
+    assert unpack_truth(older, tile.schema).truth.rows == tile.truth.rows
 
 
 @given(garbage=st.binary(max_size=200))

@@ -1,4 +1,9 @@
-"""Truths that found their answers: marked as joined, and folded into tiles of their minutes."""
+"""Truths that found their answers: marked as joined, and folded into tiles of their minutes.
+
+Only what can be counted is joined. An answer that the reference of now can't count (it was a
+number, and now there are classes; its class is none of them), or whose minute holds truths of other
+classes, stays as it was: its truth is as one without an answer.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from modelyard.catalog.queries import watch, watch_answers
 from modelyard.catalog.queries.watch import TileRow
 from modelyard.errors import Corrupt
 from modelyard.monitoring.folding import new_tile
-from modelyard.monitoring.packing import pack, unpack
+from modelyard.monitoring.packing import pack, unpack_truth
 from modelyard.monitoring.quality.answers import pack_joined, unpack_joined
 from modelyard.monitoring.quality.given import class_codes, numbers_of
 from modelyard.monitoring.truths import UNKNOWN, UNLISTED, fold_truth
@@ -92,6 +97,10 @@ def settle(
     """Join what was found of one version, within a transaction in which nobody else writes."""
     wanted = [int(key) for key in np.unique(found.segments) if key >= 0]
     known = watch_answers.joined(connection, wanted)
+    tiles = _Tiles(
+        connection, schemas[found.model_id, found.number],
+        TileRow(deployment_id, found.model_id, found.number, TRUTH, MINUTE, 0, EVERYBODY, 0, b""),
+    )  # fmt: skip
     new: list[_New] = []
     for key in wanted:
         answers = segments.get(key)
@@ -99,23 +108,55 @@ def settle(
             continue
         which = np.flatnonzero(found.segments == key)
         joined = unpack_joined(known[key], answers)
-        mine = _settle(answers, joined, which, found.places[which], settled)
+        mine = _settle(answers, joined, which, found.places[which], settled, tiles)
         if len(mine.rows):
             watch_answers.set_joined(connection, key, pack_joined(joined))
             new.append(mine)
-    schema = schemas[found.model_id, found.number]
     for minute in sorted({int(m) for mine in new for m in np.unique(_minutes(mine))}):
-        key_row = TileRow(
-            deployment_id, found.model_id, found.number, TRUTH, MINUTE, minute, EVERYBODY, 0, b""
-        )
-        tile = _opened(watch.tile(connection, key_row), schema)
+        tile = tiles.of(minute)
+        assert tile is not None  # else nothing of this minute was joined
         for mine in new:
             _fold(tile, mine, _minutes(mine) == minute)
-        row = key_row._replace(rows=tile.truth.rows, body=pack(tile))
-        watch.put_tiles(connection, [row])
+        tiles.write(minute, tile)
 
 
-def _settle(answers: Answers, joined: Array, which: Array, places: Array, settled: Settled) -> _New:
+@dataclass(slots=True, eq=False)
+class _Tiles:
+    """Tiles of truth of one version, by the minute."""
+
+    connection: sa.Connection
+    schema: Schema
+    key: TileRow
+    _known: dict[int, Tile | None] = field(default_factory=dict)
+
+    def of(self, minute: int) -> Tile | None:
+        """A new one if there is none; None: it holds truths of other classes."""
+        if minute not in self._known:
+            body = watch.tile(self.connection, self.key._replace(start=minute))
+            self._known[minute] = _opened(body, self.schema)
+        return self._known[minute]
+
+    def write(self, minute: int, tile: Tile) -> None:
+        row = self.key._replace(start=minute, rows=tile.truth.rows, body=pack(tile))
+        watch.put_tiles(self.connection, [row])
+
+    def countable(self, answers: Answers, places: Array) -> Array:
+        """bool [places]: whether truths of these answers would be counted."""
+        if self.schema.classes and answers.classes and answers.labels is not None:
+            own = np.array([name in self.schema.classes for name in answers.classes])
+            labels = answers.labels[places]
+            fine: Array = (labels < 0) | own[labels]
+        else:
+            numbers = not self.schema.classes and self.schema.values is not None
+            fine = np.full(len(places), numbers and answers.values is not None)
+        minutes = answers.times[places] // 60 * 60
+        taken = [m for m in np.unique(minutes[fine]).tolist() if self.of(m) is None]
+        return fine & ~np.isin(minutes, taken)
+
+
+def _settle(
+    answers: Answers, joined: Array, which: Array, places: Array, settled: Settled, tiles: _Tiles
+) -> _New:
     """Decide about truths of one segment; changes `joined`.
 
     Args:
@@ -127,8 +168,11 @@ def _settle(answers: Answers, joined: Array, which: Array, places: Array, settle
     late = usable & (answers.times[places] < settled.since)
     settled.note(which[late], Outcome.LATE)
     which, places, truth = (part[usable & ~late] for part in (which, places, truth))
-    before = joined[places]
-    free = np.isnan(before) if joined.dtype.kind == "f" else before == UNKNOWN
+    free = _free(joined[places])
+    held = np.zeros(len(places), bool)
+    held[free] = ~tiles.countable(answers, places[free])
+    which, places, truth = (part[~held] for part in (which, places, truth))
+    free = free[~held]
     _, firsts = np.unique(places, return_index=True)  # the first of several of one answer counts
     is_first = np.zeros(len(places), bool)
     is_first[firsts] = True
@@ -149,11 +193,17 @@ def _minutes(new: _New) -> Array:
     return minutes
 
 
-def _opened(body: bytes | None, schema: Schema) -> Tile:
+def _free(joined: Array) -> Array:
+    """Where no truth is known."""
+    free: Array = np.isnan(joined) if joined.dtype.kind == "f" else joined == UNKNOWN
+    return free
+
+
+def _opened(body: bytes | None, schema: Schema) -> Tile | None:
     if body is None:
         return new_tile(schema)
     try:
-        return unpack(body, schema)
+        return unpack_truth(body, schema)
     except Corrupt:  # of another program: what comes now is worth more than nothing
         return new_tile(schema)
 
