@@ -15,6 +15,7 @@ from modelyard.monitoring.drift import columns_of, drift_of
 from modelyard.monitoring.performance import of_tile
 from modelyard.monitoring.quality import estimated, fairness, label_lag, realized
 from modelyard.monitoring.quality.leaking import leakage_of
+from modelyard.monitoring.redaction import without_redacted
 from modelyard.registry.watching import alerts, tiles
 from modelyard.registry.watching.events import events_within
 from modelyard.registry.watching.seeing import Served, watched
@@ -253,7 +254,7 @@ def _ordered(versions: Iterable[VersionMonitor]) -> list[VersionMonitor]:
 
 def _anomalies(house: House, found: Seen) -> tuple[Anomaly, ...]:
     since, until = (datetime.fromtimestamp(each, UTC) for each in (found.begin, found.end))
-    return events_within(house, found.at, since, until, _SHOWN)
+    return events_within(house, found.at.name, since, until, _SHOWN)
 
 
 def _alerts(house: House, name: str) -> tuple[Alert, ...]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from modelyard.registry.house import House
-    from modelyard.registry.watching.seeing import Watched
 
 __all__ = ["JOINED", "drop_events", "events", "events_within", "keep_events"]
 
@@ -91,6 +90,20 @@ def events(house: House, name: str | None = None, before: int | None = None) -> 
         NotFound: `no-deployment`.
     """
     return _pages(house, sights(house) if name is None else sight(house, name), before)
+
+
+def events_within(
+    house: House, name: str, since: datetime, until: datetime, most: int
+) -> tuple[Anomaly, ...]:
+    """Events of a deployment that went on in a window, newest first; as `events` shows them."""
+    seen = sight(house, name)
+    with house.catalog.fresh() as connection:
+        rows = [
+            row
+            for key in seen
+            for row in watch_events.within(connection, key, _us(since), _us(until), most)
+        ]
+    return tuple(_shown(house, rows, seen))
 
 
 def drop_events(house: House, before: datetime) -> int:
