@@ -349,6 +349,8 @@ class Alert:
     """`yard`, or `alertmanager`."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What shows it: numbers, rows, columns."""
+    model: str = ""
+    """Whose version the `number` is, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from modelyard.monitoring.predictions import (
     new_group,
     new_predicted,
 )
+from modelyard.monitoring.redaction import is_redacted
 from modelyard.monitoring.tiles import Tile
 from modelyard.monitoring.together import (
     Frame,
@@ -103,7 +104,7 @@ def new_tile(schema: Schema, redact: Collection[str] = ()) -> Tile:
     )  # fmt: skip
     if redact:
         for column, category in zip(schema.of_kind("category"), tile.categories, strict=True):
-            if column.name in redact:
+            if is_redacted(column.name, redact):
                 category.distinct = category.frequent = None
     return tile
 

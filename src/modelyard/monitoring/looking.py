@@ -156,7 +156,10 @@ def look(
     """
     found = seen(house, name, *span(since, until), before=_BEFORE)
     begin, end = found.begin, found.end
-    versions = [_version(house, found, version, longer or Longer()) for version in found.serves]
+    versions = [
+        without_redacted(_version(house, found, version, longer or Longer()), found.at.spec.redact)
+        for version in found.serves
+    ]
     return Monitor(
         deployment=name, since=datetime.fromtimestamp(begin, UTC),
         until=datetime.fromtimestamp(end, UTC), versions=tuple(_ordered(versions)),

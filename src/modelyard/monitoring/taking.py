@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import ModelyardError, NotFound
+from modelyard.monitoring.anomalies.evidence import NO_ROWS
 from modelyard.monitoring.anomalies.watchman import Watchman
 from modelyard.monitoring.export.counted import Counted
 from modelyard.monitoring.extracting import One, Timed, asked_of
@@ -46,7 +47,7 @@ class Taken:
 
     __slots__ = (
         "classes", "cold", "deployment", "dropped", "model", "number", "ones", "redact", "second",
-        "shadow", "timed",
+        "shadow", "shows", "timed",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,8 @@ class Taken:
         self.second = second
         self.redact = tuple(redact)
         self.classes = classes
+        self.shows = True
+        """Whether rows may show what was found: not if the log of requests keeps none."""
         self.cold = 0
         self.dropped = 0
         """Rows whose tensors are not here."""
@@ -99,7 +102,8 @@ class Takings:
             version = self._of(taken)
             if version is None:
                 return
-            watchman = self._watchman(taken.deployment, taken.redact)
+            hidden = taken.redact if taken.shows else (*taken.redact, NO_ROWS)
+            watchman = self._watchman(taken.deployment, hidden)
             version.asked(asked, taken.dropped)
             if not taken.shadow:
                 watchman.asked(taken.number, asked)
@@ -164,11 +168,7 @@ class Takings:
             tiles.keep(self._house, rows)
             if made is not None:
                 version.keep_reference(self._house, made)
-            for body, first, last, count in answers:
-                keep_answers(
-                    self._house, version.at.id, version.model_id, version.number,
-                    first=first, last=last, rows=count, body=body,
-                )  # fmt: skip
+            keep_answers(self._house, version.at.id, version.model_id, version.number, answers)
         except ModelyardError:
             with self._lock:
                 version.not_written(rows, answers)

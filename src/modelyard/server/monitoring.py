@@ -138,6 +138,7 @@ class Watch:
                 record.line.name, record.model, int(record.version), record.shadow,
                 int(record.time), record.line.spec.redact, self._classes(record),
             )  # fmt: skip
+            found.shows = record.line.spec.sample > 0
         return found
 
     def _classes(self, record: Record) -> tuple[str, ...] | None:

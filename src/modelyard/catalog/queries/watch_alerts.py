@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertRow", "ChannelRow", "RulesRow", "SilenceRow", "add_alert", "add_channel", "add_silence",
-    "alert", "alerts", "change_alert", "channel", "channels", "drop_channel", "drop_old",
+    "alert", "alerts", "change_alert", "channel", "channels", "drop_channel", "drop_of", "drop_old",
     "drop_rules", "drop_silence", "end_alert", "open_alert", "open_alerts", "put_rules", "rules",
     "rules_of_all", "silences", "to_tell",
 ]  # fmt: skip
@@ -179,6 +179,14 @@ def drop_old(connection: sa.Connection, before: int) -> int:
     gone = connection.execute(query).rowcount
     connection.execute(sa.delete(watch_silence).where(watch_silence.c.until < before))
     return gone
+
+
+def drop_of(connection: sa.Connection, deployment_id: int, *, firing: bool) -> None:
+    """Drop rules, silences and alerts of a deployment; those that fire only if that is said."""
+    query = sa.delete(watch_alert).where(watch_alert.c.deployment_id == deployment_id)
+    connection.execute(query if firing else query.where(watch_alert.c.until > 0))
+    for table in (watch_rules, watch_silence):
+        connection.execute(sa.delete(table).where(table.c.deployment_id == deployment_id))
 
 
 # -- rules ---------------------------------------------------------------------------------------

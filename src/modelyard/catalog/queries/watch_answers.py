@@ -20,8 +20,10 @@ __all__ = [
     "bodies",
     "count",
     "drop",
+    "drop_of",
     "drop_waiting",
     "heads",
+    "is_there",
     "joined",
     "kept_of",
     "set_joined",
@@ -89,6 +91,17 @@ def add(connection: sa.Connection, row: AnswerRow) -> None:
     connection.execute(sa.insert(watch_answer), row._asdict())
 
 
+def is_there(connection: sa.Connection, row: AnswerRow) -> bool:
+    """Whether the same answers are there already; what is joined in them does not matter."""
+    alike = ("deployment_id", "last", "model_id", "number", "first", "rows", "size")
+    found = connection.execute(
+        sa.select(watch_answer.c.body).where(
+            *(watch_answer.c[name] == getattr(row, name) for name in alike)
+        )
+    )
+    return any(bytes(body) == row.body for (body,) in found)
+
+
 def heads(connection: sa.Connection, deployment_id: int, since: int = 0) -> list[Head]:
     """Those whose last answer is no older; newest first."""
     rows = connection.execute(_HEADS, {"d": deployment_id, "l": since})
@@ -137,6 +150,12 @@ def drop(connection: sa.Connection, keys: Collection[int]) -> None:
     for at in range(0, len(wanted), _MANY):
         some = wanted[at : at + _MANY]
         connection.execute(sa.delete(watch_answer).where(watch_answer.c.id.in_(some)))
+
+
+def drop_of(connection: sa.Connection, deployment_id: int) -> None:
+    """All answers of a deployment, and all truths that wait for some."""
+    for table in (watch_answer, watch_waiting):
+        connection.execute(sa.delete(table).where(table.c.deployment_id == deployment_id))
 
 
 def kept_of(connection: sa.Connection) -> list[int]:

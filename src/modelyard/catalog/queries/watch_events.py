@@ -11,7 +11,7 @@ from modelyard.catalog.schema import watch_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EventRow", "add", "change", "drop_before", "lasting", "page", "within"]
+__all__ = ["EventRow", "add", "change", "drop_before", "drop_of", "lasting", "page", "within"]
 
 _PAGE = 100
 
@@ -80,3 +80,8 @@ def within(
 def drop_before(connection: sa.Connection, until: int) -> int:
     """Forget what was seen last before a time; gives how many went."""
     return connection.execute(sa.delete(watch_event).where(watch_event.c.until < until)).rowcount
+
+
+def drop_of(connection: sa.Connection, deployment_id: int) -> None:
+    """Forget those of a deployment."""
+    connection.execute(sa.delete(watch_event).where(watch_event.c.deployment_id == deployment_id))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,6 +44,8 @@ MISSING: Final = {True: 300.0, False: 900.0}
 """Seconds without a fact after which what fires is over: fast signals, slow ones."""
 FORGOTTEN: Final = 86_400.0
 """Seconds after which an alert of an Alertmanager is over of which nothing was heard."""
+_APART: Final = 0.2
+"""Seconds by which clocks may differ: what is less is how long the catalog takes to answer."""
 _ALERTS: Final = 200
 """Of one rule that may fire at once: as many columns are one problem."""
 
@@ -60,10 +63,22 @@ class _Watched(NamedTuple):
 class Evaluator:
     """Of one process."""
 
-    def __init__(self, house: House, changed: Callable[[], None] = lambda: None) -> None:
-        """`changed`: called after something fired or ended, to tell people soon."""
+    def __init__(
+        self,
+        house: House,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            changed: Called after something fired or ended, to tell people soon.
+            clock: This machine's. Servers that share a yard go by the database's.
+        """
         self._house = house
         self._changed = changed
+        self._clock = clock
+        self._apart = 0.0
+        """Seconds that the database's clock is ahead."""
         self._rulings = Rulings(house)
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
@@ -87,7 +102,7 @@ class Evaluator:
         """Look at what is known now; gives what began to fire and what is over since.
 
         Args:
-            now: Seconds since 1970; of servers that share a yard, within a second or so.
+            now: Seconds since 1970, by this machine's clock.
             facts: Of all deployments that this process knows about.
             fast: Whether these are the fast signals; only rules about those are looked at.
         """
@@ -101,6 +116,7 @@ class Evaluator:
         self, now: float, facts: Iterable[Fact], fast: bool
     ) -> tuple[list[Alert], list[Alert]]:
         self._refresh(now)
+        now += self._apart
         by_signal: dict[tuple[str, str], list[Fact]] = defaultdict(list)
         for fact in facts:
             by_signal[fact.deployment, fact.signal].append(fact)
@@ -119,7 +135,7 @@ class Evaluator:
         changes = Changes(fire=fire, end=end, seen_before=now - QUIET)
         fired, ended = alerts.apply(self._house, now, changes)
         self._firing = alerts.firing(self._house)
-        self._refreshed = now
+        self._refreshed = now - self._apart
         return fired, ended
 
     def _refresh(self, now: float) -> None:
@@ -135,6 +151,9 @@ class Evaluator:
             }
             self._watched[each.name] = _Watched(each.id, each.name, of)
             self._rules |= {(each.id, rule.name): rule for rule in rules}
+        with self._house.catalog.fresh() as connection:
+            apart = self._house.catalog.now(connection) / 1e6 - self._clock()
+        self._apart = apart if abs(apart) > _APART else 0.0
         self._firing = alerts.firing(self._house)
         self._refreshed = now
 
@@ -246,4 +265,5 @@ def _alert(now: float, watched: _Watched, rule: Rule, fact: Fact) -> Alert:
         since=datetime.fromtimestamp(now, UTC), until=None, value=fact.value, threshold=rule.value,
         words=f"{rule.words or rule.name}: {said}",
         number=fact.number, subject=fact.subject[:_SUBJECT], evidence=evidence,
+        model=fact.model,
     )  # fmt: skip

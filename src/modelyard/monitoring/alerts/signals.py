@@ -75,6 +75,8 @@ class Fact:
     """Of the version; None: of all together."""
     subject: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    """Whose version it is, where that is known."""
 
 
 def _signals() -> Iterator[Signal]:
@@ -208,7 +210,8 @@ def _of_version(name: str, version: VersionMonitor) -> Iterator[Fact]:
     ) -> Iterator[Fact]:
         if value is not None:
             yield Fact(deployment=name, signal=signal, value=float(value), rows=rows,
-                       number=version.number, subject=subject, evidence=evidence)  # fmt: skip
+                       number=version.number, subject=subject, evidence=evidence,
+                       model=version.model)  # fmt: skip
 
     told = [each for each in version.drift if each.reason is None]
     outputs = [each for each in told if each.column in ("predictions", "scores")]

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from modelyard.core.monitoring import Column
     from modelyard.monitoring.rows import Rows
 
-__all__ = ["MOST", "shown"]
+__all__ = ["MOST", "NO_ROWS", "shown"]
+
+NO_ROWS: Final = "*"
+"""Redacted, it leaves no row to be shown at all."""
 
 MOST: Final = 3
 """Rows of one event."""
@@ -26,7 +29,7 @@ def shown(rows: Rows, places: Iterable[int], redact: frozenset[str]) -> list[dic
     A column that is redacted, or an element of a tensor that is, is told as `redacted`. If a name
     is redacted that is no column, nobody knows which values it means: then none are told.
     """
-    if any(not _known(name, rows.schema.columns) for name in redact):
+    if NO_ROWS in redact or any(not _known(name, rows.schema.columns) for name in redact):
         return []
     return [_row(rows, place, redact) for place in list(places)[:MOST]]
 

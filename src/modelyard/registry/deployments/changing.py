@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelyard.catalog.queries import audit, deployments
 from modelyard.errors import Conflict
+from modelyard.registry.deployments.forgetting import forget_watched
 from modelyard.registry.deployments.resolving import known, resolved
 from modelyard.registry.deployments.rights import check_change, may_see, no_deployment
 from modelyard.registry.deployments.values import (
@@ -168,10 +169,12 @@ def _write(house: House, held: Held, name: str, wish: Wish) -> None:
         key = held.row.id
         if held.row.deleted:
             values["created"] = now
+            forget_watched(connection, key, firing=True)
         deployments.update(connection, key, **values)
     deployments.set_shares(connection, key, [] if gone else rows)
     if gone:
         deployments.forget(connection, key=key)
+        forget_watched(connection, key, firing=False)
     generation = values["generation"]
     line = deployments.ChangeRow(
         generation, now, who, wish.action, values["spec"],

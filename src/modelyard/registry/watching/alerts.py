@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from modelyard.catalog.queries import audit, deployments, watch_alerts
+from modelyard.catalog.queries import audit, deployments, models, watch_alerts
 from modelyard.core.decoding import decode_json
 from modelyard.core.monitoring import Alert
 from modelyard.registry.access.rights import acting
-from modelyard.registry.deployments.reading import all_deployments
 from modelyard.registry.lookup import moment
-from modelyard.registry.watching.seeing import watched
+from modelyard.registry.watching.seeing import (
+    Sight,
+    bare,
+    may_read,
+    models_since,
+    sight,
+    sights,
+)
 from modelyard.registry.watching.silences import Hush, hushes
 
 if TYPE_CHECKING:
@@ -36,6 +42,8 @@ KEPT = 90 * 86_400
 """Seconds for which alerts that are over are kept."""
 _PAGE = 200
 _MICRO = 1_000_000
+_LATELY = 60 * _MICRO
+"""What fast facts are made of is no older."""
 
 
 class Key(NamedTuple):
@@ -96,20 +104,28 @@ def apply(house: House, now: float, changes: Changes) -> tuple[list[Alert], list
             if row is not None:
                 since = _alert(row).since
                 kept = replace(alert, id=row.id, since=since)
+                about = _about(connection, key, alert, micros)
                 watch_alerts.change_alert(
-                    connection, row.id, seen=max(micros, row.seen), body=_body(kept)
+                    connection,
+                    row.id,
+                    seen=max(micros, row.seen),
+                    body=_body(kept, about),
                 )
                 continue
+            about = _about(connection, key, alert, micros)
             number = watch_alerts.add_alert(
                 connection, deployment_id=key.deployment_id, rule=key.rule, subject=key.subject,
-                since=micros, until=0, seen=micros, told=0, body=_body(alert),
+                since=micros, until=0, seen=micros, told=0,
+                body=_body(alert, about),
             )  # fmt: skip
             fired.append(replace(alert, id=number))
             _note(house, connection, FIRED, key, fired[-1])
         for old, alert in changes.end:
+            was = watch_alerts.alert(connection, old.alert.id)
+            about = () if was is None else decode_json(was.body, _Of).models
             if watch_alerts.end_alert(
                 connection, old.alert.id, seen_before=int(changes.seen_before * _MICRO),
-                until=micros, body=_body(alert),
+                until=micros, body=_body(alert, about),
             ):  # fmt: skip
                 ended.append(replace(alert, id=old.alert.id))
                 _note(house, connection, RESOLVED, old.key, ended[-1])
@@ -123,21 +139,30 @@ def listed(
 ) -> Iterator[Alert]:
     """Alerts of a deployment, or of all that the caller may see, newest first.
 
+    Those about a model that is hidden from the caller are left out. Who asked is left to who may
+    change the deployment.
+
     Args:
         before: Only ids below this one.
 
     NotFound: `no-deployment`.
     """
-    of = _visible(house) if name is None else [watched(house, name).id]
+    seen = sights(house) if name is None else sight(house, name)
+    if name is None and acting(house).reads_all:
+        seen = {0: Sight("", True), **seen}  # what is of no deployment
     below = before
     while True:
         with house.catalog.fresh() as connection:
             rows = watch_alerts.alerts(
-                connection, of=of, firing=is_firing, below=below, limit=_PAGE
+                connection, of=seen, firing=is_firing, below=below, limit=_PAGE
             )
         quiet = hushes(house)
-        for row in rows:
-            yield _shown(row, quiet)
+        of = [decode_json(row.body, _Of).models for row in rows]
+        may = may_read(house, (key for keys in of for key in keys))
+        for row, keys in zip(rows, of, strict=True):
+            if may(keys):
+                found = _shown(row, quiet)
+                yield found if seen[row.deployment_id].whole else _bare(found)
         if len(rows) < _PAGE:
             return
         below = rows[-1].id
@@ -181,16 +206,33 @@ def forget(house: House, now: float) -> int:
     return house.catalog.write_soft(lambda connection: watch_alerts.drop_old(connection, before))
 
 
-def _visible(house: House) -> list[int]:
-    """Ids of what the caller may see; 0 stands for what is of no deployment: who reads all does."""
-    seen = {each.name for each in all_deployments(house)}
-    with house.catalog.fresh() as connection:
-        found = [row.id for row in deployments.living(connection) if row.name in seen]
-    return [0, *found] if acting(house).reads_all else found
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """Beside an alert in its body."""
+
+    models: tuple[int, ...] = ()
+    """What it is about: whoever may read all of these is told."""
 
 
-def _body(alert: Alert) -> str:
-    return msgspec.json.encode(alert).decode()
+def _body(alert: Alert, models: tuple[int, ...]) -> str:
+    return msgspec.json.encode({**msgspec.to_builtins(alert), "models": models}).decode()
+
+
+def _about(connection: sa.Connection, key: Key, alert: Alert, now: int) -> tuple[int, ...]:
+    """Ids of models that an alert is about; those that were served just now if it is of none."""
+    if not key.deployment_id:
+        return ()
+    model = models.by_name(connection, alert.model) if alert.model else None
+    if model is not None:
+        return (model.id,)
+    return models_since(connection, key.deployment_id, now - _LATELY)
+
+
+def _bare(alert: Alert) -> Alert:
+    """For who may not see what was asked, nor by whom."""
+    client = alert.evidence.get("client")
+    evidence, words = bare(alert.evidence, alert.words, client)
+    return replace(alert, evidence=evidence, words=words)
 
 
 def _alert(row: AlertRow) -> Alert:
