@@ -41,10 +41,8 @@ _HOUR: Final = 3600.0
 _LONGER: Final = Longer(
     traffic=(_HOUR, 6 * _HOUR, 24 * _HOUR), truth=(_HOUR, 6 * _HOUR, 24 * _HOUR, 7 * 24 * _HOUR)
 )
-_PART: Final = 0.1
-"""Of a core's time that looking may take."""
-_OFTEN: Final = 30.0
-"""Seconds: what costs less than that in this time is looked at whenever it is asked."""
+_MOST: Final = 3.0
+"""Seconds of a core that looking may take each time; who was not looked at is the next time."""
 _LEASE: Final = 90.0
 
 
@@ -62,7 +60,7 @@ class Judge:
         self._ongoing: dict[str, dict[int, Anomaly]] = {}
         self._failing = Failing(_log, "judging")
         self._known: dict[str, tuple[float, list[Fact]]] = {}
-        """Of deployments: from when on to look again, and what was seen last."""
+        """When each deployment was looked at last, and what was seen."""
 
     def fast(self, now: float) -> None:
         """Errors, latency, overload, attacks of the last seconds, as this process saw them."""
@@ -81,23 +79,18 @@ class Judge:
         if not leases.take(self._house, "monitoring", self._server, _LEASE):
             return
         names = [deployment.name for deployment in all_deployments(self._house)]
-        known, self._known = self._known, {}
-        for name in names:
-            with self._failing.trying(name):
-                again, facts = known.get(name, (now, []))
-                self._known[name] = (
-                    (again, facts) if now < again else self._looked(name, now, len(names))
-                )
-        told = [fact for _, facts in self._known.values() for fact in facts]
-        self._evaluator.tick(now, told, fast=False)
-
-    def _looked(self, name: str, now: float, count: int) -> tuple[float, list[Fact]]:
-        """Facts of one of so many deployments, and from when on to look again."""
-        spent = time.thread_time()
+        known = {name: self._known.get(name, (0.0, [])) for name in names}
         since = datetime.fromtimestamp(now - _WINDOW, UTC)
-        facts = facts_of_monitor(look(self._house, name, since=since, longer=_LONGER))
-        wait = (time.thread_time() - spent) * count / _PART
-        return now + (wait if wait > _OFTEN else 0.0), facts
+        begun = time.thread_time()
+        for name in sorted(names, key=lambda name: known[name][0]):
+            known[name] = now, []
+            with self._failing.trying(name):
+                seen = look(self._house, name, since=since, longer=_LONGER)
+                known[name] = now, facts_of_monitor(seen)
+            if time.thread_time() - begun > _MOST:
+                break
+        self._known = known
+        self._evaluator.tick(now, [fact for _, some in known.values() for fact in some], fast=False)
 
     def note(self, name: str, found: Sequence[Anomaly]) -> list[Anomaly]:
         """Keep anomalies that were found, or went on, just now; gives them as they are kept."""

@@ -92,7 +92,8 @@ def test_one_that_can_not_be_looked_at_leaves_the_gauges_of_others(site, broken,
     assert line.split()[-1] == "0.9"
 
 
-def test_what_costs_much_is_looked_at_less_often(site, monkeypatch):
+def test_what_there_is_no_time_for_is_looked_at_the_next_time(site, monkeypatch):
+    site.deploy("other")
     looked = []
     good = judging.look
 
@@ -101,9 +102,9 @@ def test_what_costs_much_is_looked_at_less_often(site, monkeypatch):
         return good(house, name, **given)
 
     monkeypatch.setattr(judging, "look", look)
-    monkeypatch.setattr(judging, "_PART", 1e-5)
+    monkeypatch.setattr(judging, "_MOST", 0.0)
     judge = Judge(site.house, "one", Live())
     now = time.time()
-    judge.slow(now)
-    judge.slow(now + 30)
-    assert looked == ["svc"]
+    for again in range(4):
+        judge.slow(now + 30 * again)
+    assert looked == ["other", "svc", "other", "svc"]
