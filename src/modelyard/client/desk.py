@@ -128,7 +128,9 @@ class RemoteDesk:
         reply = self.connection.request("POST", path, content=packed, headers=headers)
         return reply.as_(Report)
 
-    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+    def keep_profile(
+        self, info: ProfileInfo, body: bytes, readable: Callable[[bytes], bool] = bool
+    ) -> ProfileInfo:
         path = ("models", info.model, "versions", str(info.number), "profile")
         content = encode_packed({"info": info, "body": body})
         headers = {"content-type": "application/msgpack"}

@@ -36,7 +36,7 @@ class Calibration:
     def apply(self, scores: Array) -> Array:
         """float64 [rows, classes] of such: each row's sum is 1."""
         if not self.maps:
-            return scores
+            return _chances(scores)
         if scores.shape[1] == 2:
             second = np.interp(scores[:, 1], *self.maps[0])
             return np.column_stack([1.0 - second, second])
@@ -47,6 +47,13 @@ class Calibration:
         ])  # fmt: skip
         sums = found.sum(axis=1, keepdims=True)
         return np.where(sums > 0, found / np.where(sums > 0, sums, 1.0), scores)
+
+
+def _chances(scores: Array) -> Array:
+    """What is said to be a chance and is none counts as the nearest one."""
+    if scores.size and (scores.min() < 0.0 or scores.max() > 1.0):
+        return scores.clip(0.0, 1.0)
+    return scores
 
 
 IDENTITY: Final = Calibration()

@@ -19,13 +19,16 @@ from modelyard.monitoring.rows import Asked, Rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from modelyard.core.monitoring import Schema
+    from modelyard.core.monitoring import Column, Schema
+    from modelyard.monitoring.outputs import Scoring
     from modelyard.monitoring.rows import Array
 
     Feeds = Mapping[str, Array]
 
-__all__ = ["One", "Timed", "asked_of", "joined", "reader_of", "text_of"]
+__all__ = ["MOST_COLUMNS", "One", "Timed", "asked_of", "joined", "reader_of", "text_of"]
 
+MOST_COLUMNS: Final = 512
+"""Columns of a version beyond these are not watched."""
 _PLAIN: Final = "fiub"
 """Kinds of numpy's types that are plain numbers."""
 _LONGEST: Final = 200
@@ -89,17 +92,19 @@ def _concatenated(arrays: list[Array]) -> Array:
 class _Reader:
     """How one schema is found in the tensors of one version's requests."""
 
-    def __init__(self, schema: Schema, feeds: Feeds) -> None:
+    def __init__(self, schema: Schema, feeds: Feeds, scoring: Scoring | None) -> None:
         self.schema = schema
+        self.scoring = scoring
         self.names = tuple(feeds)
         self._matrix = _matrix_of(schema, feeds)
         wide = _wide_of(schema, feeds)
+        only = _nameless(schema, feeds)
         at = {column.name: _element(wide, i) for i, column in enumerate(schema.columns) if wide}
-        self._numbers = [at.get(column.name) or _place(column.name, feeds)
+        self._numbers = [at.get(column.name) or _place(column.name, feeds, only)
                          for column in schema.of_kind("number")]  # fmt: skip
-        self._categories = [at.get(column.name) or _place(column.name, feeds)
+        self._categories = [at.get(column.name) or _place(column.name, feeds, only)
                             for column in schema.of_kind("category")]  # fmt: skip
-        self._vectors = [_place(column.name, feeds) for column in schema.of_kind("vector")]
+        self._vectors = [_vector_place(column, feeds, only) for column in schema.of_kind("vector")]
 
     def rows(self, requests: Sequence[One]) -> Rows:
         """All rows of some requests, which have the same names and sides."""
@@ -108,7 +113,7 @@ class _Reader:
         repeats = [one.rows for one in requests]
         count = sum(repeats)
         schema = self.schema
-        labels, scores, values = predicted(outputs, schema.task, schema.classes)
+        labels, scores, values = predicted(outputs, schema.task, schema.classes, self.scoring)
         return Rows(
             schema, count, self._read_numbers(feeds, count),
             tuple(_texts(place, feeds, count) for place in self._categories),
@@ -133,7 +138,8 @@ class _Reader:
 
     def _read_numbers(self, feeds: Feeds, count: int) -> Array:
         if self._matrix is not None:
-            return feeds[self._matrix].reshape(count, -1).astype(np.float64, copy=False)
+            whole = feeds[self._matrix].reshape(count, -1)[:, : len(self._numbers)]
+            return whole.astype(np.float64, copy=False)
         numbers = np.full((count, len(self._numbers)), np.nan)
         for column, place in enumerate(self._numbers):
             if place is not None:
@@ -141,14 +147,19 @@ class _Reader:
         return numbers
 
 
-def reader_of(schema: Schema, feeds: Feeds) -> Callable[[Sequence[One]], Rows]:
+def reader_of(
+    schema: Schema, feeds: Feeds, scoring: Scoring | None = None
+) -> Callable[[Sequence[One]], Rows]:
     """What reads rows of requests with such tensors; columns that are not in them have no value.
 
     A column is the tensor of its name, or one element of a matrix: `input[3]` is the fourth of
     `input`. Where a version takes a single matrix, its columns are those of the schema in their
-    order, whatever they are called.
+    order, whatever they are called: the first ones of a schema that has not room for all.
+
+    Args:
+        scoring: How the version's scores are read; None: as they look in each batch.
     """
-    return _Reader(schema, feeds).rows
+    return _Reader(schema, feeds, scoring).rows
 
 
 _Place = "Callable[[Feeds], Array] | None"
@@ -162,20 +173,37 @@ def _matrix_of(schema: Schema, feeds: Feeds) -> str | None:
 
 
 def _wide_of(schema: Schema, feeds: Feeds) -> str | None:
-    """The only tensor, if it has an element for each column: some may be groups."""
+    """The only tensor, if it has an element for each column: some may be groups.
+
+    It may have more if the schema was cut. Its columns are surely the first ones only if none of
+    its groups is from beyond them: then they are as many less than it has room for.
+    """
     if len(feeds) != 1 or schema.of_kind("vector"):
         return None
     (name, array), wide = next(iter(feeds.items())), len(schema.columns)
-    is_numeric = array.dtype.kind in "fiub"
-    sides = int(np.prod(array.shape[1:])) if array.ndim > 1 else 1
-    return name if is_numeric and sides == wide and (array.ndim > 1 or wide == 1) else None
+    sides = _side(array)
+    if wide == 1 and sides == 1 and schema.columns[0].kind == "category":
+        return name
+    is_cut = wide == MOST_COLUMNS - len(schema.groups) and sides > wide
+    is_fit = (sides == wide or is_cut) and (array.ndim > 1 or wide == 1)
+    return name if is_fit and array.dtype.kind in "fiub" else None
 
 
 def _element(tensor: str | None, at: int) -> Callable[[Feeds], Array]:
     return lambda now: now[str(tensor)].reshape(len(now[str(tensor)]), -1)[:, at]
 
 
-def _place(column: str, feeds: Feeds) -> Callable[[Feeds], Array] | None:
+def _nameless(schema: Schema, feeds: Feeds) -> str | None:
+    """The only tensor, if no column says that it is meant: it may be called anything."""
+    if len(feeds) != 1:
+        return None
+    (only,) = feeds
+    names = [column.name for column in schema.columns]
+    is_known = any(name == only or name.startswith(f"{only}[") for name in names)
+    return None if is_known else only
+
+
+def _place(column: str, feeds: Feeds, only: str | None) -> Callable[[Feeds], Array] | None:
     """Where a column is: what reads it, or None if it is not there."""
     if column in feeds:
         return lambda now: now[column].reshape(len(now[column]), -1)[:, 0] if (
@@ -184,13 +212,19 @@ def _place(column: str, feeds: Feeds) -> Callable[[Feeds], Array] | None:
     tensor, _, rest = column.rpartition("[")
     if rest.endswith("]") and rest[:-1].isdigit():
         at = int(rest[:-1])
-        source = tensor if tensor in feeds else next(iter(feeds)) if len(feeds) == 1 else None
+        source = tensor if tensor in feeds else only
         if source is not None and _side(feeds[source]) > at:
             return lambda now: now[source].reshape(len(now[source]), -1)[:, at]
-    if len(feeds) == 1:  # a vector, whatever its tensor is called
-        (only,) = feeds
-        return lambda now: now[only]
     return None
+
+
+def _vector_place(
+    column: Column, feeds: Feeds, only: str | None
+) -> Callable[[Feeds], Array] | None:
+    """The same of a vector, whatever its tensor is called."""
+    if column.name in feeds or only is None or _side(feeds[only]) != column.size:
+        return _place(column.name, feeds, None)
+    return lambda now: now[only]
 
 
 def _side(array: Array) -> int:

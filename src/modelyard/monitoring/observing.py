@@ -51,7 +51,8 @@ _log = logging.getLogger("modelyard.monitoring")
 class ProfileObserver:
     """Looks on while a version is evaluated, and keeps what it saw as the version's reference.
 
-    One that was made by `yard profile` stays. Whatever goes wrong, the evaluation goes on.
+    One that was made by `yard profile` stays, and one of many rows if these are a few. Whatever
+    goes wrong, the evaluation goes on.
     """
 
     desk: Desk
@@ -171,7 +172,7 @@ def _keep(
         model=model, number=number, created=datetime.now(UTC), source=source, rows=rows, data=data,
         data_digest=digest, schema=profile.schema, measures=tuple(measures),
     )  # fmt: skip
-    return desk.keep_profile(info, pack_profile(profile))
+    return desk.keep_profile(info, pack_profile(profile), is_readable)
 
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True):
@@ -193,4 +194,13 @@ def keep_sent(desk: Desk, model: str, number: int, content: bytes) -> ProfileInf
             hint="yard profile MODEL@REV --data FILE makes and sends one",
         ) from None  # fmt: skip
     info = replace(sent.info, model=model, number=number, created=datetime.now(UTC))
-    return desk.keep_profile(info, sent.body)
+    return desk.keep_profile(info, sent.body, is_readable)
+
+
+def is_readable(body: bytes) -> bool:
+    """Whether this program can read a reference."""
+    try:
+        unpack_profile(body)
+    except Corrupt:
+        return False
+    return True

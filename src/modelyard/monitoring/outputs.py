@@ -2,11 +2,13 @@
 
 Names that runtimes use (`label`, `probability`, `prediction`) come first, then those that ONNX
 converters and Triton users choose, then the shape decides. Scores whose rows do not sum to 1 are
-logits, and pass through a softmax.
+logits, and pass through a softmax. Which output has scores, and of which kind, is decided once for
+a version, from all rows of its reference (`Scoring`): a batch does not change the rule.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from modelyard.core.monitoring import Task
     from modelyard.monitoring.rows import Array
 
-__all__ = ["MOST_CLASSES", "class_places", "guessed_task", "predicted", "score_columns"]
+__all__ = [
+    "MOST_CLASSES", "Scoring", "class_places", "guessed_task", "predicted", "score_columns",
+    "scoring_of",
+]  # fmt: skip
 
 MOST_CLASSES: Final = 64
 _LABELS: Final = ("label", "output_label", "labels", "class", "classes", "predicted_label")
@@ -28,7 +33,19 @@ _SCORES: Final = (
     "probability", "probabilities", "output_probability", "scores", "logits", "proba",
 )  # fmt: skip
 _NUMBERS: Final = ("prediction", "variable", "predictions", "value", "output")
+_LOGITS: Final = "logits"
+"""What is called so is nothing else."""
 _CLOSE: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How scores are found in what a version gives, and read."""
+
+    output: str = ""
+    """Its name; none: it gives no scores."""
+    logits: bool = False
+    """Whether they pass through a softmax; a single one through the logistic function."""
 
 
 def guessed_task(outputs: Mapping[str, Array]) -> Task:
@@ -43,9 +60,15 @@ def guessed_task(outputs: Mapping[str, Array]) -> Task:
 
 @np.errstate(over="ignore", invalid="ignore")
 def predicted(
-    outputs: Mapping[str, Array], task: Task, classes: Sequence[str] = ()
+    outputs: Mapping[str, Array],
+    task: Task,
+    classes: Sequence[str] = (),
+    scoring: Scoring | None = None,
 ) -> tuple[Array | None, Array | None, Array | None]:
     """Labels, scores and values of some rows, each None where there is no such thing.
+
+    Args:
+        scoring: How scores are read; None: as `scoring_of` says of these rows.
 
     Returns:
         labels: int32 [rows]: the place of the predicted class in `classes`; -1: none of them.
@@ -53,7 +76,7 @@ def predicted(
         values: float64 [rows]: the number that is predicted; of an embedding its length.
     """
     if task == "classification" and classes:
-        scores = _scores(outputs, len(classes))
+        scores = _scores(outputs, len(classes), scoring)
         label = _named(outputs, _LABELS)
         if label is None and scores is None and len(outputs) == 1:
             label = _flat(next(iter(outputs.values())))
@@ -139,27 +162,43 @@ def _number(outputs: Mapping[str, Array]) -> Array | None:
     return None if found is None or found.ndim == 0 else found
 
 
-def _scores(outputs: Mapping[str, Array], classes: int) -> Array | None:
-    found = _named(outputs, _SCORES)
-    if found is None:
-        fitting = [a for a in outputs.values() if _could_be_scores(a, classes)]
-        found = _flat(fitting[0]) if len(fitting) == 1 else None
-    if found is None or found.dtype.kind not in "fiu":
+def scoring_of(outputs: Mapping[str, Array], classes: int) -> Scoring:
+    """How scores of so many classes are to be read, as these rows of a version tell."""
+    name = next((name for name in _SCORES if name in outputs), "")
+    if not name:
+        alone = len(outputs) == 1
+        fitting = [n for n, a in outputs.items() if _could_be_scores(a, classes, alone=alone)]
+        name = fitting[0] if len(fitting) == 1 else ""
+    return Scoring(name, bool(name) and (name == _LOGITS or _are_logits(outputs[name])))
+
+
+def _scores(
+    outputs: Mapping[str, Array], classes: int, scoring: Scoring | None
+) -> Array | None:  # fmt: skip
+    if scoring is None:
+        scoring = scoring_of(outputs, classes)
+    elif scoring.output and scoring.output not in outputs:  # another way to call the same
+        found = scoring_of(outputs, classes).output
+        scoring = Scoring(found, scoring.logits or found == _LOGITS)
+    if not scoring.output:
         return None
-    scores = found.astype(np.float64)
+    told = _flat(outputs[scoring.output])
+    if told.dtype.kind not in "fiu":
+        return None
+    scores = told.astype(np.float64)
     if scores.ndim == 1:
         if classes != 2:
             return None
-        known = scores[np.isfinite(scores)]
-        if ((known < 0) | (known > 1)).any():  # a logit of the second class
+        if scoring.logits:  # of the second class
             scores = 1.0 / (1.0 + np.exp(-np.clip(scores, -700, 700)))
         return np.column_stack([1.0 - scores, scores])
     if scores.ndim != 2 or scores.shape[1] != classes:
         return None
-    return scores if _are_chances(scores) else _softmax(scores)
+    return _softmax(scores) if scoring.logits else scores
 
 
-def _could_be_scores(array: Array, classes: int) -> bool:
+def _could_be_scores(array: Array, classes: int, *, alone: bool) -> bool:
+    """Args: `alone`: nothing else is given: numbers that are no places are logits then."""
     if array.dtype.kind != "f":
         return False
     if array.ndim == 2 and array.shape[1] == classes:
@@ -167,7 +206,20 @@ def _could_be_scores(array: Array, classes: int) -> bool:
     flat = _flat(array)
     if flat.ndim != 1 or classes != 2:
         return False
-    return bool(((flat >= 0) & (flat <= 1)).all() and (flat % 1 != 0).any())
+    known = flat[np.isfinite(flat)]
+    return bool((known % 1 != 0).any()) and (alone or not _are_logits(known))
+
+
+def _are_logits(array: Array) -> bool:
+    """Whether these are no chances: not from 0 to 1, or rows that do not sum to 1."""
+    scores = _flat(array)
+    if scores.dtype.kind not in "fiu":
+        return False
+    scores = scores.astype(np.float64)
+    if scores.ndim == 1:
+        known = scores[np.isfinite(scores)]
+        return bool(((known < -_CLOSE) | (known > 1 + _CLOSE)).any())
+    return scores.ndim == 2 and not _are_chances(scores)
 
 
 def _are_chances(scores: Array) -> bool:

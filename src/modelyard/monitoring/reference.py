@@ -11,6 +11,7 @@ from modelyard.monitoring.calibration import IDENTITY, Calibration
 
 if TYPE_CHECKING:
     from modelyard.core.monitoring import Schema
+    from modelyard.monitoring.outputs import Scoring
     from modelyard.monitoring.rows import Array
     from modelyard.monitoring.tiles import Tile
 
@@ -50,6 +51,8 @@ class Profile:
     residuals: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """float32 [targets, bins]: what calibrated scores get wrong in each bin of each column
     (`quality.residuals`); empty if the truth is not known."""
+    scoring: Scoring | None = None
+    """How the version's scores are read; None: nobody decided it, and every batch does."""
 
     @property
     def hash_limit(self) -> int:

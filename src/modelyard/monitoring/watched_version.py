@@ -87,6 +87,8 @@ class WatchedVersion:
         self._readers: dict[tuple[object, ...], Callable[[Sequence[One]], Rows]] = {}
         self._speed: dict[int, Tile] = {}
         self._traffic: dict[int, Tile] = {}
+        self._over = -1
+        """The last minute that is not kept any more."""
         self._dirty: set[tuple[int, int]] = set()
         self._held: dict[tuple[int, bool], list[One]] = {}
         """By second, and whether it was asked as a shadow."""
@@ -201,7 +203,9 @@ class WatchedVersion:
         if read is None:
             if len(self._readers) > 64:
                 self._readers.clear()
-            read = self._readers[key] = reader_of(reference.info.schema, ones[0].feeds)
+            read = self._readers[key] = reader_of(
+                reference.info.schema, ones[0].feeds, reference.profile.scoring
+            )
         return read(ones)
 
     def _answered(
@@ -243,6 +247,8 @@ class WatchedVersion:
 
     def _tile(self, kept: dict[int, Tile], second: int, kind: int) -> Tile:
         minute = second // 60 * 60
+        if minute <= self._over and minute not in kept:  # it is written: nothing may replace it
+            minute = max(int(time.time()) // 60 * 60, self._over + 60)
         self._dirty.add((kind, minute))
         self.is_written = False
         found = kept.get(minute)
@@ -318,7 +324,7 @@ class WatchedVersion:
         self._answers = [*waiting, *self._answers][-_WAITING:]
         for kept in (self._speed, self._traffic):
             for minute in sorted(kept)[:-_MINUTES]:
-                del kept[minute]
+                self._forget(kept, minute)
 
     def written(self, now: float) -> None:
         """Minutes that are over are not needed any more."""
@@ -326,8 +332,12 @@ class WatchedVersion:
         dirty = {minute for _, minute in self._dirty}
         for kept in (self._speed, self._traffic):
             for minute in [m for m in kept if m < this - 60 and m not in dirty]:
-                del kept[minute]
+                self._forget(kept, minute)
         self.is_written = not self._dirty and not self._held
+
+    def _forget(self, kept: dict[int, Tile], minute: int) -> None:
+        del kept[minute]
+        self._over = max(self._over, minute)
 
     def keep_reference(self, house: House, made: tuple[Profile, int]) -> None:
         """Write down the reference that was made of traffic, if there is no better one by now."""

@@ -67,9 +67,12 @@ class Desk(Shelf, Protocol):
     ) -> Report:
         """Keep what was found out about a version."""
 
-    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+    def keep_profile(
+        self, info: ProfileInfo, body: bytes, readable: Callable[[bytes], bool] = bool
+    ) -> ProfileInfo:
         """Keep what a version's traffic is compared with; gives the one that holds now.
 
         Args:
             body: As `monitoring.profiles` packs it.
+            readable: Whether one that is there already can be read: else it holds nothing up.
         """

@@ -85,6 +85,8 @@ class LocalDesk:
             self.house, model, number, kind, content, data=data, suite=suite, outcomes=outcomes
         )
 
-    def keep_profile(self, info: ProfileInfo, body: bytes) -> ProfileInfo:
+    def keep_profile(
+        self, info: ProfileInfo, body: bytes, readable: Callable[[bytes], bool] = bool
+    ) -> ProfileInfo:
         name = known_name(self.house, self.house.caller, info.model, "writer")
-        return profiles.keep(self.house, name, info.number, info, body)
+        return profiles.keep(self.house, name, info.number, info, body, readable=readable)

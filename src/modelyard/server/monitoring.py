@@ -136,7 +136,7 @@ class Watch:
         if found is None:
             found = groups[key] = Taken(
                 record.line.name, record.model, int(record.version), record.shadow,
-                int(record.time), record.line.spec.redact, self._classes(record),
+                int(record.time + record.seconds), record.line.spec.redact, self._classes(record),
             )  # fmt: skip
             found.shows = record.line.spec.sample > 0
         return found

@@ -91,3 +91,51 @@ def test_rows_of_a_thinned_request_know_their_places():
     rows = read(schema(("x", "number")), few, one({"x": np.zeros((1, 1))}, request="small"))
     assert rows.places.tolist() == [0, 4, 8, 0]
     assert list(rows.requests) == ["large"] * 3 + ["small"]
+
+
+def numbers(count: int, **more) -> Schema:
+    columns = tuple(Column(name=f"f{i}", kind="number") for i in range(count))
+    return Schema(columns=columns, **more)
+
+
+def test_a_wide_table_that_is_served_as_a_matrix_has_its_first_columns():
+    matrix = np.arange(1_200.0).reshape(2, 600)
+    rows = read(numbers(512), one({"input": matrix}, rows=2))
+    assert rows.numbers.tolist() == matrix[:, :512].tolist()
+    groups = ("sex", "town")
+    both = tuple(Column(name=name, kind="category") for name in groups)
+    # with groups from beyond, columns are as many as there is room for: nobody knows which
+    wanted = Schema(columns=(*numbers(510).columns, *both), groups=groups)
+    rows = read(wanted, one({"input": matrix}, rows=2))
+    assert np.isnan(rows.numbers).all()
+    wanted = Schema(columns=(*numbers(508).columns, *both), groups=groups)
+    rows = read(wanted, one({"input": matrix}, rows=2))
+    assert rows.numbers.tolist() == matrix[:, :508].tolist()
+    assert rows.categories[1] == ["509", "1109"]
+
+
+def test_a_number_that_is_not_there_has_no_value():
+    rows = read(
+        schema(("age", "number"), ("income", "number")), one({"age": np.array([7.0])}),
+    )  # fmt: skip
+    assert rows.numbers[0, 0] == 7
+    assert np.isnan(rows.numbers[0, 1])
+    rows = read(schema(("a[0]", "number"), ("b[0]", "number")), one({"a": np.full((1, 3), 7.0)}))
+    assert rows.numbers[0, 0] == 7
+    assert np.isnan(rows.numbers[0, 1])
+    rows = read(numbers(3), one({"input": np.array([[1.0, 2.0, 3.0, 4.0]])}))
+    assert np.isnan(rows.numbers).all()
+
+
+def test_a_vector_may_be_called_anything_if_it_has_its_size():
+    wanted = schema(("picture", "vector"), ("other", "number"))
+    rows = read(wanted, one({"image": np.arange(4.0).reshape(1, 2, 2)}))
+    assert rows.vectors[0].tolist() == [[0, 1, 2, 3]]
+    assert np.isnan(rows.numbers).all()
+    rows = read(wanted, one({"image": np.arange(6.0).reshape(1, 6)}))
+    assert np.isnan(rows.vectors[0]).all()
+
+
+def test_the_only_text_may_be_called_anything():
+    rows = read(schema(("text", "category")), one({"input": np.array([["Ulm"]], object)}))
+    assert list(rows.categories[0]) == ["Ulm"]

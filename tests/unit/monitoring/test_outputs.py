@@ -7,7 +7,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from modelyard.monitoring.calibration import IDENTITY, fit_calibration
-from modelyard.monitoring.outputs import guessed_task, predicted
+from modelyard.monitoring.outputs import Scoring, guessed_task, predicted, scoring_of
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])
 LOGITS = np.log(SURE) + 3.0
@@ -128,3 +128,45 @@ def test_few_rows_calibrate_nothing():
     assert found.maps == ()
     assert found.apply(SURE) is SURE
     assert IDENTITY.apply(SURE) is SURE
+
+
+# -- one rule for a version ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["logits", "scores", "output"])
+def test_a_logit_is_read_alike_in_every_batch(name):
+    given = np.random.default_rng(0).normal(0, 2, (2_000, 1)).astype(np.float32)
+    scoring = scoring_of({name: given}, 2)
+    assert scoring == Scoring(name, logits=True)
+    whole, _, _ = predicted({name: given}, "classification", ANIMALS, scoring)
+    singly = [
+        predicted({name: one[None]}, "classification", ANIMALS, scoring)[0][0] for one in given
+    ]
+    assert whole.tolist() == singly == (given[:, 0] > 0).astype(int).tolist()
+
+
+def test_what_is_called_logits_is_that_though_nobody_decided():
+    for one, place in ((0.3, 1), (-0.3, 0)):
+        labels, _, _ = predicted({"logits": np.array([[one]])}, "classification", ANIMALS)
+        assert labels.tolist() == [place]
+    _, scores, _ = predicted({"logits": SURE}, "classification", ANIMALS)
+    assert scores[0, 0] == pytest.approx(1 / (1 + np.exp(-0.8)))
+
+
+def test_a_chance_that_is_none_does_not_make_logits_of_a_batch():
+    scoring = scoring_of({"probability": SURE}, 2)
+    wrong = np.array([[0.9, 0.1], [7.0, 0.0]])
+    _, scores, _ = predicted({"probability": wrong}, "classification", ANIMALS, scoring)
+    assert scores.tolist() == wrong.tolist()
+    assert IDENTITY.apply(scores).max() == 1.0
+    assert not scoring_of({"probability": np.array([0.2, 1.0 + 1e-7])}, 2).logits
+
+
+def test_scores_under_another_name_are_read_by_the_same_rule():
+    scoring = Scoring("dense_2", logits=True)
+    labels, _, _ = predicted({"dense_3": np.array([[0.2]])}, "classification", ANIMALS, scoring)
+    assert labels.tolist() == [1]
+
+
+def test_labels_that_are_the_only_output_are_no_scores():
+    assert scoring_of({"y": np.array([0.0, 1.0, 1.0])}, 2) == Scoring()

@@ -122,3 +122,18 @@ def test_first_rows_that_are_large_are_fewer(yard):
     takings.take(made)
     takings.write()
     assert LocalMonitoring(yard.house).profile("m", 1).rows == 70
+
+
+def test_what_comes_late_replaces_no_minute_that_is_written(yard):
+    takings = Takings(yard.house, "one", Live())
+    takings.take(taken(1200))
+    takings.write()  # the first rows are the reference
+    takings.take(taken(1))
+    takings.write()
+    long_ago = int(time.time()) // 60 * 60 - 300
+    for late, rows in enumerate((1000, 500, 20)):
+        takings.take(taken(rows, long_ago + late))
+        takings.write()
+    (version,) = LocalMonitoring(yard.house).look("svc").versions
+    assert version.performance.rows == 1200 + 1 + 1520
+    assert sum(version.columns[0].counts) == 1 + 1520

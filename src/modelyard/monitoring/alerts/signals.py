@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from modelyard.monitoring.drift.thresholds import LIMITS
 from modelyard.monitoring.quality.fairness import unfairness
 
 if TYPE_CHECKING:
@@ -224,8 +225,9 @@ def _of_version(name: str, version: VersionMonitor) -> Iterator[Fact]:
             yield from fact(signal, len(drifted), rows, drifted=shown)
     for each in told:
         yield from fact("drift_score", each.score, each.rows, each.column, **_drift_words(each))
+    few = version.reference is not None and version.reference.rows < LIMITS.rows
     for each in version.drift:
-        if each.rows:
+        if each.rows and not few:  # the range of a few rows is nobody's
             worst = sum(each.violations.values()) / each.rows
             yield from fact("violation_rate", worst, each.rows, each.column,
                             violations=dict(each.violations))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from modelyard.core.decoding import decode_json
 from modelyard.core.monitoring import ProfileInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import sqlalchemy as sa
 
     from modelyard.registry.house import House
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["get", "keep", "stamp"]
 
 _RANK = {"traffic": 0, "evaluation": 1, "data": 2}
+_ENOUGH: Final = 500
+"""Rows, below which an evaluation takes no place of a reference that has them."""
 
 
 def get(house: House, model: str, number: int) -> tuple[ProfileInfo, bytes] | None:
@@ -37,13 +41,22 @@ def stamp(house: House, model_id: int) -> dict[int, tuple[str, int]]:
 
 
 def keep(
-    house: House, model: str, number: int, info: ProfileInfo, body: bytes, *, replace: bool = True
+    house: House,
+    model: str,
+    number: int,
+    info: ProfileInfo,
+    body: bytes,
+    *,
+    replace: bool = True,
+    readable: Callable[[bytes], bool] = bool,
 ) -> ProfileInfo:
     """Keep a reference; gives the one that holds now.
 
     Args:
         replace: Also one of as good a source that is there already. A better one (data, then
-            evaluation, then traffic) always stays.
+            evaluation, then traffic) always stays; and of what can be read, an evaluation of a
+            few rows replaces nothing that has enough, nor an evaluation of more than twice as many.
+        readable: Whether a body can be read.
     """
 
     def work(connection: sa.Connection) -> ProfileInfo:
@@ -55,9 +68,20 @@ def keep(
             old, new = _RANK[there.source], _RANK[info.source]
             if old > new or (old == new and not replace):
                 return decode_json(there.info, ProfileInfo)
+            if info.source == "evaluation":
+                known = decode_json(there.info, ProfileInfo)
+                if _is_too_small(info.rows, known) and readable(there.body):
+                    return known
         now = house.catalog.now(connection)
         text = msgspec.json.encode(info).decode()
         watch.put_profile(connection, ProfileRow(row.id, number, info.source, now, text, body))
         return info
 
     return house.catalog.write_alone(work)
+
+
+def _is_too_small(rows: int, there: ProfileInfo) -> bool:
+    """Whether an evaluation of so many rows says less than what is there."""
+    if rows < _ENOUGH <= there.rows:
+        return True
+    return there.source == "evaluation" and 2 * rows < there.rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.catalog.queries import deployments, watch_alerts
 from modelyard.catalog.queries.watch_alerts import RulesRow
-from modelyard.errors import ModelyardError
+from modelyard.errors import NotFound
 from modelyard.registry import files
 from modelyard.registry.access.notes import write_note
 from modelyard.registry.watching.seeing import watched
@@ -56,13 +56,18 @@ def ruled(house: House) -> list[Ruled]:
 
 
 def of_version(house: House, model: str, number: int) -> str | None:
-    """The text of `monitoring.yaml` in a version; None if it has none, or it can't be read now."""
+    """The text of `monitoring.yaml` in a version; None if it has none, or is not there any more.
+
+    Raises whatever keeps it from being read now: the store may be away.
+    """
     try:
         found = files.contents(house, model, number)
-        with files.open_file(house, found, FILE) as stream:
-            data = stream.read(_LARGEST + 1)
-    except ModelyardError:
+    except NotFound:
         return None
+    if FILE not in found.tree:
+        return None
+    with files.open_file(house, found, FILE) as stream:
+        data = stream.read(_LARGEST + 1)
     return data.decode("utf-8", "replace")
 
 

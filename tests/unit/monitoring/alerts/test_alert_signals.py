@@ -15,6 +15,8 @@ from modelyard.core.monitoring import (
     Measured,
     Monitor,
     Performance,
+    ProfileInfo,
+    Schema,
     VersionMonitor,
 )
 from modelyard.monitoring.alerts.signals import (
@@ -104,6 +106,17 @@ def test_drift_counts_columns_and_outputs_apart():
     assert found["drifted_outputs", ""] == 1
     assert found["drift_score", "age"] == 2.0
     assert ("drift_score", "few") not in found
+
+
+@pytest.mark.parametrize(("rows", "told"), [(12, []), (3_000, [0.5])])
+def test_the_range_of_a_few_rows_makes_no_violations(rows, told):
+    reference = ProfileInfo(
+        model="m", number=3, created=NOW, source="evaluation", rows=rows, data=None,
+        data_digest=None, schema=Schema(columns=()),
+    )  # fmt: skip
+    moved = drift("age", drifted=False, violations={"out-of-range": 500})
+    found = facts_of_monitor(monitor(version(reference=reference, drift=(moved,))))
+    assert [fact.value for fact in found if fact.signal == "violation_rate"] == told
 
 
 def test_no_reference_no_fact_of_drift():
