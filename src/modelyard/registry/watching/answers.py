@@ -43,11 +43,25 @@ _SETTLED: Final = 60
 
 def keep_answers(
     house: House, deployment_id: int, model_id: int, number: int,
-    *, first: int, last: int, rows: int, body: bytes,
+    segments: Sequence[tuple[bytes, int, int, int]],
 ) -> None:  # fmt: skip
-    """Keep the answers of a version from `first` to `last`, seconds since 1970."""
-    row = AnswerRow(deployment_id, model_id, number, first, last, rows, len(body), body, b"")
-    house.catalog.write_soft(lambda connection: watch_answers.add(connection, row))
+    """Keep answers of a version: all of these or none, and once if they are sent again.
+
+    Args:
+        segments: Body, first and last second since 1970, and rows of each.
+    """
+    made = [
+        AnswerRow(deployment_id, model_id, number, first, last, rows, len(body), body, b"")
+        for body, first, last, rows in segments
+    ]
+
+    def work(connection: sa.Connection) -> None:
+        for row in made:
+            if not watch_answers.is_there(connection, row):
+                watch_answers.add(connection, row)
+
+    if made:
+        house.catalog.write_soft(work)
 
 
 def heads(house: House, deployment_id: int, since: float = 0) -> list[Head]:

@@ -106,8 +106,8 @@ class Served:
         body = pack_answers(rows, np.full(count, float(when)), seen)
         at = watched(self.house, "svc")
         keep_answers(
-            self.house, at.id, at.serves[0].model_id, number, first=int(when), last=int(when),
-            rows=count, body=body,
+            self.house, at.id, at.serves[0].model_id, number,
+            [(body, int(when), int(when), count)],
         )  # fmt: skip
 
     def tell(self, **truths: Any) -> tuple[int, ...]:

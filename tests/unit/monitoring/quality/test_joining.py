@@ -44,6 +44,24 @@ def test_the_same_truth_again_changes_nothing(served):
     assert served.truth().rows == 2
 
 
+def test_answers_that_are_written_twice_count_once(served):
+    served.answer(["a", "b"], [1, 0])
+    served.answer(["a", "b"], [1, 0])
+    assert served.tell(a="yes") == (1, 0, 0, 0, 0)
+    assert served.tell(a="yes") == (0, 0, 1, 0, 0)
+    assert served.truth().rows == 1
+
+
+def test_answers_of_a_version_are_written_all_or_none(served):
+    at = watched(served.house, "svc")
+    broken = (b"3", NOW, NOW, None)  # the catalog takes no segment without rows
+    with pytest.raises(Exception, match=r"(?i)null"):
+        kept.keep_answers(
+            served.house, at.id, at.serves[0].model_id, 1, [(b"1", NOW, NOW, 1), broken]
+        )
+    assert kept.heads(served.house, at.id) == []
+
+
 def test_the_first_truth_counts(served):
     served.answer(["a"], [1])
     served.tell(a="yes")
