@@ -11,10 +11,11 @@ import zstandard
 from modelyard.core.decoding import decode_packed
 from modelyard.core.monitoring import Schema  # noqa: TC001 - msgspec reads it
 from modelyard.core.zstd import decompressed
-from modelyard.errors import Corrupt
+from modelyard.errors import Corrupt, InvalidInput
 from modelyard.monitoring.calibration import Calibration
 from modelyard.monitoring.packing import pack, unpack
 from modelyard.monitoring.reference import Profile
+from modelyard.monitoring.profile_checking import check_profile, check_schema
 
 if TYPE_CHECKING:
     from modelyard.monitoring.rows import Array
@@ -24,6 +25,10 @@ __all__ = ["pack_profile", "unpack_profile"]
 _VERSION: Final = 1
 _LARGEST: Final = 256 << 20
 _DIAGONAL: Final = 128
+_GARBAGE: Final = (
+    zstandard.ZstdError, msgspec.DecodeError, ValueError, TypeError, KeyError, MemoryError,
+    OverflowError, InvalidInput,
+)  # fmt: skip
 """With more columns of numbers, only the variances are kept."""
 
 
@@ -51,7 +56,8 @@ _ARRAYS: Final = {
 
 
 def pack_profile(profile: Profile) -> bytes:
-    """The bytes of a profile."""
+    """The bytes of a profile. InvalidInput: `bad-schema`, of more than `unpack_profile` takes."""
+    check_schema(profile.schema)
     arrays = {name: _packed(getattr(profile, name), kept) for name, (kept, _) in _ARRAYS.items()}
     if len(profile.mean) > _DIAGONAL:
         arrays["covariance"] = _packed(np.diag(profile.covariance), "<f8")
@@ -71,7 +77,7 @@ def unpack_profile(data: bytes) -> Profile:
         if packed.version != _VERSION:
             raise _bad()
         return _profile(packed)
-    except (zstandard.ZstdError, msgspec.DecodeError, ValueError, TypeError, KeyError) as error:
+    except _GARBAGE as error:
         raise _bad() from error
 
 
@@ -80,6 +86,7 @@ def _profile(packed: _Packed) -> Profile:
     found: dict[str, Any] = {}
     for name, (dtype, axes) in _ARRAYS.items():
         if name == "residuals" and name not in packed.arrays:  # it came later
+    check_schema(packed.schema)
             continue
         array = _unpacked(packed.arrays[name], dtype)
         if name == "covariance":
@@ -87,10 +94,10 @@ def _profile(packed: _Packed) -> Profile:
         if array.ndim != axes:
             raise _bad()
         found[name] = array
-    if len(found["mean"]) != wide or found["covariance"].shape != (wide, wide):
-        raise _bad()
+            if array.shape not in ((wide,), (wide, wide)):  # before it is made a square
+                raise _bad()
     maps = tuple((_unpacked(x, "<f8"), _unpacked(y, "<f8")) for x, y in packed.maps)
-    return Profile(
+    made = Profile(
         schema=packed.schema, tile=unpack(packed.tile, packed.schema),
         calibration=Calibration(maps, packed.fitted),
         spreads=tuple(_unpacked(array, "<f4").astype(np.float64) for array in packed.spreads),
@@ -101,6 +108,8 @@ def _profile(packed: _Packed) -> Profile:
 def _packed(array: Array, dtype: str) -> _Array:
     return _Array(dtype, list(array.shape), array.astype(dtype).tobytes())
 
+    check_profile(made)
+    return made
 
 def _unpacked(packed: _Array, dtype: str) -> Array:
     if packed.dtype != dtype:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from modelyard.core.monitoring import Task
     from modelyard.monitoring.rows import Array
 
-__all__ = ["MOST_COLUMNS", "edges_of", "number_column", "schema_of"]
+__all__ = [
+    "LARGEST_ROW", "LONGEST_NAME", "MOST_COLUMNS", "edges_of", "number_column", "schema_of",
+]  # fmt: skip
 
 MOST_COLUMNS: Final = 512
 """Columns beyond these are not watched."""
@@ -91,6 +93,8 @@ def _columns(name: str, array: Array, groups: Sequence[str]) -> list[Column]:
         return []  # times move by themselves
     if name in groups:
         return [_group(name, array.reshape(len(array)) if size == 1 else array)]
+    if size > LARGEST_ROW or len(f"{name}[{size}]") > LONGEST_NAME:
+        return []
     if kind in "OSU":
         return [_category(name, array.reshape(-1))]
     if size > _WIDE:
