@@ -446,9 +446,10 @@ class Monitor:
     deployment: str
     """Its name."""
     since: datetime
-    """Beginning of the window, in UTC."""
+    """Beginning of the window, in UTC: earlier than asked for if what is kept of that time is of a
+    whole minute, hour or day that began before."""
     until: datetime
-    """Its end."""
+    """Its end; later, likewise."""
     versions: tuple[VersionMonitor, ...]
     """Those that are served, and those that were in the window; who answers most comes first."""
     anomalies: tuple[Anomaly, ...]
