@@ -31,6 +31,10 @@ __all__ = [
 
 MOST_COLUMNS: Final = 512
 """Columns beyond these are not watched."""
+LARGEST_ROW: Final = 10_000_000
+"""Elements of a vector, beyond which it is not watched."""
+LONGEST_NAME: Final = 500
+"""Characters, beyond which a column is not watched."""
 _BINS: Final = 32
 _LEAST: Final = 10
 _EACH: Final = 40
