@@ -102,10 +102,14 @@ def sights(house: House) -> dict[int, Sight]:
 
 
 def models_since(connection: sa.Connection, deployment_id: int, since: int) -> tuple[int, ...]:
-    """Ids of all models that a deployment served since a time (microseconds), and serves now."""
+    """Ids of all models that a deployment served since a time (microseconds), and serves now.
+
+    Also those that it served before it was undeployed, if that is no longer ago: servers may still
+    tell of them.
+    """
     found: set[int] = set()
     for change in deployments.changes_of(connection, deployment_id):
-        if change.action == "undeploy":
+        if change.action == "undeploy" and change.time <= since:
             break
         found.update(models_in(change.spec))
         if change.time <= since:
