@@ -19,10 +19,12 @@ from modelyard.monitoring.folding import fold, new_tile
 from modelyard.monitoring.hashing import row_hashes
 from modelyard.monitoring.outputs import (
     MOST_CLASSES,
+    Scoring,
     class_places,
     guessed_task,
     predicted,
     score_columns,
+    scoring_of,
 )
 from modelyard.monitoring.quality.residuals import Residuals
 from modelyard.monitoring.reference import HASHES, SAMPLE, Profile
@@ -138,7 +140,8 @@ class ProfileMaker:
             named = _classes(outputs, truth)
         if task == "classification" and not 0 < len(named) <= MOST_CLASSES:
             task, named = "other", ()
-        _, scores, values = predicted(outputs, task, named)
+        scoring = scoring_of(outputs, len(named)) if task == "classification" else None
+        _, scores, values = predicted(outputs, task, named, scoring)
         schema = schema_of(
             columns, task=task, classes=named, groups=self._groups, values=values
         )  # fmt: skip
@@ -146,7 +149,7 @@ class ProfileMaker:
         calibration = IDENTITY
         if scores is not None and coded is not None and coded.dtype.kind == "i":
             calibration = fit_calibration(scores, coded)
-        return _folded(schema, columns, outputs, coded, calibration, self._random)
+        return _folded(schema, columns, outputs, coded, calibration, scoring, self._random)
 
 
 def profile_from_rows(
@@ -211,6 +214,7 @@ def _folded(
     outputs: Mapping[str, Array],
     truth: Array | None,
     calibration: Calibration,
+    scoring: Scoring | None,
     random: np.random.Generator,
 ) -> Profile:
     count = len(next(iter(columns.values())))
@@ -220,7 +224,7 @@ def _folded(
     hashes: list[Array] = []
     sampled: list[Rows] = []
     residuals = Residuals(schema, calibration, count)
-    read = reader_of(schema, columns)
+    read = reader_of(schema, columns, scoring)
     for start in range(0, count, _CHUNK):
         rows = slice(start, min(start + _CHUNK, count))
         feeds = {name: array[rows] for name, array in columns.items()}
@@ -235,6 +239,7 @@ def _folded(
         sampled.append(_part(batch, here))
     made = _finished(schema, tile, calibration, numbers, _joined(sampled), np.concatenate(hashes))
     made.residuals = residuals.made().astype(np.float32)
+    made.scoring = scoring
     return made
 
 

@@ -13,9 +13,10 @@ from modelyard.core.monitoring import Schema  # noqa: TC001 - msgspec reads it
 from modelyard.core.zstd import decompressed
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.monitoring.calibration import Calibration
+from modelyard.monitoring.outputs import Scoring
 from modelyard.monitoring.packing import pack, unpack
-from modelyard.monitoring.reference import Profile
 from modelyard.monitoring.profile_checking import check_profile, check_schema
+from modelyard.monitoring.reference import Profile
 
 if TYPE_CHECKING:
     from modelyard.monitoring.rows import Array
@@ -24,11 +25,11 @@ __all__ = ["pack_profile", "unpack_profile"]
 
 _VERSION: Final = 1
 _LARGEST: Final = 256 << 20
-_DIAGONAL: Final = 128
 _GARBAGE: Final = (
     zstandard.ZstdError, msgspec.DecodeError, ValueError, TypeError, KeyError, MemoryError,
     OverflowError, InvalidInput,
 )  # fmt: skip
+_DIAGONAL: Final = 128
 """With more columns of numbers, only the variances are kept."""
 
 
@@ -47,6 +48,8 @@ class _Packed(msgspec.Struct, array_like=True):
     arrays: dict[str, _Array]
     spreads: list[_Array]
     vectors: list[_Array]
+    scoring: tuple[str, bool] | None = None
+    """Of the output with the scores: its name, and whether they are logits."""
 
 
 _ARRAYS: Final = {
@@ -66,6 +69,7 @@ def pack_profile(profile: Profile) -> bytes:
         [(_packed(x, "<f8"), _packed(y, "<f8")) for x, y in profile.calibration.maps],
         profile.calibration.rows, arrays, [_packed(array, "<f4") for array in profile.spreads],
         [_packed(array, "<f4") for array in profile.vectors],
+        None if profile.scoring is None else (profile.scoring.output, profile.scoring.logits),
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(packed))
 
@@ -82,34 +86,35 @@ def unpack_profile(data: bytes) -> Profile:
 
 
 def _profile(packed: _Packed) -> Profile:
+    check_schema(packed.schema)
     wide = len(packed.schema.of_kind("number"))
     found: dict[str, Any] = {}
     for name, (dtype, axes) in _ARRAYS.items():
         if name == "residuals" and name not in packed.arrays:  # it came later
-    check_schema(packed.schema)
             continue
         array = _unpacked(packed.arrays[name], dtype)
         if name == "covariance":
+            if array.shape not in ((wide,), (wide, wide)):  # before it is made a square
+                raise _bad()
             array = (np.diag(array) if array.ndim == 1 else array).astype(np.float64)
         if array.ndim != axes:
             raise _bad()
         found[name] = array
-            if array.shape not in ((wide,), (wide, wide)):  # before it is made a square
-                raise _bad()
     maps = tuple((_unpacked(x, "<f8"), _unpacked(y, "<f8")) for x, y in packed.maps)
     made = Profile(
         schema=packed.schema, tile=unpack(packed.tile, packed.schema),
         calibration=Calibration(maps, packed.fitted),
         spreads=tuple(_unpacked(array, "<f4").astype(np.float64) for array in packed.spreads),
-        vectors=tuple(_unpacked(array, "<f4") for array in packed.vectors), **found,
+        vectors=tuple(_unpacked(array, "<f4") for array in packed.vectors),
+        scoring=None if packed.scoring is None else Scoring(*packed.scoring), **found,
     )  # fmt: skip
+    check_profile(made)
+    return made
 
 
 def _packed(array: Array, dtype: str) -> _Array:
     return _Array(dtype, list(array.shape), array.astype(dtype).tobytes())
 
-    check_profile(made)
-    return made
 
 def _unpacked(packed: _Array, dtype: str) -> Array:
     if packed.dtype != dtype:

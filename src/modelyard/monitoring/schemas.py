@@ -14,7 +14,7 @@ import numpy as np
 
 from modelyard.core.monitoring import Column, Schema
 from modelyard.errors import InvalidInput
-from modelyard.monitoring.extracting import text_of
+from modelyard.monitoring.extracting import MOST_COLUMNS, text_of
 from modelyard.monitoring.outputs import MOST_CLASSES
 from modelyard.monitoring.predictions import MOST_GROUPS
 from modelyard.monitoring.vectors import shrunk
@@ -29,8 +29,6 @@ __all__ = [
     "LARGEST_ROW", "LONGEST_NAME", "MOST_COLUMNS", "edges_of", "number_column", "schema_of",
 ]  # fmt: skip
 
-MOST_COLUMNS: Final = 512
-"""Columns beyond these are not watched."""
 LARGEST_ROW: Final = 10_000_000
 """Elements of a vector, beyond which it is not watched."""
 LONGEST_NAME: Final = 500
@@ -95,10 +93,10 @@ def _columns(name: str, array: Array, groups: Sequence[str]) -> list[Column]:
     size = int(np.prod(array.shape[1:])) if array.ndim > 1 else 1
     if kind not in "biufOSU" or (kind in "OSU" and size > 1) or not size:
         return []  # times move by themselves
-    if name in groups:
-        return [_group(name, array.reshape(len(array)) if size == 1 else array)]
     if size > LARGEST_ROW or len(f"{name}[{size}]") > LONGEST_NAME:
         return []
+    if name in groups:
+        return [_group(name, array.reshape(len(array)) if size == 1 else array)]
     if kind in "OSU":
         return [_category(name, array.reshape(-1))]
     if size > _WIDE:

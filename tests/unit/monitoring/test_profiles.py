@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from modelyard.errors import Corrupt, InvalidInput
 from modelyard.monitoring import profile_making
+from modelyard.monitoring.extracting import One, reader_of
 from modelyard.monitoring.folding import fold, new_tile
 from modelyard.monitoring.hashing import row_hashes
+from modelyard.monitoring.outputs import Scoring
 from modelyard.monitoring.profiles import (
     ProfileMaker,
     pack_profile,
@@ -192,6 +194,20 @@ def test_a_thousand_classes_are_too_many_to_watch():
     outputs = {"probability": np.full((10, 1000), 1e-3)}
     profile = profile_from_rows({"x": np.arange(10)}, outputs, task="classification")
     assert (profile.schema.task, profile.schema.classes) == ("other", ())
+
+
+def test_how_scores_are_read_is_decided_by_all_rows_and_stays():
+    given = np.random.default_rng(0).normal(0, 2, (600, 1))
+    columns, truth = {"x": given[:, 0]}, (given[:, 0] > 0).astype(int)
+    made = profile_from_rows(
+        columns, {"output": given}, truth, task="classification", classes=[0, 1]
+    )
+    kept = unpack_profile(pack_profile(made))
+    assert kept.scoring == made.scoring == Scoring("output", logits=True)
+    assert kept.tile.predicted.labels.tolist() == [*np.bincount(truth), 0]
+    read = reader_of(kept.schema, columns, kept.scoring)
+    one = read([One({"x": given[:1, 0]}, {"output": np.array([[0.3]])}, 1, "r", "c")])
+    assert one.labels.tolist() == [1]
 
 
 def test_groups_of_numbers_are_read_as_requests_write_them():

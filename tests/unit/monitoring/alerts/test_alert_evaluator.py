@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.core.deployment import DeploymentSpec, Share
-from modelyard.errors import InvalidInput, NotFound
+from modelyard.errors import InvalidInput, NotFound, Unavailable
+from modelyard.monitoring.alerts import ruling
 from modelyard.monitoring.alerts.evaluator import Evaluator
-from modelyard.monitoring.alerts.ruling import rules_of, set_rules
+from modelyard.monitoring.alerts.ruling import Rulings, rules_of, set_rules
 from modelyard.monitoring.alerts.signals import Fact
+from modelyard.registry import files
 from modelyard.registry.events import events
 from modelyard.registry.local import LocalYard
 from modelyard.registry.watching import alerts, silences
+from modelyard.registry.watching.rules import of_version, ruled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,6 +249,37 @@ def test_rules_of_a_version_that_nobody_can_read_leave_the_usual_ones(yard, tmp_
     assert found.text.startswith("# monitoring.yaml of own/bad@1 can't be read")
 
 
+def test_while_a_versions_rules_cant_be_read_those_before_hold(yard, tmp_path, monkeypatch, caplog):
+    with_rules(yard, "own/m", tmp_path, "rules: {mine: {when: request_rate < 1}}")
+    (before,) = ruled(yard.house)
+    now = replace(before, number=2)
+    rulings, fresh = Rulings(yard.house), Rulings(yard.house)
+    assert rulings.of(replace(now, id=7)).source == "version"
+    rulings = Rulings(yard.house)
+    assert rulings.of(before).source == "default"
+
+    def away(*_: Any) -> None:
+        raise Unavailable("store-away", "the store is away")
+
+    monkeypatch.setattr(ruling, "_AGAIN", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open_file", away)
+        assert rulings.of(now) == rulings.of(before)
+        found = fresh.of(now)
+        assert found.source == "default"
+        assert "can't be read: the store is away" in found.text
+        assert fresh.of(now).source == "default"
+    assert rulings.of(now).source == fresh.of(now).source == "version"
+    assert caplog.text.count("can't be read now") == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open_file", away)
+        assert fresh.of(now).source == "version"
+        assert of_version(yard.house, "own/m", 1) is None
+        assert of_version(yard.house, "own/m", 9) is None
+        with pytest.raises(Unavailable):
+            of_version(yard.house, "own/m", 2)
+
+
 def test_rules_that_nobody_can_read_are_not_taken(yard):
     with pytest.raises(InvalidInput, match="no signal"):
         set_rules(yard.house, "svc", "rules: {a: {when: nothing > 1}}")
@@ -272,3 +307,17 @@ def test_lists_go_on_below_an_id(yard):
     ids = [alert.id for alert in alerts.listed(yard.house)]
     assert ids == sorted(ids, reverse=True)
     assert [a.id for a in alerts.listed(yard.house, before=ids[1])] == ids[2:]
+
+
+@pytest.mark.parametrize("ahead", [2.0, 5.0, -60.0])
+def test_servers_whose_clocks_differ_fire_once(yard, ahead):
+    sees = Evaluator(yard.house)
+    other = Evaluator(yard.house, clock=lambda: time.time() + ahead)
+    fired, ended = [], []
+    for step in range(40):  # 20 s, in which one server sees errors and the other sees none
+        now = START + step / 2
+        for evaluator, clock, rate in ((sees, now, 0.5), (other, now + ahead, 0.0)):
+            began, over = evaluator.tick(clock, [failing(rate)], fast=True)
+            fired += began
+            ended += over
+    assert (len(fired), ended) == (1, [])
