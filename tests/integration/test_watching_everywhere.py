@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from modelyard.core.monitoring import Column, ProfileInfo, Schema
+from modelyard.core.people import AuditFilter
 from modelyard.registry import create
+from modelyard.registry.access.trail import every_line
 from modelyard.registry.watching import leases, profiles, tiles
 from modelyard.registry.watching.tiles import TileRow
 
@@ -87,6 +89,11 @@ def test_a_better_reference_stays_and_a_newer_one_of_its_kind_replaces(house):
     kept, body = profiles.get(house, "m", 1)
     assert (kept.rows, kept.source, body) == (5, "data", b"5")
     assert kept.schema.columns[0].name == "名"
+    # the audit log tells of it, but not of what was made of traffic
+    told = [line.detail for line in every_line(house, AuditFilter(action="profile"))]
+    assert [(each["model"], each["number"], each["source"], each["rows"]) for each in told] == [
+        ("m", 1, "data", 5), ("m", 1, "data", 3),
+    ]  # fmt: skip
 
 
 def test_of_several_servers_one_has_a_lease_until_it_ends(house):

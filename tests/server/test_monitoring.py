@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -227,10 +227,34 @@ def test_a_stream_tells_how_it_is_and_what_changes(site: Site) -> None:
     assert missing.status_code == 404
 
 
+def test_an_account_has_twenty_streams_at_most(site: Site) -> None:
+    path = "/api/v1/deployments/fraud/monitoring/stream"
+    with ExitStack() as open_ones:
+        for _ in range(20):
+            stream = site.client.stream("GET", path, timeout=SOON)
+            assert open_ones.enter_context(stream).status_code == 200
+        answer = site.client.get(path)
+        assert (answer.status_code, answer.json()["kind"]) == (503, "too-many-streams")
+    until = time.monotonic() + 20
+    while True:  # the server sees that they are gone
+        with site.client.stream("GET", path, timeout=SOON) as answer:
+            if answer.status_code == 200:
+                break
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 def test_a_reference_is_made_of_datasets_and_never_of_the_servers_files(site: Site) -> None:
     path = "/api/v1/models/risk%2Ffraud/versions/1/profile"
     file = site.server.folder.parent / "reference.csv"
-    for data in (str(file), "/etc/passwd", "~/.ssh/id_rsa", "reference.csv", "none/such@1"):
+    for data in (
+        str(file),
+        "/etc/passwd",
+        "~/.ssh/id_rsa",
+        "reference.csv",
+        "none/such@1",
+        "~nosuch/x",
+    ):
         answer = site.client.post(path, json={"data": data})
         assert answer.status_code in (404, 422), answer.text
         assert answer.json()["kind"] in ("no-data", "no-model"), answer.text

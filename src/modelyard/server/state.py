@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelyard.server.limits import Rates
     from modelyard.server.metrics import Metrics
     from modelyard.server.settings import Settings
+    from modelyard.server.shared import Shared
     from modelyard.server.watched_metrics import WatchedMetrics
 
 __all__ = ["Ask", "Server"]
@@ -77,6 +78,13 @@ class Server:
         from modelyard.server.limits import Rates
 
         return Rates(self.settings)
+
+    @cached_property
+    def shared(self) -> Shared:
+        """What streams of monitoring look at together."""
+        from modelyard.server.shared import Shared
+
+        return Shared()
 
     @cached_property
     def metrics(self) -> Metrics:

@@ -24,7 +24,7 @@ _BATCH: Final = 20_000
 _PROBLEMS: Final = 20
 """That are told; more are left out."""
 _LONGEST: Final = 200
-"""Characters of an id."""
+"""Characters of an id, and of a truth."""
 _ROWS: Final = 1 << 20
 
 
@@ -72,6 +72,8 @@ def _take(given: Given, one: Mapping[str, Any], received: float) -> str | None:
         return "it names no request"
     if len(request) > _LONGEST:
         return f"an id has at most {_LONGEST} characters"
+    if not request.isprintable():  # neither is a surrogate, which is no UTF-8
+        return "an id has no characters that can't be printed"
     truth: Any = one.get("truth")
     if isinstance(truth, np.ndarray | np.generic):
         truth = truth.tolist()
@@ -90,9 +92,23 @@ def _take(given: Given, one: Mapping[str, Any], received: float) -> str | None:
             continue  # of this row it is not known
         if not isinstance(value, str | int | float | bool):
             return f"a truth is a text or a number, not {type(value).__name__}"
+        if isinstance(value, str) and (problem := _text_problem(value)) is not None:
+            return problem
+        if isinstance(value, int) and value.bit_length() > 63:
+            return "a whole number has at most 63 bits"
         if isinstance(value, float) and math.isnan(value):
             continue
         given.add(request, place, value, received)
+    return None
+
+
+def _text_problem(truth: str) -> str | None:
+    if len(truth) > _LONGEST:
+        return f"a truth has at most {_LONGEST} characters"
+    try:
+        truth.encode()
+    except UnicodeEncodeError:
+        return "a truth is no UTF-8"
     return None
 
 

@@ -10,6 +10,7 @@ from modelyard.catalog.queries import models, watch
 from modelyard.catalog.queries.watch import ProfileRow
 from modelyard.core.decoding import decode_json
 from modelyard.core.monitoring import ProfileInfo
+from modelyard.registry.access.notes import write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,10 @@ def keep(
         now = house.catalog.now(connection)
         text = msgspec.json.encode(info).decode()
         watch.put_profile(connection, ProfileRow(row.id, number, info.source, now, text, body))
+        if info.source != "traffic":
+            told = {"model": model, "number": number, "source": info.source, "data": info.data,
+                    "rows": info.rows}  # fmt: skip
+            write_note(house, connection, "profile", told, model=row.id)
         return info
 
     return house.catalog.write_alone(work)

@@ -23,11 +23,13 @@ from modelyard.core.wire import encode, problem_of
 from modelyard.errors import InvalidInput, ModelyardError, NotFound
 from modelyard.registry.data import may_read_dataset, name_dataset
 from modelyard.registry.local_desk import LocalDesk
+from modelyard.registry.watching.seeing import watched
 from modelyard.server.api.deployments import Deployed
 from modelyard.server.api.inputs import Body, ModelName, Segment, revision_in
 from modelyard.server.api.versions import LATER
 from modelyard.server.auth import again
 from modelyard.server.routing import SIGNED_IN, Answer, Routes, on_model, on_yard
+from modelyard.server.shared import Slot, sight_of
 from modelyard.server.sse import Event, event_stream
 from modelyard.server.state import Ask
 
@@ -158,9 +160,14 @@ def stream_monitoring(
         int, Query(ge=60, le=86_400 * 31, description="Seconds up to now that are looked at.")
     ] = 3600,
 ) -> Response:
-    """How a deployment is, now and whenever that changes, as server-sent events."""
-    monitoring_of(ask).look(deployment)  # NotFound as an answer, before the stream begins
-    return event_stream(ask.server, _changes(ask, deployment, timedelta(seconds=window)))
+    """How a deployment is, now and whenever that changes, as server-sent events.
+
+    It is looked at every two seconds, or less often if that takes long. An account may have 20
+    streams at once (`too-many-streams`).
+    """
+    watched(ask.house, deployment)  # NotFound as an answer, before the stream begins
+    slot = ask.server.shared.slot(ask.caller)
+    return event_stream(ask.server, _changes(ask, deployment, timedelta(seconds=window), slot))
 
 
 @routes.post(
@@ -227,11 +234,19 @@ def keep_profile(ask: Ask, model: ModelName, revision: Segment) -> ProfileInfo:
 
 def _check_dataset(ask: Ask, data: str) -> None:
     """A server reads none of its own files for others. NotFound: `no-data`."""
-    if not may_read_dataset(ask.caller, data) or FilePath(data).expanduser().exists():
+    if not may_read_dataset(ask.caller, data) or _is_file(data):
         raise NotFound(
             "no-data", f"there is no dataset {data}", hint="MODEL@REV of one in this yard"
         )
     name_dataset(ask.yard.desk, data)
+
+
+def _is_file(text: str) -> bool:
+    """Whether this machine has something of that name, or nobody can say."""
+    try:
+        return FilePath(text).expanduser().exists()
+    except (RuntimeError, ValueError, OSError):  # the home of nobody, a NUL, a very long name
+        return True
 
 
 # -- how -------------------------------------------------------------------------------------------
@@ -250,8 +265,16 @@ def _window(since: datetime | None, until: datetime | None) -> tuple[Any, Any]:
     return begin, end
 
 
-def _changes(ask: Ask, name: str, window: timedelta) -> Iterator[list[Event]]:
-    """A look every few seconds, told if it is another one; the caller may lose the right to it."""
+def _look(ask: Ask, name: str, window: timedelta) -> Monitor:
+    now = datetime.now(UTC)
+    return monitoring_of(ask).look(name, since=now - window, until=now)
+
+
+def _changes(ask: Ask, name: str, window: timedelta, _slot: Slot) -> Iterator[list[Event]]:
+    """A look every few seconds, told if it is another one; the caller may lose the right to it.
+
+    Callers who may see the same share it.
+    """
     told, due = b"", 0.0
     while True:
         if time.monotonic() < due:
@@ -259,8 +282,10 @@ def _changes(ask: Ask, name: str, window: timedelta) -> Iterator[list[Event]]:
             continue
         due = time.monotonic() + _EVERY
         try:
-            now = datetime.now(UTC)
-            found = monitoring_of(again(ask)).look(name, since=now - window, until=now)
+            asked = again(ask)
+            at = watched(asked.house, name)
+            key = ("look", at.id, at.generation, window, sight_of(asked.caller))
+            found = ask.server.shared.of(key, _EVERY, lambda: _look(asked, name, window))  # noqa: B023
         except ModelyardError as error:
             yield [Event("failed", problem_of(error))]
             return

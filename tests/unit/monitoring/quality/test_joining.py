@@ -62,6 +62,24 @@ def test_answers_of_a_version_are_written_all_or_none(served):
     assert kept.heads(served.house, at.id) == []
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"request": "a\x00b", "truth": 1},
+        {"request": "\ud800", "truth": 1},
+        {"request": "b" * 201, "truth": 1},
+        {"request": "b", "truth": "x" * 201},
+        {"request": "b", "truth": "\ud800"},
+        {"request": "b", "truth": 1 << 64},
+    ],
+)
+def test_a_truth_that_can_not_be_kept_takes_no_other_along(served, sent):
+    served.answer(["a"], [1])
+    told = feedback(served.house, "svc", [sent, {"request": "a", "truth": "yes"}])
+    assert (told.joined, told.unknown, len(told.problems)) == (1, 0, 1)
+    assert feedback(served.house, "svc", [sent]).joined == 0
+
+
 def test_the_first_truth_counts(served):
     served.answer(["a"], [1])
     served.tell(a="yes")

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from modelyard.errors import ModelyardError
 from modelyard.monitoring.windows import PERFORMANCE
 from modelyard.registry.watching import tiles
-from modelyard.registry.watching.seeing import watched
+from modelyard.registry.watching.seeing import Watched, watched
 from modelyard.server.auth import again
 from modelyard.server.routing import on_yard
+from modelyard.server.shared import Slot, sight_of
 from modelyard.server.sse import Event, event_stream
 from modelyard.server.state import Ask
 from modelyard.server.web.twins import Pages, problem_page
@@ -38,26 +39,30 @@ def stream_news(ask: Ask, name: str) -> Response:
     What is new stands on the page itself: it is fetched again.
     """
     watched(ask.house, name)  # NotFound as an answer, before the stream begins
-    return event_stream(ask.server, _news(ask, name), every=_EVERY)
+    slot = ask.server.shared.slot(ask.caller)
+    return event_stream(ask.server, _news(ask, name, slot), every=_EVERY)
 
 
-def _news(ask: Ask, name: str) -> Iterator[list[Event]]:
+def _news(ask: Ask, name: str, _slot: Slot) -> Iterator[list[Event]]:
     told: object = None
     while True:
         try:
-            seen = _mark(again(ask), name)
+            asked = again(ask)
+            at = watched(asked.house, name)
+            key = ("mark", at.id, at.generation, sight_of(asked.caller))
+            seen = ask.server.shared.of(key, _EVERY, lambda: _mark(asked, at))  # noqa: B023
         except ModelyardError:  # it is gone, or may not be looked at any more
             return
         yield [Event("news", {"time": int(time.time())})] if told not in (None, seen) else []
         told = seen
 
 
-def _mark(ask: Ask, name: str) -> object:
+def _mark(ask: Ask, at: Watched) -> object:
     """Another one as soon as there is something else to see."""
-    at, now = watched(ask.house, name), time.time()
+    now = time.time()
     since = now // _MINUTE * _MINUTE - _MINUTE
     rows = tiles.between(ask.house, at.id, since, now + _MINUTE, kind=PERFORMANCE, level=0)
-    firing = monitoring_of(ask).alerts(name, firing=True)
+    firing = monitoring_of(ask).alerts(at.name, firing=True)
     return (
         at.generation,
         tuple((one.model_id, one.number, one.start, one.server, one.rows) for one in rows),
