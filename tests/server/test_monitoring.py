@@ -235,6 +235,7 @@ def test_an_account_has_twenty_streams_at_most(site: Site) -> None:
             assert open_ones.enter_context(stream).status_code == 200
         answer = site.client.get(path)
         assert (answer.status_code, answer.json()["kind"]) == (503, "too-many-streams")
+        assert site.client.get("/deployments/fraud/monitoring/live").status_code == 503
     until = time.monotonic() + 20
     while True:  # the server sees that they are gone
         with site.client.stream("GET", path, timeout=SOON) as answer:
@@ -242,6 +243,18 @@ def test_an_account_has_twenty_streams_at_most(site: Site) -> None:
                 break
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_an_open_page_is_told_of_news(site: Site) -> None:
+    path = "/deployments/fraud/monitoring/live"
+    until = time.monotonic() + SOON
+    with site.client.stream("GET", path, timeout=SOON) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            if line == "event: news":
+                break
+            assert time.monotonic() < until
+            site.asked(2)
 
 
 def test_a_reference_is_made_of_datasets_and_never_of_the_servers_files(site: Site) -> None:
