@@ -136,7 +136,7 @@ def _moved(story: Story) -> None:
         "yet; that the data moved is seen at once, and in which column:"
     )
     _apply(story, "4040 0.6", "day-2.jsonl")
-    time.sleep(1.0)  # of which less than half is the pause between two looks
+    _written(story)
     story.yard("monitor", "loans")
 
 
@@ -173,9 +173,14 @@ def _apply(story: Story, words: str, file: str) -> None:
 
 
 def _feedback(story: Story, file: str) -> None:
-    """Answers are written down every few seconds; truth usually comes days later."""
-    story.shell("sleep 6", lambda: time.sleep(6))
+    """Truth usually comes days later."""
+    _written(story)
     story.yard("feedback", "loans", f"{_FOLDER}/{file}")
+
+
+def _written(story: Story) -> None:
+    """What was answered is written down every five seconds."""
+    story.shell("sleep 7", lambda: time.sleep(7))
 
 
 def _python(story: Story, words: str, out: Path | None = None) -> None:
