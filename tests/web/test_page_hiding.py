@@ -91,7 +91,7 @@ def test_nothing_is_counted_that_is_hidden(scene: Scene) -> None:
 
 _MOVES = (
     "used", "age", "now", "took", "servers", "state", "parts", "totals", "deployed", "example",
-    "use", "requests", "window", "charts",
+    "use", "requests", "window", "charts", "moments",
 )  # fmt: skip
 
 

@@ -17,9 +17,9 @@ def given():
 
 
 def test_windows_in_which_nothing_changed_are_left_alone(given):
-    """At 2 in 10,000, which the benchmark measured, one of 600 has a chance of an eighth."""
+    """At 2 in 10,000 one of 600 has a chance of an eighth, two of less than a hundredth."""
     told = {check.what: check.value for check in drift.null(given)}
-    assert told["windows with a drifted column"] == 0
+    assert told["windows with a drifted column"] <= 1
     assert told["windows with a suspected column"] <= 1
 
 
