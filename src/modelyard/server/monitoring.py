@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from modelyard.serving.plane import Plane
     from modelyard.serving.records import Record
 
-__all__ = ["Watch", "watch", "watch_of"]
+__all__ = ["Watch", "watch"]
 
 _log = logging.getLogger("modelyard.server")
 _FAST: Final = 0.5
@@ -42,12 +42,6 @@ def watch(server: Server) -> None:
     """Let a process's deployments be watched from when it starts."""
     serving = serving_of(server)
     server.parts["monitoring"] = Watch(server, serving.plane, serving.name)
-
-
-def watch_of(server: Server) -> Watch | None:
-    """What watches the deployments of this process; None if nothing does."""
-    found: Watch | None = server.parts.get("monitoring")
-    return found
 
 
 class Watch:

@@ -91,11 +91,6 @@ class Evaluator:
         """Since when it holds no more, of what fires."""
         self._said: dict[Key, float] = {}
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something fires, or is about to."""
-        return bool(self._firing or self._bad)
-
     def tick(
         self, now: float, facts: Iterable[Fact], *, fast: bool
     ) -> tuple[list[Alert], list[Alert]]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -285,7 +286,7 @@ def _changes(ask: Ask, name: str, window: timedelta, _slot: Slot) -> Iterator[li
             asked = again(ask)
             at = watched(asked.house, name)
             key = ("look", at.id, at.generation, window, sight_of(asked.caller))
-            found = ask.server.shared.of(key, _EVERY, lambda: _look(asked, name, window))  # noqa: B023
+            found = ask.server.shared.of(key, _EVERY, partial(_look, asked, name, window))
         except ModelyardError as error:
             yield [Event("failed", problem_of(error))]
             return
