@@ -32,7 +32,7 @@ __all__ = [
     "step",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision of the schema, oldest first; `migrations/versions` has a file for each."""
 
 HEAD = REVISIONS[-1]

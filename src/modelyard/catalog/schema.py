@@ -643,6 +643,32 @@ watch_lease = sa.Table(  # work that one of several servers does
     sa.Column("until", _TIME, nullable=False),
 )
 
+# -- optimization --------------------------------------------------------------------------------
+
+optimization = sa.Table(  # a recipe on a version
+    "optimization",
+    metadata,
+    _key(),
+    sa.Column("model_id", sa.BigInteger(), nullable=False),
+    sa.Column("number", sa.BigInteger(), nullable=False),
+    sa.Column("state", Name(16), nullable=False),
+    sa.Column("who", Name(200), nullable=False),
+    sa.Column("created", _TIME, nullable=False),
+    sa.Column("changed", _TIME, nullable=False),
+    sa.Column("body", Words(), nullable=False),  # JSON: Optimization
+    sa.Index("optimization_model", "model_id", "id"),
+    sa.Index("optimization_state", "state", "changed"),
+    sqlite_autoincrement=True,
+)
+
+optimization_trial = sa.Table(
+    "optimization_trial",
+    metadata,
+    sa.Column("optimization_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("body", Words(), nullable=False),  # JSON: Trial
+)
+
 # -- the yard itself ---------------------------------------------------------------------------
 
 fact = sa.Table(  # what is known of the whole yard; the row `gate` is what MySQL's gate locks

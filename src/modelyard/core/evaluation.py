@@ -22,7 +22,7 @@ __all__ = [
     "Slice",
 ]
 
-ReportKind = Literal["evaluation", "explanation", "profile"]
+ReportKind = Literal["evaluation", "explanation", "profile", "optimization"]
 
 
 @dataclass(frozen=True, slots=True)

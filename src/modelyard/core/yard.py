@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from modelyard.core.diff import Diff
     from modelyard.core.evaluation import Choice, Comparison, Evaluation, Report
     from modelyard.core.handles import Model
+    from modelyard.core.optimizing import Optimizations
     from modelyard.core.stats import GcReport, VerifyReport, YardStats
     from modelyard.core.transfer import BackedUp, Copied, Exported
     from modelyard.core.trust import TrustAll
@@ -57,6 +58,10 @@ class Yard(Protocol):
     @property
     def deployments(self) -> Deployments:
         """Versions as services: what is wished, what became of it."""
+
+    @property
+    def optimizations(self) -> Optimizations:
+        """Recipes that were run on versions, their trials, and what came of them."""
 
     # -- models ----------------------------------------------------------------------------------
 
@@ -408,8 +413,8 @@ class Yard(Protocol):
         """Keep what was found out about a version elsewhere.
 
         Args:
-            kind: `evaluation`, `explanation` or `profile`. An evaluation's content has `measures`,
-                a list of objects with `name`, `value` and perhaps `low` and `high`.
+            kind: `evaluation`, `explanation`, `profile` or `optimization`. An evaluation's content
+                has `measures`: objects with `name`, `value` and perhaps `low` and `high`.
             data: What it was found with: kept by name and digest.
             outcomes: Columns by row, as docs/guides/evaluate.md tells; for paired tests.
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from modelyard.core.yard import Yard
     from modelyard.registry.deployments import LocalDeployments
+    from modelyard.registry.optimizations import LocalOptimizations
 
 __all__ = ["LocalYard"]
 
@@ -112,6 +113,12 @@ class LocalYard:
         from modelyard.registry.deployments import LocalDeployments
 
         return LocalDeployments(self.house)
+
+    @property
+    def optimizations(self) -> LocalOptimizations:
+        from modelyard.registry.optimizations import LocalOptimizations
+
+        return LocalOptimizations(self.house)
 
     def model(self, name: str) -> Model:
         """A handle; nothing is fetched yet."""
