@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from modelyard.client.deployments import RemoteDeployments
     from modelyard.client.monitoring import RemoteMonitoring
+    from modelyard.client.optimizations import RemoteOptimizations
     from modelyard.core.evaluation import Evaluation, Report
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import CheckedOut, Committed, Progress
@@ -87,6 +88,12 @@ class RemoteYard(Asking):
         from modelyard.client.monitoring import RemoteMonitoring
 
         return RemoteMonitoring(self.desk)
+
+    @property
+    def optimizations(self) -> RemoteOptimizations:
+        from modelyard.client.optimizations import RemoteOptimizations
+
+        return RemoteOptimizations(self.desk.connection)
 
     # -- versions --------------------------------------------------------------------------------
 

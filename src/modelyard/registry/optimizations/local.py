@@ -38,8 +38,11 @@ class LocalOptimizations:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    def list(self, model: str | None = None) -> Iterator[Optimization]:
-        house, before = self._house, None
+    def list(
+        self, model: str | None = None, *, before: int | None = None
+    ) -> Iterator[Optimization]:
+        """As in the protocol; only those with an id below `before`."""
+        house = self._house
         may = readable(house, house.caller)
         while True:
             with house.catalog.read() as connection:

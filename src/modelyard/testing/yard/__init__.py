@@ -17,6 +17,7 @@ from modelyard.testing.yard.merge import MergeTests
 from modelyard.testing.yard.mixing import MixingTests
 from modelyard.testing.yard.monitoring import MonitoringTests
 from modelyard.testing.yard.objects import ObjectTests
+from modelyard.testing.yard.optimizations import OptimizationTests
 from modelyard.testing.yard.refs import RefTests
 from modelyard.testing.yard.search import SearchTests
 from modelyard.testing.yard.tree import TreeTests
@@ -42,5 +43,6 @@ class YardTests(
     EvaluationTests,
     DeploymentTests,
     MonitoringTests,
+    OptimizationTests,
 ):
     """Subclass it with a `yard` fixture that gives a new, empty yard."""
