@@ -11,12 +11,13 @@ from modelyard.core.diff import TensorChange
 from modelyard.core.version import TensorEntry
 from modelyard.i18n import Language
 from modelyard.registry.side_by_side import Beside
+from modelyard.server.web.axes import Axis, axis_of, place_of
 from modelyard.server.web.draw.heatmap import heatmap, legend, percent
 from modelyard.server.web.draw.overlay import block_map, overlaid
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.grid import SCALE, grid_of, layer_of, level
-from modelyard.server.web.pages.compare_many import Axis, Row, _axis, _place
+from modelyard.server.web.pages.compare_many import Row
 from modelyard.server.web.trade_off import Point, TradeOff, trade_off_of
 
 ENGLISH = Language.of("en")
@@ -219,9 +220,9 @@ def test_numbers_of_any_size_make_a_picture_or_none(values: list[float], drawn: 
     "values", [[1.7e308, -1.7e308], [1e-320, 1e300], [1e-320, 1e150], [0.0, 5e-324], [1.0, 1000.0]]
 )
 def test_an_axis_has_a_place_for_each_of_its_values_or_there_is_none(values: list[float]) -> None:
-    axis = _axis("p", "param", values)
+    axis = axis_of("p", "param", values)
     if axis is not None:
-        assert [_place(axis, value) for value in sorted(values)] == [0.0, 1.0]
+        assert [place_of(axis, value) for value in sorted(values)] == [0.0, 1.0]
 
 
 def _beside(number: int, accuracy: float) -> Beside:

@@ -1,8 +1,8 @@
-"""Parallel coordinates: an axis for each parameter and metric, a line for each version."""
+"""Parallel coordinates: an axis for each parameter and metric, a line for each version or trial."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modelyard.server.web.draw.svg import cut, drawing, tag
 
@@ -12,12 +12,28 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from modelyard.i18n import Language
-    from modelyard.server.web.pages.compare_many import Axis, Row
+    from modelyard.server.web.axes import Axis
 
 __all__ = ["parallel"]
 
 _HEIGHT, _TOP, _BOTTOM, _SIDE = 340, 58, 26, 70
 _LONGEST = 20
+
+
+class Row(Protocol):
+    """A version or a trial, with a value on each axis."""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+
+    @property
+    def values(self) -> Sequence[Any]:
+        """None where it has none."""
+
+    @property
+    def places(self) -> Sequence[float | None]:
+        """From 0, at the bottom, to 1."""
 
 
 def parallel(axes: Sequence[Axis], rows: Sequence[Row], language: Language, label: str) -> Markup:
@@ -29,7 +45,7 @@ def parallel(axes: Sequence[Axis], rows: Sequence[Row], language: Language, labe
     lines = []
     for i, row in enumerate(rows):
         ys = [None if p is None else _TOP + (1 - p) * high for p in row.places]
-        words = f"{row.version.title}: " + ", ".join(
+        words = f"{row.title}: " + ", ".join(
             f"{axis.name} {_short(value)}"
             for axis, value in zip(axes, row.values, strict=True)
             if value is not None

@@ -17,8 +17,8 @@ from modelyard.registry.access import known_name
 from modelyard.registry.side_by_side import MOST, Beside, chosen_versions, found_versions
 from modelyard.server.routing import on_yard
 from modelyard.server.state import Ask
-from modelyard.server.web.grid import natural
-from modelyard.server.web.trade_off import LARGEST, TradeOff, trade_off_of
+from modelyard.server.web.axes import Axis, axis_of, place_of
+from modelyard.server.web.trade_off import TradeOff, trade_off_of
 from modelyard.server.web.twins import Pages
 
 if TYPE_CHECKING:
@@ -32,25 +32,7 @@ _AXES = 9
 _SHOWN = 50
 _TESTED = 24
 """Of more versions a verdict takes long, and says little."""
-_KINDS = 8
-"""Values of an axis that are words."""
 Text = Annotated[str, Query(max_length=400)]
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A parameter or a metric on which versions differ."""
-
-    name: str
-    kind: Literal["param", "metric"]
-    low: float
-    high: float
-    words: tuple[str, ...]
-    """What the values are called, at equal distances; empty if they are numbers."""
-    log: bool
-    """Whether equal factors lie at equal distances."""
-    way: Literal["higher", "lower"] | None
-    """Which way is better, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +48,11 @@ class Row:
     """On each axis, whether no other is better."""
     latency: float | None
     """Milliseconds for a single row."""
+
+    @property
+    def title(self) -> str:
+        """`flowers/iris@1`."""
+        return self.version.title
 
 
 Reason = Literal["", "too-many", "not-alike", "no-direction", "several-models"]
@@ -159,36 +146,22 @@ def _axes(beside: Sequence[Beside], metric: str) -> tuple[tuple[Axis, ...], int]
     params = [
         axis
         for name in dict.fromkeys(name for each in beside for name in each.params)
-        if (axis := _axis(name, "param", [each.params.get(name) for each in beside])) is not None
+        if (axis := axis_of(name, "param", [each.params.get(name) for each in beside])) is not None
     ]
     measured = [
         axis
         for name in _metrics(beside)
-        if (axis := _axis(name, "metric", [each.version.metrics.get(name) for each in beside]))
+        if (
+            axis := axis_of(
+                name, "metric", [each.version.metrics.get(name) for each in beside], direction(name)
+            )
+        )
     ]
     measured.sort(key=lambda axis: (axis.name != metric, axis.way is None))
     few = measured[: max(3, _AXES - len(params))]
     kept = params[: _AXES - len(few)]
     left_out = len(params) + len(measured) - len(kept) - len(few)
     return (*kept, *reversed(few)), left_out
-
-
-def _axis(name: str, kind: Literal["param", "metric"], values: Sequence[Any]) -> Axis | None:
-    """None if versions do not differ, in more words than an axis has room for, or too much."""
-    there = [value for value in values if value is not None]
-    if len({str(value) for value in there}) < 2:
-        return None
-    way = direction(name) if kind == "metric" else None
-    numbers = [float(v) for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == len(there):
-        low, high = min(numbers), max(numbers)
-        if not 0 < high - low < LARGEST:
-            return None
-        return Axis(name, kind, low, high, (), kind == "param" and low > 0 and high / low > 50, way)
-    words = sorted({str(value) for value in there}, key=natural)
-    if len(words) > _KINDS:
-        return None
-    return Axis(name, kind, 0.0, float(len(words) - 1), tuple(words), False, way)
 
 
 def _rows(beside: Sequence[Beside], axes: Sequence[Axis]) -> tuple[Row, ...]:
@@ -200,7 +173,7 @@ def _rows(beside: Sequence[Beside], axes: Sequence[Axis]) -> tuple[Row, ...]:
     return tuple(
         Row(
             each.version, tuple(values),
-            tuple(_place(axis, value) for axis, value in zip(axes, values, strict=True)),
+            tuple(place_of(axis, value) for axis, value in zip(axes, values, strict=True)),
             tuple(b is not None and value == b for b, value in zip(best, values, strict=True)),
             each.latency,
         )
@@ -214,18 +187,6 @@ def _there(table: Iterable[Sequence[Any]], column: int) -> list[Any]:
 
 def _value(each: Beside, axis: Axis) -> Any:
     return (each.params if axis.kind == "param" else each.version.metrics).get(axis.name)
-
-
-def _place(axis: Axis, value: Any) -> float | None:
-    if value is None:
-        return None
-    if axis.words:
-        return axis.words.index(str(value)) / max(len(axis.words) - 1, 1)
-    from math import log
-
-    if axis.log:
-        return (log(value) - log(axis.low)) / (log(axis.high) - log(axis.low))
-    return (float(value) - axis.low) / (axis.high - axis.low)
 
 
 # -- the verdict -----------------------------------------------------------------------------------
