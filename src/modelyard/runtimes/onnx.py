@@ -43,7 +43,8 @@ class _Input:
 
 
 class _Runtime:
-    def __init__(self, model: Any, signature: Any) -> None:
+    def __init__(self, model: Any, signature: Any, threads: int | None) -> None:
+        self._threads = threads
         self._folder: TemporaryDirectory[str] | None = None
         self._words = named_outputs(model)
         self._classes = classes_of(model)
@@ -70,6 +71,8 @@ class _Runtime:
         runtime = need("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.log_severity_level = 4
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
         if model.ByteSize() <= LIMIT:
             source: bytes | str = model.SerializeToString()
         else:
@@ -81,8 +84,12 @@ class _Runtime:
             self.close()
             raise bad("not-loadable", f"onnxruntime can't load it: {_reason(error)}") from None
 
+    def feeds(self, inputs: Table) -> dict[str, Array]:
+        """Rows as the graph takes them, by the names of its inputs. InvalidInput as `predict`."""
+        return _feeds(inputs, self._inputs, self._columns)
+
     def predict(self, inputs: Table) -> Prediction:
-        feeds = _feeds(inputs, self._inputs, self._columns)
+        feeds = self.feeds(inputs)
         begin = time.perf_counter()
         try:
             found = self._session.run(None, feeds)
@@ -108,15 +115,18 @@ class _Runtime:
             self._folder = None
 
 
-def open(obj: Any, signature: Any) -> _Runtime:
+def open(obj: Any, signature: Any, threads: int | None = None) -> _Runtime:
     """Make a ModelProto answer.
+
+    Args:
+        threads: For one call; onnxruntime's own choice if None.
 
     Raises:
         InvalidInput: `not-loadable`: onnxruntime refuses it, or its weights were not loaded.
     """
     if any(map(is_external, tensors(obj))):
         raise bad("not-loadable", "weights of the model were not loaded")
-    return _Runtime(obj, signature)
+    return _Runtime(obj, signature, threads)
 
 
 def _unzipped(model: Any, words: dict[str, str]) -> Any:

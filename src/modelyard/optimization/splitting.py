@@ -1,0 +1,137 @@
+"""Rows into those to learn from, those to choose by, and those that no pass sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.errors import InvalidInput
+from modelyard.formats.tables import read_table
+from modelyard.optimization.state import Rows, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.core.table import Table
+
+__all__ = ["LEAST", "Split", "read_rows", "split", "task_of"]
+
+Array = np.ndarray[Any, Any]
+
+LEAST = 20
+"""Rows that data must have."""
+_FEW = 20
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three parts without a row in common."""
+
+    train: Rows
+    valid: Rows
+    holdout: Rows
+
+
+def read_rows(path: Path, target: str | None) -> Rows:
+    """Rows of a file. InvalidInput: `no-column`, `no-rows`, `missing-target`, `no-inputs`."""
+    table = read_table(path)
+    if len(table) < LEAST:
+        raise InvalidInput(
+            "no-rows", f"the data has {len(table)} rows",
+            hint=f"improving takes {LEAST} rows at least; some hundreds for a proof",
+        )  # fmt: skip
+    if target is None:
+        return Rows(table)
+    truth = table.column(target)
+    if truth.ndim != 1:
+        raise InvalidInput("bad-target", f"{target} has several values for each row")
+    _refuse_missing(truth, target)
+    if len(table.names) < 2:
+        raise InvalidInput("no-inputs", "the data has no column besides the target")
+    return Rows(table.without(target), truth)
+
+
+def split(rows: Rows, *, holdout: float, valid: float, seed: int) -> Split:
+    """The same for the same rows, shares and seed. Rows that are equal stay together.
+
+    Rows are ordered at random, classes dealt out in proportion; of what is not in the holdout, the
+    share `valid` is for choosing. Two equal rows in different parts would let a model be proved on
+    what it has learned by heart.
+    """
+    rng = np.random.default_rng([seed, 9])
+    groups = _groups(rows.inputs)
+    order = _dealt(rows.target, groups, rng)
+    # by whole groups: whose first row falls into a part is in it
+    parts = _shares(order, holdout, valid)
+    found = parts[groups]
+    return Split(
+        rows.take(np.flatnonzero(found == 0)),
+        rows.take(np.flatnonzero(found == 1)),
+        rows.take(np.flatnonzero(found == 2)),
+    )
+
+
+def task_of(target: Array | None, said: str | None = None) -> Task:
+    """What is predicted, as the model says or else as the target looks."""
+    if target is None:
+        return "other"
+    if said in ("classification", "regression"):
+        return "classification" if said == "classification" else "regression"
+    if target.dtype.kind not in "iuf":
+        return "classification"
+    if target.dtype.kind in "iu" and len(np.unique(target)) <= _FEW:
+        return "classification"
+    return "regression"
+
+
+def _refuse_missing(truth: Array, target: str) -> None:
+    if truth.dtype.kind == "f":
+        missing = int((~np.isfinite(truth)).sum())
+    elif truth.dtype.kind == "O":
+        missing = sum(value is None for value in truth)
+    else:
+        return
+    if missing:
+        raise InvalidInput(
+            "missing-target", f"{missing:,} rows have no value in {target}",
+            hint="leave these rows out",
+        )  # fmt: skip
+
+
+def _groups(table: Table) -> Array:
+    """For each row the number of its first equal."""
+    from modelyard.optimization.hashing import row_hashes
+
+    _, first, place = np.unique(row_hashes(table), return_index=True, return_inverse=True)
+    found: Array = first[place.reshape(-1)]
+    return found
+
+
+def _dealt(target: Array | None, groups: Array, rng: np.random.Generator) -> Array:
+    """For each row, where it stands in [0, 1): even within each class."""
+    rows = len(groups)
+    place = np.zeros(rows)
+    strata = np.zeros(rows, np.int64)
+    if target is not None:
+        values, codes = np.unique(
+            target.astype(str) if target.dtype.kind == "O" else target, return_inverse=True
+        )
+        if len(values) <= min(_MOST_CLASSES, rows // 5):
+            strata = codes.reshape(-1)
+    heads = np.flatnonzero(groups == np.arange(rows))
+    for stratum in np.unique(strata[heads]):
+        members = heads[strata[heads] == stratum]
+        shuffled = rng.permutation(len(members))
+        place[members] = (shuffled + rng.random()) / len(members)
+    return place
+
+
+def _shares(place: Array, holdout: float, valid: float) -> Array:
+    """0 to learn from, 1 to choose by, 2 for the proof."""
+    parts = np.zeros(len(place), np.int8)
+    parts[place < holdout + (1 - holdout) * valid] = 1
+    parts[place < holdout] = 2
+    return parts
