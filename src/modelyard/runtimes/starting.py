@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 from modelyard.runtimes.words import trim_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["start"]
+__all__ = ["start", "start_code"]
 
 _KEPT: Final = (
     "TZ", "KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "CUDA_VISIBLE_DEVICES",
@@ -80,6 +80,43 @@ def start(
             pass_fds=(descriptor,), start_new_session=True,
         )  # fmt: skip
 
+    return _begun(begin)
+
+
+def start_code(
+    code: str,
+    arguments: Sequence[str],
+    descriptor: int,
+    *,
+    scratch: Path,
+    threads: int | None,
+    errors: int,
+) -> subprocess.Popen[bytes]:
+    """A new Python that runs code of ours, with no variable that could hold a secret.
+
+    The order of its sets of texts is the same in every run.
+
+    Args:
+        code: Finds modules as this process does, once it has put `sys.argv[1]` (a JSON list) into
+            `sys.path`.
+        arguments: From `sys.argv[2]` on.
+        descriptor: What it inherits beside `errors`.
+        scratch: An empty folder: its home and working directory.
+    """
+    command = [sys.executable, "-s", "-P", "-c", code, json.dumps(_paths(isolated=False))]
+    variables = _environment(str(scratch), threads, isolated=False) | {"PYTHONHASHSEED": "0"}
+
+    def begin() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*command, *arguments], env=variables, cwd=scratch, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=errors, pass_fds=(descriptor,),
+            start_new_session=True,
+        )  # fmt: skip
+
+    return _begun(begin)
+
+
+def _begun(begin: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     done: Future[subprocess.Popen[bytes]] = Future()
     _ensure_starter()
     _jobs.put((begin, done))
