@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 _LINES = 400
 """Nodes that are listed."""
-_CONVERTED = frozenset({"skl2onnx", "OnnxMLTools"})
+_CONVERTED = frozenset({"skl2onnx", "OnnxMLTools", "modelyard-trees"})
 _LABELS = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
 
 

@@ -1,0 +1,1 @@
+"""Passes over ensembles of trees: fewer trees, smaller trees, trees as graphs."""
