@@ -1,0 +1,225 @@
+"""Recipes as people write them, in YAML: docs/spec/recipe-1.md.
+
+```yaml
+name: small
+objective: [quality max, size min]
+constraints: [quality_drop<=0.005]
+budget: {trials: 20, minutes: 10}
+passes:
+  - to-onnx
+  - quantize: {kind: [static, dynamic], optional: true}
+```
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from modelyard.core.optimization import Constraint, Goal, Recipe, Step
+from modelyard.errors import InvalidInput
+from modelyard.optimization.passes import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["read_recipe", "recipe_from", "written"]
+
+Json = Any
+
+_LONGEST: Final = 100_000
+_MOST: Final = 50
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}\Z")
+_KEYS: Final = (
+    "name", "description", "objective", "constraints", "data", "target", "seed", "budget",
+    "split", "nested", "publish", "passes",
+)  # fmt: skip
+_RANGE: Final = frozenset({"low", "high", "log", "step"})
+
+
+def read_recipe(text: str) -> Recipe:
+    """A recipe from YAML or JSON. InvalidInput: `bad-recipe`, `bad-goal`, `bad-constraint`,
+    `no-pass`: the sentence says where.
+    """
+    return recipe_from(_loaded(text))
+
+
+def recipe_from(content: Mapping[str, Json]) -> Recipe:
+    """A recipe from plain values, as YAML has them."""
+    _refuse_unknown(content, _KEYS, "a recipe")
+    steps = tuple(_step(each) for each in _list(content.get("passes"), "passes"))
+    if not 0 < len(steps) <= _MOST:
+        raise _bad("a recipe has passes", "passes: [to-onnx, quantize]; yard recipes shows some")
+    name = str(content.get("name", "own"))
+    if not _NAME.match(name):
+        raise _bad(f"{name[:80]!r} can't name a recipe", "letters, digits, - and _")
+    budget = _mapping(content.get("budget", {}), "budget")
+    parts = _mapping(content.get("split", {}), "split")
+    _refuse_unknown(budget, ("trials", "minutes", "seconds"), "budget")
+    _refuse_unknown(parts, ("holdout", "valid"), "split")
+    usual = Recipe(name="usual", steps=(), goals=())
+    return Recipe(
+        name=name, description=_text(content.get("description", ""), "description"), steps=steps,
+        goals=tuple(map(Goal.parse, _texts(content.get("objective"), "objective"))),
+        constraints=tuple(
+            map(Constraint.parse, _texts(content.get("constraints", []), "constraints"))
+        ),
+        data=_optional_text(content.get("data"), "data"),
+        target=_optional_text(content.get("target"), "target"),
+        seed=_whole(content.get("seed", 0), "seed", 0, 2**32 - 1),
+        trials=_whole(budget.get("trials", usual.trials), "trials", 1, 100_000),
+        seconds=_seconds(budget),
+        holdout=_share(parts.get("holdout", usual.holdout), "holdout"),
+        valid=_share(parts.get("valid", usual.valid), "valid"),
+        nested=_whole(content.get("nested", 0), "nested", 0, 20),
+        publish=_whole(content.get("publish", usual.publish), "publish", 1, 20),
+    )  # fmt: skip
+
+
+def written(recipe: Recipe) -> str:
+    """YAML that `read_recipe` reads as the same recipe."""
+    import yaml
+
+    content: dict[str, Json] = {"name": recipe.name}
+    if recipe.description:
+        content["description"] = recipe.description
+    content["objective"] = [str(goal) for goal in recipe.goals]
+    if recipe.constraints:
+        content["constraints"] = [str(each) for each in recipe.constraints]
+    content |= {key: value for key, value in (("data", recipe.data), ("target", recipe.target))
+                if value is not None}  # fmt: skip
+    content["seed"] = recipe.seed
+    content["budget"] = {"trials": recipe.trials} | (
+        {} if recipe.seconds is None else {"seconds": recipe.seconds}
+    )
+    content["split"] = {"holdout": recipe.holdout, "valid": recipe.valid}
+    if recipe.nested:
+        content["nested"] = recipe.nested
+    content["publish"] = recipe.publish
+    content["passes"] = [_plain(step) for step in recipe.steps]
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _plain(step: Step) -> Json:
+    options = dict(step.options) | ({"optional": True} if step.optional else {})
+    return {step.name: options} if options else step.name
+
+
+def _step(given: Json) -> Step:
+    if isinstance(given, dict) and len(given) == 1:
+        [(name, options)] = given.items()
+        options = _mapping(options or {}, f"the options of {name}")
+    else:
+        name, options = given, {}
+    if not isinstance(name, str) or name not in NAMES:
+        raise InvalidInput(
+            "no-pass", f"there is no pass {str(name)[:40]!r}", hint=f"one of {', '.join(NAMES)}"
+        )
+    optional = options.pop("optional", False)
+    if not isinstance(optional, bool):
+        raise _bad(f"optional of {name} is true or false")
+    for key, value in options.items():
+        _check_option(name, key, value)
+    return Step(name, options, optional)
+
+
+def _check_option(name: str, key: Json, value: Json) -> None:
+    if not isinstance(key, str) or not key.isprintable() or not 0 < len(key) <= 100:
+        raise _bad(f"{str(key)[:40]!r} names no option of {name}")
+    if isinstance(value, list) and not 0 < len(value) <= 1000:
+        raise _bad(f"{key} of {name} has {len(value)} values to choose from")
+    if isinstance(value, dict) and ("low" in value or "high" in value):
+        _refuse_unknown(value, tuple(_RANGE), f"{key} of {name}")
+        low, high = value.get("low"), value.get("high")
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (low, high)):
+            raise _bad(f"{key} of {name} needs low and high, two numbers")
+        if low > high or (value.get("log") and low <= 0):
+            raise _bad(f"{key} of {name} goes from {low} to {high}")
+
+
+def _loaded(text: str) -> dict[str, Json]:
+    """A mapping, from YAML without aliases and tags."""
+    import yaml
+
+    if len(text) > _LONGEST:
+        raise _bad(f"a recipe of {len(text)} characters is too long", f"at most {_LONGEST}")
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
+                line = token.start_mark.line + 1
+                raise _bad(f"line {line}: no anchors, aliases or tags here")
+        top = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        said = getattr(error, "problem", None) or "it can't be read"
+        raise _bad(f"{where}{said}") from None
+    except (RecursionError, ValueError):
+        raise _bad("it can't be read") from None
+    return _mapping(top, "a recipe")
+
+
+# -- values ----------------------------------------------------------------------------------------
+
+
+def _mapping(value: Json, what: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise _bad(f"{what} should have names and values", "name: value")
+    return dict(value)
+
+
+def _list(value: Json, what: str) -> list[Json]:
+    if not isinstance(value, list):
+        raise _bad(f"{what} should be a list", f"{what}: [..., ...]")
+    return value
+
+
+def _texts(value: Json, what: str) -> list[str]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    return [_text(each, what) for each in _list([] if value is None else value, what)]
+
+
+def _text(value: Json, what: str) -> str:
+    if not isinstance(value, str) or len(value) > 2000:
+        raise _bad(f"{what} should be a text")
+    return value
+
+
+def _optional_text(value: Json, what: str) -> str | None:
+    return None if value is None else _text(value, what)
+
+
+def _whole(value: Json, what: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise _bad(f"{what} is a whole number from {low} to {high}")
+    return value
+
+
+def _share(value: Json, what: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0.05 <= value <= 0.8:
+        raise _bad(f"{what} is a share from 0.05 to 0.8")
+    return float(value)
+
+
+def _seconds(budget: Mapping[str, Json]) -> float | None:
+    for key, unit in (("minutes", 60.0), ("seconds", 1.0)):
+        value = budget.get(key)
+        if value is not None:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+                raise _bad(f"{key} of the budget is a number above 0")
+            return float(value) * unit
+    return None
+
+
+def _refuse_unknown(content: Mapping[str, Json], known: tuple[str, ...], what: str) -> None:
+    odd = [str(key) for key in content if key not in known]
+    if odd:
+        raise _bad(f"{what} has no {odd[0][:40]!r}", f"there are {', '.join(sorted(known))}")
+
+
+def _bad(
+    sentence: str, hint: str = "docs/spec/recipe-1.md says how recipes are written"
+) -> InvalidInput:
+    return InvalidInput("bad-recipe", sentence, hint=hint)
