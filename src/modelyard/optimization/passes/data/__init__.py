@@ -1,0 +1,1 @@
+"""Passes that improve what a model learns from, each measured with and without."""

@@ -1,0 +1,97 @@
+"""Columns of a table into numbers: one step that is fitted, saved and asked with the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelyard.core.extras import need
+from modelyard.optimization.passes.data.columns import kinds_of
+from modelyard.optimization.passes.data.rows import is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.core.table import Table
+    from modelyard.optimization.state import Task
+
+__all__ = ["CATEGORIES", "Categories", "column_encoder"]
+
+Categories = Literal["one-hot", "ordinal", "target"]
+CATEGORIES: tuple[Categories, ...] = ("one-hot", "target", "ordinal")
+
+_RARE = 0.005
+"""Share of the rows below which categories are taken together."""
+_WORDS = 5000
+
+
+def column_encoder(
+    inputs: Table,
+    *,
+    task: Task,
+    categories: Categories = "one-hot",
+    scale: bool = False,
+    places: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Any:
+    """A `ColumnTransformer` that is not fitted yet; what it names can be saved without trust.
+
+    Numbers get their median where they are missing. Categories: `one-hot` (rare ones together,
+    unknown ones with them), `ordinal` (unknown: -1, missing: -2), or `target`: the mean of the
+    target for each, smoothed, and in fitting of other rows than the one it is given to
+    (Micci-Barreca 2001). Text: weights of words, tf-idf. Constant columns are left out.
+
+    Args:
+        inputs: To see what the columns hold; nothing is learned of it here.
+        scale: Numbers to mean 0 and deviation 1: for linear models, neighbours, networks.
+        places: How the step is told of each column, where that is not its name.
+
+    Unsupported: `no-extra` without scikit-learn.
+    """
+    compose = need("sklearn.compose", "optimize")
+    kinds = kinds_of(inputs)
+
+    def named(*wanted: str) -> list[Any]:
+        found = [name for name, kind in kinds.items() if kind in wanted]
+        return found if places is None else [places[name] for name in found]
+
+    parts: list[tuple[str, Any, Any]] = []
+    if numbers := named("number", "flag"):
+        missing = any(
+            is_missing(inputs.columns[name]).any()
+            for name, kind in kinds.items() if kind in ("number", "flag")
+        )  # fmt: skip
+        parts.append(("numbers", _numbers(missing, scale), numbers))
+    if found := named("category"):
+        parts.append(("categories", _categories(categories, task, seed), found))
+    parts.extend((f"text_{place}", _text(), place) for place in named("text"))
+    return compose.ColumnTransformer(parts, remainder="drop")
+
+
+def _numbers(missing: bool, scale: bool) -> Any:
+    impute = need("sklearn.impute", "optimize")
+    preprocessing = need("sklearn.preprocessing", "optimize")
+    steps: list[tuple[str, Any]] = []
+    # also where none is missing: one may be later
+    steps.append(("fill", impute.SimpleImputer(strategy="median", add_indicator=missing)))
+    if scale:
+        steps.append(("scale", preprocessing.StandardScaler()))
+    return need("sklearn.pipeline", "optimize").Pipeline(steps)
+
+
+def _categories(how: Categories, task: Task, seed: int) -> Any:
+    preprocessing = need("sklearn.preprocessing", "optimize")
+    if how == "ordinal":
+        return preprocessing.OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+        )
+    if how == "target":
+        kind = "continuous" if task == "regression" else "auto"
+        return preprocessing.TargetEncoder(target_type=kind, random_state=seed)
+    return preprocessing.OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RARE)
+
+
+def _text() -> Any:
+    text = need("sklearn.feature_extraction.text", "optimize")
+    return text.TfidfVectorizer(
+        sublinear_tf=True, strip_accents="unicode", ngram_range=(1, 2), max_features=_WORDS
+    )
