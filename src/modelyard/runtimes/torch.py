@@ -45,7 +45,7 @@ class TorchRuntime:
 
     def predict(self, inputs: Table) -> Prediction:
         """Outputs as `named_outputs` calls them; columns as the signature says, else all."""
-        args, kwargs = self._arguments(inputs)
+        args, kwargs = self.arguments(inputs)
         begun = time.perf_counter()
         parts = [
             outputs_of(self._module, call(self._module, *_cut(args, kwargs, start)))
@@ -65,7 +65,8 @@ class TorchRuntime:
         """Forget the module."""
         self._module = None
 
-    def _arguments(self, table: Table) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self, table: Table) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the module is called with for these rows: by place, and by name."""
         names = list(self._inputs)
         if self.about.features:
             here = all(name in table.columns for name in names)

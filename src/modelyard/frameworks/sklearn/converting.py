@@ -164,8 +164,12 @@ def _options(obj: Any) -> dict[int, dict[str, bool]]:
 def _parity(obj: Any, content: bytes, rows: Any) -> Json:
     onnxruntime = need("onnxruntime", "onnx")
     feeds = {name: _fed(values) for name, values in _inputs(rows).items()}
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            content, settings, providers=["CPUExecutionProvider"]
+        )
         found = session.run(None, feeds)
     except Exception as error:  # onnxruntime's own classes, one for each status
         raise _not_savable(obj, f"onnxruntime refuses it: {_first_line(error)}") from error

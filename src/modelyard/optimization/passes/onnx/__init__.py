@@ -1,0 +1,1 @@
+"""Graphs of ONNX: converted into, made simpler, and with fewer bits."""

@@ -1,0 +1,240 @@
+"""Estimators, boosted trees and pipelines as ONNX graphs: the first converter that can."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.core.extras import need
+from modelyard.errors import InvalidInput, Unsupported
+from modelyard.formats.reading import printable
+from modelyard.frameworks.onnx.reading import named_outputs
+from modelyard.frameworks.onnx.walking import graphs, library
+from modelyard.optimization.passes.onnx.protos import EXTRA, with_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from modelyard.core.table import Table
+
+__all__ = ["boosting_graphs", "estimator_graphs"]
+
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+
+
+def estimator_graphs(
+    obj: Any, rows: Table | None, names: tuple[str, ...] | None
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Ways to convert an estimator of scikit-learn: our own writer of trees, then skl2onnx."""
+    yield "trees", lambda: _named(with_columns(_forest(obj), names or ()))
+    yield "steps and trees", lambda: _named(_steps_and_forest(obj, rows, names))
+    yield "skl2onnx", lambda: _named(_estimator(obj, rows))
+    if names and rows is not None:  # some converters take one matrix only
+        yield "skl2onnx of a matrix", lambda: _named(with_columns(_matrix(obj, rows, names), names))
+
+
+def boosting_graphs(
+    obj: Any, framework: str, names: tuple[str, ...] | None
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Ways to convert boosted trees: our own writer of trees, then onnxmltools."""
+    yield "trees", lambda: _named(with_columns(_forest(obj), names or ()))
+    yield "onnxmltools", lambda: _named(with_columns(_boosted(obj, framework), names or ()))
+
+
+def _forest(obj: Any) -> Any:
+    from modelyard.optimization.passes.trees.graphs import forest_to_onnx
+
+    found = forest_to_onnx(obj)
+    if found is None:
+        raise Unsupported("not-improvable", f"a {type(obj).__name__} is no ensemble of trees")
+    return found
+
+
+def _steps_and_forest(obj: Any, rows: Table | None, names: tuple[str, ...] | None) -> Any:
+    """A pipeline that ends with trees: what is before them by skl2onnx, the trees by ourselves.
+
+    The steps count with 64 bits: rounded to 32, a value near a threshold may fall to its other
+    side.
+    """
+    from modelyard.frameworks.sklearn.steps import is_pipeline
+
+    if not is_pipeline(obj) or len(obj.steps) < 2:
+        raise Unsupported("not-improvable", f"a {type(obj).__name__} is no pipeline")
+    trees = _forest(obj.steps[-1][1])
+    onnx = library()
+    before = onnx.compose.add_prefix(_steps(obj[:-1], rows, names), "steps/", rename_inputs=False)
+    given = {tensor.name for tensor in trees.graph.initializer}
+    (matrix,) = [value for value in trees.graph.input if value.name not in given]
+    versions = {each.domain: each for each in before.opset_import}
+    for each in trees.opset_import:
+        if each.domain not in versions:
+            before.opset_import.add(domain=each.domain, version=each.version)
+        else:  # of a version that means something else, ONNX Runtime or the comparison tells
+            versions[each.domain].version = max(versions[each.domain].version, each.version)
+    end = before.graph.output[0].name
+    kind = matrix.type.tensor_type.elem_type
+    before.graph.node.add(op_type="Cast", name="steps/cast", input=[end], output=[matrix.name])
+    before.graph.node[-1].attribute.append(onnx.helper.make_attribute("to", kind))
+    before.graph.node.extend(trees.graph.node)
+    before.graph.initializer.extend(trees.graph.initializer)
+    del before.graph.output[:]
+    before.graph.output.extend(trees.graph.output)
+    before.producer_name = trees.producer_name or before.producer_name
+    return before
+
+
+def _steps(steps: Any, rows: Table | None, names: tuple[str, ...] | None) -> Any:
+    """Transformers of a pipeline as a graph of 64-bit numbers and texts."""
+    skl2onnx = need("skl2onnx", EXTRA)
+    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+
+    if names is None:
+        width = getattr(steps, "n_features_in_", None)
+        if width is None:
+            raise Unsupported("not-improvable", "the pipeline does not tell its columns")
+        kinds = [("input", DoubleTensorType([None, width]))]
+    elif rows is None:
+        raise Unsupported("not-improvable", "nobody knows what the columns hold")
+    else:
+        kinds = [
+            (name, (DoubleTensorType if rows.column(name).dtype.kind in "biuf"
+                    else StringTensorType)([None, 1]))
+            for name in names
+        ]  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters about the libraries below them
+            found = skl2onnx.to_onnx(steps, initial_types=kinds, target_opset=_OPSETS)
+    except Exception as error:  # each converter raises as it likes
+        text = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise Unsupported(
+            "not-improvable", f"skl2onnx can't convert its steps: {printable(text, 300)}"
+        ) from error
+    _without_imputers(found)
+    if names is not None and len(found.graph.input) == len(names):
+        own = dict(zip([value.name for value in found.graph.input], names, strict=True))
+        _rename(found, own)  # skl2onnx spells them without spaces
+    return found
+
+
+def _without_imputers(proto: Any) -> None:
+    """The operator Imputer, which ONNX Runtime has for 32 bits only, as IsNaN and Where."""
+    onnx = library()
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    for node in nodes:
+        values = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+        filled = values.get("imputed_value_floats")
+        if node.op_type != "Imputer" or not filled or values["replaced_value_float"] == values[
+            "replaced_value_float"
+        ]:  # fmt: skip
+            proto.graph.node.append(node)
+            continue
+        name = node.output[0]
+        constant = np.array([filled], np.float64)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(constant, f"{name}_filled"))
+        make = onnx.helper.make_node
+        proto.graph.node.extend([
+            make("IsNaN", list(node.input), [f"{name}_missing"], name=f"{node.name}_missing"),
+            make("Where", [f"{name}_missing", f"{name}_filled", node.input[0]], [name],
+                 name=node.name),
+        ])  # fmt: skip
+
+
+def _matrix(obj: Any, rows: Table, names: tuple[str, ...]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scikit-learn, that the columns have no names
+        return _estimator(obj, rows.select(list(names)).matrix())
+
+
+def _estimator(obj: Any, rows: Any) -> Any:
+    from modelyard.frameworks.sklearn.converting import convert
+
+    with TemporaryDirectory(prefix="modelyard-onnx-") as folder:
+        place = Path(folder) / "model.onnx"
+        try:
+            convert(obj, place, rows)
+        except InvalidInput as error:
+            raise Unsupported("not-improvable", error.message) from error
+        return library().load(place)
+
+
+def _boosted(obj: Any, framework: str) -> Any:
+    tools = need("onnxmltools", EXTRA)
+    need("skl2onnx", EXTRA)
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    width = _width(obj)
+    convert = tools.convert_xgboost if framework == "xgboost" else tools.convert_lightgbm
+    options = {} if framework == "xgboost" else {"zipmap": False}
+    try:
+        return convert(
+            obj, initial_types=[("input", FloatTensorType([None, width]))],
+            target_opset=_OPSETS[""], **options,
+        )  # fmt: skip
+    except Exception as error:  # each converter raises as it likes
+        text = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise Unsupported(
+            "not-improvable", f"onnxmltools can't convert it: {printable(text, 300)}"
+        ) from error
+
+
+def _width(obj: Any) -> int:
+    for name in ("n_features_in_", "num_features", "num_feature", "n_features_"):
+        with contextlib.suppress(Exception):  # whatever a library raises that is not fitted
+            found = getattr(obj, name)
+            return int(found() if callable(found) else found)
+    raise Unsupported("not-improvable", f"a {type(obj).__name__} does not tell its columns")
+
+
+def _named(proto: Any) -> Any:
+    """Outputs called by what they mean, so that no pass need know who converted it."""
+    names = named_outputs(proto)
+    outputs = [value.name for value in proto.graph.output]
+    if not names and outputs in (["variable"], ["transformed_column"]):
+        names = {outputs[0]: "embedding"}
+    names = {old: new for old, new in names.items() if old != new}
+    taken = {name for graph in graphs(proto.graph) for node in graph.node
+             for name in (*node.input, *node.output)}  # fmt: skip
+    if taken.isdisjoint(names.values()):
+        _rename(proto, names)
+    if [value.name for value in proto.graph.output] == ["prediction"]:
+        _flatten(proto, "prediction")
+    return proto
+
+
+def _rename(proto: Any, names: dict[str, str]) -> None:
+    for graph in graphs(proto.graph):
+        for node in graph.node:
+            for side in (node.input, node.output):
+                for at, name in enumerate(side):
+                    side[at] = names.get(name, name)
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            value.name = names.get(value.name, value.name)
+
+
+def _flatten(proto: Any, name: str) -> None:
+    """A column of numbers as scikit-learn gives it: shape (rows,)."""
+    onnx = library()
+    (output,) = proto.graph.output
+    if len(output.type.tensor_type.shape.dim) != 2:
+        return
+    for node in proto.graph.node:
+        for at, given in enumerate(node.output):
+            if given == name:
+                node.output[at] = f"{name}_column"
+        for at, taken in enumerate(node.input):
+            if taken == name:
+                node.input[at] = f"{name}_column"
+    flat = onnx.numpy_helper.from_array(np.array([-1], np.int64), f"{name}_shape")
+    proto.graph.initializer.append(flat)
+    proto.graph.node.append(onnx.helper.make_node(
+        "Reshape", [f"{name}_column", flat.name], [name], name=f"{name}_rows"
+    ))  # fmt: skip
+    kind = output.type.tensor_type.elem_type
+    output.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, ["batch"]))
