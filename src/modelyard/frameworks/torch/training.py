@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.table import Table
 
-__all__ = ["fit", "set_optimizer"]
+__all__ = ["fit", "set_optimizer", "target_tensor"]
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +52,7 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     module = module_of(obj)
     pair = obj if kind_of(obj) == "pair" else set_optimizer(obj, {"name": "adam", "lr": _LR})
     rows = input_tensor(module, inputs.matrix())
-    wanted = _target(target, len(rows))
+    wanted = target_tensor(target, len(rows))
     loss = _loss(module, wanted)
     was_training = module.training
     with torch.random.fork_rng(devices=[]), quiet():
@@ -77,7 +77,8 @@ def fit(obj: Any, inputs: Table, target: Any, *, epochs: int | None, seed: int) 
     return pair
 
 
-def _target(target: Any, rows: int) -> Any:
+def target_tensor(target: Any, rows: int) -> Any:
+    """int64 of classes from 0, or float32 of numbers. InvalidInput: `bad-target`."""
     import torch
 
     array = np.asarray(target)

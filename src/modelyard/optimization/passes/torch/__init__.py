@@ -1,0 +1,1 @@
+"""Passes on networks of torch. torch is imported inside functions."""

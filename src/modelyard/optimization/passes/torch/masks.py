@@ -1,0 +1,113 @@
+"""Which weights go: by their size, for all layers together or for each alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SCOPES", "Masks", "Scope", "masks_of", "prunable", "sparsity_of", "zeros_of"]
+
+Tensor = Any
+Scope = Literal["global", "adaptive", "layer"]
+SCOPES: tuple[str, ...] = get_args(Scope)
+
+_SPARSE = 0.2
+"""From here on, zeros are taken for those of pruning."""
+
+
+class Masks:
+    """Holds weights at zero while others learn."""
+
+    def __init__(self, parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> None:
+        self._pairs = [(parameters[name], mask) for name, mask in masks.items()]
+        self.after_step()
+
+    def before_forward(self, progress: float) -> None: ...
+
+    def before_step(self) -> None:
+        """What is zero has no gradient, so that no momentum gathers there."""
+        for parameter, mask in self._pairs:
+            if parameter.grad is not None:
+                parameter.grad.mul_(mask)
+
+    def after_step(self) -> None:
+        """Zeros again."""
+        import torch
+
+        with torch.no_grad():
+            for parameter, mask in self._pairs:
+                parameter.mul_(mask)
+
+
+def prunable(module: Any) -> dict[str, Tensor]:
+    """Weights with two axes or more; biases and norms are few and matter much."""
+    return {
+        name: parameter for name, parameter in module.named_parameters()
+        if parameter.ndim > 1 and parameter.is_floating_point() and parameter.requires_grad
+    }  # fmt: skip
+
+
+def masks_of(weights: Mapping[str, Tensor], sparsity: float, scope: str) -> dict[str, Tensor]:
+    """Masks of zeros and ones that leave out a share of all weights, the smallest.
+
+    Args:
+        scope: `global`: those that are smallest of all; `layer`: the same share of each layer;
+            `adaptive`: each weight by what stands above it in its layer (Lee et al.:
+            Layer-adaptive sparsity for the magnitude-based pruning, 2021), which empties none.
+    """
+    import torch
+
+    with torch.no_grad():
+        if scope == "layer":
+            return {name: _above(w.detach().abs(), sparsity) for name, w in weights.items()}
+        scores = {
+            name: _adaptive(w.detach()) if scope == "adaptive" else w.detach().abs().float()
+            for name, w in weights.items()
+        }
+        together = torch.cat([score.flatten() for score in scores.values()])
+        gone = round(sparsity * len(together))
+        if not gone:
+            return {name: torch.ones_like(w) for name, w in weights.items()}
+        limit = torch.kthvalue(together, gone).values
+        return {name: (scores[name] > limit).to(w.dtype) for name, w in weights.items()}
+
+
+def zeros_of(module: Any) -> Masks | None:
+    """What holds the zeros of a module that was pruned; None if it was not."""
+    weights = prunable(module)
+    found = {
+        name: (w.detach() != 0).to(w.dtype) for name, w in weights.items()
+        if float((w == 0).float().mean()) > _SPARSE
+    }  # fmt: skip
+    return Masks(weights, found) if found else None
+
+
+def sparsity_of(module: Any) -> float:
+    """Share of zeros among the weights that can be pruned."""
+    weights = prunable(module).values()
+    count = sum(w.numel() for w in weights)
+    return sum(int((w == 0).sum()) for w in weights) / count if count else 0.0
+
+
+def _above(size: Tensor, sparsity: float) -> Tensor:
+    import torch
+
+    gone = round(sparsity * size.numel())
+    if not gone:
+        return torch.ones_like(size)
+    limit = torch.kthvalue(size.flatten(), gone).values
+    return (size > limit).to(size.dtype)
+
+
+def _adaptive(weight: Tensor) -> Tensor:
+    """Each square by the sum of all that are not smaller."""
+    import torch
+
+    squares = weight.double().square().flatten()
+    ordered, places = torch.sort(squares, stable=True)
+    left = ordered.flip(0).cumsum(0).flip(0)
+    scores = torch.empty_like(squares)
+    scores[places] = ordered / left.clamp_min(1e-300)
+    return scores.reshape(weight.shape)

@@ -1,0 +1,152 @@
+"""`prune`: weights that matter least go, and the others learn to do without them."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelyard.optimization.passes.interface import Choice, Made, Option, Range
+from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.masks import SCOPES, Masks, masks_of, prunable, sparsity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.core.lineage import LineageKind
+    from modelyard.optimization.passes.torch.networks import Lesson
+    from modelyard.optimization.state import Model, Subject, Work
+
+__all__ = ["PASS"]
+
+Json = Any
+
+KINDS = ("magnitude", "structured", "movement")
+_STEPS = 4_000
+"""Batches that all rounds together may take if nobody says how many epochs."""
+
+
+class Prune:
+    """Options beyond those that trials choose: `rounds` (3), `epochs` of each round, `batch` (64),
+    `scope` (`global`, `adaptive` or `layer`), `teach` (0.5: how much the module as it was counts
+    as a teacher; 0 to 1)."""
+
+    NAME = "prune"
+    KIND: Literal["model"] = "model"
+    LINEAGE: LineageKind = "pruned-from"
+    SUMMARY = "Removes the weights or channels of a network that matter least, and trains it on"
+
+    def why_not(self, subject: Subject) -> str | None:
+        """It takes modules of torch; without rows it prunes by magnitude and trains nothing."""
+        return networks.why_no_module(subject, rows=False)
+
+    def options(self, subject: Subject) -> Mapping[str, Option]:
+        """`kind`, `sparsity` (share of weights that go) and `rate` of learning."""
+        if not subject.rows:
+            return {"kind": Choice(("magnitude",)), "sparsity": Range(0.2, 0.8, 0.4)}
+        return {
+            "kind": Choice(KINDS),
+            "sparsity": Range(0.5, 0.97, 0.8),
+            "rate": Range(3e-4, 3e-3, 1e-3, log=True),
+        }
+
+    def run(self, model: Model, params: Mapping[str, Json], work: Work) -> Made:
+        """Prune the module.
+
+        Raises:
+            InvalidInput: `bad-pass-option`, `bad-target`, `bad-inputs`.
+            Unsupported: `no-extra`; `not-improvable`: no module, or for `structured` none whose
+                channels can be followed.
+        """
+        kind = networks.option(params, "kind", KINDS)
+        sparsity = networks.number(params, "sparsity", 0.8, 0.0, 0.999)
+        module = networks.module_in(model)
+        before = copy.deepcopy(module)
+        with networks.repeatable(work):
+            lesson, valid = lessons_of(module, model, work)
+            if kind == "structured":
+                from modelyard.optimization.passes.torch.structured import prune_channels
+
+                module, note = prune_channels(module, sparsity, lesson, valid, params, work)
+                made = networks.saved(module, model, work)
+                return Made(model=made, notes=(note,))
+            if lesson is None:
+                Masks(prunable(module), _masks(module, sparsity, params))
+            elif kind == "movement":
+                _by_movement(module, sparsity, lesson, valid, params, work)
+            else:
+                _by_magnitude(module, sparsity, lesson, valid, params, work)
+        share = sparsity_of(module)
+        note = f"{share:.1%} of the weights are zero: files are smaller compressed, not faster"
+        made = networks.saved(module, model, work)
+        return Made(model=made, notes=(note,), changed=networks.kept(before, module))
+
+
+def lessons_of(module: Any, model: Model, work: Work) -> tuple[Lesson | None, Lesson | None]:
+    """What there is to learn, and to choose by, with what the module says as it is."""
+    from modelyard.optimization.passes.torch.losses import outputs_of
+
+    found: list[Lesson | None] = []
+    for rows in (work.train, work.valid):
+        if rows is None or not len(rows):
+            found.append(None)
+            continue
+        lesson = networks.lesson_of(module, model, rows, work.task)
+        found.append(lesson.taught(outputs_of(module, lesson.inputs)))
+    return found[0], found[1]
+
+
+def epochs_for(rows: int, batch: int, rounds: int, most: int) -> int:
+    """Epochs of each round if nobody says how many: fewer where there are many rows."""
+    return max(1, min(most, _STEPS // rounds // max(1, -(-rows // batch))))
+
+
+def _masks(module: Any, sparsity: float, params: Mapping[str, Json]) -> dict[str, Any]:
+    return masks_of(prunable(module), sparsity, networks.option(params, "scope", SCOPES))
+
+
+def _by_magnitude(
+    module: Any, sparsity: float, lesson: Lesson, valid: Lesson | None, params: Mapping[str, Json],
+    work: Work,
+) -> None:  # fmt: skip
+    """In rounds, each a little sparser than the one before (Zhu and Gupta: To prune, or not to
+    prune, 2017)."""
+    from modelyard.optimization.passes.torch.training import Schooling, train
+
+    rounds = networks.whole(params, "rounds", 3, 1, 20)
+    batch = networks.whole(params, "batch", 64, 1, 4096)
+    epochs = networks.whole(params, "epochs", epochs_for(len(lesson), batch, rounds, 8), 0, 1000)
+    for place in range(1, rounds + 1):
+        share = sparsity * (1 - (1 - place / rounds) ** 3)
+        keeper = Masks(prunable(module), _masks(module, share, params))
+        how = Schooling(
+            epochs=epochs if place < rounds else 2 * epochs, batch=batch,
+            rate=networks.number(params, "rate", 1e-3, 1e-7, 1.0),
+            soft=networks.number(params, "teach", 0.5, 0.0, 1.0), choose=place == rounds,
+        )  # fmt: skip
+        train(
+            module, lesson, how, valid=valid if place == rounds else None, keeper=keeper,
+            tell=work.tell, what=f"{share:.0%} pruned",
+        )  # fmt: skip
+
+
+def _by_movement(
+    module: Any, sparsity: float, lesson: Lesson, valid: Lesson | None, params: Mapping[str, Json],
+    work: Work,
+) -> None:  # fmt: skip
+    """Learning and pruning at once, then a while of learning with what is left."""
+    from modelyard.optimization.passes.torch.movement import Movement
+    from modelyard.optimization.passes.torch.training import Schooling, train
+
+    batch = networks.whole(params, "batch", 64, 1, 4096)
+    epochs = networks.whole(params, "epochs", epochs_for(len(lesson), batch, 4, 8), 0, 1000)
+    rate = networks.number(params, "rate", 1e-3, 1e-7, 1.0)
+    soft = networks.number(params, "teach", 0.5, 0.0, 1.0)
+    moving = Movement(prunable(module), sparsity)
+    how = Schooling(epochs=3 * epochs, rate=rate, batch=batch, soft=soft, choose=False)
+    train(module, lesson, how, keeper=moving, tell=work.tell, what="moving")
+    keeper = Masks(prunable(module), moving.masks)
+    how = Schooling(epochs=epochs, rate=rate / 3, batch=batch, soft=soft)
+    train(module, lesson, how, valid=valid, keeper=keeper, tell=work.tell, what="settling")
+
+
+PASS = Prune()

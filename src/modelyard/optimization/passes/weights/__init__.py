@@ -1,0 +1,1 @@
+"""Passes on weights in files, without the object that they belong to."""
