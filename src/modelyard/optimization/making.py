@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.manifest import plain
 from modelyard.frameworks import framework_of, serializer_of
 from modelyard.optimization.state import Model
 from modelyard.registry.examples import kept_example
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from modelyard.core.table import Table
     from modelyard.frameworks import Saved
 
-__all__ = ["canonical", "lines_of", "model_of_files", "model_of_object"]
+__all__ = ["canonical", "described", "model_of_files", "model_of_object"]
 
 _LINES = 400
+_ROOM = 24_000
+"""Bytes of JSON that each part of a description may take."""
 _EXAMPLE = 5
 
 
@@ -67,9 +70,19 @@ def model_of_files(
     )  # fmt: skip
 
 
-def lines_of(obj: Any) -> tuple[str, ...]:
-    """A line for each step or layer."""
-    return framework_of(obj).structure(obj)[:_LINES]
+def described(model: Model) -> dict[str, Any]:
+    """What a manifest says of a model beside its files: `params`, `structure`, `environment`."""
+    from modelyard.registry.origin import environment
+
+    obj = model.load()
+    framework = framework_of(obj)
+    optimizer = {f"optimizer.{key}": value for key, value in framework.optimizer(obj).items()}
+    found = {
+        "params": plain({**framework.params(obj), **optimizer}),
+        "structure": list(framework.structure(obj)[:_LINES]),
+        "environment": environment(),
+    }
+    return {name: value for name, value in found.items() if len(canonical(value)) <= _ROOM}
 
 
 def canonical(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +19,9 @@ from modelyard.core.metrics.interface import measures_of
 from modelyard.core.optimization import Candidate, Constraint, Goal, Verdict
 from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
 from modelyard.optimization.engines.interface import Result
+from modelyard.optimization.evaluating import write_evaluation
 from modelyard.optimization.goals import is_cost, value_of
+from modelyard.optimization.making import described
 from modelyard.optimization.measuring import (
     answers,
     costs,
@@ -70,9 +73,10 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         _candidate(trial, source, other, goals, constraints, task.seed)
         for (trial, _), other in zip(task.candidates, others, strict=True)
     ]
+    _write_down([source, *others], [0, *(trial for trial, _ in task.candidates)], rows, task)
     return Result(
         trial=task.trial, state="done", candidates=tuple(_corrected(found)),
-        before=_values(source),
+        before=_values(source), described=tuple(map(described, models[1:])),
     )  # fmt: skip
 
 
@@ -128,6 +132,17 @@ def _costs(model: Model, timing: Timing | None) -> dict[str, float]:
 
 def _values(proved: _Proved) -> dict[str, float]:
     return {**{m.name: m.value for m in proved.measures}, **proved.costs}
+
+
+def _write_down(
+    proved: Sequence[_Proved], trials: Sequence[int], rows: Rows | None, task: Task
+) -> None:
+    """Evaluations of the source (`before`) and of each candidate, for whoever publishes them."""
+    if rows is None or rows.target is None:
+        return
+    for place, (each, trial) in enumerate(zip(proved, trials, strict=True)):
+        name = f"trial-{trial}" if place else "before"
+        write_evaluation(Path(task.out) / name, each.facts, each.measures, each.timing, rows, task)
 
 
 # -- judging ---------------------------------------------------------------------------------------

@@ -108,6 +108,8 @@ class Result:
     digest: str = ""
     candidates: tuple[Candidate, ...] = ()
     """Of a proof, in the order of the task's."""
+    described: tuple[Mapping[str, Json], ...] = ()
+    """Of a proof, by candidate: `params`, `structure`, `environment`, as manifests have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

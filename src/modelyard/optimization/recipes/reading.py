@@ -130,11 +130,15 @@ def _check_option(name: str, key: Json, value: Json) -> None:
         raise _bad(f"{key} of {name} has {len(value)} values to choose from")
     if isinstance(value, dict) and ("low" in value or "high" in value):
         _refuse_unknown(value, tuple(_RANGE), f"{key} of {name}")
-        low, high = value.get("low"), value.get("high")
-        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (low, high)):
-            raise _bad(f"{key} of {name} needs low and high, two numbers")
+        low, high = (_number(value.get(side), name, key) for side in ("low", "high"))
         if low > high or (value.get("log") and low <= 0):
             raise _bad(f"{key} of {name} goes from {low} to {high}")
+
+
+def _number(value: Json, name: str, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise _bad(f"{key} of {name} needs low and high, two numbers")
+    return value
 
 
 def _loaded(text: str) -> dict[str, Json]:

@@ -1,0 +1,141 @@
+"""What a recipe leaves open: options by name, from which trials choose.
+
+Names are those of `Trial.params`: `PLACE.PASS.OPTION`, and `PLACE.PASS` for whether an optional
+pass runs at all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import InvalidInput
+from modelyard.optimization.engines.interface import Fixed
+from modelyard.optimization.passes import Choice, Range, pass_named
+from modelyard.optimization.stepping import first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.core.optimization import Recipe, Step
+    from modelyard.optimization.passes import Option
+    from modelyard.optimization.state import Subject
+
+__all__ = ["Plan", "plan_of"]
+
+Json = Any
+
+_TURNS_INTO = {
+    "to-onnx": ("onnx", "onnx", "onnx.ModelProto"),
+    "to-litert": ("keras", "litert", "litert"),
+}
+"""What a model is after a pass that makes something else of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe made ready for one model."""
+
+    recipe: Recipe
+    steps: tuple[tuple[int, Step], ...]
+    """Passes that may help, with their places in the recipe."""
+    spaces: Mapping[str, Option]
+    reasons: tuple[str, ...]
+    """Why others can't."""
+
+    def first(self) -> dict[str, Json]:
+        """The recipe as its passes would run by themselves."""
+        return {name: first_of(option) for name, option in self.spaces.items()}
+
+    def barest(self) -> dict[str, Json]:
+        """The same without what may be left out."""
+        bare = {f"{place}.{step.name}": False for place, step in self.steps if step.optional}
+        return {name: value for name, value in (self.first() | bare).items()
+                if not _is_left_out(name, bare)}  # fmt: skip
+
+    def fixed(self, params: Mapping[str, Json]) -> tuple[Fixed, ...]:
+        """Passes with what a trial has chosen."""
+        found = []
+        for place, step in self.steps:
+            head = f"{place}.{step.name}"
+            if step.optional and params.get(head) is False:
+                continue
+            chosen = {
+                name.removeprefix(f"{head}."): value
+                for name, value in params.items()
+                if name.startswith(f"{head}.")
+            }
+            found.append(Fixed(place=place, name=step.name, params=_set(step) | chosen))
+        return tuple(found)
+
+
+def plan_of(recipe: Recipe, subject: Subject) -> Plan:
+    """Which passes may help a model, and what they leave open. InvalidInput: `bad-recipe`."""
+    steps, reasons = [], []
+    spaces: dict[str, Option] = {}
+    for place, step in enumerate(recipe.steps):
+        found = pass_named(step.name)
+        why = found.why_not(subject)
+        if why is not None:
+            reasons.append(f"{step.name}: {why}")
+            continue
+        steps.append((place, step))
+        head = f"{place}.{step.name}"
+        if step.optional:
+            spaces[head] = Choice((True, False))
+        for name, option in _open(step, found.options(subject)).items():
+            spaces[f"{head}.{name}"] = option
+        subject = _after(step, subject)
+    return Plan(recipe, tuple(steps), spaces, tuple(reasons))
+
+
+def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
+    """Options that trials choose: those that the recipe says nothing of, lists and ranges."""
+    found = {name: option for name, option in options.items() if name not in step.options}
+    for name, given in step.options.items():
+        if isinstance(given, list):
+            found[name] = Choice(tuple(given))
+        elif isinstance(given, dict) and {"low", "high"} <= given.keys():
+            found[name] = _range(given, options.get(name))
+    return found
+
+
+def _range(given: Mapping[str, Json], own: Option | None) -> Option:
+    low, high, log = given["low"], given["high"], bool(given.get("log", False))
+    step = given.get("step")
+    if step is not None:
+        count = (high - low) / step if step else math.inf
+        if not 0 <= count <= 1000:
+            raise InvalidInput("bad-recipe", f"steps of {step} from {low} to {high} are too many")
+        return Choice(tuple(round(low + i * step, 12) for i in range(int(count + 1e-9) + 1)))
+    whole = isinstance(low, int) and isinstance(high, int)
+    middle = math.sqrt(low * high) if log else (low + high) / 2
+    if isinstance(own, Range) and low <= own.default <= high:
+        middle = own.default
+    return Range(low, high, round(middle) if whole else middle, log=log, whole=whole)
+
+
+def _set(step: Step) -> dict[str, Json]:
+    """What the recipe has fixed."""
+    return {
+        name: value
+        for name, value in step.options.items()
+        if not isinstance(value, list)
+        and not (isinstance(value, dict) and {"low", "high"} <= value.keys())
+    }
+
+
+def _after(step: Step, subject: Subject) -> Subject:
+    if step.name not in _TURNS_INTO:
+        return subject
+    framework, serializer, name = _TURNS_INTO[step.name]
+    if (subject.framework, subject.serializer) == (framework, serializer):
+        return subject
+    return replace(
+        subject, framework=framework, serializer=serializer, class_name=name, operators={}
+    )
+
+
+def _is_left_out(name: str, bare: Mapping[str, Json]) -> bool:
+    return any(name.startswith(f"{head}.") for head in bare)
