@@ -5,18 +5,14 @@ A process has one connection to Ray at most; this is it. All calls block; none i
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import logging
-import os
-import secrets
-import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from modelyard.core.extras import need
 from modelyard.errors import Unavailable
+from modelyard.runtimes.clusters import begin_ray, imported_ray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,18 +20,6 @@ if TYPE_CHECKING:
     from modelyard.serving.engines.ray_settings import RaySettings
 
 __all__ = ["Cluster"]
-
-_SET: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
-    # under `uv run` Ray would start its workers by uv, in a copy of the working folder
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # a busy machine is no reason to give up
-    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str((1 << 31) - 1),  # answers may be large
-    # Ray ends each process that loses its cluster for so long: this one has other things to do
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "3600",
-    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # SIGTERM is the server's matter
-    "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "1",
-}
 
 
 class Cluster:
@@ -147,34 +131,11 @@ class Cluster:
             ray.shutdown()
 
     def _imported(self) -> Any:
-        """Ray, with what it reads from the environment when it is imported, or hands on."""
-        for name, value in _SET.items():
-            os.environ.setdefault(name, value)
-        own = self._settings.address is None
-        if own and "ray" not in sys.modules:
-            # a cluster of our own: nobody else on this machine can give it work
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        return need("ray", "ray")
+        return imported_ray(own=self._settings.address is None)
 
     def _begin(self, ray: Any) -> None:
-        for name in ("ray", "ray.serve"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with contextlib.suppress(Exception):  # what the cluster says would end up in our stdout
-            worker: Any = importlib.import_module("ray._private.worker")
-            worker._worker_logs_enabled = False
-        with contextlib.suppress(Exception):  # where Ray was imported before its variable was set
-            constants: Any = importlib.import_module("ray._private.ray_constants")
-            constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
-        common = {"log_to_driver": False, "configure_logging": False}
-        if self._settings.address is not None:
-            ray.init(address=self._settings.address, namespace="modelyard", **common)
-            return
-        ray.init(
-            address="local", num_cpus=self._settings.cpus, include_dashboard=False,
-            object_store_memory=self._settings.store, _node_ip_address="127.0.0.1",
-            namespace="modelyard", **common,
-        )  # fmt: skip
+        settings = self._settings
+        begin_ray(ray, address=settings.address, cpus=settings.cpus, store=settings.store)
 
 
 def _within(seconds: float, call: Callable[[], object]) -> None:
