@@ -93,7 +93,7 @@ def _rank_correlation(
     ranks = [_ranks(np.array([side[name].mean for name in both])) for side in (before, after)]
     if any(np.ptp(rank) == 0 for rank in ranks):
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(np.stack(ranks))[0, 1])
 
 
 def _ranks(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -122,7 +122,8 @@ def test_int8_of_onnx_is_compared_as_the_numbers_it_stands_for(
     (tmp_path / "c").mkdir()
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "v"], ["y"]),
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("MatMul", ["h", "v"], ["y"]),
     ]  # fmt: skip
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", kind, ["n", 32])],
