@@ -86,8 +86,9 @@ class Search:
         self._seed = seed
         start, *others = self._space.portfolio()
         queue = [start, *map(self._space.cleaned, first), *others]
-        self._queue = {self._space.key(each): each for each in reversed(queue)}
-        self._queue = dict(reversed(self._queue.items()))
+        self._queue: dict[str, dict[str, Json]] = {}
+        for each in queue:
+            self._queue.setdefault(self._space.key(each), each)
         self._known: dict[str, _Known] = {}
         self._all = self._space.everything(_FINITE)
         self._giving_up = GivingUp(several=len(self._goals) > 1)

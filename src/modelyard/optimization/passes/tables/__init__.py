@@ -1,0 +1,1 @@
+"""Passes that improve algorithms for rows of columns."""
