@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from modelyard.server.web.draw.bars import bar
 from modelyard.server.web.draw.dag import Box, dag
+from modelyard.server.web.draw.front import amount, front
 from modelyard.server.web.draw.graph import graph_row
 from modelyard.server.web.draw.groups import groups
 from modelyard.server.web.draw.growth import growth
@@ -28,12 +29,14 @@ __all__ = [
     "Curve",
     "Moment",
     "Stretch",
+    "amount",
     "bar",
     "block_map",
     "calibration",
     "confusion",
     "dag",
     "drift_bar",
+    "front",
     "graph_row",
     "groups",
     "growth",

@@ -1,0 +1,149 @@
+"""Trials as points: one goal against another, and which of them no other beats."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from modelyard.core.optimization import Goal, Optimization, Trial
+
+__all__ = ["GUESSED", "Field", "Spot", "best_first", "better", "field_of", "on_front", "value_in"]
+
+GUESSED = ("quality", "accuracy", "r2", "cosine", "agreement")
+"""Under what the first metric of a suite may stand, where a goal says `quality`."""
+_LARGEST = 1e200
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A trial in the picture."""
+
+    number: int
+    x: float
+    y: float
+    front: bool
+    """No other is better in all goals."""
+    holds: bool
+    """All constraints are met."""
+    version: int | None
+    """The one that came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One goal against another; with one goal alone, against the number of the trial."""
+
+    across: Goal | None
+    """From left to right; None: the number of the trial."""
+    up: Goal
+    """From bottom to top."""
+    spots: tuple[Spot, ...]
+    """In the order of their trials."""
+    before: tuple[float | None, float] | None
+    """The version as it was."""
+
+    @property
+    def edge(self) -> tuple[Spot, ...]:
+        """What no other beats in these two, from one end to the other; with one goal, each that
+        was the best when it came."""
+        held = [spot for spot in self.spots if spot.holds]
+        if self.across is None:
+            return tuple(_records(held, self.up))
+        order = sorted(held, key=lambda s: (_cost(s.x, self.across), _cost(s.y, self.up)))
+        return tuple(_records(order, self.up))
+
+
+def value_in(values: Mapping[str, float], metric: str) -> float | None:
+    """A metric of a trial, or of a version; None where it has none that can be drawn."""
+    names = (metric,) if metric != "quality" else GUESSED
+    found = next((values[name] for name in names if name in values), None)
+    return found if found is not None and abs(found) < _LARGEST else None
+
+
+def better(a: float, b: float, goal: Goal) -> bool:
+    """Whether `a` is better than `b`."""
+    return a > b if goal.direction == "max" else a < b
+
+
+def on_front(trials: Sequence[Trial], goals: Sequence[Goal]) -> frozenset[int]:
+    """Numbers of those that no other beats: as they were marked, else as their values say."""
+    marked = frozenset(trial.number for trial in trials if trial.on_front)
+    if marked:
+        return marked
+    known = {}
+    for trial in trials:
+        values = [value_in(trial.values, goal.metric) for goal in goals]
+        if trial.state == "done" and holds(trial) and None not in values:
+            known[trial.number] = tuple(
+                _cost(value, goal) for value, goal in zip(values, goals, strict=True)
+            )
+    costs = set(known.values())
+    return frozenset(
+        number for number, own in known.items()
+        if not any(other != own and all(a <= b for a, b in zip(other, own, strict=True))
+                   for other in costs)
+    )  # fmt: skip
+
+
+def holds(trial: Trial) -> bool:
+    """Whether it meets every constraint."""
+    return not any(excess > 0 for excess in trial.excess.values())
+
+
+def best_first(trials: Iterable[Trial], goal: Goal) -> list[Trial]:
+    """Those that are done and have a value: what meets the constraints first, then the better."""
+    known = [trial for trial in trials if trial.state == "done"
+             and value_in(trial.values, goal.metric) is not None]  # fmt: skip
+    return sorted(known, key=lambda t: (not holds(t), _cost(value_in(t.values, goal.metric), goal),
+                                        t.number))  # fmt: skip
+
+
+def field_of(
+    optimization: Optimization, trials: Sequence[Trial], across: str, up: str
+) -> Field | None:
+    """The picture of two goals, by name; those that are not named are chosen.
+
+    None as long as no trial has ended.
+    """
+    goals = optimization.recipe.goals
+    if not goals:
+        return None
+    upper = next((goal for goal in goals if goal.metric == up), goals[0])
+    others = [goal for goal in goals if goal.metric != upper.metric]
+    lower = next((goal for goal in others if goal.metric == across), others[0] if others else None)
+    front = on_front(trials, goals)
+    versions = {each.trial: each.version for each in optimization.candidates}
+    spots = []
+    for trial in trials:
+        y = value_in(trial.values, upper.metric)
+        x = float(trial.number) if lower is None else value_in(trial.values, lower.metric)
+        if trial.state == "done" and x is not None and y is not None:
+            spots.append(Spot(trial.number, x, y, trial.number in front, holds(trial),
+                              versions.get(trial.number)))  # fmt: skip
+    if not spots:
+        return None
+    y = value_in(optimization.before, upper.metric)
+    x = None if lower is None else value_in(optimization.before, lower.metric)
+    known = y is not None and (lower is None or x is not None)
+    before = (x, y) if known and y is not None else None
+    return Field(lower, upper, tuple(spots), before)
+
+
+def _records(order: Iterable[Spot], up: Goal) -> list[Spot]:
+    """Each that is better than all before it."""
+    found: list[Spot] = []
+    for spot in order:
+        if not found or better(spot.y, found[-1].y, up):
+            found.append(spot)
+    return found
+
+
+def _cost(value: float | None, goal: Goal | None) -> float:
+    """Less is better."""
+    if value is None or math.isnan(value):
+        return math.inf
+    return -value if goal is not None and goal.direction == "max" else value

@@ -1,0 +1,225 @@
+"""An optimization as pages show it: how far goals came, trials in a table and as lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelyard.server.web.axes import Axis, axis_of, place_of
+from modelyard.server.web.fronts import best_first, holds, on_front, value_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from modelyard.core.optimization import (
+        Candidate,
+        Goal,
+        Optimization,
+        PassDone,
+        Recipe,
+        Trial,
+        Verdict,
+    )
+
+__all__ = [
+    "Fact", "Lines", "TrialLine", "TrialRow", "chosen_trial", "facts_of", "lines_of", "parallel_of",
+    "recipe_text", "short_names",
+]  # fmt: skip
+
+_AXES = 10
+_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """How far one goal came."""
+
+    goal: Goal
+    before: float | None
+    after: float | None
+    trial: int | None
+    """Which trial did it; None if none did yet."""
+    proof: Verdict | None = None
+    """What was proved of it on rows that no pass has seen."""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times less it is, of what costs something; below 1 it is more."""
+        if self.before is None or not self.after or self.before <= 0 or self.after <= 0:
+            return None
+        return self.before / self.after
+
+    @property
+    def is_better(self) -> bool | None:
+        """None if nobody knows, or it is the same, or it may be chance."""
+        if self.proof is not None:
+            return True if self.proof.holds else False if self.proof.worse else None
+        if self.before is None or self.after is None or self.before == self.after:
+            return None
+        return (self.after > self.before) == (self.goal.direction == "max")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """One trial in the table."""
+
+    trial: Trial
+    values: tuple[float | None, ...]
+    """Of each goal."""
+    best: tuple[bool, ...]
+    """Of each goal, whether no other trial that meets the constraints is better."""
+    front: bool
+    holds: bool
+    """Whether it meets all constraints."""
+    version: int | None
+    """What came of it."""
+
+    @property
+    def steps(self) -> tuple[PassDone, ...]:
+        """What its passes did, in their order."""
+        return self.trial.steps
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial as a line over axes."""
+
+    title: str
+    values: tuple[Any, ...]
+    places: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Trials over axes."""
+
+    axes: tuple[Axis, ...]
+    rows: tuple[TrialRow, ...]
+    left_out: int
+    """Parameters that differ too, and have no axis."""
+
+
+def facts_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[Fact, ...]:
+    """Of each goal: what was proved of the chosen version; before there is one, the best so far."""
+    made = next((c for c in optimization.candidates if c.version in optimization.published[:1]),
+                None)  # fmt: skip
+    shown = next((trial for trial in trials if made and trial.number == made.trial), None)
+    proofs = {} if made is None else {each.about: each for each in made.verdicts}
+    facts = []
+    for goal in optimization.recipe.goals:
+        proof = proofs.get(str(goal))
+        if made is not None and proof is not None and proof.after is not None:
+            facts.append(Fact(goal, proof.before, proof.after, made.trial, proof))
+            continue
+        best = shown or next(iter(best_first(trials, goal)), None)
+        after = None if best is None else value_in(best.values, goal.metric)
+        facts.append(
+            Fact(
+                goal,
+                value_in(optimization.before, goal.metric),
+                after,
+                best.number if best is not None and after is not None else None,
+            )
+        )
+    return tuple(facts)  # fmt: skip
+
+
+def chosen_trial(optimization: Optimization, trials: Sequence[Trial]) -> Trial | None:
+    """The one that an alias would get; else one that was published; else the best so far."""
+    known = {trial.number: trial for trial in trials}
+    order: list[Candidate] = sorted(
+        optimization.candidates, key=lambda each: (not each.chosen, each.version is None)
+    )
+    found = next((known[each.trial] for each in order if each.trial in known), None)
+    if found is None and optimization.recipe.goals:
+        found = next(iter(best_first(trials, optimization.recipe.goals[0])), None)
+    return found or next((trial for trial in reversed(trials) if trial.steps), None)
+
+
+def lines_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[TrialLine, ...]:
+    """Of all trials, in their order."""
+    goals = optimization.recipe.goals
+    front = on_front(trials, goals)
+    versions = {each.trial: each.version for each in optimization.candidates}
+    tops = [next(iter(best_first(trials, goal)), None) for goal in goals]
+    best = [None if top is None else value_in(top.values, goal.metric)
+            for top, goal in zip(tops, goals, strict=True)]  # fmt: skip
+    made = []
+    for trial in trials:
+        values = tuple(value_in(trial.values, goal.metric) for goal in goals)
+        fits = holds(trial)
+        tops_it = tuple(v is not None and fits and v == b and trial.state == "done"
+                        for v, b in zip(values, best, strict=True))  # fmt: skip
+        made.append(TrialLine(trial, values, tops_it, trial.number in front, fits,
+                              versions.get(trial.number)))  # fmt: skip
+    return tuple(made)
+
+
+def parallel_of(optimization: Optimization, trials: Sequence[Trial]) -> Lines | None:
+    """Parameters on the left, goals on the right, the first goal last; None without trials."""
+    done = [trial for trial in trials if trial.state == "done"][-_LINES:]
+    names = list(dict.fromkeys(name for trial in done for name in trial.params))
+    shown = short_names(names)
+    params = [
+        (axis, [_param(trial, name) for trial in done]) for name in names
+        if (axis := axis_of(shown[name], "param", [_param(trial, name) for trial in done]))
+    ]  # fmt: skip
+    goals = []
+    for goal in reversed(optimization.recipe.goals):
+        values = [value_in(trial.values, goal.metric) for trial in done]
+        way: Literal["higher", "lower"] = "higher" if goal.direction == "max" else "lower"
+        if axis := axis_of(goal.metric, "metric", values, way):
+            goals.append((axis, values))
+    kept = params[: max(_AXES - len(goals), 0)]
+    columns = [*kept, *goals]
+    if len(columns) < 2:
+        return None
+    rows = tuple(
+        TrialRow(f"#{trial.number}", tuple(values[i] for _, values in columns),
+                 tuple(place_of(axis, values[i]) for axis, values in columns))
+        for i, trial in enumerate(done)
+    )  # fmt: skip
+    return Lines(tuple(axis for axis, _ in columns), rows, len(params) - len(kept))
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """`prune.sparsity` for `1.prune.sparsity`, where no other pass of the recipe has the name."""
+    bare = {name: name.partition(".")[2] or name for name in names}
+    taken = list(bare.values())
+    return {name: short if taken.count(short) == 1 else name for name, short in bare.items()}
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """As YAML, which can be run again."""
+    import yaml
+
+    told: dict[str, Any] = {"name": recipe.name}
+    if recipe.description:
+        told["description"] = recipe.description
+    told["objective"] = [str(goal) for goal in recipe.goals]
+    if recipe.constraints:
+        told["constraints"] = [str(each) for each in recipe.constraints]
+    told |= {key: value for key, value in (("data", recipe.data), ("target", recipe.target))
+             if value is not None}  # fmt: skip
+    budget: dict[str, Any] = {"trials": recipe.trials}
+    if recipe.seconds is not None:
+        budget["minutes"] = round(recipe.seconds / 60, 3)
+    told |= {"seed": recipe.seed, "budget": budget, "passes": list(_passes(recipe))}
+    text: str = yaml.safe_dump(
+        told, sort_keys=False, allow_unicode=True, width=88, default_flow_style=None
+    )
+    return text
+
+
+def _passes(recipe: Recipe) -> Iterator[str | Mapping[str, Any]]:
+    for step in recipe.steps:
+        options = dict(step.options) | ({"optional": True} if step.optional else {})
+        yield {step.name: options} if options else step.name
+
+
+def _param(trial: Trial, name: str) -> Any:
+    """None where the trial has none; what can't lie on an axis is told in words."""
+    value = trial.params.get(name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if value is None or isinstance(value, int | float | str) else str(value)
