@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.errors import InvalidInput
+from modelyard.errors import Unsupported
 
 if TYPE_CHECKING:
     from modelyard.optimization.engines.interface import Engine, Limits
@@ -22,8 +22,7 @@ def engine_named(name: str | Engine, limits: Limits | None = None) -> Engine:
             or `ray@HOST:PORT` (`ray@auto`) for a cluster that runs.
 
     Raises:
-        InvalidInput: `no-engine`.
-        Unsupported: `no-extra`: Ray is not installed.
+        Unsupported: `no-engine`; `no-extra`: Ray is not installed.
         Unavailable: `no-ray`: it does not start, or nobody is at the address.
     """
     if not isinstance(name, str):
@@ -37,6 +36,6 @@ def engine_named(name: str | Engine, limits: Limits | None = None) -> Engine:
         from modelyard.optimization.engines.ray import RayEngine
 
         return RayEngine(limits, address=address or None)
-    raise InvalidInput(
+    raise Unsupported(
         "no-engine", f"there is no engine {name[:40]!r}", hint="local, ray, or ray@HOST:PORT"
     )
