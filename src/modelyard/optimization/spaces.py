@@ -56,7 +56,7 @@ class Plan:
 
     def fixed(self, params: Mapping[str, Json]) -> tuple[Fixed, ...]:
         """Passes with what a trial has chosen."""
-        found = []
+        found: list[Fixed] = []
         for place, step in self.steps:
             head = f"{place}.{step.name}"
             if step.optional and params.get(head) is False:
@@ -66,7 +66,8 @@ class Plan:
                 for name, value in params.items()
                 if name.startswith(f"{head}.")
             }
-            found.append(Fixed(place=place, name=step.name, params=_set(step) | chosen))
+            earlier = sum(each.name == step.name for each in found)
+            found.append(Fixed(place=earlier, name=step.name, params=_set(step) | chosen))
         return tuple(found)
 
 
@@ -95,7 +96,8 @@ def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
     found = {name: option for name, option in options.items() if name not in step.options}
     for name, given in step.options.items():
         if isinstance(given, list):
-            found[name] = Choice(tuple(given))
+            if len(given) > 1:
+                found[name] = Choice(tuple(given))
         elif isinstance(given, dict) and {"low", "high"} <= given.keys():
             found[name] = _range(given, options.get(name))
     return found
@@ -118,12 +120,14 @@ def _range(given: Mapping[str, Json], own: Option | None) -> Option:
 
 def _set(step: Step) -> dict[str, Json]:
     """What the recipe has fixed."""
-    return {
-        name: value
-        for name, value in step.options.items()
-        if not isinstance(value, list)
-        and not (isinstance(value, dict) and {"low", "high"} <= value.keys())
-    }
+    found = {}
+    for name, value in step.options.items():
+        if isinstance(value, list):
+            if len(value) == 1:
+                found[name] = value[0]
+        elif not (isinstance(value, dict) and {"low", "high"} <= value.keys()):
+            found[name] = value
+    return found
 
 
 def _after(step: Step, subject: Subject) -> Subject:

@@ -1,0 +1,226 @@
+"""The end of an optimization: the front is proved, and what passes the gate is published."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modelyard.errors import ModelyardError
+from modelyard.optimization.engines.interface import Place, Task
+from modelyard.optimization.evaluating import keep_written
+from modelyard.optimization.goals import dominates, gain, on_front
+from modelyard.optimization.proving import passes_gate
+from modelyard.optimization.publishing import Finished, publish, worth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.core.optimization import Candidate, Optimization, Trial
+    from modelyard.core.version import RefInfo
+    from modelyard.optimization.engines.interface import Engine, Result
+    from modelyard.optimization.trials import Trials
+    from modelyard.registry.desk import Desk
+
+__all__ = ["conclude"]
+
+_MORE = 2
+"""Candidates that are proved beyond those that may be published."""
+_REASONS = 12
+
+
+class Publishing(Protocol):
+    """A yard that versions can be published in."""
+
+    @property
+    def desk(self) -> Desk: ...
+
+    def alias(self, model: str, name: str, revision: str | int | None = None) -> RefInfo: ...
+
+
+def conclude(
+    yard: Publishing, found: Optimization, work: Any, trials: Trials, engine: Engine
+) -> Optimization:
+    """Prove, publish, and say what came of it.
+
+    Args:
+        work: As `running` prepared it.
+    """
+    begun = time.monotonic()
+    wanted, why = _to_prove(found, work.source.digest, trials)
+    reasons = [*work.plan.reasons, *_failures(trials), *why]
+    proof: Result | None = None
+    if wanted:
+        proof = _proved(found, work, trials, engine, wanted)
+        if proof.state != "done":
+            reasons.append(f"the proof failed: {proof.reason}")
+            proof = None
+    candidates: list[Candidate] = []
+    if proof is not None:
+        candidates, refused = _published(yard, found, work, trials, proof)
+        reasons += refused
+    ended = replace(
+        found, state="done", candidates=tuple(candidates),
+        reasons=tuple(dict.fromkeys(reasons))[:_REASONS],
+        seconds=found.seconds + round(time.monotonic() - begun, 1),
+    )  # fmt: skip
+    ended = replace(ended, sentence=_sentence(ended))
+    if ended.published and found.alias:
+        yard.alias(found.model, found.alias, ended.published[0])
+    return ended
+
+
+# -- choosing what is proved -----------------------------------------------------------------------
+
+
+def _to_prove(found: Optimization, source: str, trials: Trials) -> tuple[list[Trial], list[str]]:
+    """The front of the trials that meet the constraints, the most gain first; and why not more."""
+    done, goals = trials.done, found.recipe.goals
+    if not done:
+        return [], ["no pass of the recipe can help this version"] if not trials.all else []
+    fresh = [t for t in done if t.digest != source and any(step.kept for step in t.steps)]
+    if not fresh:
+        return [], ["no trial made anything else than what was there", *_dropped(done)]
+    fit = [t for t in fresh if all(excess <= 0 for excess in t.excess.values())]
+    if not fit:
+        return [], [_nearest(fresh)]
+    better = [t for t in fit if not dominates(goals, found.before, t.values)]
+    gained = [t for t in better if any(
+        gain(goal, t.values.get(goal.metric, float("nan")), found.before[goal.metric]) > 0
+        for goal in goals if goal.metric in found.before
+    )]  # fmt: skip
+    if not gained:
+        best = max(fit, key=lambda t: _gain(found, t))
+        return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
+    once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
+    front = [once[i] for i in on_front(goals, [t.values for t in once])]
+    front.sort(key=lambda t: (-_gain(found, t), t.number))
+    return front[: found.recipe.publish + _MORE], []
+
+
+def _gain(found: Optimization, trial: Trial) -> float:
+    return sum(
+        gain(goal, trial.values.get(goal.metric, float("nan")), found.before[goal.metric])
+        for goal in found.recipe.goals
+        if goal.metric in found.before
+    )
+
+
+def _told(found: Optimization, trial: Trial) -> str:
+    parts = (
+        f"{g.metric} from {found.before[g.metric]:.4g} to {trial.values[g.metric]:.4g}"
+        for g in found.recipe.goals
+        if g.metric in found.before and g.metric in trial.values
+    )
+    return ", ".join(parts)
+
+
+def _nearest(trials: Sequence[Trial]) -> str:
+    best = min(trials, key=lambda t: sum(max(e, 0.0) for e in t.excess.values()))
+    broken = [name for name, excess in best.excess.items() if excess > 0]
+    return f"no trial meets all constraints; the nearest, {best.number}, breaks {', '.join(broken)}"
+
+
+def _failures(trials: Trials) -> list[str]:
+    """Why trials failed, each reason once."""
+    found: dict[str, list[int]] = {}
+    for trial in trials.all:
+        if trial.state == "failed":
+            found.setdefault(trial.reason, []).append(trial.number)
+    return [
+        f"trial {numbers[0]}{f' and {len(numbers) - 1} more' if len(numbers) > 1 else ''} failed: "
+        f"{reason}"
+        for reason, numbers in found.items()
+    ]
+
+
+def _dropped(trials: Sequence[Trial]) -> list[str]:
+    """Why passes were dropped, each reason once."""
+    told = (f"{step.name}: {step.why}" for t in trials for step in t.steps if not step.kept)
+    return list(dict.fromkeys(told))
+
+
+# -- proving and publishing ------------------------------------------------------------------------
+
+
+def _proved(
+    found: Optimization, work: Any, trials: Trials, engine: Engine, wanted: Sequence[Trial]
+) -> Result:
+    lost = [trial for trial in wanted if trials.place(trial.number) is None]
+    tasks = [trials.task(trial, found, work) for trial in lost]
+    for result in engine.run(tasks, lambda _n, _w, _s: False):
+        trials.again(result)
+    number = max((trial.number for trial in trials.all), default=0) + 1
+    recipe = found.recipe
+    places = [(t.number, place) for t in wanted if (place := trials.place(t.number)) is not None]
+    task = Task(
+        kind="proof", trial=number, source=Place.of(work.source),
+        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
+        target=recipe.target, task=work.task, seed=recipe.seed, holdout=recipe.holdout,
+        valid=recipe.valid, candidates=tuple(places), goals=tuple(map(str, recipe.goals)),
+        constraints=tuple(map(str, recipe.constraints)), timed=_is_timed(found),
+    )  # fmt: skip
+    [result] = engine.run([task], lambda _n, _w, _s: False)
+    return result
+
+
+def _is_timed(found: Optimization) -> bool:
+    recipe = found.recipe
+    named = [goal.metric for goal in recipe.goals] + [each.metric for each in recipe.constraints]
+    return any("latency" in metric for metric in named)
+
+
+def _published(
+    yard: Publishing, found: Optimization, work: Any, trials: Trials, proof: Result
+) -> tuple[list[Candidate], list[str]]:
+    """All candidates, those that were published with their versions; and why others were not."""
+    from pathlib import Path
+
+    folder = Path(work.place.folder) / "trials" / str(proof.trial)
+    by_number = {trial.number: trial for trial in trials.all}
+    passed: list[Finished] = []
+    candidates: dict[int, Candidate] = {}
+    reasons: list[str] = []
+    for candidate, described in zip(proof.candidates, proof.described, strict=True):
+        trial = by_number[candidate.trial]
+        told = replace(candidate, digest=trial.digest)
+        fit, why = passes_gate(told)
+        place = trials.place(trial.number)
+        if not fit or place is None:
+            reasons.append(f"trial {trial.number} was not published: {why}")
+            told = replace(told, sentence=f"not published: {why}")
+        else:
+            passed.append(Finished(
+                candidate=told, trial=trial, place=place, described=described, proof=folder
+            ))  # fmt: skip
+        candidates[trial.number] = told
+    passed.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
+    for rank, each in enumerate(passed[: found.recipe.publish]):
+        try:
+            done = publish(yard.desk, found, each, work.data)
+        except ModelyardError as error:
+            reasons.append(f"trial {each.trial.number} was not published: {error}")
+            continue
+        candidates[each.trial.number] = replace(
+            each.candidate, version=done.number,
+            chosen=rank == 0 and not any(c.chosen for c in candidates.values()),
+            sentence="; ".join(v.sentence for v in each.candidate.verdicts if v.sentence),
+        )  # fmt: skip
+    if any(each.version is not None for each in candidates.values()):
+        name = work.data.name if work.data is not None else "made-up rows"
+        keep_written(
+            yard.desk, folder / "before", model=found.model, number=found.number,
+            size=work.source.size, data=f"{name} (holdout)",
+        )  # fmt: skip
+    return list(candidates.values()), reasons
+
+
+def _sentence(ended: Optimization) -> str:
+    chosen = next((each for each in ended.candidates if each.chosen), None)
+    if chosen is None:
+        return f"nothing better found for {ended.title}"
+    goals = [v for v in chosen.verdicts[: len(ended.recipe.goals)] if v.sentence]
+    first = [v.sentence for v in goals if v.holds] + [v.sentence for v in goals if not v.holds]
+    others = len(ended.published) - 1
+    more = f" ({others} more on the front)" if others > 0 else ""
+    return f"{ended.model}@{chosen.version} from {ended.title}: {'; '.join(first)}{more}"

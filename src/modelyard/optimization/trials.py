@@ -1,0 +1,150 @@
+"""The trials of one optimization: what they are to do, what became of them, where that lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from modelyard.core.optimization import Trial
+from modelyard.optimization.engines.interface import Place, Task
+from modelyard.optimization.goals import excesses, on_front
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from modelyard.core.optimization import Optimization, Recipe
+    from modelyard.optimization.engines.interface import Result
+    from modelyard.optimization.spaces import Plan
+    from modelyard.optimization.state import Model
+    from modelyard.optimization.workplace import Workplace
+
+__all__ = ["Trials", "task_for"]
+
+Json = Any
+
+_TIMED = ("latency_p50", "batch_latency_p50")
+
+
+class Trials:
+    """By number, from 0."""
+
+    def __init__(self, place: Workplace, kept: Sequence[Trial] = ()) -> None:
+        self._place = place
+        self._trials = {trial.number: trial for trial in kept}
+        self._results: dict[int, Result] = {}
+        self._given_up: dict[int, str] = {}
+        for trial in kept:
+            result = place.known(trial.number) if trial.state == "done" else None
+            if result is not None:
+                self._results[trial.number] = result
+
+    @property
+    def all(self) -> list[Trial]:
+        """In order."""
+        return [self._trials[number] for number in sorted(self._trials)]
+
+    @property
+    def done(self) -> list[Trial]:
+        """Those that were measured."""
+        return [trial for trial in self.all if trial.state == "done"]
+
+    @property
+    def ended(self) -> int:
+        """How many are over, whatever became of them."""
+        return sum(trial.state != "running" for trial in self._trials.values())
+
+    def unfinished(self) -> list[Trial]:
+        """Those that were under way when a process before this one ended."""
+        return [trial for trial in self.all if trial.state == "running"]
+
+    def begin(self, params: Mapping[str, Json]) -> Trial:
+        """A new one."""
+        number = max(self._trials, default=-1) + 1
+        trial = self._trials[number] = Trial(number=number, params=dict(params))
+        return trial
+
+    def doing(self, number: int, what: str) -> Trial:
+        """What one is at; told as its reason while it runs."""
+        trial = self._trials[number] = replace(self._trials[number], reason=what)
+        return trial
+
+    def given_up(self, number: int, reason: str) -> None:
+        """Why its result will be that it was given up."""
+        self._given_up[number] = reason
+
+    def end(self, result: Result, before: Mapping[str, float], recipe: Recipe) -> Trial:
+        """Note a result.
+
+        Args:
+            before: The source as it was measured first: latencies are told as if every trial had
+                met the machine in the state that it was in then.
+        """
+        values = dict(result.values)
+        for name in _TIMED:
+            if name in values and result.before.get(name) and name in before:
+                values[name] *= before[name] / result.before[name]
+        old = self._trials[result.trial]
+        trial = replace(
+            old, state=result.state, values=values, steps=result.steps, seconds=result.seconds,
+            digest=result.digest, reason=self._given_up.get(result.trial, result.reason),
+            excess=_finite(excesses(recipe.constraints, values, before)) if values else {},
+        )  # fmt: skip
+        self._trials[result.trial] = trial
+        if result.state == "done":
+            self._results[result.trial] = result
+            self._place.keep(result)
+        return trial
+
+    def place(self, number: int) -> Place | None:
+        """Where the model of a trial lies on this machine."""
+        result = self._results.get(number)
+        return None if result is None else result.place
+
+    def again(self, result: Result) -> None:
+        """A trial of another machine was made again."""
+        self._results[result.trial] = result
+
+    def task(self, trial: Trial, found: Optimization, work: Any) -> Task:
+        """What a worker is to do for a trial."""
+        return task_for(
+            found, work.source, work.path, work.task, work.plan, work.place, trial.params,
+            trial.number,
+        )  # fmt: skip
+
+    def marked(self, ended: Optimization) -> list[Trial]:
+        """All trials, those on the front marked, where that has changed."""
+        done = [trial for trial in self.done if not any(e > 0 for e in trial.excess.values())]
+        front = {done[i].number for i in on_front(ended.recipe.goals, [t.values for t in done])}
+        changed = []
+        for number, trial in self._trials.items():
+            if trial.on_front != (number in front):
+                changed.append(replace(trial, on_front=number in front))
+        self._trials |= {trial.number: trial for trial in changed}
+        return changed
+
+
+def task_for(
+    found: Optimization,
+    source: Model,
+    path: Path,
+    task: str,
+    plan: Plan,
+    place: Workplace,
+    params: Mapping[str, Json],
+    number: int,
+) -> Task:
+    """One trial as a task."""
+    recipe = found.recipe
+    wanted = [goal.metric for goal in recipe.goals] + [c.metric for c in recipe.constraints]
+    return Task(
+        kind="trial", trial=number, source=Place.of(source), out=str(place.trial(number)),
+        made=str(place.made), data=str(path), target=recipe.target, task=task, seed=recipe.seed,
+        holdout=recipe.holdout, valid=recipe.valid, steps=plan.fixed(params),
+        timed=any("latency" in metric for metric in wanted),
+    )  # fmt: skip
+
+
+def _finite(excess: Mapping[str, float]) -> dict[str, float]:
+    """JSON knows no infinity."""
+    return {name: min(value, 1e300) for name, value in excess.items()}

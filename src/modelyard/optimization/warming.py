@@ -1,0 +1,53 @@
+"""A search begins where earlier optimizations of the same model ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modelyard.optimization.goals import gain
+
+if TYPE_CHECKING:
+    from modelyard.core.optimization import Optimization, Trial
+    from modelyard.core.optimizing import Optimizations
+    from modelyard.optimization.spaces import Plan
+
+__all__ = ["first_of_earlier"]
+
+_LOOKED_AT = 5
+_BEST = 3
+
+
+def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> list[dict[str, Any]]:
+    """Parameters of the best trials of the model's last optimizations, told in this plan's names.
+
+    Places may differ from recipe to recipe, so options are matched by pass and name.
+    """
+    homes = {name.split(".", 1)[1]: name for name in plan.spaces}
+    best: list[tuple[float, dict[str, Any]]] = []
+    looked = 0
+    for earlier in kept.list(found.model):
+        if earlier.id >= found.id or earlier.state not in ("done", "stopped", "cancelled"):
+            continue
+        if not any(goal in earlier.recipe.goals for goal in found.recipe.goals):
+            continue
+        for trial in kept.trials(earlier.id):
+            params = {homes[n]: v for n, v in _options(trial) if n in homes}
+            if trial.state == "done" and params:
+                best.append((_worth(found, earlier, trial), params))
+        looked += 1
+        if looked == _LOOKED_AT:
+            break
+    best.sort(key=lambda each: -each[0])
+    return [params for _, params in best[:_BEST]]
+
+
+def _options(trial: Trial) -> list[tuple[str, Any]]:
+    return [(name.split(".", 1)[1], value) for name, value in trial.params.items() if "." in name]
+
+
+def _worth(found: Optimization, earlier: Optimization, trial: Trial) -> float:
+    return sum(
+        gain(goal, trial.values[goal.metric], earlier.before[goal.metric])
+        for goal in found.recipe.goals
+        if goal.metric in trial.values and goal.metric in earlier.before
+    )

@@ -1,0 +1,139 @@
+"""Where an optimization works on this machine: its source, its data, and what trials made.
+
+It outlives the process, so that another one can go on, and is gone when the optimization ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.core.decoding import decode_json
+from modelyard.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.optimization.engines.interface import Result
+from modelyard.optimization.state import Model
+from modelyard.registry.data import find_data
+from modelyard.registry.files import checkout, digest_of
+from modelyard.registry.saving import is_card, stored
+
+if TYPE_CHECKING:
+    from modelyard.core.optimization import Optimization
+    from modelyard.core.trust import Trust
+    from modelyard.registry.desk import Desk
+
+__all__ = ["Workplace", "workplace_of"]
+
+_SOURCE, _MADE, _TRIALS, _DATA = "source", "made", "trials", "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A folder of one optimization."""
+
+    folder: Path
+
+    @property
+    def made(self) -> Path:
+        """Shared by its trials."""
+        return self.folder / _MADE
+
+    def trial(self, number: int) -> Path:
+        """A new folder for a trial; what an interrupted one has left there is gone."""
+        place = self.folder / _TRIALS / str(number)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        return place
+
+    def keep(self, result: Result) -> None:
+        """Note what became of a trial, for who goes on after this process."""
+        import msgspec
+
+        path = self.folder / _TRIALS / f"{result.trial}.json"
+        rough = path.with_suffix(".tmp")
+        rough.write_bytes(msgspec.json.encode(result))
+        rough.rename(path)
+
+    def known(self, number: int) -> Result | None:
+        """What became of a trial, if its files are still here."""
+        path = self.folder / _TRIALS / f"{number}.json"
+        try:
+            found = decode_json(path.read_bytes(), Result)
+        except (OSError, ValueError):
+            return None
+        return found if found.place is None or Path(found.place.folder).is_dir() else None
+
+    def source(self, desk: Desk, optimization: Optimization, trust: Trust) -> Model:
+        """The version that is improved, without its words."""
+        with stored(desk, optimization.model, optimization.number) as version:
+            folder = self.folder / _SOURCE
+            if not folder.is_dir():
+                rough = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
+                checkout(desk, version.contents, rough, (), lambda _: None)
+                for path in (*rough.rglob("*.md"), rough / ".gitattributes", rough / "recipe.yaml"):
+                    if is_card(path.name) or path.parent == rough:
+                        path.unlink(missing_ok=True)
+                rough.rename(folder)
+            manifest = version.manifest
+            return Model(
+                folder=folder, saved=version.saved, signature=manifest.signature,
+                example=manifest.example, trust=trust,
+            )  # fmt: skip
+
+    def data(self, desk: Desk, name: str, digest: str) -> tuple[Path, str]:
+        """The file of rows, and its digest.
+
+        Args:
+            digest: What it must be, as it was when the optimization began; empty: not known yet.
+
+        Raises:
+            InvalidInput: `other-data`: it has changed since.
+        """
+        kept = sorted((self.folder / _DATA).glob("*")) if digest else []
+        if kept and digest_of(kept[0]).hex == digest:
+            return kept[0], digest
+        with find_data(desk, name) as found:
+            if digest and found.digest != digest:
+                raise InvalidInput(
+                    "other-data", f"{name} is not what it was when this began",
+                    hint="begin a new optimization",
+                )  # fmt: skip
+            home = self.folder / _DATA
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir()
+            shutil.copyfile(found.path, home / found.path.name)
+            return home / found.path.name, found.digest
+
+    def clear(self) -> None:
+        """The optimization is over."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def workplace_of(url: str, number: int) -> Workplace:
+    """In `$XDG_CACHE_HOME/modelyard/optimizations`, by the yard and the optimization.
+
+    Unavailable: `no-scratch`.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if base.startswith("/") else _home() / ".cache"
+    key = hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder = home / "modelyard" / "optimizations" / f"{key}-{number}"
+    try:
+        for part in (folder, folder / _MADE, folder / _TRIALS):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            "no-scratch", f"{folder}: {error.strerror}", hint="set XDG_CACHE_HOME to a folder"
+        ) from None
+    return Workplace(folder)
+
+
+def _home() -> Path:
+    with suppress(RuntimeError, ModelyardError):
+        return Path.home()
+    return Path(tempfile.gettempdir())
