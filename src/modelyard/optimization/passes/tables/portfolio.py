@@ -164,6 +164,11 @@ def built(algorithm: Algorithm, task: Task, columns: Columns, params: Mapping[st
         from sklearn.calibration import CalibratedClassifierCV
 
         estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=3)  # for probabilities
+    elif algorithm.name in ("svm", "network") and task == "regression":
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.preprocessing import StandardScaler
+
+        estimator = TransformedTargetRegressor(estimator, transformer=StandardScaler())
     return prepared(estimator, columns, scaled=algorithm.scaled, takes_gaps=algorithm.takes_gaps)
 
 
