@@ -1,0 +1,176 @@
+"""8-bit arithmetic: weights and activations as whole numbers, by ONNX Runtime's quantizer.
+
+Static: ranges of activations are measured on rows beforehand. Dynamic: they are measured anew at
+each call, which suits MatMul and LSTM; convolutions would become slower.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from modelyard.core.extras import need
+from modelyard.errors import Unsupported
+from modelyard.frameworks.onnx.saving import LIMIT, write
+from modelyard.frameworks.onnx.walking import library
+from modelyard.optimization.passes.onnx.lowbit import with_names
+from modelyard.optimization.passes.onnx.protos import EXTRA
+from modelyard.optimization.passes.onnx.sessions import reason, simplified
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["DYNAMIC", "HEAVY", "STATIC", "Integers", "has_vnni", "ready"]
+
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators whose weights are most of a network."""
+STATIC = (
+    *HEAVY, "Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu",
+    "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Resize", "Split", "Squeeze", "Transpose",
+    "Unsqueeze",
+)  # fmt: skip
+"""Those and what stands between them, so that numbers stay whole from one to the next. Softmax,
+Sigmoid and ArgMax are not: they end a network, and 256 steps are too few for them."""
+DYNAMIC = ("Attention", "Gemm", "LSTM", "MatMul")
+_OPSET = 13
+"""The first with scales by channel."""
+Calibration = Literal["minmax", "percentile", "entropy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """How a graph is quantized."""
+
+    static: bool
+    per_channel: bool = True
+    reduce_range: bool = False
+    """7 bits for weights: on processors without VNNI sums of 8 bits may saturate."""
+    operators: tuple[str, ...] = STATIC
+    calibration: Calibration = "minmax"
+
+    def apply(
+        self, proto: Any, feeds: Sequence[Mapping[str, Array]], keep: Sequence[str], scratch: Path
+    ) -> Any:
+        """The graph with fewer bits.
+
+        Args:
+            proto: As `ready` made it. It is not changed.
+            feeds: What ranges are measured on; dynamic quantization needs none.
+            keep: Names of nodes that stay floats.
+            scratch: A folder in which measured ranges are kept from call to call.
+
+        Raises:
+            Unsupported: `not-improvable`: ONNX Runtime can't.
+        """
+        need("onnxruntime", EXTRA)
+        with _quiet(), TemporaryDirectory(prefix="modelyard-onnx-") as folder:
+            (Path(folder) / "before").mkdir()
+            source = write(proto, Path(folder) / "before", LIMIT)
+            made = Path(folder) / "after" / "model.onnx"
+            made.parent.mkdir()
+            try:
+                self._quantize(source, made, feeds, list(keep), scratch, proto.ByteSize() > LIMIT)
+            except MemoryError:
+                raise
+            except Exception as error:  # it raises whatever it meets
+                raise Unsupported(
+                    "not-improvable", f"onnxruntime can't quantize it: {reason(error)}",
+                    hint="kind weights packs the weights of any graph",
+                ) from error  # fmt: skip
+            found = library().load(made)
+        found.producer_name = proto.producer_name
+        return found
+
+    def _quantize(
+        self, source: Path, made: Path, feeds: Sequence[Mapping[str, Array]], keep: list[str],
+        scratch: Path, large: bool,
+    ) -> None:  # fmt: skip
+        from onnxruntime import quantization
+
+        if not self.static:
+            quantization.quantize_dynamic(
+                source, made, op_types_to_quantize=list(self.operators),
+                per_channel=self.per_channel, reduce_range=self.reduce_range,
+                weight_type=quantization.QuantType.QInt8, nodes_to_exclude=keep,
+                use_external_data_format=large,
+            )  # fmt: skip
+            return
+        methods = quantization.CalibrationMethod
+        method = {
+            "minmax": methods.MinMax, "percentile": methods.Percentile, "entropy": methods.Entropy
+        }[self.calibration]  # fmt: skip
+        quantization.quantize_static(
+            source, made, _Reader(feeds), quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(self.operators), per_channel=self.per_channel,
+            reduce_range=self.reduce_range, activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8, nodes_to_exclude=keep,
+            use_external_data_format=large, calibrate_method=method,
+            calibration_cache_path=scratch / f"ranges-{self.calibration}.json",
+        )  # fmt: skip
+
+
+class _Reader:
+    """Gives batches one by one, as the calibrator wants them."""
+
+    def __init__(self, feeds: Sequence[Mapping[str, Array]]) -> None:
+        self._feeds = iter([dict(batch) for batch in feeds])
+
+    def get_next(self) -> dict[str, Array] | None:
+        return next(self._feeds, None)
+
+    def __iter__(self) -> Iterator[dict[str, Array]]:
+        return self._feeds
+
+
+def ready(proto: Any) -> Any:
+    """A graph as the quantizer wants it: constants folded, every node with a name of its own.
+
+    Raises:
+        Unsupported: `not-improvable`: its operators are older than scales by channel.
+    """
+    onnx = library()
+    found = simplified(proto, "basic")
+    version = next((o.version for o in found.opset_import if o.domain in ("", "ai.onnx")), 0)
+    if version < _OPSET:
+        try:
+            found = onnx.version_converter.convert_version(found, _OPSET)
+        except Exception as error:  # the converter has classes of its own
+            raise Unsupported(
+                "not-improvable",
+                f"operators of opset {version} can't be raised to {_OPSET}: {reason(error)}",
+                hint="kind weights packs the weights of any graph",
+            ) from None  # fmt: skip
+    found = with_names(found)
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+    add_pre_process_metadata(found)
+    return found
+
+
+def has_vnni() -> bool:
+    """Whether this processor adds products of 8 bits without saturating; true if unknown."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return "vnni" in text or "flags" not in text
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantizer logs to the root logger what is for those who write it."""
+    logger = logging.getLogger()
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,157 @@
+"""Weights of 8 or 4 bits in a graph that goes on counting with floats.
+
+Nothing is measured on rows, and any operator with channels can be packed: convolutions, products,
+recurrent layers, embeddings. 8 bits are unpacked when the graph is loaded: smaller on disk, as fast
+as before. 4 bits of products and embeddings stay packed in memory (`MatMulNBits`,
+`GatherBlockQuantized` of ONNX Runtime).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.frameworks.onnx.walking import graphs, library
+from modelyard.optimization.passes.onnx.weights import Weight, replaced, weights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["packed", "packed_embeddings", "with_names"]
+
+
+def with_names(proto: Any) -> Any:
+    """A copy in which every node has a name, and no two the same one."""
+    found = library().ModelProto()
+    found.CopyFrom(proto)
+    taken: set[str] = set()
+    for graph in graphs(found.graph):
+        for at, node in enumerate(graph.node):
+            name = node.name or f"{node.op_type}_{at}"
+            while name in taken:
+                name += "_"
+            node.name = name
+            taken.add(name)
+    return found
+
+
+def packed(
+    proto: Any, keep: Collection[str] = (), *, bits: int = 8, block: int = 32,
+    per_channel: bool = True,
+) -> tuple[Any, int]:  # fmt: skip
+    """A copy whose weights have fewer bits, and how many were packed.
+
+    Args:
+        proto: Every node of it has a name.
+        keep: Names of nodes whose weights stay as they are.
+        bits: 8, or 4: products and embeddings by blocks, 8 bits for what else has weights.
+        block: Numbers that share a scale, of 4 bits.
+    """
+    if bits == 8:
+        return _packed8(proto, keep, per_channel=per_channel)
+    from modelyard.optimization.passes.onnx.fourbits import packed4
+
+    half, count = packed4(proto, keep, block)
+    whole, more = _packed8(half, keep, per_channel=per_channel)
+    return whole, count + more
+
+
+def _packed8(
+    proto: Any, keep: Collection[str] = (), *, per_channel: bool = True
+) -> tuple[Any, int]:
+    """A copy with weights as int8 times a scale for each channel, and how many were packed.
+
+    Embeddings are looked up first and widened after, so that they stay small in memory.
+    """
+    onnx = library()
+    found = onnx.ModelProto()
+    found.CopyFrom(proto)
+    count = 0
+    for weight in weights_of(found, keep=keep):
+        if _looked_up(weight):
+            _pack_embedding(weight)
+        else:
+            _pack(weight, per_channel)
+        count += 1
+    return found, count
+
+
+def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
+    """A copy with 8 bits for each number of embeddings alone, and how many were packed."""
+    onnx = library()
+    found = onnx.ModelProto()
+    found.CopyFrom(proto)
+    count = 0
+    for weight in weights_of(found, keep=keep):
+        if _looked_up(weight):
+            _pack_embedding(weight)
+            count += 1
+    return found, count
+
+
+def _looked_up(weight: Weight) -> bool:
+    """Whether it is a table of which rows are looked up, all in the graph that holds it."""
+    here = [node for node in weight.graph.node
+            if node.op_type == "Gather" and node.input[0] == weight.name]  # fmt: skip
+    by_rows = all(use.op == "Gather" and use.channels == (0,) for use in weight.uses)
+    return by_rows and len(weight.dims) == 2 and len(here) == len(weight.uses)
+
+
+def _pack(weight: Weight, per_channel: bool) -> None:
+    """`weight = Cast(int8) * scale`: operators that every version of ONNX has."""
+    onnx = library()
+    values = weight.array()
+    channels = set(weight.uses[0].channels) if per_channel else set()
+    others = tuple(side for side in range(values.ndim) if side not in channels)
+    whole, scale = _quantized(values, others)
+    name = weight.name
+    make = onnx.helper.make_node
+    replaced(
+        weight,
+        [
+            onnx.numpy_helper.from_array(whole, f"{name}_int8"),
+            onnx.numpy_helper.from_array(scale, f"{name}_scale"),
+        ],
+        [
+            make("Cast", [f"{name}_int8"], [f"{name}_float"], name=f"{name}_cast", to=1),
+            make("Mul", [f"{name}_float", f"{name}_scale"], [name], name=f"{name}_scaled"),
+        ],
+    )
+
+
+def _pack_embedding(weight: Weight) -> None:
+    """Rows as int8 and a scale for each: both are looked up, and multiplied after."""
+    onnx = library()
+    whole, scale = _quantized(weight.array(), (1,))
+    name = weight.name
+    make = onnx.helper.make_node
+    graph = weight.graph
+    tensors = [
+        onnx.numpy_helper.from_array(whole, f"{name}_int8"),
+        onnx.numpy_helper.from_array(scale, f"{name}_scale"),
+    ]
+    for at in reversed(range(len(graph.node))):
+        node = graph.node[at]
+        if node.op_type != "Gather" or node.input[0] != name:
+            continue
+        indices, end, label = node.input[1], node.output[0], node.name or f"{name}_{at}"
+        del graph.node[at]
+        for made in reversed((
+            make("Gather", [f"{name}_int8", indices], [f"{end}_int8"], name=f"{label}_int8"),
+            make("Gather", [f"{name}_scale", indices], [f"{end}_scale"], name=f"{label}_scale"),
+            make("Cast", [f"{end}_int8"], [f"{end}_float"], name=f"{label}_cast", to=1),
+            make("Mul", [f"{end}_float", f"{end}_scale"], [end], name=label),
+        )):  # fmt: skip
+            graph.node.insert(at, made)
+    replaced(weight, tensors, [])
+
+
+def _quantized(values: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
+    """Whole numbers from -127 to 127 and what they are multiplied by, one scale over some sides."""
+    largest = np.abs(values).max(axis=over, keepdims=True)
+    scale = np.where(largest > 0, largest / np.float32(127), 1).astype(np.float32)
+    whole = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
+    return whole, scale
