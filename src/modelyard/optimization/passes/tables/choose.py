@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from modelyard.errors import InvalidInput
 from modelyard.optimization.making import model_of_object
 from modelyard.optimization.passes.interface import Choice, Made
-from modelyard.optimization.passes.tables.fitting import fitted, scored
+from modelyard.optimization.passes.tables.fitting import fitted
 from modelyard.optimization.passes.tables.portfolio import (
     algorithms,
     built,
@@ -84,9 +84,8 @@ class Choose:
             return Made(model=None, why=f"{name} can't take these columns, or this target")
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in given.items() if k.startswith(prefix)}
+        work.tell(f"learn with {name}", None)
         found = fitted(built(known[name], task, columns, own), rows, work.seed)
-        if work.valid is not None and work.valid.target is not None:
-            work.tell(f"choose {name}", scored(found, work.valid, task))
         left = ", ".join(columns.left_out[:5])
         note = f"{left}: not learned from; the pass encode makes use of it"
         made = model_of_object(found, work.folder(), like=model, example=rows.inputs)

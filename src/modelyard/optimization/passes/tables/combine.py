@@ -12,7 +12,7 @@ from modelyard.optimization.making import model_of_object
 from modelyard.optimization.passes.data.rows import folds, row_groups, sampled
 from modelyard.optimization.passes.interface import Choice, Made
 from modelyard.optimization.passes.tables.choose import PASS as CHOOSE
-from modelyard.optimization.passes.tables.fitting import fitted, scored
+from modelyard.optimization.passes.tables.fitting import fitted
 from modelyard.optimization.passes.tables.portfolio import candidates_of
 from modelyard.runtimes import runtime_of
 
@@ -87,8 +87,6 @@ class Combine:
             return Made(model=None, why=f"{chosen[0]} alone is as good as any combination")
         named = [(name, candidates[name]) for name in chosen]
         found = fitted(_combined(named, weights, kind, work), work.train, work.seed)
-        if work.valid is not None and work.valid.target is not None:
-            work.tell(f"combine {kind}", scored(found, work.valid, work.task))
         made = model_of_object(found, work.folder(), like=model, example=work.train.inputs)
         shares = "" if weights is None else f", weights {', '.join(f'{w:.2g}' for w in weights)}"
         return Made(

@@ -41,7 +41,7 @@ def trained(obj: Any, params: Mapping[str, Json], work: Work) -> tuple[Any, dict
             continue
         assert work.valid is not None
         score = scored(obj, work.valid, work.task)
-        work.tell(f"epoch {epoch} of {epochs}", score)
+        work.tell(f"epoch {epoch}", score)
         if best is None or score > best[0]:
             best = (score, epoch, _kept(obj))
         elif epoch - best[1] >= patience:

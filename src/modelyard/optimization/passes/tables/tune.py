@@ -8,7 +8,7 @@ from modelyard.errors import InvalidInput
 from modelyard.frameworks import framework_of
 from modelyard.optimization.making import model_of_object
 from modelyard.optimization.passes.interface import Choice, Made, Range
-from modelyard.optimization.passes.tables.fitting import fitted, known_params, scored
+from modelyard.optimization.passes.tables.fitting import fitted, known_params
 from modelyard.optimization.passes.tables.networks import trained
 from modelyard.optimization.passes.tables.spaces import space_of, spaces_in
 from modelyard.optimization.passes.tables.stopping import best_rounds, rounds_name
@@ -97,8 +97,6 @@ class Tune:
             if rounds is not None and rounds < int(changes.get(name, rounds + 1)):
                 chosen[name] = rounds
                 found = fitted(framework.set_params(obj, {name: rounds}), work.train, work.seed)
-        if work.valid is not None and work.valid.target is not None:
-            work.tell("tune", scored(found, work.valid, work.task))
         return found, chosen
 
 
