@@ -9,21 +9,20 @@ from modelyard.server.web.axes import Axis, axis_of, place_of
 from modelyard.server.web.fronts import best_first, holds, on_front, value_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from modelyard.core.optimization import (
         Candidate,
         Goal,
         Optimization,
         PassDone,
-        Recipe,
         Trial,
         Verdict,
     )
 
 __all__ = [
     "Fact", "Lines", "TrialLine", "TrialRow", "chosen_trial", "facts_of", "lines_of", "parallel_of",
-    "recipe_text", "short_names",
+    "short_names",
 ]  # fmt: skip
 
 _AXES = 10
@@ -187,34 +186,6 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     bare = {name: name.partition(".")[2] or name for name in names}
     taken = list(bare.values())
     return {name: short if taken.count(short) == 1 else name for name, short in bare.items()}
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """As YAML, which can be run again."""
-    import yaml
-
-    told: dict[str, Any] = {"name": recipe.name}
-    if recipe.description:
-        told["description"] = recipe.description
-    told["objective"] = [str(goal) for goal in recipe.goals]
-    if recipe.constraints:
-        told["constraints"] = [str(each) for each in recipe.constraints]
-    told |= {key: value for key, value in (("data", recipe.data), ("target", recipe.target))
-             if value is not None}  # fmt: skip
-    budget: dict[str, Any] = {"trials": recipe.trials}
-    if recipe.seconds is not None:
-        budget["minutes"] = round(recipe.seconds / 60, 3)
-    told |= {"seed": recipe.seed, "budget": budget, "passes": list(_passes(recipe))}
-    text: str = yaml.safe_dump(
-        told, sort_keys=False, allow_unicode=True, width=88, default_flow_style=None
-    )
-    return text
-
-
-def _passes(recipe: Recipe) -> Iterator[str | Mapping[str, Any]]:
-    for step in recipe.steps:
-        options = dict(step.options) | ({"optional": True} if step.optional else {})
-        yield {step.name: options} if options else step.name
 
 
 def _param(trial: Trial, name: str) -> Any:

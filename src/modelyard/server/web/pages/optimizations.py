@@ -15,6 +15,7 @@ from starlette.responses import Response
 from modelyard.core.optimization import Optimization, Trial
 from modelyard.core.version import RefInfo
 from modelyard.errors import ModelyardError
+from modelyard.optimization.recipes.reading import written
 from modelyard.registry import refs
 from modelyard.registry.access import known_name
 from modelyard.server.auth import again
@@ -33,7 +34,6 @@ from modelyard.server.web.optimized import (
     facts_of,
     lines_of,
     parallel_of,
-    recipe_text,
     short_names,
 )
 from modelyard.server.web.twins import Pages, problem_page
@@ -143,7 +143,7 @@ def show_optimization(
     known = refs.all_refs(ask.house, found.model) if may_move and found.published else ()
     ended = datetime.now(UTC) if found.state == "running" else found.changed
     return OptimizationPage(
-        optimization=found, recipe=recipe_text(found.recipe), facts=facts_of(found, trials),
+        optimization=found, recipe=written(found.recipe), facts=facts_of(found, trials),
         field=field_of(found, trials, across, up), parallel=parallel_of(found, trials),
         trials=lines[after : after + _TRIALS], after=after, all_trials=len(lines),
         failed=sum(each.state == "failed" for each in trials),
