@@ -661,6 +661,14 @@ optimization = sa.Table(  # a recipe on a version
     sqlite_autoincrement=True,
 )
 
+optimization_served = sa.Table(  # those that servers run, and take up again by themselves
+    "optimization_served",
+    metadata,
+    sa.Column("optimization_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("account", Name(200), nullable=False),
+    sa.Column("body", Words(), nullable=False),  # JSON: with which rights
+)
+
 optimization_trial = sa.Table(
     "optimization_trial",
     metadata,

@@ -55,6 +55,18 @@ COMMANDS = {
     "profile": Entry(
         "profile", "Measure", "Make or show what a version's traffic is compared with."
     ),
+    "optimize": Entry(
+        "optimize", "Improve", "Make a version better, and prove it, or publish nothing."
+    ),
+    "suggest": Entry(
+        "suggest", "Improve", "Say which recipes are likely to pay for a version, and why."
+    ),
+    "recipes": Entry(
+        "suggest", "Improve", "List the recipes that are built in, or write one as YAML."
+    ),
+    "optimizations": Entry(
+        "optimizations", "Improve", "List what was optimized, or show one and its trials."
+    ),
     "label": Entry("find", "Mark", "Show, set or remove labels of a model or version."),
     "branch": Entry("refs", "Mark", "List, make or delete branches."),
     "tag": Entry("refs", "Mark", "List, make or delete tags, which never move."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelyard.client.desk import revision_in_path
 from modelyard.core.names import ModelName, parse_revision
 from modelyard.core.optimization import Optimization, Trial
 from modelyard.core.wire import builtins, decode, encode
@@ -73,6 +74,37 @@ class RemoteOptimizations:
 
     def cancel(self, id: int) -> Optimization:
         return self._at.post(_of(id, "cancel"), Optimization)
+
+    def start(
+        self,
+        model: str,
+        revision: str | int | None = None,
+        *,
+        recipe: str = "auto",
+        data: str | None = None,
+        target: str | None = None,
+        budget: float | None = None,
+        trials: int | None = None,
+        alias: str | None = None,
+        engine: str = "local",
+        seed: int | None = None,
+        trusted: Sequence[str] = (),
+    ) -> Optimization:
+        """Let the server run one by itself: it answers as soon as that has begun.
+
+        Args:
+            recipe: A name of those that are built in, or YAML.
+            data: A dataset of the server's yard.
+            budget: Seconds.
+            trusted: Names that loading may import; `*` is everything.
+        """
+        path = ["models", ModelName.parse(model).text, "versions", revision_in_path(revision),
+                "optimize"]  # fmt: skip
+        body = {
+            "recipe": recipe, "data": data, "target": target, "budget": budget, "trials": trials,
+            "alias": alias, "engine": engine, "seed": seed, "trusted": list(trusted),
+        }  # fmt: skip
+        return self._at.post(path, Optimization, body)
 
     def _page(self, model: str | None, before: int | None) -> tuple[Optimization, ...]:
         query = {"model": model, "before": before, "limit": _PAGE}

@@ -21,6 +21,7 @@ from modelyard.server.door import Door
 from modelyard.server.hooks import Deliverer
 from modelyard.server.middleware import Front
 from modelyard.server.monitoring import watch
+from modelyard.server.optimizing import Optimizing
 from modelyard.server.problems import answer_to
 from modelyard.server.routing import RawPath, check
 from modelyard.server.seals import Sealer
@@ -52,6 +53,7 @@ def make_app(yard: LocalYard, settings: Settings) -> Front:
     app.state.server.parts["seals"] = Sealer(app.state.server)
     app.state.server.parts["hooks"] = Deliverer(app.state.server)
     app.state.server.parts["serving"] = Serving(app.state.server)
+    app.state.server.parts["optimizing"] = Optimizing(app.state.server)
     if settings.monitoring:
         watch(app.state.server)
         tell(app.state.server)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import Body as InBody
@@ -21,14 +20,14 @@ from modelyard.core.trust import TRUST_ALL
 from modelyard.core.truths import read_truths
 from modelyard.core.watching import Monitoring
 from modelyard.core.wire import encode, problem_of
-from modelyard.errors import InvalidInput, ModelyardError, NotFound
-from modelyard.registry.data import may_read_dataset, name_dataset
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.registry.local_desk import LocalDesk
 from modelyard.registry.watching.seeing import watched
 from modelyard.server.api.deployments import Deployed
 from modelyard.server.api.inputs import Body, ModelName, Segment, revision_in
 from modelyard.server.api.versions import LATER
 from modelyard.server.auth import again
+from modelyard.server.datasets import check_dataset
 from modelyard.server.routing import SIGNED_IN, Answer, Routes, on_model, on_yard
 from modelyard.server.shared import Slot, sight_of
 from modelyard.server.sse import Event, event_stream
@@ -205,7 +204,7 @@ def make_profile(
     ask: Ask, model: ModelName, revision: Segment, body: Annotated[Profiling, InBody()]
 ) -> Answer:
     """Ask a version about every row of a dataset, and keep what that says as its reference."""
-    _check_dataset(ask, body.data)
+    check_dataset(ask, body.data)
     watching = monitoring_of(ask)
     trusted: Any = TRUST_ALL if body.trusted == ["*"] else body.trusted or None
 
@@ -231,23 +230,6 @@ def keep_profile(ask: Ask, model: ModelName, revision: Segment) -> ProfileInfo:
 
     number = ask.yard.resolve(model, revision_in(revision)).number
     return keep_sent(LocalDesk(ask.house), model, number, b"".join(ask.body()))
-
-
-def _check_dataset(ask: Ask, data: str) -> None:
-    """A server reads none of its own files for others. NotFound: `no-data`."""
-    if not may_read_dataset(ask.caller, data) or _is_file(data):
-        raise NotFound(
-            "no-data", f"there is no dataset {data}", hint="MODEL@REV of one in this yard"
-        )
-    name_dataset(ask.yard.desk, data)
-
-
-def _is_file(text: str) -> bool:
-    """Whether this machine has something of that name, or nobody can say."""
-    try:
-        return FilePath(text).expanduser().exists()
-    except (RuntimeError, ValueError, OSError):  # the home of nobody, a NUL, a very long name
-        return True
 
 
 # -- how -------------------------------------------------------------------------------------------

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from fastapi import Body as InBody
 from fastapi import Path, Query
+from pydantic import Field
+from starlette.responses import Response
 
 from modelyard.core.decoding import decode_json
-from modelyard.core.optimization import Optimization, Recipe, Trial
-from modelyard.errors import InvalidInput
+from modelyard.core.optimization import Optimization, Recipe, Suggestion, Trial
+from modelyard.core.wire import problem_of
+from modelyard.errors import InvalidInput, ModelyardError, Unsupported
 from modelyard.registry.access import known_name
-from modelyard.server.api.inputs import ModelName
+from modelyard.server.api.inputs import Body, ModelName, Name, Segment, revision_in
+from modelyard.server.auth import again
+from modelyard.server.datasets import check_dataset
+from modelyard.server.optimizing import Wish, begin_optimizing
 from modelyard.server.routing import SIGNED_IN, Routes, on_model, on_yard
+from modelyard.server.shared import Slot
+from modelyard.server.sse import Event, event_stream
 from modelyard.server.state import Ask
 
 __all__ = ["Id", "routes"]
@@ -75,6 +87,51 @@ _KEEPING: dict[str, Any] = {
         },
     }
 }
+
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`trial` with each Trial that is new or has changed, `optimization` with the"
+        " Optimization when it has; it ends with the optimization. `failed` with a Problem.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+_EVERY = 1.0
+"""Seconds between two looks for a stream."""
+
+Text = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class Starting(Body):
+    """What the server is to run by itself."""
+
+    recipe: Annotated[str, Field(min_length=1, max_length=100_000)] = Field(
+        "auto", description="Name of a recipe that is built in, or one as YAML.", examples=["small"]
+    )
+    data: Text | None = Field(
+        None, description="`MODEL@REV` of a dataset; else the recipe's.", examples=["data/loans@3"]
+    )
+    target: Text | None = Field(None, description="The column to be predicted.")
+    budget: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = Field(
+        None, description="Seconds at most."
+    )
+    trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    alias: Name | None = Field(None, description="To point at the version that is chosen.")
+    engine: Literal["local", "ray"] = "local"
+    trusted: list[Text] = Field(
+        default_factory=list, max_length=1000,
+        description="Names that loading may import; `*` is everything.",
+    )  # fmt: skip
+
+
+class RecipeInfo(msgspec.Struct, frozen=True):
+    """A recipe that is built in."""
+
+    name: str
+    description: str
+    yaml: str
+    """Its text; without passes if it takes those that fit the model."""
 
 
 class Beginning(msgspec.Struct, forbid_unknown_fields=True):
@@ -176,6 +233,112 @@ def keep_optimization(ask: Ask, optimization: Id) -> bool:
 def cancel_optimization(ask: Ask, optimization: Id) -> Optimization:
     """Stop it as soon as can be; what was published stays. It takes the role writer."""
     return ask.yard.optimizations.cancel(optimization)
+
+
+@routes.get(
+    "/optimizations/{optimization}/stream", needs=on_yard("none"), responses=_STREAM,
+    seconds=math.inf,
+)  # fmt: skip
+def stream_optimization(ask: Ask, optimization: Id) -> Response:
+    """How far it is, now and whenever that changes, as server-sent events, until it ends.
+
+    An account may have 20 streams at once (`too-many-streams`).
+    """
+    ask.yard.optimizations.get(optimization)  # NotFound as an answer, before the stream begins
+    slot = ask.server.shared.slot(ask.caller)
+    return event_stream(ask.server, _changes(ask, optimization, slot))
+
+
+# -- run by the server -----------------------------------------------------------------------------
+
+
+@routes.post(
+    "/models/{model}/versions/{revision}/optimize", needs=on_model("writer"),
+    answers=Optimization, status=201,
+)  # fmt: skip
+def start_optimization(
+    ask: Ask, model: ModelName, revision: Segment, body: Annotated[Starting, InBody()]
+) -> Optimization:
+    """Improve a version on the server, in the caller's name; the answer comes when it has begun.
+
+    One at a time runs, others wait for their turn. It goes on after a restart of the server.
+    """
+    recipe = _recipe(body)
+    if recipe.data is not None:
+        check_dataset(ask, recipe.data)
+    if body.engine == "ray" and ask.server.settings.ray is None:
+        raise Unsupported(
+            "no-cluster", "this server has no Ray cluster", hint="the engine local; or --ray"
+        )
+    return begin_optimizing(ask, Wish(
+        model=model, revision=ask.yard.resolve(model, revision_in(revision)).number,
+        recipe=recipe, engine=body.engine, alias=body.alias, trusted=tuple(body.trusted),
+    ))  # fmt: skip
+
+
+@routes.get(
+    "/models/{model}/versions/{revision}/suggestions", needs=on_model("reader"),
+    answers=list[Suggestion],
+)  # fmt: skip
+def suggest_recipes(ask: Ask, model: ModelName, revision: Segment) -> list[Suggestion]:
+    """Which recipes are likely to pay for a version, and why; the most likely first."""
+    from modelyard.automation.suggesting import suggest
+
+    return list(suggest(ask.yard, model, revision_in(revision)))
+
+
+@routes.get("/recipes", needs=on_yard("none"), answers=list[RecipeInfo])
+def list_recipes(ask: Ask) -> list[RecipeInfo]:
+    """The recipes that are built in."""
+    from modelyard.optimization.recipes.known import KNOWN, known_recipe
+    from modelyard.optimization.recipes.reading import written
+
+    found = [known_recipe(name) for name in KNOWN]
+    return [RecipeInfo(each.name, each.description, written(each)) for each in found]
+
+
+# -- how -------------------------------------------------------------------------------------------
+
+
+def _recipe(body: Starting) -> Recipe:
+    """What is asked for; a name is never one of a file here."""
+    from modelyard.optimization.recipes.known import known_recipe
+    from modelyard.optimization.recipes.reading import read_recipe
+
+    text = body.recipe
+    recipe = read_recipe(text) if "\n" in text else known_recipe(text)
+    told: dict[str, Any] = {
+        "data": body.data, "target": body.target, "seconds": body.budget, "trials": body.trials,
+        "seed": body.seed,
+    }  # fmt: skip
+    return replace(recipe, **{key: value for key, value in told.items() if value is not None})
+
+
+def _changes(ask: Ask, key: int, _slot: Slot) -> Iterator[list[Event]]:
+    """What is new since the last look; the caller may lose the right to it."""
+    known: dict[int, Trial] = {}
+    before: Optimization | None = None
+    due = 0.0
+    while True:
+        if time.monotonic() < due:
+            yield []
+            continue
+        due = time.monotonic() + _EVERY
+        try:
+            kept = again(ask).yard.optimizations
+            found = kept.get(key)
+            fresh: list[Trial] = []
+            if found != before:
+                fresh = [each for each in kept.trials(key) if known.get(each.number) != each]
+        except ModelyardError as error:
+            yield [Event("failed", problem_of(error))]
+            return
+        known.update({each.number: each for each in fresh})
+        events = [Event("trial", each) for each in fresh]
+        yield [*events, Event("optimization", found)] if found != before else events
+        before = found
+        if found.state in ("done", "failed", "cancelled"):
+            return
 
 
 def _read(ask: Ask, cls: Any) -> Any:

@@ -29,7 +29,7 @@ __all__ = ["routes"]
 
 routes = Routes("reports")
 
-Kind = Literal["evaluation", "explanation", "profile"]
+Kind = Literal["evaluation", "explanation", "profile", "optimization"]
 Text = Annotated[str, Field(max_length=4096)]
 
 
@@ -80,7 +80,9 @@ _KEEPING: dict[str, Any] = {
                     "required": ["kind", "content"],
                     "additionalProperties": False,
                     "properties": {
-                        "kind": {"enum": ["evaluation", "explanation", "profile"]},
+                        "kind": {
+                            "enum": ["evaluation", "explanation", "profile", "optimization"]
+                        },
                         "content": {"type": "object"},
                         "revision": {"type": ["string", "integer", "null"]},
                         "data": {

@@ -29,6 +29,13 @@ def upgrade() -> None:
     op.create_index("optimization_model", "optimization", ["model_id", "id"], unique=False)
     op.create_index("optimization_state", "optimization", ["state", "changed"], unique=False)
     op.create_table(
+        "optimization_served",
+        sa.Column("optimization_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("account", Name(200), nullable=False),
+        sa.Column("body", Words(), nullable=False),
+        sa.PrimaryKeyConstraint("optimization_id"),
+    )
+    op.create_table(
         "optimization_trial",
         sa.Column("optimization_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -40,4 +47,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to the revision before."""
     op.drop_table("optimization_trial")
+    op.drop_table("optimization_served")
     op.drop_table("optimization")

@@ -1,0 +1,1 @@
+"""What joins serving, monitoring and optimization."""

@@ -1,0 +1,186 @@
+"""`yard optimize`: a version is made better, and that is proved, or nothing is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.command import command
+from modelyard.cli.params import DURATION, TARGET, revision_of, trust_options, trusted_of
+from modelyard.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from modelyard.cli.improving import Watching
+    from modelyard.core.names import ModelRevision
+    from modelyard.core.optimization import Optimization
+
+__all__ = ["optimize_command"]
+
+_YAML = (".yaml", ".yml")
+
+
+@command(
+    "optimize",
+    examples=[
+        "yard optimize vision/digits@3 --recipe small --data data/digits@1 --target label",
+        "yard optimize bank/loans --recipe tune.yaml --budget 10m --alias candidate",
+        "yard optimize --resume 7",
+    ],
+    see=["suggest", "recipes", "optimizations", "evaluate"],
+)
+@click.argument("target", metavar="MODEL[@REV]", type=TARGET, required=False,
+                help="Default of REV: main.")  # fmt: skip
+@click.option("--recipe", metavar="FILE|NAME", default="auto", show_default=True,
+              help="What is tried: a file, or one of 'yard recipes'.")  # fmt: skip
+@click.option("--data", metavar="FILE|DATASET@REV",
+              help="Rows to learn from, to choose by, and for the proof.")  # fmt: skip
+@click.option("--target", "column", metavar="COL",
+              help="The column to be predicted; else a model is compared with itself.")  # fmt: skip
+@click.option("--budget", metavar="TIME", type=DURATION, help="How long at most: 90s, 10m, 2h.")
+@click.option("--trials", metavar="N", type=click.IntRange(1, 10_000), help="How many at most.")
+@click.option("--alias", metavar="NAME", help="Point this alias at the version that is chosen.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="Where trials run.")  # fmt: skip
+@click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1),
+              help="Of all chance. Default: the recipe's.")  # fmt: skip
+@trust_options
+@click.option("--resume", metavar="ID", type=click.IntRange(1),
+              help="Go on with one that was interrupted.")  # fmt: skip
+@click.option("--replay", metavar="ID", type=click.IntRange(1),
+              help="Make what one chose again, and say whether it is the same.")  # fmt: skip
+@click.option("--there", is_flag=True,
+              help="Let the server do it; the data must be in its yard.")  # fmt: skip
+@pass_session
+def optimize_command(
+    session: Session,
+    target: ModelRevision | None,
+    *,
+    recipe: str,
+    data: str | None,
+    column: str | None,
+    budget: float | None,
+    trials: int | None,
+    alias: str | None,
+    engine: str,
+    seed: int | None,
+    trust: tuple[str, ...],
+    trust_all: bool,
+    resume: int | None,
+    replay: int | None,
+    there: bool,
+) -> None:
+    """Make a version better, and prove it, or publish nothing.
+
+    A recipe's passes (tune, prune, quantize, ...) are tried in processes of their own, and judged
+    on rows that they did not learn from. The best are proved on rows that nothing has seen: what is
+    better in a goal, and worse in none by more than chance, becomes a version with its lineage.
+    Ctrl-C stops it, and --resume goes on.
+    """
+    if sum((target is not None, resume is not None, replay is not None)) != 1:
+        raise click.UsageError("name a model, or one optimization with --resume or --replay")
+    trusted = trusted_of(trust, everything=trust_all)
+    if replay is not None:
+        _replay(session, replay, trusted)
+        return
+    how: dict[str, Any] = {
+        "recipe": _recipe(session, recipe), "data": data, "target": column, "budget": budget,
+        "trials": trials, "alias": alias, "engine": engine, "seed": seed, "trusted": trusted,
+    }  # fmt: skip
+    if there:
+        _there(session, target, how)
+        return
+    from modelyard.cli.improving import Watching
+    from modelyard.cli.views.optimizations import OptimizationView
+    from modelyard.optimization.running import optimize
+
+    yard: Any = session.yard()
+    with Watching(session.out) as watching:
+        try:
+            if resume is not None:
+                known = yard.optimizations.get(resume)
+                found = optimize(
+                    yard, known.model, known.number, resume=resume, trusted=trusted,
+                    progress=watching.report,
+                )  # fmt: skip
+            else:
+                assert target is not None
+                found = optimize(
+                    yard, target.model.text, revision_of(target), progress=watching.report,
+                    **how,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            _interrupted(session, watching)
+            raise
+    session.out.show(OptimizationView(found, yard.optimizations.trials(found.id)))
+    _hint(session, found, data)
+
+
+def _replay(session: Session, key: int, trusted: Any) -> None:
+    """Exit code 1 if it is not the same."""
+    from modelyard.cli.failures import FAILED
+    from modelyard.cli.views.optimizations import ReplayedView
+    from modelyard.optimization.replaying import replay
+
+    done = replay(session.yard(), key, trusted=trusted)
+    session.out.show(
+        ReplayedView(done.optimization, done.trial, done.before, done.after, done.seconds)
+    )
+    if done.before != done.after:
+        raise SystemExit(FAILED)
+
+
+def _there(session: Session, target: ModelRevision | None, how: dict[str, Any]) -> None:
+    from modelyard.cli.views.optimizations import OptimizationView
+    from modelyard.client.remote import RemoteYard
+    from modelyard.core.trust import Trust
+    from modelyard.errors import Unsupported
+
+    yard = session.yard()
+    if not isinstance(yard, RemoteYard):
+        raise Unsupported("only-remote", "this yard has no server that could do it",
+                          hint="leave --there out")  # fmt: skip
+    if target is None:
+        raise click.UsageError("a server takes up by itself what it began")
+    trust = Trust.of(how.pop("trusted"))
+    how["trusted"] = ["*"] if trust.everything else sorted(trust.names)
+    given = how["recipe"]
+    if isinstance(given, Path):
+        how["recipe"] = _text(given)
+    begun = yard.optimizations.start(target.model.text, revision_of(target), **how)
+    session.out.show(OptimizationView(begun))
+    session.out.hint(f"yard optimizations {begun.id} --follow")
+
+
+def _recipe(session: Session, given: str) -> str | Path:
+    """A file where it looks like one; else a name."""
+    path = session.cwd / Path(given).expanduser()
+    if path.suffix in _YAML or "/" in given or path.is_file():
+        return path
+    return given
+
+
+def _text(path: Path) -> str:
+    from modelyard.errors import InvalidInput
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput("bad-recipe", f"{path} can't be read") from None
+
+
+def _interrupted(session: Session, watching: Watching) -> None:
+    found = watching.found
+    if found is not None:
+        done = f"{found.done} of {found.recipe.trials} trials are kept"
+        session.out.say(f"stopped; {done}. Go on with: yard optimize --resume {found.id}")
+
+
+def _hint(session: Session, found: Optimization, data: str | None) -> None:
+    if found.published:
+        best = f"{found.model}@{found.published[0]}"
+        more = f"; yard diff {found.title} {best}"
+        session.out.hint(f"yard show {best}{more}")
+    elif found.state == "done" and data is None:
+        session.out.hint("with --data and --target more can be tried, and proved")
