@@ -42,6 +42,7 @@ _PLAIN = frozenset({
     "builtins.type", "builtins.bytes", "builtins.bytearray", "builtins.slice", "types.NoneType",
 })  # fmt: skip
 _HARMLESS = frozenset({
+    "modelyard.frameworks.sklearn.derived.Derived",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

@@ -14,13 +14,12 @@ import numpy as np
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.learning import rightness, score
 from modelyard.optimization.passes.data.rows import folds, row_groups, sampled
-from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelyard.core.table import Table
-    from modelyard.optimization.state import Task
+    from modelyard.optimization.state import Rows, Task
 
     Fit = Callable[[Rows, int], Any]
     """Rows and a seed to a fitted object."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.columns import of_kind
 from modelyard.optimization.passes.data.learning import (
+    chosen,
     last_of,
     learner_of,
     require_target,
@@ -63,13 +63,7 @@ class Balance:
     def run(self, model: Model, params: Mapping[str, Any], work: Work) -> Made:
         train = require_target(work)
         learner = learner_of(model)
-        method = str(params.get("method", "over"))
-        metric = str(params.get("metric", _METRICS[0]))
-        for name, value, known in (("method", method, _METHODS), ("metric", metric, _METRICS)):
-            if value not in known:
-                raise InvalidInput(
-                    "bad-pass-option", f"{name}={value!r} is none of {', '.join(known)}"
-                )
+        method, metric = chosen(params, "method", _METHODS), chosen(params, "metric", _METRICS)
         counts = np.bincount(codes_of(np.asarray(train.target)))
         if counts.min() >= _EVEN * counts.max():
             return nothing("the classes are about as frequent as each other")
@@ -136,10 +130,10 @@ def smote(rows: Rows, seed: int) -> Rows:
     for place, name in enumerate(names):
         dtype = rows.inputs.columns[name].dtype
         column = made[:, place]
-        columns[name] = np.rint(column).astype(dtype) if dtype.kind in "iu" else column.astype(dtype)
-    joined = {
-        name: np.concatenate([rows.inputs.columns[name], columns[name]]) for name in columns
-    }
+        columns[name] = (
+            np.rint(column).astype(dtype) if dtype.kind in "iu" else column.astype(dtype)
+        )
+    joined = {name: np.concatenate([rows.inputs.columns[name], columns[name]]) for name in columns}
     target = np.asarray(rows.target)
     weights = None
     if rows.weights is not None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.extras import need
-from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.columns import of_kind
 from modelyard.optimization.passes.data.learning import (
+    chosen,
     learner_of,
     require_target,
     why_not_tables,
@@ -63,15 +63,12 @@ class Clean:
     def run(self, model: Model, params: Mapping[str, Any], work: Work) -> Made:
         train = require_target(work)
         learner = learner_of(model)
-        fill = str(params.get("missing", "keep"))
-        if fill not in _FILLS:
-            raise InvalidInput(
-                "bad-pass-option", f"missing={fill!r} is none of {', '.join(_FILLS)}"
-            )
+        fill = chosen(params, "missing", ("keep", *_FILLS[:-1]))
         inputs = learner.inputs(train.inputs)
         lacking = [name for name, c in inputs.columns.items() if is_missing(c).any()]
         fills = fill != "keep" and bool(lacking) and learner.framework == "sklearn"
-        what = _Left(params.get("copies") == "drop", params.get("outliers") == "drop", learner)
+        goes = [chosen(params, name, ("keep", "drop")) == "drop" for name in ("copies", "outliers")]
+        what = _Left(*goes, learner)
         kept = what.kept(train)
         left = len(train) - int(kept.sum())
         if not fills and not left:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from modelyard.core.table import Table
-from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.columns import kinds_of
 from modelyard.optimization.passes.data.encoding import CATEGORIES, column_encoder
 from modelyard.optimization.passes.data.learning import (
+    chosen,
     last_of,
     learner_of,
     require_target,
@@ -22,6 +21,7 @@ from modelyard.optimization.passes.interface import Choice
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelyard.optimization.passes.data.encoding import Categories
     from modelyard.optimization.passes.interface import Made, Option
     from modelyard.optimization.state import Model, Rows, Subject, Work
 
@@ -55,13 +55,8 @@ class Encode:
     def run(self, model: Model, params: Mapping[str, Any], work: Work) -> Made:
         train = require_target(work)
         learner = learner_of(model)
-        how = params.get("categories", CATEGORIES[0])
-        columns = params.get("columns", "known")
-        if how not in CATEGORIES:
-            raise InvalidInput("bad-pass-option",
-                               f"categories={how!r} is none of {', '.join(CATEGORIES)}")  # fmt: skip
-        if columns not in ("known", "all"):
-            raise InvalidInput("bad-pass-option", f"columns={columns!r} is neither known nor all")
+        how = cast("Categories", chosen(params, "categories", CATEGORIES))
+        columns = chosen(params, "columns", ("known", "all"))
         wants = learner
         if columns == "all" and learner.is_named:
             wants = replace(learner, names=tuple(train.inputs.names))

@@ -38,7 +38,8 @@ def column_encoder(
     Numbers get their median where they are missing. Categories: `one-hot` (rare ones together,
     unknown ones with them), `ordinal` (unknown: -1, missing: -2), or `target`: the mean of the
     target for each, smoothed, and in fitting of other rows than the one it is given to
-    (Micci-Barreca 2001). Text: weights of words, tf-idf. Constant columns are left out.
+    (Micci-Barreca 2001). Text: weights of words, tf-idf; of a column in which text is missing,
+    nothing. Times: days since 1970, month, day, weekday, hour. Constant columns are left out.
 
     Args:
         inputs: To see what the columns hold; nothing is learned of it here.
@@ -61,9 +62,15 @@ def column_encoder(
             for name, kind in kinds.items() if kind in ("number", "flag")
         )  # fmt: skip
         parts.append(("numbers", _numbers(missing, scale), numbers))
+    times = named("time")
+    if times:
+        parts.append(("times", _times(inputs, kinds, times, scale), times))
     if found := named("category"):
         parts.append(("categories", _categories(categories, task, seed), found))
-    parts.extend((f"text_{place}", _text(), place) for place in named("text"))
+    whole = [n for n, k in kinds.items() if k == "text" and not is_missing(inputs.columns[n]).any()]
+    for name in whole:  # no step of scikit-learn fills one column of text
+        place = name if places is None else places[name]
+        parts.append((f"text_{place}", _text(), place))
     return compose.ColumnTransformer(parts, remainder="drop")
 
 
@@ -78,6 +85,28 @@ def _numbers(missing: bool, scale: bool) -> Any:
     return need("sklearn.pipeline", "optimize").Pipeline(steps)
 
 
+def _times(inputs: Table, kinds: Mapping[str, Any], places: list[Any], scale: bool) -> Any:
+    """Parts of times as numbers; the hour only where there are hours."""
+    import numpy as np
+
+    from modelyard.frameworks.sklearn.derived import Derived
+
+    formulas: list[list[Any]] = []
+    names = [name for name, kind in kinds.items() if kind == "time"]
+    for name, place in zip(names, places, strict=True):
+        column = inputs.columns[name]
+        known = column[~is_missing(column)]
+        hours = np.any(known != known.astype("datetime64[D]"))
+        parts = ("days", "month", "day", "weekday", *(("hour",) if hours else ()))
+        # by its place among the columns that this step gets, if they have no names
+        of = place if isinstance(place, str) else places.index(place)
+        formulas += [[part, [of]] for part in parts]
+    rest = _numbers(missing=False, scale=scale)
+    return need("sklearn.pipeline", "optimize").Pipeline(
+        [("parts", Derived(formulas)), *rest.steps]
+    )
+
+
 def _categories(how: Categories, task: Task, seed: int) -> Any:
     preprocessing = need("sklearn.preprocessing", "optimize")
     if how == "ordinal":
@@ -86,7 +115,13 @@ def _categories(how: Categories, task: Task, seed: int) -> Any:
         )
     if how == "target":
         kind = "continuous" if task == "regression" else "auto"
-        return preprocessing.TargetEncoder(target_type=kind, random_state=seed)
+        if preprocessing.TargetEncoder().shuffle != "deprecated":  # before scikit-learn 1.9
+            return preprocessing.TargetEncoder(target_type=kind, random_state=seed)
+        split = need("sklearn.model_selection", "optimize")
+        drawn = split.KFold if task == "regression" else split.StratifiedKFold
+        return preprocessing.TargetEncoder(
+            target_type=kind, cv=drawn(5, shuffle=True, random_state=seed)
+        )
     return preprocessing.OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RARE)
 
 

@@ -11,14 +11,16 @@ from modelyard.core.table import Table
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.frameworks import framework_of
 from modelyard.optimization.making import model_of_object
-from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
-    from modelyard.optimization.state import Model, Subject, Task, Work
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.optimization.state import Model, Rows, Subject, Task, Work
 
 __all__ = [
     "FROM_SCRATCH",
     "Learner",
+    "chosen",
     "hits",
     "is_composed",
     "last_of",
@@ -233,6 +235,16 @@ def why_not_tables(
     if subject.framework not in FROM_SCRATCH:
         return "only models of scikit-learn, XGBoost and LightGBM are fitted anew"
     return None
+
+
+def chosen(params: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
+    """The value of an option, the first if it is not given. InvalidInput: `bad-pass-option`."""
+    value = params.get(name, known[0])
+    if value not in known:
+        raise InvalidInput(
+            "bad-pass-option", f"{name}={str(value)[:40]!r} is none of {', '.join(known)}"
+        )
+    return str(value)
 
 
 def require_target(work: Work) -> Rows:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.confident import doubts, out_of_fold
 from modelyard.optimization.passes.data.learning import (
+    chosen,
     learner_of,
     probabilities,
     require_target,
@@ -57,9 +57,7 @@ class Relabel:
     def run(self, model: Model, params: Mapping[str, Any], work: Work) -> Made:
         train = require_target(work)
         learner = learner_of(model)
-        action = str(params.get("action", _ACTIONS[0]))
-        if action not in _ACTIONS:
-            raise InvalidInput("bad-pass-option", f"action={action!r} is neither drop nor correct")
+        action = chosen(params, "action", _ACTIONS)
         found = doubtful(learner, train, work.seed)
         if found is None:
             return nothing("the model gives no probabilities")

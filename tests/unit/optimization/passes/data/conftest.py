@@ -9,7 +9,6 @@ import pytest
 
 from modelyard.core.table import Table
 from modelyard.frameworks import framework_of, serializer_of
-
 from modelyard.optimization.state import Model, Rows, Work
 
 if TYPE_CHECKING:
@@ -53,5 +52,3 @@ def bench(tmp_path: Path) -> Bench:
         return model, work
 
     return make
-
-
