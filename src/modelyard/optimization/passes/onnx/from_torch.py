@@ -116,6 +116,7 @@ class _Plan:
                 input_names=self.inputs, output_names=[_inner(name) for name in self.outputs],
                 dynamic_shapes=(shapes,), verbose=False,
             )  # fmt: skip
+            assert program is not None  # it is None for files only
             program.save(path)
             return library().load(path)
 
@@ -156,7 +157,7 @@ def _wrapper(module: Any, keys: tuple[str, ...], outputs: list[str]) -> Any:
 
     last = last_layer(module)
 
-    class Told(torch.nn.Module):  # type: ignore[misc]
+    class Told(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.module = module
