@@ -24,7 +24,7 @@ _STEPS = 12_000
 
 
 class Distil:
-    """Options beyond those that trials choose: `epochs`, `batch` (64), `temperature` (4), `soft`
+    """Options beyond those that trials choose: `epochs`, `batch` (64), `temperature` (2), `soft`
     (0.9: how much the teacher counts), `mix` (0.5: share of batches of rows that lie between
     others)."""
 
@@ -71,12 +71,12 @@ class Distil:
             mix = networks.number(params, "mix", 0.5, 0.0, 1.0)
             if not lesson.inputs.is_floating_point():
                 mix = 0.0  # there is nothing between two words
-            most = epochs_for(len(lesson), batch, 1, 10) * _STEPS // 4_000
+            usual = epochs_for(len(lesson), batch, 120, steps=_STEPS)
             how = Schooling(
-                epochs=networks.whole(params, "epochs", max(1, most), 1, 10_000),
+                epochs=networks.whole(params, "epochs", usual, 1, 10_000),
                 rate=networks.number(params, "rate", 2e-3, 1e-7, 1.0), batch=batch,
                 soft=networks.number(params, "soft", 0.9, 0.0, 1.0), mix=mix,
-                temperature=networks.number(params, "temperature", 4.0, 0.5, 50.0),
+                temperature=networks.number(params, "temperature", 2.0, 0.5, 50.0),
             )  # fmt: skip
             train(
                 student, lesson, how, valid=valid, tell=work.tell, what="teaching",

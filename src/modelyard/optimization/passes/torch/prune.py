@@ -95,9 +95,9 @@ def lessons_of(module: Any, model: Model, work: Work) -> tuple[Lesson | None, Le
     return found[0], found[1]
 
 
-def epochs_for(rows: int, batch: int, rounds: int, most: int) -> int:
-    """Epochs of each round if nobody says how many: fewer where there are many rows."""
-    return max(1, min(most, _STEPS // rounds // max(1, -(-rows // batch))))
+def epochs_for(rows: int, batch: int, most: int, *, steps: int = _STEPS) -> int:
+    """Epochs if nobody says how many: no more than so many batches, however many rows."""
+    return max(1, min(most, steps // max(1, -(-rows // batch))))
 
 
 def _masks(module: Any, sparsity: float, params: Mapping[str, Json]) -> dict[str, Any]:
@@ -114,7 +114,9 @@ def _by_magnitude(
 
     rounds = networks.whole(params, "rounds", 3, 1, 20)
     batch = networks.whole(params, "batch", 64, 1, 4096)
-    epochs = networks.whole(params, "epochs", epochs_for(len(lesson), batch, rounds, 8), 0, 1000)
+    epochs = networks.whole(
+        params, "epochs", epochs_for(len(lesson), batch, 8, steps=_STEPS // rounds), 0, 1000
+    )
     for place in range(1, rounds + 1):
         share = sparsity * (1 - (1 - place / rounds) ** 3)
         keeper = Masks(prunable(module), _masks(module, share, params))
@@ -138,7 +140,9 @@ def _by_movement(
     from modelyard.optimization.passes.torch.training import Schooling, train
 
     batch = networks.whole(params, "batch", 64, 1, 4096)
-    epochs = networks.whole(params, "epochs", epochs_for(len(lesson), batch, 4, 8), 0, 1000)
+    epochs = networks.whole(
+        params, "epochs", epochs_for(len(lesson), batch, 8, steps=_STEPS // 4), 0, 1000
+    )
     rate = networks.number(params, "rate", 1e-3, 1e-7, 1.0)
     soft = networks.number(params, "teach", 0.5, 0.0, 1.0)
     moving = Movement(prunable(module), sparsity)

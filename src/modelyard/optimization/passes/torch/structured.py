@@ -54,7 +54,7 @@ def prune_channels(
         if lesson is None:
             continue
         epochs = networks.whole(
-            params, "epochs", epochs_for(len(lesson), batch, rounds, 12), 0, 1000
+            params, "epochs", epochs_for(len(lesson), batch, 12, steps=4_000 // rounds), 0, 1000
         )
         last = place == rounds
         how = Schooling(
