@@ -169,6 +169,11 @@ class Recipe:
     """Outer folds of nested cross-validation that tell how much the whole search gains; 0: none."""
     publish: int = 3
     """Versions at most: the best points of the Pareto front."""
+    baseline: Literal["auto", "as-is", "refit"] = "auto"
+    """What passes that learn anew are compared with: the version as it is; or itself, learned again
+    from the same part of the rows as they are. `auto` is the second where its manifest names this
+    data, for it knows the rows of the proof by heart then. Versions are published as learned from
+    all rows in that case."""
     description: str = ""
 
 

@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import InvalidInput, ModelyardError
+from modelyard.optimization.baselines import learned_from_all
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.evaluating import keep_written
 from modelyard.optimization.goals import dominates, gain, on_front
@@ -27,6 +28,10 @@ __all__ = ["conclude"]
 _MORE = 2
 """Candidates that are proved beyond those that may be published."""
 _REASONS = 12
+_AGAIN = (
+    "the version had learned from these rows, so it was compared with itself, learned again from"
+    " the same part of them; what is published has learned from all of them"
+)
 
 
 class Publishing(Protocol):
@@ -49,6 +54,8 @@ def conclude(
     begun = time.monotonic()
     wanted, why = _to_prove(found, work.source.digest, trials)
     reasons = [*work.plan.reasons, *_failures(trials), *why]
+    if work.relearns:
+        reasons.append(_AGAIN)
     proof: Result | None = None
     if wanted:
         proof = _proved(found, work, trials, engine, wanted)
@@ -57,7 +64,7 @@ def conclude(
             proof = None
     candidates: list[Candidate] = []
     if proof is not None:
-        candidates, refused = _published(yard, found, work, trials, proof)
+        candidates, refused = _published(yard, found, work, trials, proof, engine)
         reasons += refused
     ended = replace(
         found, state="done", candidates=tuple(candidates),
@@ -171,7 +178,12 @@ def _is_timed(found: Optimization) -> bool:
 
 
 def _published(
-    yard: Publishing, found: Optimization, work: Any, trials: Trials, proof: Result
+    yard: Publishing,
+    found: Optimization,
+    work: Any,
+    trials: Trials,
+    proof: Result,
+    engine: Engine,
 ) -> tuple[list[Candidate], list[str]]:
     """All candidates, those that were published with their versions; and why others were not."""
     from pathlib import Path
@@ -195,15 +207,16 @@ def _published(
             ))  # fmt: skip
         candidates[trial.number] = told
     passed.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
-    for rank, each in enumerate(passed[: found.recipe.publish]):
+    for each in passed[: found.recipe.publish]:
         try:
+            each = _learned_from_all(each, work, engine)
             done = publish(yard.desk, found, each, work.data)
         except ModelyardError as error:
             reasons.append(f"trial {each.trial.number} was not published: {error}")
             continue
         candidates[each.trial.number] = replace(
             each.candidate, version=done.number,
-            chosen=rank == 0 and not any(c.chosen for c in candidates.values()),
+            chosen=not any(c.chosen for c in candidates.values()),
             sentence="; ".join(v.sentence for v in each.candidate.verdicts if v.sentence),
         )  # fmt: skip
     if any(each.version is not None for each in candidates.values()):
@@ -213,6 +226,21 @@ def _published(
             size=work.source.size, data=f"{name} (holdout)",
         )  # fmt: skip
     return list(candidates.values()), reasons
+
+
+def _learned_from_all(finished: Finished, work: Any, engine: Engine) -> Finished:
+    """Where the version was learned again to be compared: what it found, with all the rows."""
+    if not work.relearns:
+        return finished
+    steps = work.plan.fixed(finished.trial.params)
+    result = learned_from_all(work, engine, steps, finished.trial.number)
+    if result.place is None:
+        raise InvalidInput("not-refittable", f"it can't learn from all rows: {result.reason}")
+    return replace(
+        finished, place=result.place,
+        candidate=replace(finished.candidate, digest=result.digest),
+        trial=replace(finished.trial, steps=result.steps),
+    )  # fmt: skip
 
 
 def _sentence(ended: Optimization) -> str:

@@ -36,7 +36,7 @@ class Facts:
     operators: Mapping[str, int] = field(default_factory=dict)
     """Of an ONNX graph."""
     dtypes: Mapping[str, int] = field(default_factory=dict)
-    """Bytes of tensors, by dtype."""
+    """Numbers that tensors hold, by dtype."""
 
     @property
     def is_graph(self) -> bool:
@@ -47,7 +47,7 @@ class Facts:
         """Whether most of its numbers have few bits already."""
         if any(name in _PACKED for name in self.operators):
             return True
-        short = sum(size for dtype, size in self.dtypes.items() if dtype in _SHORT)
+        short = sum(count for dtype, count in self.dtypes.items() if dtype in _SHORT)
         return short > 0.5 * max(sum(self.dtypes.values()), 1)
 
     @property

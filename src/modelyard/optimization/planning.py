@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from modelyard.core.optimization import Suggestion
@@ -101,7 +102,7 @@ def _facts(detail: VersionDetail) -> Facts:
     saved = detail.saved
     dtypes: dict[str, int] = {}
     for entry in detail.tensors:
-        dtypes[entry.dtype] = dtypes.get(entry.dtype, 0) + (entry.nbytes or 0)
+        dtypes[entry.dtype] = dtypes.get(entry.dtype, 0) + prod(entry.shape)
     framework = str(saved.get("framework") or detail.version.framework or "")
     if not framework and operators:
         framework = "onnx"

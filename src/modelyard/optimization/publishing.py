@@ -40,6 +40,7 @@ class Finished:
     """A candidate with what publishing it needs."""
 
     candidate: Candidate
+    """With `digest` of what is published, which may have learned from more rows than its trial."""
     trial: Trial
     place: Place
     described: Mapping[str, Any]
@@ -111,7 +112,7 @@ def fixed_recipe(optimization: Optimization, trial: Trial) -> Recipe:
 
 def _metrics(candidate: Candidate) -> dict[str, float]:
     """What was proved and is the same each time: no latency."""
-    return {m.name: m.value for m in candidate.after if "latency" not in m.name}
+    return {m.name: m.value for m in candidate.after if not is_cost(m.name)}
 
 
 def _files(folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput, ModelyardError
+from modelyard.optimization.baselines import learned_again, manifest_data, relearns_for
 from modelyard.optimization.concluding import conclude
 from modelyard.optimization.engines import engine_named
 from modelyard.optimization.goals import check_known, resolved
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from modelyard.optimization.workplace import Workplace
     from modelyard.registry.desk import Desk
 
-__all__ = ["WorkingYard", "optimize"]
+__all__ = ["WorkingYard", "optimize", "prepared"]
 
 _BEAT: Final = 5.0
 """Seconds between signs of life."""
@@ -117,7 +118,7 @@ def optimize(
         beat = stack.enter_context(_beating(yard, found))
         try:
             place = workplace_of(yard.url, found.id)
-            work = _prepared(yard, found, place, trust)
+            work = prepared(yard, found, place, trust)
             # after all that can be refused: an engine may have a cluster to start
             chosen = engine_named(found.engine if isinstance(engine, str) else engine)
             running = stack.enter_context(closing(chosen))
@@ -212,11 +213,14 @@ class _Work:
 
     def __init__(
         self, found: Optimization, place: Workplace, source: Model, data: DataName | None,
-        path: Path, rows: Rows, task: Task, plan: Plan,
+        path: Path, rows: Rows, task: Task, plan: Plan, relearns: bool,
     ) -> None:  # fmt: skip
         self.found = found
         self.place = place
+        self.original = source
         self.source = source
+        """What trials begin with and are compared with: the original, or itself learned again."""
+        self.relearns = relearns
         self.data = data
         self.path = path
         self.rows = rows
@@ -224,7 +228,7 @@ class _Work:
         self.plan = plan
 
 
-def _prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Trust) -> _Work:
+def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Trust) -> _Work:
     """Source and rows at hand, and the recipe made ready for them."""
     desk, recipe = yard.desk, found.recipe
     source = place.source(desk, found, trust)
@@ -258,7 +262,8 @@ def _prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: T
     known = replace(
         found, recipe=recipe, data_digest=digest, environment=environment(), state="running"
     )
-    return _Work(known, place, source, data, path, rows, task, plan)
+    relearns = relearns_for(plan, source, manifest_data(desk, found), digest)
+    return _Work(known, place, source, data, path, rows, task, plan, relearns)
 
 
 def _said_task(source: Model) -> str | None:
@@ -282,6 +287,8 @@ def _run(
     begun = time.monotonic()
     found, recipe = work.found, work.found.recipe
     spent = found.seconds
+    if work.relearns:
+        work.source = learned_again(work, engine)
     kept = yard.optimizations.trials(found.id)
     trials = Trials(work.place, kept)
 

@@ -33,7 +33,7 @@ from modelyard.optimization.stepping import run_pass
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from modelyard.optimization.engines.interface import Fixed, Task
+    from modelyard.optimization.engines.interface import Task
     from modelyard.optimization.state import Model
     from modelyard.optimization.state import Task as Kind
 
@@ -98,6 +98,8 @@ def measured(
 def _trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     source = task.source.model()
     parts = parts_of(task)
+    if task.whole and task.data is not None and parts is not None:
+        parts = replace(parts, train=read_rows(Path(task.data), task.target))
     kind: Kind = task.task  # type: ignore[assignment]
     work = Work(
         task=kind, train=None if parts is None else parts.train,
@@ -133,14 +135,16 @@ def _walk(task: Task, source: Model, work: Work) -> tuple[Model, list[PassDone]]
     return model, done
 
 
-def _key(steps: Sequence[Fixed]) -> str:
-    return hashlib.sha256(canonical(msgspec.to_builtins(tuple(steps))).encode()).hexdigest()[:32]
+def _key(task: Task, count: int) -> str:
+    """By what a model after so many passes is decided."""
+    told = [msgspec.to_builtins(task.steps[:count]), task.whole, task.source.folder]
+    return hashlib.sha256(canonical(told).encode()).hexdigest()[:32]
 
 
 def _known_of(task: Task, source: Model) -> tuple[Model, list[PassDone], int]:
     """The longest beginning of the passes that was run before: its model, and how many."""
     for count in range(len(task.steps), 0, -1):
-        folder = Path(task.made) / _key(task.steps[:count])
+        folder = Path(task.made) / _key(task, count)
         try:
             content = json.loads((folder / _RESULT).read_bytes())
         except (OSError, ValueError):
@@ -154,7 +158,7 @@ def _known_of(task: Task, source: Model) -> tuple[Model, list[PassDone], int]:
 def _kept(task: Task, count: int, model: Model, done: Sequence[PassDone]) -> Model:
     """Keep what so many passes made where other trials find it; whole, or not at all."""
     home = Path(task.made)
-    folder = home / _key(task.steps[:count])
+    folder = home / _key(task, count)
     if folder.exists():
         return model
     if Path(task.out) not in model.folder.parents:  # it is kept already: nothing was changed

@@ -54,7 +54,7 @@ class Fixed:
     """A pass with a value for each of its options."""
 
     place: int
-    """In the recipe, from 0: its chance depends on it."""
+    """How many passes of this name came before it: its chance depends on that."""
     name: str
     params: Mapping[str, Json] = field(default_factory=dict)
 
@@ -81,6 +81,8 @@ class Task:
     valid: float = 0.2
     steps: tuple[Fixed, ...] = ()
     """Of a trial."""
+    whole: bool = False
+    """Whether it learns from all rows: after the proof, with parameters that were proved."""
     timed: bool = True
     """Whether latency is measured."""
     candidates: tuple[tuple[int, Place], ...] = ()

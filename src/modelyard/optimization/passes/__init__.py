@@ -15,6 +15,7 @@ __all__ = ["NAMES", "Choice", "Made", "Option", "Pass", "Range", "all_passes", "
 
 NAMES = {
     # algorithm
+    "refit": "tables.refit",
     "tune": "tables.tune",
     "choose": "tables.choose",
     "combine": "tables.combine",

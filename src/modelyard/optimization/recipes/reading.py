@@ -14,7 +14,7 @@ passes:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from modelyard.core.optimization import Constraint, Goal, Recipe, Step
 from modelyard.errors import InvalidInput
@@ -32,7 +32,7 @@ _MOST: Final = 50
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}\Z")
 _KEYS: Final = (
     "name", "description", "objective", "constraints", "data", "target", "seed", "budget",
-    "split", "nested", "publish", "passes",
+    "split", "nested", "publish", "baseline", "passes",
 )  # fmt: skip
 _RANGE: Final = frozenset({"low", "high", "log", "step"})
 
@@ -73,6 +73,7 @@ def recipe_from(content: Mapping[str, Json]) -> Recipe:
         valid=_share(parts.get("valid", usual.valid), "valid"),
         nested=_whole(content.get("nested", 0), "nested", 0, 20),
         publish=_whole(content.get("publish", usual.publish), "publish", 1, 20),
+        baseline=_baseline(content.get("baseline", "auto")),
     )  # fmt: skip
 
 
@@ -96,6 +97,8 @@ def written(recipe: Recipe) -> str:
     if recipe.nested:
         content["nested"] = recipe.nested
     content["publish"] = recipe.publish
+    if recipe.baseline != "auto":
+        content["baseline"] = recipe.baseline
     content["passes"] = [_plain(step) for step in recipe.steps]
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
@@ -205,6 +208,12 @@ def _share(value: Json, what: str) -> float:
     if not number or not 0.05 <= value <= 0.8:
         raise _bad(f"{what} is a share from 0.05 to 0.8")
     return float(value)
+
+
+def _baseline(value: Json) -> Literal["auto", "as-is", "refit"]:
+    if value not in ("auto", "as-is", "refit"):
+        raise _bad("baseline is auto, as-is or refit")
+    return value  # type: ignore[no-any-return]
 
 
 def _seconds(budget: Mapping[str, Json]) -> float | None:

@@ -1,0 +1,85 @@
+"""What passes that learn anew are compared with, so that the comparison is fair.
+
+A version that has learned from the rows of the proof knows them by heart, and would beat whatever
+has not seen them. So it is learned again from the same part of the rows, and what is proved is then
+that the new parameters, or the new data, are better than the old ones on equal terms.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import InvalidInput
+from modelyard.optimization.engines.interface import Fixed, Place, Task
+from modelyard.optimization.passes import pass_named
+from modelyard.optimization.passes.tables.refit import FROM_SCRATCH
+from modelyard.registry.publish import manifest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.core.optimization import Optimization
+    from modelyard.optimization.engines.interface import Engine, Result
+    from modelyard.optimization.spaces import Plan
+    from modelyard.optimization.state import Model
+    from modelyard.registry.desk import Desk
+
+__all__ = ["learned_again", "learned_from_all", "manifest_data", "relearns_for"]
+
+_BASELINE = 1_000_000
+"""Number of the task that learns again: above those of all trials."""
+
+
+def manifest_data(desk: Desk, found: Optimization) -> Mapping[str, str]:
+    """What a version was trained on, by role, as its manifest says."""
+    contents = desk.contents(found.model, found.number)
+    return manifest_of(contents.all_files).data or {}
+
+
+def relearns_for(plan: Plan, source: Model, trained_on: Mapping[str, str], digest: str) -> bool:
+    """Whether the version is to be learned again before it is compared."""
+    learn = any(pass_named(step.name).KIND in ("algorithm", "data") for _, step in plan.steps)
+    if not learn or source.saved.framework not in FROM_SCRATCH:
+        return False
+    if plan.recipe.baseline != "auto":
+        return plan.recipe.baseline == "refit"
+    return bool(digest) and any(digest in told for told in trained_on.values())
+
+
+def learned_again(work: Any, engine: Engine) -> Model:
+    """The version learned from the part of the rows that passes learn from.
+
+    InvalidInput: `not-refittable`.
+    """
+    result = _run(work, engine, _BASELINE, (Fixed(place=0, name="refit"),), whole=False)
+    if result.place is None:
+        raise InvalidInput(
+            "not-refittable", f"it can't learn again from this data: {result.reason}",
+            hint="baseline: as-is in the recipe compares it as it is",
+        )  # fmt: skip
+    return result.place.model()
+
+
+def learned_from_all(
+    work: Any, engine: Engine, steps: tuple[Fixed, ...], number: int, *, whole: bool = True
+) -> Result:
+    """What was proved, learned again from all rows: that is what is published.
+
+    Args:
+        whole: False makes it again as it was proved.
+    """
+    return _run(work, engine, _BASELINE + 1 + number, steps, whole=whole)
+
+
+def _run(
+    work: Any, engine: Engine, number: int, steps: tuple[Fixed, ...], *, whole: bool
+) -> Result:
+    recipe = work.found.recipe
+    task = Task(
+        kind="trial", trial=number, source=Place.of(work.original),
+        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
+        target=recipe.target, task=work.task, seed=recipe.seed, holdout=recipe.holdout,
+        valid=recipe.valid, steps=steps, whole=whole, timed=False,
+    )  # fmt: skip
+    [result] = engine.run([task], lambda _n, _w, _s: False)
+    return result
