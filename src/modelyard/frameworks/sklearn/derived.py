@@ -118,14 +118,14 @@ def _value(name: str, of: list[Any], rows: Any) -> Array:
     with np.errstate(all="ignore"):
         if name == "ratio":
             a, b = columns
-            return np.where(b == 0, _NEVER, a / np.where(b == 0, 1.0, b))
+            return np.asarray(np.where(b == 0, _NEVER, a / np.where(b == 0, 1.0, b)))
         if name == "difference":
             return np.asarray(columns[0] - columns[1])
         if name == "product":
             return np.asarray(columns[0] * columns[1])
         together = np.column_stack(columns)
         if name == "missing":
-            return np.isnan(together).sum(axis=1).astype(np.float64)
+            return np.asarray(np.isnan(together).sum(axis=1), np.float64)
         known = ~np.isnan(together)
         count = np.where(known.any(axis=1), known.sum(axis=1), _NEVER)
         filled = np.where(known, together, 0.0)

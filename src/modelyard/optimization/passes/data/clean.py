@@ -67,8 +67,10 @@ class Clean:
         inputs = learner.inputs(train.inputs)
         lacking = [name for name, c in inputs.columns.items() if is_missing(c).any()]
         fills = fill != "keep" and bool(lacking) and learner.framework == "sklearn"
-        goes = [chosen(params, name, ("keep", "drop")) == "drop" for name in ("copies", "outliers")]
-        what = _Left(*goes, learner)
+        no_copies, no_outliers = (
+            chosen(params, name, ("keep", "drop")) == "drop" for name in ("copies", "outliers")
+        )
+        what = _Left(no_copies, no_outliers, learner)
         kept = what.kept(train)
         left = len(train) - int(kept.sum())
         if not fills and not left:

@@ -97,4 +97,4 @@ def _confident(labels: Array, chances: Array) -> tuple[Array, Array]:
     ])  # fmt: skip
     above = chances >= limits - 1e-12
     likely = np.where(above, chances, -1.0).argmax(axis=1)
-    return above.any(axis=1), likely
+    return np.asarray(above.any(axis=1)), likely

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def learner_of(model: Model) -> Learner:
         )  # fmt: skip
     from modelyard.runtimes import runtime_of
 
-    with runtime_of(framework.NAME, obj, model.signature) as runtime:
+    with closing(runtime_of(framework.NAME, obj, model.signature)) as runtime:
         features = runtime.about.features
     if framework.NAME == "sklearn":
         features = _names_of(obj)
@@ -137,7 +138,7 @@ def hits(obj: Any, rows: Rows, task: Task, signature: Any = None) -> Array:
     from modelyard.runtimes import runtime_of
 
     assert rows.target is not None, "nothing to compare with"
-    with runtime_of(framework_of(obj).NAME, obj, signature) as runtime:
+    with closing(runtime_of(framework_of(obj).NAME, obj, signature)) as runtime:
         outputs = runtime.predict(rows.inputs).outputs
         classes = runtime.about.classes
     first = np.asarray(outputs.get("prediction", next(iter(outputs.values()))))
@@ -166,7 +167,7 @@ def probabilities(obj: Any, rows: Rows, classes: Array) -> Array | None:
     """
     from modelyard.runtimes import runtime_of
 
-    with runtime_of(framework_of(obj).NAME, obj, None) as runtime:
+    with closing(runtime_of(framework_of(obj).NAME, obj, None)) as runtime:
         outputs = runtime.predict(rows.inputs).outputs
         known = runtime.about.classes
     found = outputs.get("probability")

@@ -74,7 +74,7 @@ def made_by(
             scores = tuple(
                 hits(each, work.valid, work.task, model.signature).tolist()
                 for each in (plain, fitted)
-            )  # type: ignore[assignment]
+            )
     return Made(
         model=new.saved(fitted, model, work), rows=None if rows is train else rows, scores=scores,
         notes=tuple(notes), params=dict(params or {}),

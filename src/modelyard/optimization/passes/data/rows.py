@@ -28,7 +28,7 @@ def is_missing(column: Array) -> Array:
         found = np.fromiter(flat, bool, column.size).reshape(column.shape)
     else:
         return np.zeros(len(column), bool)
-    return found if found.ndim == 1 else found.reshape(len(found), -1).any(axis=1)
+    return found if found.ndim == 1 else np.asarray(found.reshape(len(found), -1).any(axis=1))
 
 
 def codes_of(column: Array) -> Array:

@@ -115,7 +115,7 @@ def _pictures(column: Array, kind: str, strength: float, chance: np.random.Gener
     }  # fmt: skip
     made = np.stack([change[kind](each, strength, chance) for each in planes])
     if column.ndim == 3:
-        return made[:, 0]
+        return np.asarray(made[:, 0])
     return np.ascontiguousarray(np.moveaxis(made, 1, -1)) if last else made
 
 
@@ -149,15 +149,13 @@ def _turned(picture: Array, strength: float, chance: np.random.Generator) -> Arr
     bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
     down, over = up - top, along - left
     given = picture.astype(np.float64)
-    made = (
-        given[:, top, left] * (1 - down) * (1 - over) + given[:, top, right] * (1 - down) * over
-        + given[:, bottom, left] * down * (1 - over) + given[:, bottom, right] * down * over
-    )  # fmt: skip
-    return (
-        np.rint(made).astype(picture.dtype)
-        if picture.dtype.kind in "iu"
-        else made.astype(picture.dtype)
+    made: Array = (
+        given[:, top, left] * (1 - down) * (1 - over)
+        + given[:, top, right] * (1 - down) * over
+        + given[:, bottom, left] * down * (1 - over)
+        + given[:, bottom, right] * down * over
     )
+    return (np.rint(made) if picture.dtype.kind in "iu" else made).astype(picture.dtype)
 
 
 def _cut(picture: Array, strength: float, chance: np.random.Generator) -> Array:

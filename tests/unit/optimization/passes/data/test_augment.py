@@ -110,7 +110,7 @@ class TestThePass:
         obj.fit(inputs.matrix(), bunch.target[rows])
         model, work = bench(obj, inputs, bunch.target[rows])
         params = {"kind": "rotate", "strength": 0.2, "copies": 2, "shape": [8, 8]}
-        made = PASS.run(model, params, work)
+        made: Any = PASS.run(model, params, work)
         assert made.rows is not None
         assert len(made.rows) == 3 * len(work.train)
         assert made.rows.inputs.names == tuple(names)
@@ -138,6 +138,6 @@ class TestThePass:
         inputs = Table({"text": np.array(texts, object)})
         obj = make_pipeline(TfidfVectorizer(), LogisticRegression())
         model, work = bench(obj.fit(inputs.columns["text"], target), inputs, target)
-        made = PASS.run(model, {"kind": "auto", "strength": 0.2, "copies": 1}, work)
+        made: Any = PASS.run(model, {"kind": "auto", "strength": 0.2, "copies": 1}, work)
         assert made.params == {"kind": "drop-words"}
         assert len(made.rows) == 2 * len(work.train)

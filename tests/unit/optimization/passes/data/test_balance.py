@@ -60,7 +60,7 @@ def test_weights_find_more_of_the_rare_class(bench: Callable[..., Any]) -> None:
     inputs, target = _rare()
     obj = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs.frame(), target)
     model, work = bench(obj, inputs, target)
-    made = PASS.run(model, {"method": "weights"}, work)
+    made: Any = PASS.run(model, {"method": "weights"}, work)
     assert made.model is not None
     assert np.mean(made.scores[1]) > np.mean(made.scores[0])
     assert made.model.load()[-1].class_weight == "balanced"
@@ -76,7 +76,7 @@ def test_what_takes_no_weights_sees_rows_again(bench: Callable[..., Any]) -> Non
     from modelyard.core.trust import Trust
 
     model = replace(model, trust=Trust(everything=True))
-    made = PASS.run(model, {"method": "weights"}, work)
+    made: Any = PASS.run(model, {"method": "weights"}, work)
     assert made.rows is not None
     assert len(made.rows) > len(work.train)
     assert any("no weights" in note for note in made.notes)
@@ -86,7 +86,7 @@ def test_even_classes_are_left_alone(bench: Callable[..., Any]) -> None:
     bunch = load_iris()
     inputs = Table({f"x{i}": bunch.data[:, i] for i in range(4)})
     obj = LogisticRegression(max_iter=500).fit(inputs.frame(), bunch.target)
-    made = PASS.run(*_with(bench(obj, inputs, bunch.target)))
+    made: Any = PASS.run(*_with(bench(obj, inputs, bunch.target)))
     assert made.model is None
 
 

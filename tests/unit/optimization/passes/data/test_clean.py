@@ -41,7 +41,7 @@ class TestFilling:
         inputs, target = _cancer()
         obj = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs.frame(), target)
         model, work = bench(obj, _with_holes(inputs), target)
-        made = PASS.run(model, PARAMS, work)
+        made: Any = PASS.run(model, PARAMS, work)
         assert made.model is not None
         assert made.scores is not None
         assert np.mean(made.scores[1]) > np.mean(made.scores[0]) + 0.2
@@ -53,7 +53,7 @@ class TestFilling:
         inputs, target = _cancer()
         obj = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs.matrix(), target)
         model, work = bench(obj, _with_holes(inputs), target)
-        made = PASS.run(model, {**PARAMS, "missing": "neighbours"}, work)
+        made: Any = PASS.run(model, {**PARAMS, "missing": "neighbours"}, work)
         assert made.model is not None
         assert not hasattr(made.model.load(), "feature_names_in_")
 
@@ -64,7 +64,7 @@ class TestFilling:
         digests = set()
         for _ in range(2):
             model, work = bench(obj, _with_holes(inputs), target)
-            made = PASS.run(model, PARAMS, work)
+            made: Any = PASS.run(model, PARAMS, work)
             digests.add(made.model.digest)
         assert len(digests) == 1
 
@@ -85,7 +85,7 @@ class TestCopies:
         rows = np.concatenate([np.arange(len(target)), some])
         obj = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs.frame(), target)
         model, work = bench(obj, inputs.take(rows), target[rows])
-        made = PASS.run(model, PARAMS, work)
+        made: Any = PASS.run(model, PARAMS, work)
         assert made.rows is not None
         assert len(made.rows) < 569
         assert not copies(made.rows.inputs, made.rows.target).any()
@@ -94,7 +94,7 @@ class TestCopies:
         inputs, target = _cancer()
         obj = LogisticRegression(max_iter=5000).fit(inputs.frame(), target)
         model, work = bench(obj, inputs, target)
-        made = PASS.run(model, PARAMS, work)
+        made: Any = PASS.run(model, PARAMS, work)
         assert made.model is None
         assert "no value is missing" in made.why
 

@@ -58,7 +58,7 @@ def test_a_better_encoding_is_found_and_saved(how: str, bench: Callable[..., Any
     ])  # fmt: skip
     obj = Pipeline([("columns", first), ("model", LogisticRegression(max_iter=500))])
     model, work = bench(obj.fit(inputs.frame(), target), inputs, target)
-    made = PASS.run(model, {"categories": how}, work)
+    made: Any = PASS.run(model, {"categories": how}, work)
     assert made.model is not None
     assert np.mean(made.scores[1]) > np.mean(made.scores[0]) + 0.02
     loaded = made.model.load()
@@ -75,7 +75,7 @@ def test_new_columns_are_taken_only_if_the_recipe_says_so(bench: Callable[..., A
     obj = RandomForestClassifier(30, random_state=0).fit(numbers.frame(), target)
     model, work = bench(obj, data, target)
     assert PASS.run(model, {"categories": "one-hot"}, work).model is None
-    made = PASS.run(model, {"categories": "one-hot", "columns": "all"}, work)
+    made: Any = PASS.run(model, {"categories": "one-hot", "columns": "all"}, work)
     assert np.mean(made.scores[1]) > np.mean(made.scores[0]) + 0.1
     assert any("new columns: city, text" in note for note in made.notes)
 

@@ -41,7 +41,7 @@ class TestFeatures:
         obj = make_pipeline(StandardScaler(), LinearRegression())
         obj.fit(inputs.frame() if named else inputs.matrix(), target)
         model, work = bench(obj, inputs, target, "regression")
-        made = FEATURES.run(model, {"kind": "ratios", "columns": 3}, work)
+        made: Any = FEATURES.run(model, {"kind": "ratios", "columns": 3}, work)
         assert made.model is not None
         assert np.mean(made.scores[1]) > 0.1 * np.mean(made.scores[0])  # both negative
         loaded = made.model.load()
@@ -61,7 +61,7 @@ class TestFeatures:
         ])  # fmt: skip
         obj.fit(inputs.frame(), weekend.astype(int))
         model, work = bench(obj, inputs, weekend.astype(int))
-        made = FEATURES.run(model, {"kind": "times", "columns": 3}, work)
+        made: Any = FEATURES.run(model, {"kind": "times", "columns": 3}, work)
         assert np.mean(made.scores[1]) > np.mean(made.scores[0]) + 0.05
         assert len(made.model.load().predict(work.valid.inputs.frame())) == len(work.valid)
 
@@ -89,7 +89,7 @@ class TestSelection:
         from dataclasses import replace
 
         model = replace(model, trust=Trust(everything=True))  # for neighbours
-        made = SELECT.run(model, {"method": method, "share": 0.25}, work)
+        made: Any = SELECT.run(model, {"method": method, "share": 0.25}, work)
         assert made.model is not None
         assert np.mean(made.scores[1]) > np.mean(made.scores[0])
         kept = made.model.load()[0].transformers_[0][2]
@@ -101,7 +101,7 @@ class TestSelection:
         inputs = Table({str(n): c for n, c in zip(bunch.feature_names, bunch.data.T, strict=True)})
         obj = make_pipeline(StandardScaler(), LogisticRegression())
         model, work = bench(obj.fit(inputs.matrix(), bunch.target), inputs, bunch.target)
-        made = SELECT.run(model, {"method": "information", "share": 0.5}, work)
+        made: Any = SELECT.run(model, {"method": "information", "share": 0.5}, work)
         loaded = made.model.load()
         found = loaded.predict(work.valid.inputs.matrix())
         assert np.mean(found == work.valid.target) > 0.9
@@ -116,7 +116,7 @@ class TestSelection:
                                    ("c", OneHotEncoder(), ["colour"])])  # fmt: skip
         obj = Pipeline([("columns", first), ("model", LogisticRegression())])
         model, work = bench(obj.fit(inputs.frame(), target), inputs, target)
-        made = SELECT.run(model, {"keep": ["colour"]}, work)
+        made: Any = SELECT.run(model, {"keep": ["colour"]}, work)
         assert [name for name, *_ in made.model.load()[0].transformers] == ["c"]
 
     def test_every_method_ranks_the_column_that_decides_first(

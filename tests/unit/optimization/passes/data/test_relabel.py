@@ -74,7 +74,7 @@ class TestThePass:
         given, _ = _noisy(target, 0.15)
         obj = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=200))
         model, work = bench(obj.fit(inputs.frame(), given), inputs, given)
-        made = PASS.run(model, {"action": "drop"}, work)
+        made: Any = PASS.run(model, {"action": "drop"}, work)
         assert made.scores is not None
         assert np.mean(made.scores[1]) > np.mean(made.scores[0])
         assert made.rows is not None
@@ -85,7 +85,7 @@ class TestThePass:
         given, _ = _noisy(target, 0.1)
         obj = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
         model, work = bench(obj.fit(inputs.frame(), given), inputs, given)
-        made = PASS.run(model, {"action": "correct"}, work)
+        made: Any = PASS.run(model, {"action": "correct"}, work)
         assert made.rows is not None
         assert len(made.rows) == len(work.train)
         assert np.sum(made.rows.target != work.train.target) > 10
@@ -95,7 +95,7 @@ class TestThePass:
         inputs = Table({str(n): c for n, c in zip(bunch.feature_names, bunch.data.T, strict=True)})
         obj = make_pipeline(StandardScaler(), LogisticRegression())
         model, work = bench(obj.fit(inputs.frame(), bunch.target), inputs, bunch.target)
-        made = PASS.run(model, {"action": "drop"}, work)
+        made: Any = PASS.run(model, {"action": "drop"}, work)
         if made.model is None:
             assert "no label" in made.why
         else:
