@@ -210,7 +210,7 @@ def _published(
     for each in passed[: found.recipe.publish]:
         try:
             each = _learned_from_all(each, work, engine)
-            done = publish(yard.desk, found, each, work.data)
+            done = publish(yard.desk, found, each, work.data, proved=not work.relearns)
         except ModelyardError as error:
             reasons.append(f"trial {each.trial.number} was not published: {error}")
             continue
@@ -219,7 +219,7 @@ def _published(
             chosen=not any(c.chosen for c in candidates.values()),
             sentence="; ".join(v.sentence for v in each.candidate.verdicts if v.sentence),
         )  # fmt: skip
-    if any(each.version is not None for each in candidates.values()):
+    if not work.relearns and any(c.version is not None for c in candidates.values()):
         name = work.data.name if work.data is not None else "made-up rows"
         keep_written(
             yard.desk, folder / "before", model=found.model, number=found.number,

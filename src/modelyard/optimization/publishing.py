@@ -62,9 +62,19 @@ def worth(goals: Sequence[Goal], candidate: Candidate) -> float:
 
 
 def publish(
-    desk: Desk, optimization: Optimization, finished: Finished, data: DataName | None
+    desk: Desk,
+    optimization: Optimization,
+    finished: Finished,
+    data: DataName | None,
+    *,
+    proved: bool,
 ) -> Committed:
-    """Commit a candidate as a child of the version that was improved, on a branch of its own."""
+    """Commit a candidate as a child of the version that was improved, on a branch of its own.
+
+    Args:
+        proved: Whether these very files were proved: then what was measured becomes metrics of the
+            version, and its evaluation. Else only the report tells of it.
+    """
     trial, place = finished.trial, finished.place
     folder = finished.proof / f"version-{trial.number}"
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
@@ -79,7 +89,7 @@ def publish(
         edges.append(LineageEdge("trained-on", data.name).encode())
     said = finished.described
     manifest = Manifest(
-        params=said.get("params", {}), metrics=_metrics(finished.candidate),
+        params=said.get("params", {}), metrics=_metrics(finished.candidate) if proved else {},
         signature=place.signature, framework=str(place.saved["framework"]),
         saved={**place.saved, **({"structure": said["structure"]} if "structure" in said else {}),
                "files": _files(folder)},
@@ -93,7 +103,7 @@ def publish(
         branch=f"optimize-{optimization.id}-{trial.number}", keep=is_card,
     )  # fmt: skip
     done = desk.commit(request, lambda _: None)
-    _keep_findings(desk, optimization, finished, done, data)
+    _keep_findings(desk, optimization, finished, done, data, proved)
     return done
 
 
@@ -131,12 +141,14 @@ def _keep_findings(
     finished: Finished,
     done: Committed,
     data: DataName | None,
+    proved: bool,
 ) -> None:
     name = data.name if data is not None else "made-up rows"
-    keep_written(
-        desk, finished.proof / f"trial-{finished.trial.number}", model=done.model,
-        number=done.number, size=done.size, data=f"{name} (holdout)",
-    )  # fmt: skip
+    if proved:
+        keep_written(
+            desk, finished.proof / f"trial-{finished.trial.number}", model=done.model,
+            number=done.number, size=done.size, data=f"{name} (holdout)",
+        )  # fmt: skip
     content = {
         "optimization": optimization.id, "from": optimization.title,
         "recipe": written(fixed_recipe(optimization, finished.trial)),

@@ -73,8 +73,8 @@ def replay(
     counts: dict[str, int] = {}
     steps = []
     for step in trial.steps:
-        place = counts[step.name] = counts.get(step.name, -1) + 1
-        steps.append(Fixed(place=place, name=step.name, params=step.params))
+        earlier = counts[step.name] = counts.get(step.name, -1) + 1
+        steps.append(Fixed(place=earlier, name=step.name, params=step.params))
     place = workplace_of(f"{yard.url}#replay", id)
     try:
         work = prepared(yard, found, place, Trust.of(trusted))
