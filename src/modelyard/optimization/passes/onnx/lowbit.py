@@ -8,6 +8,7 @@ as before. 4 bits of products and embeddings stay packed in memory (`MatMulNBits
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     Array = np.ndarray[Any, Any]
+
+_SHARE = 16
+"""Numbers that share a scale, at least."""
 
 __all__ = ["packed", "packed_embeddings", "with_names"]
 
@@ -79,17 +83,16 @@ def _packed8(
     return found, count
 
 
-def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
-    """A copy with 8 bits for each number of embeddings alone, and how many were packed."""
+def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, tuple[str, ...]]:
+    """A copy with 8 bits for each number of embeddings alone, and the nodes that widen them."""
     onnx = library()
     found = onnx.ModelProto()
     found.CopyFrom(proto)
-    count = 0
+    names: list[str] = []
     for weight in weights_of(found, keep=keep):
         if _looked_up(weight):
-            _pack_embedding(weight)
-            count += 1
-    return found, count
+            names += _pack_embedding(weight)
+    return found, tuple(names)
 
 
 def _looked_up(weight: Weight) -> bool:
@@ -105,6 +108,8 @@ def _pack(weight: Weight, per_channel: bool) -> None:
     onnx = library()
     values = weight.array()
     channels = set(weight.uses[0].channels) if per_channel else set()
+    if prod(values.shape[side] for side in channels) * _SHARE > values.size:
+        channels = set()  # their scales would take as much room as they save
     others = tuple(side for side in range(values.ndim) if side not in channels)
     whole, scale = _quantized(values, others)
     name = weight.name
@@ -122,13 +127,15 @@ def _pack(weight: Weight, per_channel: bool) -> None:
     )
 
 
-def _pack_embedding(weight: Weight) -> None:
-    """Rows as int8 and a scale for each: both are looked up, and multiplied after."""
+def _pack_embedding(weight: Weight) -> list[str]:
+    """Rows as int8 and a scale for each: both are looked up, and multiplied after by the nodes
+    whose names are given."""
     onnx = library()
     whole, scale = _quantized(weight.array(), (1,))
     name = weight.name
     make = onnx.helper.make_node
     graph = weight.graph
+    names = []
     tensors = [
         onnx.numpy_helper.from_array(whole, f"{name}_int8"),
         onnx.numpy_helper.from_array(scale, f"{name}_scale"),
@@ -139,6 +146,7 @@ def _pack_embedding(weight: Weight) -> None:
             continue
         indices, end, label = node.input[1], node.output[0], node.name or f"{name}_{at}"
         del graph.node[at]
+        names.append(label)
         for made in reversed((
             make("Gather", [f"{name}_int8", indices], [f"{end}_int8"], name=f"{label}_int8"),
             make("Gather", [f"{name}_scale", indices], [f"{end}_scale"], name=f"{label}_scale"),
@@ -147,6 +155,7 @@ def _pack_embedding(weight: Weight) -> None:
         )):  # fmt: skip
             graph.node.insert(at, made)
     replaced(weight, tensors, [])
+    return names
 
 
 def _quantized(values: Array, over: tuple[int, ...]) -> tuple[Array, Array]:

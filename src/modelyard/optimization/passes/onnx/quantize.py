@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.core.extras import need
@@ -150,15 +151,18 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
             "not-improvable", f"the graph has none of {shown}",
             hint="kind weights packs the weights of other operators",
         )  # fmt: skip
+    small, looked_up = lowbit.packed_embeddings(proto, asked.names)
+    before = integers.ready(small)
+    feeds = []
+    if static:
+        feeds = feeds_of(before, model.signature, _rows(model, work, asked.rows))
     plan = integers.Integers(
         static=static, per_channel=asked.per_channel, reduce_range=bool(reduce_range),
         operators=tuple(operators), calibration=asked.calibration,
     )  # fmt: skip
-    before = integers.ready(lowbit.packed_embeddings(proto, asked.names)[0])
-    table = _rows(model, work, asked.rows) if static else None
-    feeds = [] if table is None else feeds_of(before, model.signature, table)
     # the columns of a table differ in scale: joined as 8 bits, the small ones would be lost
-    always = ("columns",) if static else ()
+    always = ("columns", *looked_up) if static else ()
+    plan = _that_runs(plan, before, feeds, always, work, given=asked.operators is not None)
 
     def quantized(keep: Sequence[str]) -> Any:
         return plan.apply(before, feeds, (*always, *keep), work.scratch)
@@ -173,9 +177,24 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
     count = sum(number for name, number in operators_of(made).items()
                 if name in ("QuantizeLinear", "MatMulInteger", "com.microsoft::DynamicQuantizeLSTM")
                 or name == "DynamicQuantizeLinear")  # fmt: skip
-    return _done(
-        made, count, model, work, asked, {"keep": list(keep), "reduce_range": bool(reduce_range)}
-    )
+    params: dict[str, Json] = {"keep": list(keep), "reduce_range": plan.reduce_range}
+    if plan.operators != tuple(operators):
+        params["operators"] = list(plan.operators)
+    return _done(made, count, model, work, asked, params)
+
+
+def _that_runs(
+    plan: integers.Integers, before: Any, feeds: Sequence[Any], always: tuple[str, ...],
+    work: Work, *, given: bool,
+) -> integers.Integers:  # fmt: skip
+    """The plan, or the same for operators with weights alone where ONNX Runtime can't do more."""
+    if not plan.static or given:
+        return plan
+    try:
+        answers(plan.apply(before, feeds, always, work.scratch), feeds[:1])
+    except Unsupported:
+        return replace(plan, operators=integers.HEAVY)
+    return plan
 
 
 def _chosen(search: Search, layers: Sequence[Layer], asked: _Asked) -> tuple[str, ...]:
