@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard import errors
+    from modelyard.automation.suggesting import suggest
     from modelyard.client.predicting import predict, predict_file
     from modelyard.core.deployment import DeploymentSpec, Limits, Rollout, Share
     from modelyard.core.handles import Model, Version
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from modelyard.core.yard import Yard
     from modelyard.monitoring.opening import watch
     from modelyard.optimization.explain import explain
+    from modelyard.optimization.running import optimize
 
 __all__ = [
     "TRUST_ALL", "DeploymentSpec", "Limits", "Model", "Rollout", "Share", "Version", "Yard",
-    "create", "errors", "explain", "open", "predict", "predict_file", "watch",
+    "create", "errors", "explain", "open", "optimize", "predict", "predict_file", "suggest",
+    "watch",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -41,6 +44,8 @@ _HOMES = {
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",
+    "optimize": "modelyard.optimization.running",
+    "suggest": "modelyard.automation.suggesting",
     "watch": "modelyard.monitoring.opening",
 }
 

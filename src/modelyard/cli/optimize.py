@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -12,7 +12,6 @@ from modelyard.cli.params import DURATION, TARGET, revision_of, trust_options, t
 from modelyard.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from modelyard.cli.improving import Watching
     from modelyard.core.names import ModelRevision
     from modelyard.core.optimization import Optimization
 
@@ -111,8 +110,9 @@ def optimize_command(
                     **how,
                 )  # fmt: skip
         except KeyboardInterrupt:
-            _interrupted(session, watching)
-            raise
+            if watching.found is None:
+                raise
+            _interrupted(session, watching.found)
     session.out.show(OptimizationView(found, yard.optimizations.trials(found.id)))
     _hint(session, found, data)
 
@@ -123,11 +123,10 @@ def _replay(session: Session, key: int, trusted: Any) -> None:
     from modelyard.cli.views.optimizations import ReplayedView
     from modelyard.optimization.replaying import replay
 
-    done = replay(session.yard(), key, trusted=trusted)
-    session.out.show(
-        ReplayedView(done.optimization, done.trial, done.before, done.after, done.seconds)
-    )
-    if done.before != done.after:
+    yard: Any = session.yard()
+    done = replay(yard, key, trusted=trusted)
+    session.out.show(ReplayedView(done))
+    if not done.same:
         raise SystemExit(FAILED)
 
 
@@ -170,11 +169,12 @@ def _text(path: Path) -> str:
         raise InvalidInput("bad-recipe", f"{path} can't be read") from None
 
 
-def _interrupted(session: Session, watching: Watching) -> None:
-    found = watching.found
-    if found is not None:
-        done = f"{found.done} of {found.recipe.trials} trials are kept"
-        session.out.say(f"stopped; {done}. Go on with: yard optimize --resume {found.id}")
+def _interrupted(session: Session, found: Optimization) -> NoReturn:
+    from modelyard.cli.failures import INTERRUPTED
+
+    done = f"{found.done} of {found.recipe.trials} trials are kept"
+    session.out.fail("interrupted", f"stopped; {done}", f"yard optimize --resume {found.id}")
+    raise SystemExit(INTERRUPTED)
 
 
 def _hint(session: Session, found: Optimization, data: str | None) -> None:

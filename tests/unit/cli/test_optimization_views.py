@@ -19,6 +19,7 @@ from modelyard.cli.views.optimizations import (
 from modelyard.cli.views.suggestions import SuggestionsView
 from modelyard.cli.views.trials import best_line, metric_text, times, trials_line
 from modelyard.core.optimization import Suggestion
+from modelyard.optimization.replaying import Replayed
 
 
 def told(view, mode="human") -> str:
@@ -129,11 +130,18 @@ def test_where_nobody_sees_a_picture_news_are_lines():
     assert [each.number for each in watching.trials] == [0, 1, 2, 3]
 
 
+def replayed(after):
+    return Replayed(
+        optimization=optimization(), trial=1, version=4, before="ab", after=after, seconds=1.0
+    )
+
+
 def test_a_replay_says_whether_it_is_the_same():
-    assert "bit for bit" in told(ReplayedView(optimization(), 1, "ab", "ab", 1.0))
-    other = ReplayedView(optimization(), 1, "ab", "cd", 1.0)
-    assert "not the same" in told(other)
-    assert json.loads(told(other, "json"))["equal"] is False
+    text = told(ReplayedView(replayed("ab")))
+    assert "vision/digits@4  trial 1 of optimization 7" in text
+    assert "bit for bit" in text
+    assert "not the same" in told(ReplayedView(replayed("cd")))
+    assert json.loads(told(ReplayedView(replayed("cd")), "json"))["same"] is False
 
 
 def test_suggestions_say_what_why_and_how():

@@ -45,7 +45,7 @@ def candidate_blocks(found: Optimization, candidate: Candidate) -> Iterator[Bloc
              Column("95 % interval")],
             rows, indent=2,
         )  # fmt: skip
-    if candidate.sentence:
+    if candidate.sentence and candidate.version is None:
         yield Span(f"  {candidate.sentence}", "dim")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from modelyard.core.optimization import Optimization, Recipe, Step, Trial
+    from modelyard.optimization.replaying import Replayed
 
 __all__ = ["OptimizationView", "OptimizationsView", "ReplayedView", "recipe_line"]
 
@@ -99,32 +100,31 @@ class OptimizationView:
 class ReplayedView:
     """What was made again, beside what had been made."""
 
-    found: Optimization
-    trial: int
-    before: str
-    """Digest of what was made then."""
-    after: str
-    seconds: float
+    done: Replayed
 
     def json(self) -> object:
+        done = self.done
         return {
-            "id": self.found.id, "trial": self.trial, "equal": self.before == self.after,
-            "before": self.before, "after": self.after, "seconds": round(self.seconds, 3),
+            "id": done.optimization.id, "trial": done.trial, "version": done.version,
+            "same": done.same, "before": done.before, "after": done.after,
+            "seconds": done.seconds,
         }  # fmt: skip
 
     def lines(self) -> Iterator[Block]:
-        took = words.duration(self.seconds)
-        told = f"  trial {self.trial} of optimization {self.found.id}, made again in {took}"
-        yield [Span(self.found.title, "bold"), told]
-        yield words.fact("then", self.before)
-        yield words.fact("now", self.after)
-        if self.before == self.after:
+        done = self.done
+        name = f"{done.optimization.model}@{done.version}"
+        took = words.duration(done.seconds)
+        told = f"  trial {done.trial} of optimization {done.optimization.id}, made again in {took}"
+        yield [Span(name, "bold"), told]
+        yield words.fact("then", done.before)
+        yield words.fact("now", done.after)
+        if done.same:
             yield Span("the same, bit for bit", "good")
         else:
             yield Span("not the same: libraries or machine are others", "bad")
 
     def ids(self) -> Iterator[str]:
-        yield self.after
+        yield self.done.after
 
 
 def recipe_line(recipe: Recipe) -> str:
