@@ -15,7 +15,7 @@ from modelyard.frameworks.torch.tensorfile import Array, Lazy, nbytes_of, raw_dt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FLOATS", "casted", "joined", "new", "parts_of", "reshaped"]
+__all__ = ["FLOATS", "casted", "encoded", "joined", "new", "parts_of", "reshaped"]
 
 Json = Any
 
@@ -48,7 +48,7 @@ def _constant(name: str, dtype: str, shape: tuple[int, ...], value: Json) -> Cal
     if isinstance(value, float) and not floats:
         raise bad(f"add {name}: {value} is no {dtype}")
     try:
-        element = _encoded(np.array([value], np.float64 if floats else None), dtype)
+        element = encoded(np.array([value], np.float64 if floats else None), dtype)
     except (OverflowError, ValueError, TypeError):
         raise bad(f"add {name}: {value} does not fit {dtype}") from None
     if not floats and int(element[0]) != int(value):
@@ -67,7 +67,7 @@ def _normal(name: str, dtype: str, shape: tuple[int, ...], value: Json) -> Calla
 
     def make() -> Array:
         found = np.random.default_rng(seed).normal(mean, deviation, shape)
-        return _encoded(np.asarray(found), dtype)
+        return encoded(np.asarray(found), dtype)
 
     return make
 
@@ -145,12 +145,12 @@ def casted(name: str, tensor: Lazy, dtype: Json) -> Lazy:
             raise bad(f"cast {name}: {source} can't be read")
         if whole and not np.array_equal(flat.astype(target), flat):
             raise bad(f"cast {name}: a value does not fit {dtype}")
-        return _encoded(flat, dtype).reshape(tensor.shape)
+        return encoded(flat, dtype).reshape(tensor.shape)
 
     return Lazy(dtype, tensor.shape, nbytes_of(dtype, tensor.shape), values)
 
 
-def _encoded(values: Array, dtype: str) -> Array:
+def encoded(values: Array, dtype: str) -> Array:
     """Numbers as raw values of a dtype; bfloat16 rounds to the nearest, ties to even."""
     with np.errstate(over="ignore", invalid="ignore"):
         known = numpy_dtype(dtype)

@@ -170,14 +170,19 @@ def _halves(layer: Any, energy: float, seen: tuple[Tensor, Tensor] | None) -> An
     first, second = scale[:, None] * right[:rank], left[:, :rank] * scale
     if root is not None:
         first = torch.linalg.solve_triangular(root.T, first.T, upper=True).T
-    pair = torch.nn.Sequential(*_layers(layer, rank, bias=layer.bias is not None or bool(seen)))
+    pair: Any = torch.nn.Sequential(
+        *_layers(layer, rank, bias=layer.bias is not None or seen is not None)
+    )
     with torch.no_grad():
         pair[0].weight.copy_(first.reshape(pair[0].weight.shape))
         pair[1].weight.copy_(second.reshape(pair[1].weight.shape))
         if pair[1].bias is not None:
-            bias = 0.0 if layer.bias is None else layer.bias.double()
-            lost = 0.0 if seen is None else (exact - second @ first) @ seen[0]
-            pair[1].bias.copy_(torch.zeros_like(pair[1].bias).double() + bias + lost)
+            values = torch.zeros(outputs, dtype=torch.float64)
+            if layer.bias is not None:
+                values += layer.bias
+            if seen is not None:
+                values += (exact - second @ first) @ seen[0]
+            pair[1].bias.copy_(values)
     return pair.to(layer.weight.dtype).train(layer.training)
 
 
