@@ -1,0 +1,219 @@
+"""A look at data before anything is learned from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.core.table import Table
+from modelyard.errors import Unsupported
+from modelyard.optimization.data_facts import (
+    ColumnFacts,
+    DataFacts,
+    Doubt,
+    Leak,
+    Overlap,
+    TargetFacts,
+)
+from modelyard.optimization.data_findings import findings_of
+from modelyard.optimization.passes.data.clean import far_out
+from modelyard.optimization.passes.data.columns import kind_of
+from modelyard.optimization.passes.data.encoding import column_encoder
+from modelyard.optimization.passes.data.leaks import exact_copies, near_copies, skill
+from modelyard.optimization.passes.data.learning import Learner
+from modelyard.optimization.passes.data.relabel import doubtful
+from modelyard.optimization.passes.data.rows import codes_of, is_missing, row_groups, sampled
+from modelyard.optimization.splitting import task_of
+from modelyard.optimization.state import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.optimization.state import Task
+
+__all__ = ["TOLD_BY_ONE", "profile_data"]
+
+Array = np.ndarray[Any, Any]
+
+TOLD_BY_ONE = 0.98
+"""Skill of one column from which it is suspected to be known only with the answer."""
+_CELLS = 12
+_COMMON = 4
+_MOST = 5000
+"""Rows whose labels are looked at; all others are not judged."""
+_MOST_DOUBTS = 1000
+_MOST_CLASSES = 100
+
+
+def profile_data(
+    rows: Rows,
+    holdout: Rows | None = None,
+    *,
+    name: str = "data",
+    target: str = "target",
+    task: Task | None = None,
+    labels: bool = True,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> DataFacts:
+    """Look at columns, copies, leaks, balance and labels. Nothing is changed.
+
+    Args:
+        holdout: Rows that will be used to measure: are they among `rows`?
+        target: The name of what is predicted, for people.
+        task: Classification or regression; default: as the target looks.
+        labels: Whether to look for wrong labels; that takes most of the time.
+    """
+    guessed = task or task_of(rows.target)
+    tell("columns")
+    columns = tuple(_column(n, c, rows.target, guessed, seed) for n, c in rows.inputs.columns.items())
+    copies, conflicts = _copies(rows)
+    leaks = tuple(
+        Leak(column=each.name, skill=each.skill)
+        for each in columns if each.skill is not None and each.skill >= TOLD_BY_ONE
+    )  # fmt: skip
+    overlap = None
+    if holdout is not None:
+        tell("rows in both parts")
+        exact = exact_copies(rows.inputs, holdout.inputs)
+        near = near_copies(rows.inputs, holdout.inputs, seed=seed)
+        overlap = Overlap(rows=len(holdout), exact=int(exact.sum()), near=int(near.sum()))
+    doubts: tuple[Doubt, ...] = ()
+    doubted = None
+    if labels and guessed == "classification" and rows.target is not None:
+        tell("labels")
+        without = {each.column for each in leaks}
+        found = _doubts(rows, without, seed)
+        if found is not None:
+            doubts, doubted = found
+    facts = DataFacts(
+        name=name, rows=len(rows), columns=columns, target=_target(target, rows.target, guessed),
+        copies=copies, conflicts=conflicts, leaks=leaks, doubts=doubts, doubted=doubted,
+        overlap=overlap,
+    )  # fmt: skip
+    return findings_of(facts)
+
+
+def _column(
+    name: str, column: Array, target: Array | None, task: Task, seed: int
+) -> ColumnFacts:
+    kind = kind_of(column)
+    missing = is_missing(column)
+    codes = codes_of(column)
+    distinct = len(np.unique(codes[~missing]))
+    known: dict[str, Any] = {}
+    if kind in ("number", "flag") and not missing.all():
+        known |= _numbers(column[~missing].astype(np.float64))
+    if kind in ("category", "flag"):
+        values, counts = np.unique(column[~missing].astype(str), return_counts=True)
+        order = np.lexsort((values, -counts))[:_COMMON]
+        known["common"] = tuple((str(values[i]), float(counts[i] / len(column))) for i in order)
+    if kind == "number":
+        known["far_out"] = int(far_out(Table({name: column})).sum())
+    told = None
+    if target is not None and task != "other" and kind != "array":
+        told = skill(column, target, task, seed=seed)
+    whole = column.dtype.kind in "iu" or column.dtype.kind in "OUS"
+    return ColumnFacts(
+        name=name, kind=kind, dtype="string" if column.dtype.kind in "OU" else str(column.dtype),
+        missing=float(missing.mean()), distinct=distinct, skill=told,
+        is_identifier=bool(whole and distinct == len(column) > 50 and _names_rows(column, kind)),
+        **known,
+    )  # fmt: skip
+
+
+def _names_rows(column: Array, kind: str) -> bool:
+    """Of values that are all different: whether they are codes, or numbers without gaps."""
+    if column.dtype.kind in "iu":
+        return bool(int(column.max()) - int(column.min()) < 2 * len(column))
+    return kind != "text" or all(len(str(value).split()) == 1 for value in column[:1000])
+
+
+def _numbers(known: Array) -> dict[str, Any]:
+    least, median, most = (float(np.quantile(known, q)) for q in (0, 0.5, 1))
+    spread: tuple[float, ...] = ()
+    if np.isfinite([least, most]).all() and least < most:
+        counts, _ = np.histogram(known, _CELLS, (least, most))
+        spread = tuple(float(each) for each in counts / len(known))
+    return {"least": least, "median": median, "most": most, "spread": spread}
+
+
+def _copies(rows: Rows) -> tuple[int, int]:
+    """Rows that are there again with their target, and rows that contradict their equals."""
+    groups = row_groups(rows.inputs)
+    if rows.target is None:
+        return len(groups) - len(np.unique(groups)), 0
+    labels = codes_of(rows.target)
+    both = np.unique(groups * (int(labels.max(initial=0)) + 1) + labels)
+    owners, targets = np.unique(both // (int(labels.max(initial=0)) + 1), return_counts=True)
+    torn = np.isin(groups, owners[targets > 1])
+    return len(groups) - len(both), int(torn.sum())
+
+
+def _target(name: str, target: Array | None, task: Task) -> TargetFacts | None:
+    if target is None:
+        return None
+    if task == "regression":
+        return TargetFacts(name=name, task=task, **_numbers(target.astype(np.float64)))
+    values, counts = np.unique(target.astype(str), return_counts=True)
+    order = np.lexsort((values, -counts))
+    classes = tuple((str(values[i]), int(counts[i])) for i in order)
+    return TargetFacts(name=name, task=task, classes=classes)
+
+
+def _doubts(
+    rows: Rows, without: set[str], seed: int
+) -> tuple[tuple[Doubt, ...], float] | None:
+    """Labels that a linear model and a forest together find wrong; None if they can't learn.
+
+    Columns that tell the target alone are left out: they would only agree with it.
+    """
+    assert rows.target is not None
+    drawn = sampled(len(rows), _MOST, seed)
+    names = [name for name in rows.inputs.names if name not in without]
+    counts = np.unique(rows.target.astype(str), return_counts=True)[1]
+    if not names or len(counts) < 2 or len(counts) > _MOST_CLASSES or counts.min() < 3:
+        return None
+    taken = Rows(rows.inputs.select(names).take(drawn), rows.target[drawn])
+    try:
+        learner = _judge(taken, seed)
+    except Unsupported:
+        return None
+    if learner is None:
+        return None
+    found = doubtful(learner, taken, seed)
+    if found is None:
+        return None
+    classes = np.unique(taken.target.astype(str))  # type: ignore[union-attr]
+    said = tuple(
+        Doubt(row=int(drawn[row]), label=str(rows.target[drawn[row]]),
+              instead=str(classes[instead]), margin=round(float(margin), 4))
+        for row, instead, margin in zip(found.rows, found.instead, found.margins, strict=True)
+    )  # fmt: skip
+    return said[:_MOST_DOUBTS], found.share
+
+
+def _judge(rows: Rows, seed: int) -> Learner | None:
+    """What tells how likely the classes are. Unsupported: `no-extra`."""
+    from modelyard.core.extras import need
+
+    linear = need("sklearn.linear_model", "optimize")
+    ensemble = need("sklearn.ensemble", "optimize")
+    pipeline = need("sklearn.pipeline", "optimize")
+    table = rows.inputs
+    if any(column.ndim > 1 for column in table.columns.values()):
+        if any(column.dtype.kind not in "biuf" for column in table.columns.values()):
+            return None
+        preprocessing = need("sklearn.preprocessing", "optimize")
+        first: Any = preprocessing.StandardScaler()
+    else:
+        first = column_encoder(table, task="classification", scale=True, seed=seed)
+        if not first.transformers:
+            return None
+    both = ensemble.VotingClassifier([
+        ("linear", linear.LogisticRegression(max_iter=300)),
+        ("forest", ensemble.RandomForestClassifier(60, min_samples_leaf=2, random_state=seed)),
+    ], voting="soft")  # fmt: skip
+    obj = pipeline.Pipeline([("columns", first), ("model", both)])
+    return Learner(obj, "sklearn", table.names)
