@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tests.web.shown_optimizations import optimize
 
 from modelyard.core.deployment import DeploymentSpec, Share
 from modelyard.testing.models import safetensors_bytes, write_tree
@@ -114,6 +115,7 @@ def fill(yard: Yard, folder: Path) -> None:
         place = folder / work.__name__.strip("_")
         place.mkdir(parents=True)
         work(yard, place)
+    optimize(yard, "flowers/iris", hostile=EVIL)
 
 
 def _folders(place: Path) -> Callable[..., Path]:

@@ -37,7 +37,7 @@ OPEN, DATA = "open/net", "open/data"
 HIDDEN, MISSING = "hushhush/topsecretnet", "hushhush/notherenothere"
 VALUES = {
     "model": OPEN, "revision": "1", "account": "reader", "key": "1", "delivery": "1", "job": "1",
-    "path": "README.md", "name": "open-service",
+    "path": "README.md", "name": "open-service", "optimization": "1",
 }  # fmt: skip
 """What stands in the place of each parameter of a path."""
 
@@ -58,7 +58,9 @@ def _asks_more(route: Any) -> bool:
     return any(field.field_info.is_required() for field in route.dependant.query_params)
 
 
-ASKED = "path=w.bin&name=w&file=w.bin&alias=alias&a=open/net@1&b=open/net@2&source=1"
+ASKED = (
+    "path=w.bin&name=w&file=w.bin&alias=alias&a=open/net@1&b=open/net@2&source=1&version=open/net@1"
+)
 """What pages ask for that can't be without it."""
 NEEDS_MORE = {r.path for r in routes("GET") if _asks_more(r)}
 
@@ -69,9 +71,9 @@ def twin_of(route: Any) -> list[str]:
     return [("/models" if route.path == "/" else route.path) + ".json"] if is_page else []
 
 
-_STREAMS = "/deployments/{name}/monitoring/live"
+_STREAMS = ("/deployments/{name}/monitoring/live", "/optimizations/{optimization}/live")
 _SHOWN = [
-    r for r in routes("GET") if not r.path.startswith("/static/") and r.path != _STREAMS
+    r for r in routes("GET") if not r.path.startswith("/static/") and r.path not in _STREAMS
 ]  # what never ends can't be read whole
 PAGES = sorted({path for r in _SHOWN for path in (r.path, *twin_of(r))
                 if not path.endswith((".html", ".json.json", ".html.json"))})  # fmt: skip

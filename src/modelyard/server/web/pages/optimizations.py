@@ -141,7 +141,6 @@ def show_optimization(
     shown = next((each for each in trials if each.number == trial), None)
     may_move = ask.caller.may(found.model, "writer")
     known = refs.all_refs(ask.house, found.model) if may_move and found.published else ()
-    ended = datetime.now(UTC) if found.state == "running" else found.changed
     return OptimizationPage(
         optimization=found, recipe=written(found.recipe), facts=facts_of(found, trials),
         field=field_of(found, trials, across, up), parallel=parallel_of(found, trials),
@@ -152,7 +151,7 @@ def show_optimization(
         names=short_names(list(dict.fromkeys(name for t in trials for name in t.params))),
         most_changed=_CHANGED,
         aliases=tuple(ref for ref in known if ref.kind == "alias")[:_ALIASES],
-        age=max((ended - found.created).total_seconds(), 0.0),
+        age=_seconds(found),
     )  # fmt: skip
 
 
@@ -180,6 +179,13 @@ def cancel(ask: Ask, form: Form, optimization: Id) -> Done:
         name=found.title,
     )
     return Done(f"/optimizations/{optimization}", text)
+
+
+def _seconds(optimization: Optimization) -> float:
+    if optimization.state != "running" and optimization.seconds:
+        return optimization.seconds
+    ended = datetime.now(UTC) if optimization.state == "running" else optimization.changed
+    return max((ended - optimization.created).total_seconds(), 0.0)
 
 
 def _news(ask: Ask, key: int, _slot: Slot) -> Iterator[list[Event]]:
