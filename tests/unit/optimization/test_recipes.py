@@ -1,0 +1,104 @@
+"""Recipes: read, written, refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.core.optimization import Constraint, Goal, Recipe, Step
+from modelyard.errors import InvalidInput, NotFound
+from modelyard.optimization.passes import NAMES, all_passes
+from modelyard.optimization.recipes import KNOWN, known_recipe, read_recipe, recipe_of, written
+
+_VALUES = st.one_of(
+    st.integers(-100, 100), st.floats(-1e6, 1e6), st.booleans(), st.text("abc", min_size=1),
+    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.builds(lambda low, more: {"low": low, "high": low + more}, st.integers(0, 9),
+              st.integers(0, 9)),
+)  # fmt: skip
+_STEPS = st.builds(
+    Step, st.sampled_from(sorted(NAMES)),
+    st.dictionaries(st.text("xyz", min_size=1, max_size=5), _VALUES, max_size=3), st.booleans(),
+)  # fmt: skip
+_RECIPES = st.builds(
+    Recipe,
+    name=st.sampled_from(["small", "My own-1"]), steps=st.lists(_STEPS, min_size=1, max_size=4).map(
+        tuple), goals=st.just((Goal("quality", "max"), Goal("size", "min"))),
+    constraints=st.just((Constraint("accuracy_drop", "<=", 0.005),)),
+    data=st.none() | st.just("data/wine@3"), target=st.none() | st.just("class"),
+    seed=st.integers(0, 2**32 - 1), trials=st.integers(1, 1000),
+    seconds=st.none() | st.floats(1, 1000), nested=st.integers(0, 5),
+    baseline=st.sampled_from(["auto", "as-is", "refit"]),
+)  # fmt: skip
+
+
+@given(_RECIPES)
+def test_a_recipe_that_is_written_is_read_as_the_same(recipe: Recipe) -> None:
+    assert read_recipe(written(recipe)) == recipe
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_recipe_that_comes_along_can_be_read(name: str) -> None:
+    recipe = known_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+    assert recipe.goals
+
+
+def test_every_pass_says_what_it_is() -> None:
+    for each, name in zip(all_passes(), NAMES, strict=True):
+        assert name == each.NAME
+        assert each.KIND in ("algorithm", "data", "model")
+        assert each.SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("passes: []", "bad-recipe"),
+        ("[1, 2]", "bad-recipe"),
+        ("passes: [{tune: {optional: maybe}}]", "bad-recipe"),
+        ("passes: [fly]", "no-pass"),
+        ("passes: [[tune]]", "no-pass"),
+        ("passes: [tune]\nwings: 2", "bad-recipe"),
+        ("passes: [tune]\nobjective: [fast]", "bad-goal"),
+        ("passes: [tune]\nobjective: 3", "bad-recipe"),
+        ("passes: [tune]\nconstraints: [size<5MB]", "bad-constraint"),
+        ("passes: [tune]\nconstraints: [size<=5 elephants]", "bad-constraint"),
+        ("passes: [tune]\nconstraints: [size<=nan]", "bad-constraint"),
+        ("passes: [tune]\nbudget: {trials: 0}", "bad-recipe"),
+        ("passes: [tune]\nbudget: {minutes: -1}", "bad-recipe"),
+        ("passes: [tune]\nsplit: {holdout: 1}", "bad-recipe"),
+        ("passes: [tune]\nseed: -1", "bad-recipe"),
+        ("passes: [tune]\nbaseline: zero", "bad-recipe"),
+        ("passes: [{prune: {sparsity: []}}]", "bad-recipe"),
+        ("passes: [{prune: {sparsity: {low: 1}}}]", "bad-recipe"),
+        ("passes: [{prune: {sparsity: {low: 2, high: 1}}}]", "bad-recipe"),
+        ("passes: [{prune: {sparsity: {low: 0, high: 1, log: true}}}]", "bad-recipe"),
+        ("passes: &a [tune]\nname: *a", "bad-recipe"),
+        ("passes: !!python/object:os.system [tune]", "bad-recipe"),
+        ("passes: [tune", "bad-recipe"),
+        ("a: " * 60_000, "bad-recipe"),
+        ("name: '/../x'\npasses: [tune]", "bad-recipe"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_with_a_sentence(text: str, kind: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_recipe(text)
+    assert caught.value.kind == kind
+    assert caught.value.message
+
+
+def test_units_of_constraints_are_understood() -> None:
+    assert Constraint.parse("size<=5MB").value == 5e6
+    assert Constraint.parse("accuracy_drop <= 0.5%").value == pytest.approx(0.005)
+    assert Constraint.parse("latency_p50<=200us").value == pytest.approx(0.2)
+    assert Constraint.parse("accuracy>=0.9").excess(0.8) == pytest.approx(0.1)
+
+
+def test_a_name_that_nobody_knows_gets_a_hint() -> None:
+    with pytest.raises(NotFound) as caught:
+        recipe_of("smal")
+    assert caught.value.kind == "no-recipe"
+    assert "small" in (caught.value.hint or "")
