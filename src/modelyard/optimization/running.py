@@ -346,7 +346,7 @@ def _search_on(
         if room <= 0 or not (left() or not trials.ended):
             return
         batch = waiting[:room] or [
-            trials.begin(params) for params in search.ask(min(max(engine.at_once, 1), room))
+            trials.begin(params) for params in search.ask(min(_batch(recipe, trials), room))
         ]
         waiting = waiting[len(batch) :]
         if not batch:
@@ -354,16 +354,18 @@ def _search_on(
         tasks = [trials.task(trial, work.found, work) for trial in batch]
         say(beat.last, batch)
 
+        heard: list[tuple[str, float]] = []
+
         def tell(number: int, what: str, score: float | None) -> bool:
             reason = "" if score is None else search.gives_up(what, score)
             if score is not None:
-                search.heard(what, score)
+                heard.append((what, score))  # noqa: B023 - it is called before the next batch
             say(beat.last, [trials.doing(number, what)])
             if reason:
                 trials.given_up(number, reason)
             return bool(reason)
 
-        for result in engine.run(tasks, tell):
+        for result in engine.run(tasks, tell, lambda: left() or not trials.ended):
             if beat.cancelled():
                 return
             if result.state == "done" and not work.found.before:
@@ -372,3 +374,13 @@ def _search_on(
             trial = trials.end(result, work.found.before, recipe)
             search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
             say(replace(beat.last, before=work.found.before), [trial])
+        for what, score in sorted(heard):
+            search.heard(what, score)
+
+
+def _batch(recipe: Recipe, trials: Trials) -> int:
+    """Trials that are asked for before the next ones are known.
+
+    It must not depend on the engine nor on how quick it is: the search is the same everywhere.
+    """
+    return 6 if not trials.all else max(2, recipe.trials // 8)

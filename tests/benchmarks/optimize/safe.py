@@ -201,8 +201,8 @@ class _Kept:
         self._engine = engine
         self.name, self.at_once = "local", engine.at_once
 
-    def run(self, tasks: Sequence[Task], tell: Any) -> Iterator[Result]:
-        return self._engine.run(tasks, tell)
+    def run(self, tasks: Sequence[Task], *how: Any) -> Iterator[Result]:
+        return self._engine.run(tasks, *how)
 
     def cancel(self) -> None:
         self._engine.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from modelyard.core.optimization import Candidate, PassDone
 from modelyard.core.trust import Trust
@@ -15,9 +15,12 @@ from modelyard.optimization.state import Model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["Engine", "Fixed", "Limits", "Place", "Result", "Task"]
+__all__ = ["NO_TIME", "Engine", "Fixed", "Limits", "Place", "Result", "Task"]
 
 Json = Any
+
+NO_TIME: Final = "the time was over"
+"""Why trials are given up when there is none left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +135,16 @@ class Engine(Protocol):
     """How many tasks it runs beside each other."""
 
     def run(
-        self, tasks: Sequence[Task], tell: Callable[[int, str, float | None], bool]
-    ) -> Iterator[Result]:
+        self, tasks: Sequence[Task], tell: Callable[[int, str, float | None], bool],
+        left: Callable[[], bool] = lambda: True,
+    ) -> Iterator[Result]:  # fmt: skip
         """Results as they end, in any order: one for each task, whatever happens to it.
 
         Args:
             tell: Called in this thread with the trial, what it does, and how good it is so far;
                 True means that the trial is to be given up: its result is `pruned`.
+            left: Asked now and then in this thread whether there is time; once there is none, what
+                has not ended is given up.
         """
 
     def cancel(self) -> None:

@@ -7,9 +7,9 @@ import selectors
 import socket
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from modelyard.optimization.engines.interface import Limits, Result
+from modelyard.optimization.engines.interface import NO_TIME, Limits, Result
 from modelyard.optimization.engines.worker import RUNNER, Worker
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class LocalEngine:
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
 
-    def run(self, tasks: Sequence[Task], tell: Tell) -> Iterator[Result]:
+    def run(
+        self, tasks: Sequence[Task], tell: Tell, left: Callable[[], bool] = lambda: True
+    ) -> Iterator[Result]:
         """As `Engine.run`."""
         waiting, busy = deque(tasks), list[Worker]()
         with selectors.DefaultSelector() as selector:
@@ -61,7 +63,10 @@ class LocalEngine:
             try:
                 while waiting or busy:
                     if self._cancelled.is_set():
-                        yield from self._all_failed(busy, waiting)
+                        yield from _ended(busy, waiting, "failed", "cancelled")
+                        return
+                    if not left():
+                        yield from _ended(busy, waiting, "pruned", NO_TIME)
                         return
                     while waiting and len(busy) < self.at_once:
                         worker = self._worker()
@@ -129,12 +134,16 @@ class LocalEngine:
             if score is not None:
                 worker.answer(give_up=give_up)
 
-    def _all_failed(self, busy: Sequence[Worker], waiting: Sequence[Task]) -> Iterator[Result]:
-        trials = [worker.task.trial for worker in busy if worker.task is not None]
-        for worker in busy:
-            worker.close()
-        for trial in (*trials, *(task.trial for task in waiting)):
-            yield Result(trial=trial, state="failed", reason="cancelled")
+
+def _ended(
+    busy: list[Worker], waiting: Sequence[Task], state: Literal["failed", "pruned"], reason: str
+) -> Iterator[Result]:
+    """Results of all that has not ended; what runs is stopped."""
+    trials = [worker.task.trial for worker in busy if worker.task is not None]
+    for worker in busy:
+        worker.close()
+    for trial in (*trials, *(task.trial for task in waiting)):
+        yield Result(trial=trial, state=state, reason=reason)
 
 
 def _processors() -> int:

@@ -15,7 +15,7 @@ import msgspec
 from modelyard.core.decoding import decode_json
 from modelyard.errors import Unavailable
 from modelyard.optimization.engines.bundles import packed, unpacked
-from modelyard.optimization.engines.interface import Limits, Result
+from modelyard.optimization.engines.interface import NO_TIME, Limits, Result
 from modelyard.optimization.engines.ray_task import Parcel, run_parcel
 from modelyard.optimization.engines.worker import RUNNER
 from modelyard.runtimes.clusters import begin_ray, imported_ray
@@ -83,7 +83,9 @@ class RayEngine:
             num_cpus=self._limits.threads, max_retries=2, runtime_env={"env_vars": {}}
         )(run_parcel)
 
-    def run(self, tasks: Sequence[Task], tell: Tell) -> Iterator[Result]:
+    def run(
+        self, tasks: Sequence[Task], tell: Tell, left: Callable[[], bool] = lambda: True
+    ) -> Iterator[Result]:
         """As `Engine.run`."""
         waiting, running = deque(tasks), dict[Any, "Task"]()
         if self.sees_files:
@@ -91,9 +93,12 @@ class RayEngine:
                 Path(made, self._token).touch()
         try:
             while waiting or running:
-                if self._cancelled.is_set():
+                if self._cancelled.is_set() or not left():
                     for task in (*running.values(), *waiting):
-                        yield Result(trial=task.trial, state="failed", reason="cancelled")
+                        if self._cancelled.is_set():
+                            yield Result(trial=task.trial, state="failed", reason="cancelled")
+                        else:
+                            yield Result(trial=task.trial, state="pruned", reason=NO_TIME)
                     return
                 while waiting and len(running) < self.at_once:
                     task = waiting.popleft()

@@ -98,6 +98,17 @@ def test_what_is_told_comes_in_order_and_a_trial_can_be_given_up() -> None:
     assert [score for trial, score in told if trial == 2] == [20.0 + i for i in range(10)]
 
 
+def test_what_has_not_ended_is_given_up_when_the_time_is_over() -> None:
+    ended: list[int] = []
+    with engine(at_once=1) as local:
+        found = []
+        for each in local.run([task(10), task(2), task(11)], go_on, lambda: not ended):
+            ended.append(each.trial)
+            found.append((each.trial, each.state, each.reason))
+    assert found[0][:2] == (10, "done")
+    assert found[1:] == [(trial, "pruned", "the time was over") for trial in (2, 11)]
+
+
 def test_a_task_that_does_not_give_up_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelyard.optimization.engines.worker._STUBBORN", 0.5)
     with engine("stubborn", at_once=1) as local:
