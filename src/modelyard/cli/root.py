@@ -55,6 +55,7 @@ COMMANDS = {
     "profile": Entry(
         "profile", "Measure", "Make or show what a version's traffic is compared with."
     ),
+    "data": Entry("data", "Measure", "Look at data: columns, copies, leaks, wrong labels."),
     "optimize": Entry(
         "optimize", "Improve", "Make a version better, and prove it, or publish nothing."
     ),

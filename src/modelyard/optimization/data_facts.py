@@ -100,6 +100,8 @@ class DataFacts:
     rows: int
     columns: tuple[ColumnFacts, ...]
     target: TargetFacts | None = None
+    without_target: int = 0
+    """Rows whose target is missing; all else is said of the others."""
     copies: int = 0
     """Rows that are there again, with the same target."""
     conflicts: int = 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["findings_of"]
 
+_SURE = 0.98
 _UNEVEN = 0.2
 """The rarest class by the most frequent one, below which they are called uneven."""
 _FEW = 200
@@ -30,11 +31,16 @@ def findings_of(facts: DataFacts) -> DataFacts:
 def _findings(facts: DataFacts) -> Iterator[Finding]:
     for leak in facts.leaks:
         yield Finding(
-            about="leak", weight="bad", columns=(leak.column,),
+            about="leak", weight="bad" if leak.skill >= _SURE else "warn", columns=(leak.column,),
             sentence=f"{leak.column} tells the target by itself ({leak.skill:.0%} of it): is it "
             "known before the answer is?",
         )  # fmt: skip
     yield from _overlap(facts)
+    if facts.without_target:
+        yield Finding(
+            about="target", weight="warn",
+            sentence=f"{facts.without_target:,} more rows have no target, and are left out here",
+        )  # fmt: skip
     if facts.conflicts:
         yield Finding(
             about="conflicts", weight="warn", passes=("clean",),

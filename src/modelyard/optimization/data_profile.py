@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import Unsupported
+from modelyard.errors import InvalidInput, Unsupported
+from modelyard.formats.tables import read_table
 from modelyard.optimization.data_facts import (
     ColumnFacts,
     DataFacts,
@@ -29,21 +31,56 @@ from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from modelyard.optimization.state import Task
 
-__all__ = ["TOLD_BY_ONE", "profile_data"]
+__all__ = ["TOLD_BY_ONE", "Labelled", "labelled", "profile_data"]
 
 Array = np.ndarray[Any, Any]
 
-TOLD_BY_ONE = 0.98
+TOLD_BY_ONE = 0.95
 """Skill of one column from which it is suspected to be known only with the answer."""
+_DIFFERENT = 0.95
+"""Share of rows with a value of their own, from which a column names rows: copies are rare."""
 _CELLS = 12
 _COMMON = 4
 _MOST = 5000
 """Rows whose labels are looked at; all others are not judged."""
 _MOST_DOUBTS = 1000
 _MOST_CLASSES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows of a file, without those that have no target."""
+
+    rows: Rows
+    left_out: int
+
+
+def labelled(path: Path, target: str | None) -> Labelled:
+    """Rows of a file.
+
+    Raises:
+        NotFound: `no-data`.
+        InvalidInput: `bad-data`, `no-column`, `no-rows`, `bad-target`, `no-inputs`.
+    """
+    table = read_table(path)
+    if not len(table):
+        raise InvalidInput("no-rows", f"{path.name} has no rows", hint="name another file")
+    if target is None:
+        return Labelled(Rows(table), 0)
+    truth = table.column(target)
+    if truth.ndim != 1:
+        raise InvalidInput("bad-target", f"{target} has several values for each row")
+    inputs = table.without(target) if len(table.names) > 1 else None
+    if inputs is None:
+        raise InvalidInput("no-inputs", "the data has no column besides the target")
+    there = ~is_missing(truth)
+    if not there.any():
+        raise InvalidInput("bad-target", f"{target} has no value in any row")
+    return Labelled(Rows(inputs.take(there), truth[there]), int((~there).sum()))
 
 
 def profile_data(
@@ -54,6 +91,7 @@ def profile_data(
     target: str = "target",
     task: Task | None = None,
     labels: bool = True,
+    without_target: int = 0,
     seed: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> DataFacts:
@@ -64,10 +102,13 @@ def profile_data(
         target: The name of what is predicted, for people.
         task: Classification or regression; default: as the target looks.
         labels: Whether to look for wrong labels; that takes most of the time.
+        without_target: Rows that were left out as their target is missing.
     """
     guessed = task or task_of(rows.target)
     tell("columns")
-    columns = tuple(_column(n, c, rows.target, guessed, seed) for n, c in rows.inputs.columns.items())
+    columns = tuple(
+        _column(n, c, rows.target, guessed, seed) for n, c in rows.inputs.columns.items()
+    )
     copies, conflicts = _copies(rows)
     leaks = tuple(
         Leak(column=each.name, skill=each.skill)
@@ -90,14 +131,12 @@ def profile_data(
     facts = DataFacts(
         name=name, rows=len(rows), columns=columns, target=_target(target, rows.target, guessed),
         copies=copies, conflicts=conflicts, leaks=leaks, doubts=doubts, doubted=doubted,
-        overlap=overlap,
+        overlap=overlap, without_target=without_target,
     )  # fmt: skip
     return findings_of(facts)
 
 
-def _column(
-    name: str, column: Array, target: Array | None, task: Task, seed: int
-) -> ColumnFacts:
+def _column(name: str, column: Array, target: Array | None, task: Task, seed: int) -> ColumnFacts:
     kind = kind_of(column)
     missing = is_missing(column)
     codes = codes_of(column)
@@ -118,7 +157,7 @@ def _column(
     return ColumnFacts(
         name=name, kind=kind, dtype="string" if column.dtype.kind in "OU" else str(column.dtype),
         missing=float(missing.mean()), distinct=distinct, skill=told,
-        is_identifier=bool(whole and distinct == len(column) > 50 and _names_rows(column, kind)),
+        is_identifier=bool(whole and len(column) > 50 and distinct >= _DIFFERENT * len(column) and _names_rows(column, kind)),
         **known,
     )  # fmt: skip
 
@@ -162,9 +201,7 @@ def _target(name: str, target: Array | None, task: Task) -> TargetFacts | None:
     return TargetFacts(name=name, task=task, classes=classes)
 
 
-def _doubts(
-    rows: Rows, without: set[str], seed: int
-) -> tuple[tuple[Doubt, ...], float] | None:
+def _doubts(rows: Rows, without: set[str], seed: int) -> tuple[tuple[Doubt, ...], float] | None:
     """Labels that a linear model and a forest together find wrong; None if they can't learn.
 
     Columns that tell the target alone are left out: they would only agree with it.

@@ -108,7 +108,9 @@ def _told(column: Array, target: Array, task: Task, inside: Array, outside: Arra
     counts = np.bincount(codes[inside], minlength=count)
     said = mean + sums / np.maximum(counts, 1)
     off = float(np.square(values[outside] - mean).mean())
-    found = 1 - float(np.square(values[outside] - said[codes[outside]]).mean()) / off if off else 0.0
+    found = (
+        1 - float(np.square(values[outside] - said[codes[outside]]).mean()) / off if off else 0.0
+    )
     if column.dtype.kind in "biuf" and not is_missing(column).any():
         found = max(found, _line(column.astype(np.float64), values, inside, outside))
     return found
