@@ -43,6 +43,7 @@ TOLD_BY_ONE = 0.95
 """Skill of one column from which it is suspected to be known only with the answer."""
 _DIFFERENT = 0.95
 """Share of rows with a value of their own, from which a column names rows: copies are rare."""
+_FEW = 50
 _CELLS = 12
 _COMMON = 4
 _MOST = 5000
@@ -153,11 +154,12 @@ def _column(name: str, column: Array, target: Array | None, task: Task, seed: in
     told = None
     if target is not None and task != "other" and kind != "array":
         told = skill(column, target, task, seed=seed)
-    whole = column.dtype.kind in "iu" or column.dtype.kind in "OUS"
+    whole = column.dtype.kind in "iuOUS" and column.ndim == 1
+    differ = len(column) > _FEW and distinct >= _DIFFERENT * len(column)
     return ColumnFacts(
         name=name, kind=kind, dtype="string" if column.dtype.kind in "OU" else str(column.dtype),
         missing=float(missing.mean()), distinct=distinct, skill=told,
-        is_identifier=bool(whole and len(column) > 50 and distinct >= _DIFFERENT * len(column) and _names_rows(column, kind)),
+        is_identifier=whole and differ and _names_rows(column, kind),
         **known,
     )  # fmt: skip
 
