@@ -1,0 +1,184 @@
+"""Our search against random search, on real data sets that come with scikit-learn.
+
+Both choose hyper-parameters of one model out of the space that the pass `tune` has for it, and are
+told its score in cross-validation: accuracy, or minus the root mean square error. Random search
+gets 60 trials. Counted is with which of its trials ours reaches the best of them, as the median
+over pairs of seeds. The very same is done with a space of several algorithms (`choose`).
+
+    python -m tests.benchmarks.optimize.search [--seeds 5] [--only digits,wine] [--most 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelyard.core.optimization import Goal
+from modelyard.core.table import Table
+from modelyard.optimization.passes.data.rows import folds, row_groups
+from modelyard.optimization.passes.tables.fitting import fitted, scored
+from modelyard.optimization.passes.tables.portfolio import algorithms, built, options_of
+from modelyard.optimization.passes.tables.preparing import columns_of
+from modelyard.optimization.passes.tables.spaces import space_of
+from modelyard.optimization.searching import Search
+from modelyard.optimization.space import Space
+from modelyard.optimization.state import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.optimization.passes.interface import Option
+    from modelyard.optimization.state import Task
+
+__all__ = ["run"]
+
+RANDOM = 60
+ALLOWED = RANDOM // 3
+_KEPT = Path.home() / ".cache" / "modelyard-tests" / "search.json"
+
+SETS = {
+    "breast_cancer": "svm",
+    "wine": "xgboost",
+    "digits": "svm",
+    "iris": "forest",
+    "diabetes": "gradient",
+}
+"""Data sets, and the algorithm whose hyper-parameters are searched for."""
+SEVERAL = ("linear", "svm", "extra", "neighbours", "tree", "bayes")
+"""Algorithms among which `choose` is to choose here: those that are quick."""
+
+
+@dataclass(slots=True)
+class Problem:
+    """A data set, a space, and what is known of its points."""
+
+    name: str
+    rows: Rows
+    task: Task
+    options: Mapping[str, Option]
+    several: bool
+    scores: dict[str, float]
+
+    def score(self, params: Mapping[str, Any]) -> float:
+        """Mean score over three folds; kept, as a search asks for the same points often."""
+        key = json.dumps([self.name, self.several, params], sort_keys=True)
+        if key not in self.scores:
+            self.scores[key] = self._scored(params)
+        return self.scores[key]
+
+    def _scored(self, params: Mapping[str, Any]) -> float:
+        own = {name.removeprefix("0.choose."): value for name, value in params.items()}
+        which = str(own.pop("algorithm")) if self.several else SETS[self.name]
+        prefix = f"{which}."
+        inner = {name.removeprefix(prefix): value for name, value in own.items()}
+        columns = columns_of(self.rows.inputs)
+        if which == "gradient":
+            from sklearn.ensemble import GradientBoostingRegressor
+
+            obj: Any = GradientBoostingRegressor(**inner)
+        else:
+            known = {each.name: each for each in algorithms(self.task, len(self.rows))}
+            obj = built(known[which], self.task, columns, inner)
+        scores = []
+        parts = folds(row_groups(self.rows.inputs), self.rows.target, self.task, count=3, seed=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for inside, outside in parts:
+                found = fitted(obj, self.rows.take(inside), 0)
+                scores.append(scored(found, self.rows.take(outside), self.task))
+        return round(float(np.mean(scores)), 10)
+
+
+def problem(name: str, *, several: bool, scores: dict[str, float]) -> Problem:
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
+    task: Task = "regression" if name == "diabetes" else "classification"
+    columns = {f"c{at}": column for at, column in enumerate(bunch.data.T.copy())}
+    rows = Rows(Table(columns), bunch.target)
+    width, count = len(columns), len(rows)
+    known = [each for each in algorithms(task, count) if each.name in (*SEVERAL, SETS[name])]
+    if several:
+        chosen = [each for each in known if each.name in SEVERAL]
+        from modelyard.optimization.passes.interface import Choice
+
+        options: dict[str, Option] = {
+            "algorithm": Choice(tuple(each.name for each in chosen)),
+            **options_of(chosen, task, columns=width, rows=count),
+        }
+    elif SETS[name] == "gradient":
+        space = space_of("GradientBoostingRegressor", columns=width, rows=count)
+        options = {f"gradient.{key}": option for key, option in space.items()}
+    else:
+        own = [each for each in known if each.name == SETS[name]]
+        options = options_of(own, task, columns=width, rows=count)
+    return Problem(
+        name, rows, task, {f"0.choose.{k}": v for k, v in options.items()}, several, scores
+    )
+
+
+def random_best(this: Problem, seed: int) -> float:
+    """The best of 60 points drawn by chance."""
+    space, rng = Space(this.options), np.random.default_rng([seed, 1])
+    return max(this.score(space.drawn(rng)) for _ in range(RANDOM))
+
+
+def reached(this: Problem, goal: float, seed: int, most: int) -> int:
+    """With which trial the search is as good; `most` + 1 if it is not."""
+    search = Search(this.options, [Goal("quality", "max")], [], seed)
+    for trial in range(1, most + 1):
+        [params] = search.ask(1) or [{}]
+        if not params:
+            break
+        score = this.score(params)
+        if score >= goal:
+            return trial
+        search.tell(params, {"quality": score}, {})
+    return most + 1
+
+
+def compared(this: Problem, *, seeds: int, most: int) -> list[int]:
+    """Trials needed, by seed."""
+    goals = [random_best(this, seed) for seed in range(seeds)]
+    return [reached(this, goal, seed, most) for seed, goal in enumerate(goals)]
+
+
+def run(**options: Any) -> list[tuple[str, str, str]]:
+    """What, seen, asked."""
+    seeds, most = int(options.get("seeds") or 5), int(options.get("most") or RANDOM)
+    only = [name for name in str(options.get("only") or "").split(",") if name]
+    scores: dict[str, float] = json.loads(_KEPT.read_text()) if _KEPT.exists() else {}
+    found = []
+    for several in (False, True):
+        for name in only or SETS:
+            begun = time.perf_counter()
+            this = problem(name, several=several, scores=scores)
+            needed = compared(this, seeds=seeds, most=most)
+            _KEPT.parent.mkdir(parents=True, exist_ok=True)
+            _KEPT.write_text(json.dumps(scores))
+            what = f"{name}, {'six algorithms' if several else SETS[name]}"
+            middle = statistics.median(needed)
+            told = ", ".join(str(each) if each <= most else f">{most}" for each in needed)
+            print(f"{what}: {middle:g} of {RANDOM} trials ({told}); "
+                  f"{time.perf_counter() - begun:.0f} s", flush=True)  # fmt: skip
+            found.append((
+                f"search, {what}: trials until the best of {RANDOM} random ones is reached",
+                f"{middle:g} (seeds: {told})", f"<= {ALLOWED}",
+            ))  # fmt: skip
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option, default in (("seeds", "5"), ("most", str(RANDOM)), ("only", "")):
+        parser.add_argument(f"--{option}", default=default)
+    for row in run(**vars(parser.parse_args())):
+        print(" | ".join(row))

@@ -1,0 +1,163 @@
+"""Which parameters come next."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from modelyard.core.optimization import Constraint, Goal, Trial
+from modelyard.optimization.passes.interface import Choice, Range
+from modelyard.optimization.searching import Search, told_all
+
+pytest.importorskip("optuna")
+
+SPACES = {
+    "0.choose.algorithm": Choice(("linear", "forest")),
+    "0.choose.linear.C": Range(1e-3, 1e3, 1.0, log=True),
+    "0.choose.forest.depth": Range(1, 20, 6, whole=True),
+    "1.prune": Choice((True, False)),
+    "1.prune.sparsity": Choice((0.5, 0.7, 0.9)),
+}
+GOALS = [Goal("quality", "max"), Goal("size", "min")]
+LIMIT = Constraint.parse("size<=800000")
+
+
+def measured(params: dict[str, Any]) -> dict[str, float]:
+    """Best at C=50; what is pruned is smaller, and a little worse."""
+    kept = 1 - params.get("1.prune.sparsity", 0.0)
+    if params["0.choose.algorithm"] == "linear":
+        quality = -abs(math.log10(params["0.choose.linear.C"] / 50))
+    else:
+        quality = -abs(params["0.choose.forest.depth"] - 13) / 3
+    return {"quality": quality - 0.2 * (1 - kept), "size": kept * 1e6}
+
+
+def told(search: Search, params: dict[str, Any]) -> Trial:
+    values = measured(params)
+    excess = {str(LIMIT): LIMIT.excess(values["size"])}
+    search.tell(params, values, excess)
+    return Trial(number=0, params=params, state="done", values=values, excess=excess)
+
+
+def searched(count: int, *, goals: list[Goal] = GOALS, batch: int = 1) -> list[Trial]:
+    search = Search(SPACES, goals, [LIMIT], 7)
+    trials: list[Trial] = []
+    while len(trials) < count:
+        trials += [told(search, params) for params in search.ask(batch)]
+    return trials
+
+
+def test_the_first_trial_is_what_the_passes_would_do_by_themselves() -> None:
+    [first] = Search(SPACES, GOALS, [], 0).ask(1)
+
+    assert first == {
+        "0.choose.algorithm": "linear", "0.choose.linear.C": 1.0,
+        "1.prune": True, "1.prune.sparsity": 0.5,
+    }  # fmt: skip
+
+
+def test_what_is_known_to_be_good_comes_next() -> None:
+    good = {"0.choose.algorithm": "forest", "0.choose.forest.depth": 12, "1.prune": False}
+
+    assert Search(SPACES, GOALS, [], 0, [good]).ask(2)[1] == good
+
+
+def test_every_algorithm_is_tried_before_any_is_tuned() -> None:
+    found = Search(SPACES, GOALS, [], 0).ask(3)
+
+    assert {each["0.choose.algorithm"] for each in found} == {"linear", "forest"}
+    assert {each["1.prune"] for each in found} == {True, False}
+
+
+def test_nothing_is_asked_for_twice() -> None:
+    keys = [repr(sorted(trial.params.items())) for trial in searched(60, batch=3)]
+
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_small_space_ends() -> None:
+    search = Search({"0.a": Choice((True, False)), "0.a.x": Choice((1, 2, 3))}, GOALS, [], 0)
+
+    assert len(search.ask(10)) == 4
+    assert search.ended
+    assert search.ask(1) == []
+
+
+def test_a_search_that_is_told_what_was_kept_goes_on_as_the_first_would_have() -> None:
+    whole = searched(24, batch=2)
+    again = Search(SPACES, GOALS, [LIMIT], 7)
+    for trial in whole[:12]:
+        again.tell(trial.params, trial.values, trial.excess)
+
+    assert [dict(p) for p in again.ask(2)] == [t.params for t in whole[12:14]]
+
+
+def test_kept_trials_are_told_in_their_order_and_running_ones_are_awaited() -> None:
+    whole = searched(10)
+    kept = [
+        Trial(number=at, params=t.params, state="done" if at < 9 else "running", values=t.values,
+              excess=t.excess)
+        for at, t in enumerate(whole)
+    ]  # fmt: skip
+    one, other = (Search(SPACES, GOALS, [LIMIT], 7) for _ in range(2))
+    told_all(one, kept)
+    told_all(other, kept[::-1])
+
+    assert one.ask(3) == other.ask(3)
+    assert whole[9].params not in one.ask(3)
+
+
+def test_it_finds_what_chance_would_hardly_find() -> None:
+    search = Search(SPACES, GOALS[:1], [], 7)
+    trials = [told(search, params) for _ in range(30) for params in search.ask(1)]
+
+    best = max(trials, key=lambda t: t.values["quality"])
+    assert best.params["1.prune"] is False
+    assert best.values["quality"] > -0.05
+
+
+def test_with_a_constraint_most_trials_learn_to_meet_it() -> None:
+    late = searched(40, goals=GOALS[:1])[20:]
+
+    assert sum(t.excess[str(LIMIT)] <= 0 for t in late) > len(late) / 2
+
+
+def test_failed_trials_are_not_asked_for_again_and_harm_nothing() -> None:
+    search = Search(SPACES, GOALS, [], 3)
+    for _ in range(25):
+        [params] = search.ask(1)
+        failed = params["0.choose.algorithm"] == "forest"
+        search.tell(params, None if failed else measured(params), {})
+    found = [search.ask(1)[0]["0.choose.algorithm"] for _ in range(4)]
+
+    assert found.count("linear") >= 3
+
+
+def test_it_goes_on_where_everything_failed() -> None:
+    search = Search(SPACES, GOALS, [], 3)
+    for _ in range(12):
+        for params in search.ask(1):
+            search.tell(params, None, {})
+
+    assert len(search.ask(3)) == 3
+
+
+def test_lists_and_nothing_are_values_like_others() -> None:
+    space = {"0.tune.layers": Choice(([100], [50, 50], None)), "0.tune.C": Range(0, 1, 0.5)}
+    search = Search(space, GOALS[:1], [], 0)
+    for at in range(15):
+        [params] = search.ask(1)
+        search.tell(params, {"quality": at * params["0.tune.C"]}, {})
+
+    assert params["0.tune.layers"] in ([100], [50, 50], None)
+
+
+def test_a_trial_that_lags_behind_is_given_up() -> None:
+    search = Search(SPACES, GOALS[:1], [], 0)
+    for score in (0.8, 0.9, 0.7, 0.85, 0.95):
+        search.heard("epoch 1", score)
+
+    assert search.gives_up("epoch 1", 0.5)
+    assert not search.gives_up("epoch 1", 0.9)
