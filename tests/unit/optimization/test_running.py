@@ -1,0 +1,224 @@
+"""`optimize` from the first trial to the version: what is better, what is not, and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+import modelyard
+from modelyard.errors import Conflict, InvalidInput, NotFound
+from modelyard.optimization.replaying import replay
+from modelyard.optimization.running import optimize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalYard
+
+pytestmark = pytest.mark.slow
+
+_SHRINK = """
+name: leaner
+objective: [size min]
+constraints: [quality_drop<=0.02]
+budget: {trials: 2}
+passes: [{to-onnx: {}}]
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    found = load_breast_cancer(as_frame=True)
+    path = tmp_path / "cells.csv"
+    found.frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalYard]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with modelyard.create(tmp_path / "yard", author="ann") as made:
+        yield made  # type: ignore[misc]
+
+
+def _commit_forest(yard: LocalYard, trees: int = 15, **about: object) -> None:
+    found = load_breast_cancer(as_frame=True)
+    forest = RandomForestClassifier(trees, random_state=0).fit(found.data[:300], found.target[:300])
+    yard.commit("cells", forest, example=found.data[:3], **about)  # type: ignore[arg-type]
+
+
+def test_what_is_smaller_at_the_same_quality_becomes_a_version_with_its_proof(
+    yard: LocalYard, data: Path
+) -> None:
+    _commit_forest(yard)
+    said: list[int] = []
+    found = optimize(
+        yard, "cells", recipe=_SHRINK, data=data, target="target", alias="candidate",
+        progress=lambda now, _: said.append(now.done),
+    )  # fmt: skip
+    assert found.state == "done"
+    assert found.published == (2,)
+    assert said[0] == 0
+    assert said[-1] >= 1
+    new = yard.show("cells", 2)
+    assert yard.resolve("cells", 2).size < yard.resolve("cells", 1).size
+    assert [str(edge) for edge in new.lineage] == ["updated-from cells@1"]
+    assert yard.resolve("cells", 2).metrics["accuracy"] == pytest.approx(
+        next(m.value for m in found.candidates[0].after if m.name == "accuracy")
+    )
+    assert yard.resolve("cells", "candidate").number == 2
+    assert yard.resolve("cells", "main").number == 1
+    assert yard.open("cells", 2, "recipe.yaml").read().startswith(b"name: leaner")
+    [report] = yard.reports("cells", 2, "optimization")
+    assert report.content["from"] == "cells@1"
+    compared = yard.compare("cells", [1, 2])
+    assert compared.data.endswith("(holdout)")
+    assert compared.evaluations[0].rows == compared.evaluations[1].rows == 171
+
+
+def test_a_replay_makes_the_same_bytes(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard)
+    found = optimize(yard, "cells", recipe=_SHRINK, data=data, target="target")
+    again = replay(yard, found.id)
+    assert again.same
+    assert again.before == again.after != ""
+    assert again.version == 2
+
+
+def test_a_recipe_in_a_version_makes_the_same_files_again(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard)
+    optimize(yard, "cells", recipe=_SHRINK, data=data, target="target")
+    text = yard.open("cells", 2, "recipe.yaml").read().decode()
+    again = optimize(yard, "cells", 1, recipe=text)
+    assert again.published
+    digests = [
+        {file.path: file.sha256 for file in yard.show("cells", number).files}
+        for number in (2, again.published[0])
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_a_run_that_cannot_help_says_so_and_publishes_nothing(yard: LocalYard, data: Path) -> None:
+    found = load_breast_cancer(as_frame=True)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(found.data, found.target)
+    yard.commit("cells", tree, example=found.data[:3])
+    recipe = "objective: [quality max]\nbudget: {trials: 2}\npasses: [to-onnx]"
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target", alias="candidate")
+    assert ended.state == "done"
+    assert ended.sentence == "nothing better found for cells@1"
+    assert ended.reasons
+    assert ended.published == ()
+    assert [version.number for version in yard.log("cells")] == [1]
+    with pytest.raises(NotFound):
+        yard.resolve("cells", "candidate")
+
+
+def test_a_recipe_whose_passes_do_not_fit_says_why(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard)
+    recipe = "objective: [quality max]\npasses: [prune, keras-quantize]"
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target")
+    assert ended.sentence == "nothing better found for cells@1"
+    assert {reason.split(":")[0] for reason in ended.reasons} >= {"prune", "keras-quantize"}
+
+
+def test_a_version_that_knows_the_rows_is_compared_with_itself_learned_again(
+    yard: LocalYard, data: Path
+) -> None:
+    found = load_breast_cancer(as_frame=True)
+    stump = DecisionTreeClassifier(max_depth=1, random_state=0).fit(found.data, found.target)
+    yard.commit("cells", stump, example=found.data[:3], data=data)
+    recipe = """
+objective: [quality max]
+budget: {trials: 3}
+passes: [{tune: {max_depth: [4, 6]}}]
+"""
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target")
+    assert any("learned again" in reason for reason in ended.reasons)
+    if ended.published:  # then it has learned from all rows, and can be made again
+        assert replay(yard, ended.id).same
+
+
+def test_models_without_a_truth_are_compared_with_themselves(
+    yard: LocalYard, tmp_path: Path
+) -> None:
+    _commit_forest(yard)
+    found = load_breast_cancer(as_frame=True)
+    rows = tmp_path / "rows.csv"
+    found.data.to_csv(rows, index=False)
+    ended = optimize(yard, "cells", recipe=_SHRINK, data=rows)
+    assert ended.published == (2,)
+    assert next(m.value for m in ended.candidates[0].after if m.name == "cosine") > 0.9999
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ({"budget": -1}, "bad-budget"),
+        ({"trials": 0}, "bad-budget"),
+        ({"seed": -1}, "bad-seed"),
+        ({"engine": "cluster"}, "no-engine"),
+        ({"target": "nothing"}, "no-column"),
+        ({"recipe": "objective: [beauty max]\npasses: [to-onnx]"}, "bad-goal"),
+        ({"recipe": "objective: [cosine max]\npasses: [to-onnx]"}, "bad-goal"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_noted(
+    yard: LocalYard, data: Path, how: dict[str, object], kind: str
+) -> None:
+    _commit_forest(yard, trees=2)
+    given = {"recipe": _SHRINK, "data": data, "target": "target"} | how
+    with pytest.raises(InvalidInput) as caught:
+        optimize(yard, "cells", **given)  # type: ignore[arg-type]
+    assert caught.value.kind == kind
+    assert all(each.state == "failed" for each in yard.optimizations.list())
+    assert [version.number for version in yard.log("cells")] == [1]
+
+
+def test_few_rows_are_refused(yard: LocalYard, tmp_path: Path) -> None:
+    _commit_forest(yard, trees=2)
+    path = tmp_path / "few.npz"
+    np.savez(path, a=np.arange(5.0), y=np.arange(5))
+    with pytest.raises(InvalidInput) as caught:
+        optimize(yard, "cells", recipe=_SHRINK, data=path, target="y")
+    assert caught.value.kind == "no-rows"
+
+
+def test_what_is_over_cannot_be_resumed(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard, trees=2)
+    ended = optimize(yard, "cells", recipe=_SHRINK, data=data, target="target")
+    with pytest.raises(Conflict) as caught:
+        optimize(yard, "cells", resume=ended.id)
+    assert caught.value.kind == "optimization-ended"
+
+
+def test_an_interrupted_one_goes_on_and_ends_as_if_nothing_had_been(
+    yard: LocalYard, data: Path
+) -> None:
+    recipe = """
+objective: [size min]
+constraints: [quality_drop<=0.05]
+budget: {trials: 3}
+passes: [{trim: {tolerance: [0.0, 0.01, 0.05]}}, to-onnx]
+"""
+    _commit_forest(yard)
+
+    def interrupt(now: object, _: object) -> None:
+        if getattr(now, "done", 0) >= 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimize(yard, "cells", recipe=recipe, data=data, target="target", progress=interrupt)
+    [stopped] = yard.optimizations.list("cells")
+    assert stopped.state == "stopped"
+    resumed = optimize(yard, "cells", resume=stopped.id)
+    whole = optimize(yard, "cells", 1, recipe=recipe, data=data, target="target")
+    assert resumed.state == whole.state == "done"
+    assert [c.digest for c in resumed.candidates] == [c.digest for c in whole.candidates]
+    told = yard.optimizations.trials(resumed.id)
+    assert [t.params for t in told] == [t.params for t in yard.optimizations.trials(whole.id)]
