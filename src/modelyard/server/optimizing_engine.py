@@ -64,11 +64,14 @@ class _Stoppable:
         self.at_once = inner.at_once
 
     def run(
-        self, tasks: Sequence[Task], tell: Callable[[int, str, float | None], bool]
+        self,
+        tasks: Sequence[Task],
+        tell: Callable[[int, str, float | None], bool],
+        left: Callable[[], bool] = lambda: True,
     ) -> Iterator[Result]:
         """As `Engine.run`."""
         self._check()
-        for result in self._inner.run(tasks, tell):
+        for result in self._inner.run(tasks, tell, left):
             self._check()
             yield result
         self._check()
