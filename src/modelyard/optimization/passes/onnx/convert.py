@@ -110,7 +110,7 @@ def converters(
     if framework == "transformers":
         from modelyard.optimization.passes.onnx.from_transformers import transformers_graphs
 
-        return transformers_graphs(obj)
+        return transformers_graphs(obj, rows)
     raise Unsupported("not-improvable", f"models of {framework} can't be converted to ONNX")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from modelyard.core.extras import need
 from modelyard.errors import Unsupported
 from modelyard.formats.reading import printable
 from modelyard.frameworks.onnx.walking import graphs, library
-from modelyard.frameworks.torch.calls import call, callable_of, named_outputs, quiet
+from modelyard.frameworks.torch.calls import call, callable_of, named_outputs
 from modelyard.frameworks.torch.kinds import kind_of
 from modelyard.optimization.passes.onnx.protos import with_columns
 from modelyard.runtimes.torch import TorchRuntime
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.table import Table
 
-__all__ = ["torch_graphs"]
+__all__ = ["renamed", "silent", "torch_graphs"]
 
 EXTRA = "optimize-torch"
 _OPSET = 18
@@ -93,7 +94,7 @@ class _Plan:
     def traced(self) -> Any:
         import torch
 
-        with TemporaryDirectory(prefix="modelyard-onnx-") as folder, _silent():
+        with TemporaryDirectory(prefix="modelyard-onnx-") as folder, silent():
             path = Path(folder) / "model.onnx"
             open_sides = dict(zip(self.inputs, self._open(), strict=True))
             torch.onnx.export(
@@ -109,7 +110,7 @@ class _Plan:
         need("onnxscript", EXTRA)
         free = torch.export.Dim.AUTO
         shapes = tuple(dict.fromkeys(sides, free) for sides in self._open())
-        with TemporaryDirectory(prefix="modelyard-onnx-") as folder, _silent():
+        with TemporaryDirectory(prefix="modelyard-onnx-") as folder, silent():
             path = Path(folder) / "model.onnx"
             program = torch.onnx.export(
                 self.module, self.args, dynamo=True, opset_version=_DYNAMO_OPSET,
@@ -122,8 +123,8 @@ class _Plan:
 
     def finished(self, proto: Any) -> Any:
         """Names of weights as the module has them, outputs as the runtime names them."""
-        _rename(proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer})
-        _rename(proto, {_inner(name): name for name in self.outputs})
+        renamed(proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer})
+        renamed(proto, {_inner(name): name for name in self.outputs})
         proto.graph.name = "model"
         return with_columns(proto, self.columns)
 
@@ -133,7 +134,7 @@ def _inner(name: str) -> str:
     return f"modelyard.{name}"
 
 
-def _rename(proto: Any, names: dict[str, str]) -> None:
+def renamed(proto: Any, names: dict[str, str]) -> None:
     """Where that gives no name twice."""
     taken = {name for graph in graphs(proto.graph) for node in graph.node
              for name in (*node.input, *node.output)}  # fmt: skip
@@ -214,7 +215,7 @@ def _open_sides(signature: Any, inputs: list[str]) -> dict[str, tuple[int, ...]]
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """torch's exporters warn and log for those who write them."""
     import torch
 
@@ -225,7 +226,8 @@ def _silent() -> Iterator[None]:
         logger.setLevel(logging.CRITICAL)
     threads = torch.get_num_threads()
     try:
-        with quiet(""):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     except (Unsupported, MemoryError):
         raise
