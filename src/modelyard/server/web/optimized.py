@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
         Trial,
         Verdict,
     )
+    from modelyard.core.version import VersionInfo
 
 __all__ = [
-    "Fact", "Lines", "TrialLine", "TrialRow", "chosen_trial", "facts_of", "lines_of", "parallel_of",
-    "short_names",
+    "Fact", "Lines", "MadeBy", "TrialLine", "TrialRow", "chosen_trial", "facts_of", "lines_of",
+    "made_by", "parallel_of", "short_names",
 ]  # fmt: skip
 
+_BRANCH = re.compile(r"optimize-([1-9][0-9]{0,14})-([0-9]{1,9})")
 _AXES = 10
 _LINES = 200
 
@@ -56,6 +59,17 @@ class Fact:
         if self.before is None or self.after is None or self.before == self.after:
             return None
         return (self.after > self.before) == (self.goal.direction == "max")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """By what a version was made from another one."""
+
+    optimization: int
+    trial: int
+    recipe: str
+    passes: tuple[str, ...]
+    """Names, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,16 @@ def facts_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[Fact,
             )
         )
     return tuple(facts)  # fmt: skip
+
+
+def made_by(version: VersionInfo) -> MadeBy | None:
+    """As publishing names branches and messages; None of a version that was made otherwise."""
+    found = _BRANCH.fullmatch(version.branch)
+    recipe, colon, names = version.message.partition("\n")[0].partition(": ")
+    if found is None or not colon:
+        return None
+    passes = tuple(name.strip() for name in names.split(",") if name.strip())
+    return MadeBy(int(found[1]), int(found[2]), recipe, passes)
 
 
 def chosen_trial(optimization: Optimization, trials: Sequence[Trial]) -> Trial | None:

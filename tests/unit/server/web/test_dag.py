@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 from hypothesis import given
@@ -95,3 +96,16 @@ def test_a_long_title_is_cut_in_the_middle(text: str) -> None:
 
 def test_the_number_of_a_version_stays() -> None:
     assert _cut("text/a-very-long-name-of-a-model@123", 22).endswith("@123")
+
+
+def test_what_passes_did_stands_on_the_edge():
+    boxes = [Box(key, key, "", (), "model", "") for key in ("m@1", "m@2")]
+    edges = {("m@1", "m@2"): "pruned-from"}
+    words = {"pruned-from": "pruned from"}
+    bare = str(dag(boxes, edges, label="x", words=words))
+    told = str(dag(boxes, edges, label="x", words=words, notes={("m@1", "m@2"): "prune, quantize"}))
+    assert "note-on" not in bare
+    assert "<title>pruned from: prune, quantize</title>" in told
+    assert re.findall(r'class="note-on"><title>prune, quantize</title>prune, quantize<', told)
+    wide = [float(re.findall(r'viewBox="0 0 ([\d.]+)', each)[0]) for each in (bare, told)]
+    assert wide[1] > wide[0] + 60, "there is room for it"

@@ -22,10 +22,18 @@ from modelyard.core.optimization import (
     Trial,
     Verdict,
 )
+from modelyard.core.version import VersionInfo
 from modelyard.i18n import Language
 from modelyard.server.web.draw.front import amount, front
 from modelyard.server.web.fronts import best_first, better, field_of, on_front, value_in
-from modelyard.server.web.optimized import chosen_trial, facts_of, lines_of, parallel_of
+from modelyard.server.web.optimized import (
+    MadeBy,
+    chosen_trial,
+    facts_of,
+    lines_of,
+    made_by,
+    parallel_of,
+)
 
 ENGLISH = Language.of("en")
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -232,3 +240,14 @@ def test_parameters_lie_on_axes_before_goals():
     assert found.axes[-2].way == "lower"
     for row in found.rows:
         assert all(place is None or 0 <= place <= 1 for place in row.places)
+
+
+def test_a_version_tells_by_what_it_was_made():
+    version = VersionInfo(
+        model="m", number=4, commit="0" * 40, parents=(3,), branch="optimize-12-7", author="Ann",
+        time=NOW, message="small: prune, to-onnx\n\nmore", size=1, new_bytes=1, files=1,
+    )  # fmt: skip
+    assert made_by(version) == MadeBy(12, 7, "small", ("prune", "to-onnx"))
+    for other in ("main", "optimize-12", "optimize-0-1", "optimize-12-7-x"):
+        assert made_by(replace(version, branch=other)) is None
+    assert made_by(replace(version, message="by hand")) is None

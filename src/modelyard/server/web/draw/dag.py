@@ -15,6 +15,10 @@ __all__ = ["Box", "Plan", "dag", "plan"]
 
 WIDTH, HEIGHT = 186.0, 64.0
 _ACROSS, _DOWN, _EDGE = 44.0, 18.0, 8.0
+_NOTED = 128.0
+"""Between columns, where words stand on the lines."""
+_NOTE = 19
+"""Letters of a note that fit there."""
 _PASS = 14.0
 """Height of a place where a line passes."""
 _TALL = 640.0
@@ -55,8 +59,10 @@ class Plan:
     height: float
 
 
-def plan(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Plan:
-    """Boxes in columns."""
+def plan(
+    nodes: Sequence[str], edges: Sequence[tuple[str, str]], across: float = _ACROSS
+) -> Plan:  # fmt: skip
+    """Boxes in columns, which are `across` pixels from each other."""
     found = layers(nodes, edges)
     real = set(nodes)
     tall = [_height(column, real) for column in found.columns]
@@ -65,10 +71,10 @@ def plan(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Plan:
     for at, column in enumerate(found.columns):
         y = _EDGE + ((height - tall[at]) / 2 if height <= _TALL else 0)
         for name in column:
-            tops[name] = (_EDGE + at * (WIDTH + _ACROSS), y)
+            tops[name] = (_EDGE + at * (WIDTH + across), y)
             y += (HEIGHT if name in real else _PASS) + _DOWN
     lines = {edge: _line(route, tops, real) for edge, route in found.routes.items()}
-    width = max(len(found.columns) * (WIDTH + _ACROSS) - _ACROSS, 0.0)
+    width = max(len(found.columns) * (WIDTH + across) - across, 0.0)
     places = {name: place for name, place in tops.items() if name in real}
     return Plan(places, lines, width + 2 * _EDGE, height + 2 * _EDGE)
 
@@ -79,6 +85,7 @@ def dag(
     *,
     label: str,
     words: Mapping[str, str],
+    notes: Mapping[tuple[str, str], str] | None = None,
 ) -> Markup:
     """The picture.
 
@@ -86,21 +93,31 @@ def dag(
         edges: The kind of the edge between two keys, which is the class of its line.
         label: What the picture shows.
         words: What each kind of edge is called.
+        notes: What stands on an edge, if there is room.
     """
-    where = plan([box.key for box in boxes], list(edges))
+    notes = notes or {}
+    where = plan([box.key for box in boxes], list(edges), _NOTED if notes else _ACROSS)
     lines = [
         tag(
             "path",
-            tag("title", words[edges[edge]]),
+            tag("title", words[edges[edge]] + (f": {notes[edge]}" if edge in notes else "")),
             d=_path(points),
             class_=f"edge {edges[edge]}",
             marker_end="url(#dag-head)",
         )
         for edge, points in where.lines.items()
     ]
+    said = [_note(notes[edge], points) for edge, points in where.lines.items() if edge in notes]
     drawn = [_box(box, *where.places[box.key]) for box in boxes]
     return drawing(
-        _HEADS, *lines, *drawn, width=where.width, height=where.height, label=label, class_="dag"
+        _HEADS,
+        *lines,
+        *said,
+        *drawn,
+        width=where.width,
+        height=where.height,
+        label=label,
+        class_="dag",
     )
 
 
@@ -135,6 +152,13 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
             text.append(f"C{half:.0f} {y:.1f} {half:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}")
         x, y = to_x, to_y
     return "".join(text)
+
+
+def _note(text: str, points: Sequence[tuple[float, float]]) -> Markup:
+    """In the middle of the last gap that the line goes over."""
+    (from_x, from_y), (to_x, to_y) = points[-2:]
+    return tag("text", tag("title", text), _cut(text, _NOTE), x=(from_x + to_x) / 2,
+               y=(from_y + to_y) / 2 - 6, class_="note-on")  # fmt: skip
 
 
 _HEADS = tag(

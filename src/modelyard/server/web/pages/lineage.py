@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from modelyard.core.family import Family
 from modelyard.registry.families import LONGEST, family
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
+from modelyard.server.web.optimized import MadeBy, made_by
 from modelyard.server.web.twins import Pages
 
 __all__ = ["pages"]
@@ -39,6 +41,8 @@ class LineagePage:
     """Key of the member whose details are shown."""
     most: int
     """Members that are shown at most."""
+    made: Mapping[str, MadeBy]
+    """By key of a member: the optimization that made it."""
 
 
 @pages.page(
@@ -71,4 +75,6 @@ def _page(
         model=middle.version.model, number=middle.version.number, family=found,
         metric=metrics[0] if metrics else "",
         shown=show if found.member(show) else found.middle, most=_MOST,
+        made={member.key: made for member in found.members
+              if member.version is not None and (made := made_by(member.version)) is not None},
     )  # fmt: skip

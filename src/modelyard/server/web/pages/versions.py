@@ -18,6 +18,7 @@ from modelyard.registry.graph import Head, head_of
 from modelyard.server.routing import on_model
 from modelyard.server.state import Ask
 from modelyard.server.web.deployed import DeployedAs, deployed_as
+from modelyard.server.web.optimized import MadeBy, made_by
 from modelyard.server.web.twins import Pages
 
 __all__ = ["Side", "pages", "sides_of"]
@@ -89,6 +90,8 @@ class VersionPage:
     """Whether its files have a README.md."""
     deployed: tuple[DeployedAs, ...]
     """Where it is served."""
+    made: MadeBy | None
+    """The optimization that made it, if one did."""
 
 
 @pages.page("/versions/{model:path}@{revision:path}", "version.html", needs=on_model("reader"))
@@ -113,6 +116,7 @@ def show_version(ask: Ask, model: str, revision: str) -> VersionPage:
         evaluations=tuple(islice(ask.yard.evaluations(model, number), _EVALUATIONS)),
         has_card=bool(detail.card.strip()),
         deployed=deployed_as(deployments_of(ask.house, model), head.version.model, number),
+        made=made_by(head.version),
     )
 
 
