@@ -6,16 +6,18 @@ their last rows, which lie in the folder of `--work`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.running import PAGE, arguments
 from tests.benchmarks.store.results import machine
 from tests.benchmarks.store.sections import Section
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
 
 _PARTS = {
     "digits": """### A network that reads digits
