@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ __all__ = ["claim", "load", "save"]
 _FILES = {"keras": "model.keras", "h5": "model.h5", "savedmodel": "model"}
 _H5 = (".h5", ".hdf5")
 _GRAPH = "saved_model.pb"
+_SHARED = re.compile(r'("shared_object_id": )(\d+)')
+_DATE = "1980-01-01@00:00:00"
+"""Keras wants one, and reads it nowhere; commits have their own."""
 
 
 def save(model: Any, folder: Path, serializer: str) -> Saved:
@@ -60,6 +65,7 @@ def save(model: Any, folder: Path, serializer: str) -> Saved:
                 model.export(str(place), verbose=False)
             else:
                 _written(model, place)
+                _undated(place)
     except Exception as error:
         others = " or ".join(name for name in _FILES if name != serializer)
         raise InvalidInput(
@@ -104,6 +110,33 @@ def _written(model: Any, place: Path) -> None:
     finally:
         if compiled is not None:
             compiled.update(before)
+
+
+def _undated(place: Path) -> None:
+    """Write `.keras` without dates and addresses in memory: the same model gives the same bytes."""
+    if place.suffix != ".keras":
+        return
+    made = place.with_suffix(".undated")
+    with zipfile.ZipFile(place) as source, zipfile.ZipFile(made, "w") as target:
+        for member in source.infolist():
+            member.date_time = (1980, 1, 1, 0, 0, 0)
+            if member.filename == "metadata.json":
+                told = json.loads(source.read(member)) | {"date_saved": _DATE}
+                target.writestr(member, json.dumps(told))
+            elif member.filename == "config.json":
+                target.writestr(member, _renumbered(source.read(member).decode()))
+            else:
+                with source.open(member) as reader, target.open(member, "w") as writer:
+                    shutil.copyfileobj(reader, writer, 1 << 20)
+    made.replace(place)
+
+
+def _renumbered(config: str) -> str:
+    """Objects that are shared by their order; Keras names them by their addresses."""
+    numbers: dict[str, str] = {}
+    return _SHARED.sub(
+        lambda found: found[1] + numbers.setdefault(found[2], str(len(numbers) + 1)), config
+    )
 
 
 def claim(files: Files) -> Saved | None:
