@@ -77,8 +77,8 @@ def run(seeds: int = 3, **_options: object) -> list[tuple[str, str, str]]:
         (
             "digits CNN, pruned + int8",
             (
-                f"{pruned['stored_smaller']:.1f}x smaller stored, {100 * pruned['points']:+.2f} points "
-                f"(least p {pruned['p']:.2f})"
+                f"{pruned['stored_smaller']:.1f}x smaller stored, "
+                f"{100 * pruned['points']:+.2f} points (least p {pruned['p']:.2f})"
             ),
             ">= 15x, no significant loss",
         ),

@@ -35,7 +35,7 @@ class Distil:
 
     def why_not(self, subject: Subject) -> str | None:
         """It takes modules of torch, and rows."""
-        return networks.why_no_module(subject)
+        return networks.why_no_module(subject, layers=True)
 
     def options(self, subject: Subject) -> Mapping[str, Option]:
         """`width` by the width of the network, `start` (from its strongest channels, or `new`)."""

@@ -34,7 +34,7 @@ class Factorize:
 
     def why_not(self, subject: Subject) -> str | None:
         """It takes modules of torch; without rows it looks at weights alone, and trains nothing."""
-        return networks.why_no_module(subject, rows=False)
+        return networks.why_no_module(subject, rows=False, layers=True)
 
     def options(self, subject: Subject) -> Mapping[str, Option]:
         """`energy`: share of what a layer does that is kept; the rest is cut off."""

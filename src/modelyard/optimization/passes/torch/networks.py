@@ -38,6 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 EXTRA = "optimize-torch"
+_STATES = ("builtins.dict", "collections.OrderedDict")
 
 Json = Any
 
@@ -70,16 +71,21 @@ class Lesson:
         return (self.inputs, self.target, self.weights, self.soft)
 
 
-def why_no_module(subject: Subject, *, rows: bool = True) -> str | None:
+def why_no_module(subject: Subject, *, rows: bool = True, layers: bool = False) -> str | None:
     """Why a pass on modules can't take a model: for `why_not`.
 
     Args:
         rows: Whether it has to learn something.
+        layers: Whether it makes layers of other shapes.
     """
     if subject.framework != "torch":
         return f"it works on modules of torch, and this is {subject.framework or 'unknown'}"
     if subject.serializer == "export":
         return "an exported program can't be trained; commit the eager module"
+    if subject.class_name in _STATES:
+        return "these are tensors without their module; commit the module itself"
+    if layers and not subject.class_name.startswith("torch.nn.modules."):
+        return "its module has code of its own, so its layers can't be replaced"
     if rows and not subject.rows:
         return "it learns from rows: give --data"
     return None

@@ -43,8 +43,9 @@ class Prune:
         """`kind`, `sparsity` (share of weights that go) and `rate` of learning."""
         if not subject.rows:
             return {"kind": Choice(("magnitude",)), "sparsity": Range(0.2, 0.8, 0.4)}
+        has_own_code = networks.why_no_module(subject, layers=True) is not None
         return {
-            "kind": Choice(KINDS),
+            "kind": Choice(("magnitude", "movement") if has_own_code else KINDS),
             "sparsity": Range(0.5, 0.97, 0.8),
             "rate": Range(3e-4, 3e-3, 1e-3, log=True),
         }

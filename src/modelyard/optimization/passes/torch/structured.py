@@ -83,7 +83,8 @@ def groups_of(module: Any) -> tuple[Group, ...]:
 
 
 def importance_of(module: Any, groups: Sequence[Group], lesson: Lesson | None) -> list[Tensor]:
-    """How much the loss would change without each channel, scaled by its group's mean.
+    """How much the loss would change without each channel, scaled by its group's mean; without a
+    target, how much the outputs would.
 
     Estimated from gradients (Molchanov et al.: Importance Estimation for Neural Network Pruning,
     2019); without rows, the product of what makes a channel and what takes it.
@@ -105,7 +106,11 @@ def importance_of(module: Any, groups: Sequence[Group], lesson: Lesson | None) -
         for batch in torch.split(rows, 64):
             some = lesson.take(batch)
             module.zero_grad()
-            loss_of(module, some, module(some.inputs), soft=0.5).backward()
+            output = module(some.inputs)
+            if some.target is None:  # it says what it says: that has no slope
+                output.square().mean().backward()
+            else:
+                loss_of(module, some, output).backward()
             for group, score in zip(groups, found, strict=True):
                 layer = layers[group.producer]
                 effect = (layer.weight.grad * layer.weight.detach()).flatten(1).sum(1)
