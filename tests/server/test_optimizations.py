@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.server.test_access_api import given
 
 from modelyard.client.remote import RemoteYard
 from modelyard.core.optimization import Goal, Recipe, Step
-from modelyard.errors import Denied, InvalidInput, NotFound
+from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
 from modelyard.registry import open_yard
 
 if TYPE_CHECKING:
@@ -186,6 +187,31 @@ def test_it_can_be_run_on_another_machine_too(
     assert (kept.state, kept.published, kept.sentence) == (
         "done", found.published, found.sentence
     )  # fmt: skip
+
+
+def test_nobody_else_says_what_a_server_is_to_read(site: tuple[Running, RemoteYard]) -> None:
+    _, yard = site
+    asked = begun(yard, LONG)
+    other = replace(asked, recipe=replace(asked.recipe, data="/etc/passwd"), state="stopped")
+    with pytest.raises(Conflict) as caught:
+        yard.optimizations.keep(other)
+    assert caught.value.kind == "optimization-served"
+    with pytest.raises(Conflict):
+        yard.optimizations.claim(asked.id)
+    assert yard.optimizations.get(asked.id).recipe.data == "data/iris@1"
+    yard.optimizations.cancel(asked.id)
+
+
+def test_who_began_it_and_on_what_is_not_changed_from_elsewhere(
+    site: tuple[Running, RemoteYard],
+) -> None:
+    kept = site[1].optimizations
+    recipe = Recipe(name="x", steps=(Step("tune"),), goals=(Goal.parse("quality max"),))
+    made = kept.begin("flowers/iris", 1, recipe)
+    assert kept.keep(replace(made, who="somebody else", number=7, model="data/iris"))
+    found = kept.get(made.id)
+    assert (found.who, found.title) == (made.who, "flowers/iris@1")
+    kept.cancel(made.id)
 
 
 def test_recipes_and_suggestions_are_told(site: tuple[Running, RemoteYard]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from modelyard.core.optimization import Optimization, Recipe
     from modelyard.server.state import Ask, Server
 
-__all__ = ["Optimizing", "Wish", "begin_optimizing", "optimizing_of"]
+__all__ = ["Optimizing", "Wish", "begin_optimizing", "check_elsewhere", "optimizing_of"]
 
 _log = logging.getLogger("modelyard.server")
 
@@ -79,6 +79,20 @@ def begin_optimizing(ask: Ask, wish: Wish) -> Optimization:
     `too-many-optimizations`.
     """
     return optimizing_of(ask.server).begin(ask.caller, wish)
+
+
+def check_elsewhere(ask: Ask, key: int) -> None:
+    """Nobody else may say how far one is that servers run. Conflict: `optimization-served`.
+
+    What it reads is decided when it begins: nothing that is sent later may change that.
+    """
+    with ask.server.house.catalog.fresh() as connection:
+        served = optimizations_served.get(connection, key) is not None
+    if served:
+        raise Conflict(
+            "optimization-served", f"the server runs optimization {key} by itself",
+            hint=f"yard optimizations {key} --follow",
+        )  # fmt: skip
 
 
 class Optimizing:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from modelyard.catalog.queries import dialects
 from modelyard.catalog.schema import optimization_served
 
-__all__ = ["ServedRow", "all_rows", "drop", "put"]
+__all__ = ["ServedRow", "all_rows", "drop", "get", "put"]
 
 
 class ServedRow(NamedTuple):
@@ -22,6 +22,11 @@ class ServedRow(NamedTuple):
 
 
 _SELECT = sa.select(*(optimization_served.c[name] for name in ServedRow._fields))
+
+
+def get(connection: sa.Connection, key: int) -> ServedRow | None:
+    row = connection.execute(_SELECT.where(optimization_served.c.optimization_id == key)).first()
+    return None if row is None else ServedRow._make(row)
 
 
 def put(connection: sa.Connection, row: ServedRow) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from modelyard.registry.access import known_name
 from modelyard.server.api.inputs import Body, ModelName, Name, Segment, revision_in
 from modelyard.server.auth import again
 from modelyard.server.datasets import check_dataset
-from modelyard.server.optimizing import Wish, begin_optimizing
+from modelyard.server.optimizing import Wish, begin_optimizing, check_elsewhere
 from modelyard.server.routing import SIGNED_IN, Routes, on_model, on_yard
 from modelyard.server.shared import Slot
 from modelyard.server.sse import Event, event_stream
@@ -125,7 +125,8 @@ class Starting(Body):
     )  # fmt: skip
 
 
-class RecipeInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class RecipeInfo:
     """A recipe that is built in."""
 
     name: str
@@ -203,7 +204,12 @@ def begin_optimization(ask: Ask, model: ModelName) -> Optimization:
     "/optimizations/{optimization}/claim", needs=SIGNED_IN, answers=Optimization
 )  # fmt: skip
 def claim_optimization(ask: Ask, optimization: Id) -> Optimization:
-    """Take one up that has stopped, to run it elsewhere. It takes the role writer."""
+    """Take one up that has stopped, to run it elsewhere. It takes the role writer.
+
+    One that the server runs it takes up by itself (`optimization-served`).
+    """
+    ask.yard.optimizations.get(optimization)
+    check_elsewhere(ask, optimization)
     return ask.yard.optimizations.claim(optimization)
 
 
@@ -220,6 +226,7 @@ def keep_optimization(ask: Ask, optimization: Id) -> bool:
     given = _read(ask, Keeping)
     kept, now = ask.yard.optimizations, given.optimization
     known = kept.get(optimization)
+    check_elsewhere(ask, optimization)
     told = replace(
         now, id=known.id, model=known.model, number=known.number, who=known.who,
         created=known.created,
