@@ -290,6 +290,9 @@ class Optimization:
     engine: str = "local"
     alias: str | None = None
     """What the chosen version is to be pointed at by."""
+    nested: Measure | None = None
+    """What the search as a whole gains, by nested cross-validation, if the recipe asks for it: in
+    units of `quality`, higher is better."""
     warm: int = 0
     """Trials of earlier optimizations that this one began with."""
 

@@ -13,10 +13,12 @@ from modelyard.optimization.evaluating import keep_written
 from modelyard.optimization.goals import dominates, gain, on_front
 from modelyard.optimization.proving import passes_gate
 from modelyard.optimization.publishing import Finished, publish, worth
+from modelyard.optimization.recipes import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modelyard.core.evaluation import Measure
     from modelyard.core.optimization import Candidate, Optimization, Trial
     from modelyard.core.version import RefInfo
     from modelyard.optimization.engines.interface import Engine, Result
@@ -66,8 +68,10 @@ def conclude(
     if proof is not None:
         candidates, refused = _published(yard, found, work, trials, proof, engine)
         reasons += refused
+    nested, why_not = _nested(found, work, trials, engine)
+    reasons += why_not
     ended = replace(
-        found, state="done", candidates=tuple(candidates),
+        found, state="done", nested=nested, candidates=tuple(candidates),
         reasons=tuple(dict.fromkeys(reasons))[:_REASONS],
         seconds=found.seconds + round(time.monotonic() - begun, 1),
     )  # fmt: skip
@@ -75,6 +79,27 @@ def conclude(
     if ended.published and found.alias:
         yard.alias(found.model, found.alias, ended.published[0])
     return ended
+
+
+def _nested(
+    found: Optimization, work: Any, trials: Trials, engine: Engine
+) -> tuple[Measure | None, list[str]]:
+    """What the search as a whole gains, if the recipe asks for it."""
+    recipe = found.recipe
+    if recipe.nested < 2 or not work.plan.steps or work.task == "other":
+        return None, []
+    number = max((trial.number for trial in trials.all), default=0) + 2
+    inner = replace(recipe, data=None, target=None, nested=0, trials=max(trials.ended, 1))
+    task = Task(
+        kind="nested", trial=number, source=Place.of(work.original),
+        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
+        target=recipe.target, task=work.task, seed=recipe.seed, recipe=written(inner),
+        folds=recipe.nested, timed=False,
+    )  # fmt: skip
+    [result] = engine.run([task], lambda _n, _w, _s: False)
+    if result.nested is None:
+        return None, [f"nested cross-validation failed: {result.reason}"]
+    return result.nested, []
 
 
 # -- choosing what is proved -----------------------------------------------------------------------

@@ -73,10 +73,14 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         _candidate(trial, source, other, goals, constraints, task.seed)
         for (trial, _), other in zip(task.candidates, others, strict=True)
     ]
+    corrected = _corrected(found)
     _write_down([source, *others], [0, *(trial for trial, _ in task.candidates)], rows, task)
     return Result(
-        trial=task.trial, state="done", candidates=tuple(_corrected(found)),
-        before=_values(source), described=tuple(map(described, models[1:])),
+        trial=task.trial, state="done", candidates=tuple(corrected), before=_values(source),
+        described=tuple(
+            _described(candidate, models[0], model, rows, task.seed)
+            for candidate, model in zip(corrected, models[1:], strict=True)
+        ),
     )  # fmt: skip
 
 
@@ -99,6 +103,20 @@ def passes_gate(candidate: Candidate) -> tuple[bool, str]:
         said = "; ".join(verdict.sentence for verdict in goals)
         return False, said or "nothing was to become better"
     return True, ""
+
+
+def _described(
+    candidate: Candidate, source: Model, model: Model, rows: Rows | None, seed: int
+) -> dict[str, Any]:
+    """What is published with a candidate: also which inputs mattered, before and after."""
+    found = described(model)
+    if rows is not None and rows.target is not None and passes_gate(candidate)[0]:
+        from modelyard.optimization.importances import importance_before_after
+
+        importance = importance_before_after(source, model, rows, seed=seed)
+        if importance is not None:
+            found["importance"] = importance
+    return found
 
 
 # -- measuring -------------------------------------------------------------------------------------

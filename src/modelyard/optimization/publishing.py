@@ -155,6 +155,7 @@ def _keep_findings(
         "candidate": msgspec.to_builtins(replace(finished.candidate, version=done.number)),
         "steps": msgspec.to_builtins(finished.trial.steps),
         "environment": dict(optimization.environment),
+        "importance": finished.described.get("importance"),
     }  # fmt: skip
     desk.keep_report(
         done.model, done.number, "optimization", content,

@@ -55,6 +55,8 @@ def run_task(task: Task, tell: Callable[[str, float | None], None]) -> Result:
             from modelyard.optimization.proving import prove
 
             found = prove(task, tell)
+        elif task.kind == "nested":
+            found = _nested(task, tell)
         else:
             found = _trial(task, tell)
     except ModelyardError as error:
@@ -115,6 +117,27 @@ def _trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         trial=task.trial, state="done", place=Place.of(model), values=after, before=before,
         steps=tuple(done), digest=model.digest,
     )  # fmt: skip
+
+
+def _nested(task: Task, tell: Callable[[str, float | None], None]) -> Result:
+    """The whole search anew in each outer fold, without the rows of the proof."""
+    from modelyard.core.evaluation import Measure
+    from modelyard.optimization.nested import nested_gain, search_of_plan
+    from modelyard.optimization.recipes import read_recipe
+    from modelyard.optimization.spaces import plan_of
+    from modelyard.optimization.subjects import subject_of
+
+    kind: Kind = task.task  # type: ignore[assignment]
+    source, recipe = task.source.model(), read_recipe(task.recipe)
+    rows = read_rows(Path(task.data or ""), task.target)
+    plan = plan_of(recipe, subject_of(source, rows, kind))
+    search = search_of_plan(
+        source, plan, task=kind, trials=recipe.trials, scratch=Path(task.out), tell=tell
+    )
+    found = nested_gain(search, rows, task=kind, count=task.folds, seed=task.seed, tell=tell)
+    return Result(
+        trial=task.trial, state="done", nested=Measure("gain", found.gain, found.low, found.high)
+    )
 
 
 def _walk(task: Task, source: Model, work: Work) -> tuple[Model, list[PassDone]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from modelyard.core.evaluation import Measure
 from modelyard.core.optimization import Candidate, PassDone
 from modelyard.core.trust import Trust
 from modelyard.frameworks import Saved
@@ -64,9 +65,9 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One trial to run, or candidates to be proved."""
+    """One trial to run, candidates to be proved, or a whole search in outer folds."""
 
-    kind: Literal["trial", "proof"]
+    kind: Literal["trial", "proof", "nested"]
     trial: int
     source: Place
     """The version that is improved."""
@@ -93,6 +94,10 @@ class Task:
     goals: tuple[str, ...] = ()
     """Of a proof, resolved: `accuracy max`."""
     constraints: tuple[str, ...] = ()
+    recipe: str = ""
+    """Of nested cross-validation: YAML."""
+    folds: int = 0
+    """Of nested cross-validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,8 @@ class Result:
     digest: str = ""
     candidates: tuple[Candidate, ...] = ()
     """Of a proof, in the order of the task's."""
+    nested: Measure | None = None
+    """Of nested cross-validation: what the search gains, higher is better."""
     described: tuple[Mapping[str, Json], ...] = ()
     """Of a proof, by candidate: `params`, `structure`, `environment`, as manifests have them."""
 
