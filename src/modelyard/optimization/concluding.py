@@ -32,8 +32,9 @@ _MORE = 2
 _REASONS = 12
 _AGAIN = (
     "the version had learned from these rows, so it was compared with itself, learned again from"
-    " the same part of them; what is published has learned from all of them"
+    " the same part of them"
 )
+_FROM_ALL = "what was published has learned from all rows, with the parameters that were proved"
 
 
 class Publishing(Protocol):
@@ -68,6 +69,8 @@ def conclude(
     if proof is not None:
         candidates, refused = _published(yard, found, work, trials, proof, engine)
         reasons += refused
+        if work.relearns and any(each.version is not None for each in candidates):
+            reasons.append(_FROM_ALL)
     nested, why_not = _nested(found, work, trials, engine)
     reasons += why_not
     ended = replace(

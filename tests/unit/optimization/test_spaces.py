@@ -1,0 +1,82 @@
+"""What a recipe leaves open, and what a trial fixes."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelyard.errors import InvalidInput
+from modelyard.optimization.passes import Choice, Range
+from modelyard.optimization.recipes import read_recipe
+from modelyard.optimization.spaces import plan_of
+from modelyard.optimization.state import Subject
+
+_FOREST = Subject(
+    framework="sklearn", serializer="skops", size=1000, task="classification", rows=500, columns=4,
+    classes=2, has_target=True,
+    class_name="sklearn.ensemble._forest.RandomForestClassifier",
+)  # fmt: skip
+
+
+def test_lists_are_chosen_from_ranges_searched_and_values_stay() -> None:
+    plan = plan_of(
+        read_recipe(
+            "objective: [size min]\npasses: [{tune: {n_estimators: [10, 20], max_depth: {low: 2,"
+            " high: 9}, min_samples_leaf: 3}}]"
+        ),
+        _FOREST,
+    )
+    assert plan.spaces["0.tune.n_estimators"] == Choice((10, 20))
+    depth = plan.spaces["0.tune.max_depth"]
+    assert isinstance(depth, Range)
+    assert (depth.low, depth.high, depth.whole) == (2, 9, True)
+    assert "0.tune.min_samples_leaf" not in plan.spaces
+    [fixed] = plan.fixed(plan.first())
+    assert fixed.params["min_samples_leaf"] == 3
+    assert fixed.params["n_estimators"] == 10
+
+
+def test_a_list_of_one_is_that_value_though_it_be_a_list() -> None:
+    plan = plan_of(
+        read_recipe("objective: [size min]\npasses: [{tune: {n_estimators: [[1, 2]]}}]"), _FOREST
+    )
+    assert "0.tune.n_estimators" not in plan.spaces
+    assert plan.fixed({})[0].params["n_estimators"] == [1, 2]
+
+
+def test_steps_are_choices_too_unless_they_are_too_many() -> None:
+    text = "objective: [size min]\npasses: [{tune: {max_depth: {low: 2, high: 8, step: 3}}}]"
+    plan = plan_of(read_recipe(text), _FOREST)
+    assert plan.spaces["0.tune.max_depth"] == Choice((2, 5, 8))
+    with pytest.raises(InvalidInput, match="too many"):
+        plan_of(read_recipe(text.replace("step: 3", "step: 0")), _FOREST)
+
+
+def test_what_may_be_left_out_is_left_out_where_a_trial_says_so() -> None:
+    plan = plan_of(
+        read_recipe("objective: [size min]\npasses: [{trim: {optional: true}}, to-onnx]"), _FOREST
+    )
+    assert [each.name for each in plan.fixed(plan.first())] == ["trim", "to-onnx"]
+    assert [each.name for each in plan.fixed(plan.barest())] == ["to-onnx"]
+    assert not [name for name in plan.barest() if name.startswith("0.trim.")]
+
+
+def test_passes_that_cannot_help_are_told_and_left_out() -> None:
+    plan = plan_of(read_recipe("objective: [size min]\npasses: [prune, to-onnx]"), _FOREST)
+    assert [step.name for _, step in plan.steps] == ["to-onnx"]
+    assert plan.reasons[0].startswith("prune: ")
+
+
+def test_what_follows_a_conversion_is_asked_about_what_it_makes() -> None:
+    plan = plan_of(read_recipe("objective: [size min]\npasses: [to-onnx, quantize]"), _FOREST)
+    assert "quantize" in [step.name for _, step in plan.steps]
+
+
+def test_two_passes_of_one_name_have_chances_of_their_own() -> None:
+    plan = plan_of(
+        read_recipe(
+            "objective: [size min]\npasses: [{refit: {optional: true}}, {refit: {}}, {refit: {}}]"
+        ),
+        _FOREST,
+    )
+    assert [each.place for each in plan.fixed(plan.first())] == [0, 1, 2]
+    assert [each.place for each in plan.fixed(plan.barest())] == [0, 1]
