@@ -22,6 +22,7 @@ __all__ = [
     "paired_bootstrap",
     "paired_mcnemar",
     "paired_samples",
+    "student_quantile",
     "student_tail",
 ]
 
@@ -123,7 +124,7 @@ def paired_samples(first: Sample, second: Sample, blocks: int) -> Test | None:
     if blocks < _FEW_BLOCKS:
         spread *= math.sqrt(blocks / (blocks - 1))
         p = student_tail(difference / spread, blocks - 1)
-        width = spread * _student_quantile(blocks - 1)
+        width = spread * student_quantile(blocks - 1)
         return Test(difference, difference - width, difference + width, p, "paired bootstrap")
     low, high = np.percentile(many, (2.5, 97.5))
     p = math.erfc(abs(difference) / spread / math.sqrt(2))
@@ -153,7 +154,7 @@ def student_tail(t: float, freedom: int) -> float:
 
 
 @cache
-def _student_quantile(freedom: int) -> float:
+def student_quantile(freedom: int) -> float:
     """What |T| exceeds with a chance of `ALPHA`, by halving."""
     low, high = 0.0, 64.0
     for _ in range(60):

@@ -1,0 +1,57 @@
+"""Hyper-parameters by class."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelyard.optimization.passes.interface import Choice
+from modelyard.optimization.passes.tables.spaces import _SPACES, space_of, spaces_in
+from modelyard.optimization.space import contains, first_of
+
+pytest.importorskip("sklearn")
+
+
+def _classes() -> dict[str, type]:
+    from sklearn.utils import all_estimators
+
+    found = dict(all_estimators())
+    for library in ("xgboost", "lightgbm"):
+        module = pytest.importorskip(library)
+        names = [name for name in _SPACES if hasattr(module, name) and name != "Booster"]
+        found |= {name: getattr(module, name) for name in names}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(_SPACES) - {"xgboost", "lightgbm"}))
+def test_every_option_is_a_parameter_whose_values_the_class_takes(name: str) -> None:
+    cls = _classes()[name]
+    known = cls().get_params()
+
+    for columns, rows in ((1, 20), (13, 150), (200, 50_000)):
+        for option, values in space_of(name, columns=columns, rows=rows).items():
+            assert option in known
+            assert contains(values, first_of(values))
+            if not isinstance(values, Choice):
+                assert values.low <= values.default <= values.high
+
+
+def test_of_a_pipeline_every_step_has_its_own_names() -> None:
+    lines = (
+        "Pipeline", "  prep: ColumnTransformer", "    num: SimpleImputer on a, b",
+        "    txt: TfidfVectorizer on c", "  clf: VotingClassifier", "    a: LogisticRegression",
+        "    b: RandomForestClassifier",
+    )  # fmt: skip
+
+    found = spaces_in(lines, columns=3, rows=100)
+
+    assert {"prep__txt__min_df", "clf__a__C", "clf__b__n_estimators"} <= found.keys()
+
+
+def test_what_a_search_inside_of_the_model_tunes_is_left_to_it() -> None:
+    lines = ("Pipeline", "  clf: GridSearchCV", "    estimator: SVC", "  last: Ridge")
+
+    assert list(spaces_in(lines, columns=3, rows=100)) == ["last__alpha"]
+
+
+def test_of_unknown_classes_nothing_is_known() -> None:
+    assert space_of("somewhere.Else", columns=3, rows=100) == {}
