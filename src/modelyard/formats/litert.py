@@ -103,6 +103,7 @@ def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
     if not subgraphs:
         raise bad(KIND, "the model has no graph")
     found: dict[str, TensorInfo] = {}
+    operators: dict[int, int] = {}
     signature: Json = None
     for index, subgraph in enumerate(subgraphs):
         tensors = [_described(tables, table) for table in tables.tables(subgraph, 0)]
@@ -112,16 +113,33 @@ def inspect(file: BinaryIO, path: str, budget: Budget) -> Inspection:
                 "outputs": _values(tensors, tables.ints(subgraph, 2)),
             }
         _gather(found, tensors, buffers)
+        _count_operators(tables, model, subgraph, len(tensors), operators)
         if len(found) > budget.max_tensors:
             raise bad(KIND, "the model has too many tensors")
     metadata = {
         "version": tables.scalar(model, 0, "<I"),
         "description": printable(tables.text(model, 3), 1000),
         "signature": signature,
+        "operators": sum(operators.values()),
     }
     return Inspection(
         "litert", "litert", tuple(found.values()), metadata, _findings(tables, model, path)
     )
+
+
+def _count_operators(
+    tables: _Tables, model: int, subgraph: int, tensors: int, counts: dict[int, int]
+) -> None:
+    """Check that each operator is known, and reads and writes tensors that are there."""
+    codes = len(tables.tables(model, 1))
+    for table in tables.tables(subgraph, 3):
+        code = tables.scalar(table, 0, "<I")
+        if code >= codes:
+            raise bad(KIND, f"there is no operator {code}")
+        counts[code] = counts.get(code, 0) + 1
+        for field in (1, 2):
+            if any(not -1 <= index < tensors for index in tables.ints(table, field)):
+                raise bad(KIND, "an operator uses a tensor that isn't there")
 
 
 def _buffer(tables: _Tables, table: int, size: int) -> Place | None:

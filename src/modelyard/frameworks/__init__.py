@@ -29,9 +29,13 @@ __all__ = [
 ]
 
 NAMES = (
-    "onnx", "keras", "transformers", "torch", "xgboost", "lightgbm", "sklearn", "python",
+    "onnx", "litert", "keras", "transformers", "torch", "xgboost", "lightgbm", "sklearn", "python",
 )  # fmt: skip
 """In the order in which they are asked; `python` takes what nobody else wants."""
+
+
+_OURS = frozenset({"litert", "python"})
+"""Whose objects need no library."""
 
 
 def named(name: str) -> Framework:
@@ -45,7 +49,7 @@ def named(name: str) -> Framework:
 
 def framework_of(obj: object) -> Framework:
     """The framework whose library made this object: one of those that are imported."""
-    loaded = (name for name in NAMES if name == "python" or name in sys.modules)
+    loaded = (name for name in NAMES if name in _OURS or name in sys.modules)
     return next(framework for name in loaded if (framework := named(name)).recognises(obj))
 
 
