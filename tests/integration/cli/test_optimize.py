@@ -1,0 +1,159 @@
+"""optimize, optimizations, suggest and recipes, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TUNE = "name: quick\nobjective: [quality max]\nbudget: {trials: 3}\npasses: [tune]\n"
+
+
+@pytest.fixture
+def iris(yard, monkeypatch):
+    """A version that hardly learned, one that can't be made better, and data for both."""
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+
+    from modelyard.registry import open_yard
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(yard.home / "cache"))
+    found = load_iris(as_frame=True)
+    found.frame.rename(columns={"target": "kind"}).to_csv(yard.home / "iris.csv", index=False)
+    with open_yard(yard.home / "yard") as opened:
+        weak = LogisticRegression(C=0.001).fit(found.data[::2], found.target[::2])
+        opened.commit("flowers/iris", weak, example=found.data[:4])
+    (yard.home / "quick.yaml").write_text(TUNE)
+    return yard
+
+
+ARGS = ("--recipe", "quick.yaml", "--data", "iris.csv", "--target", "kind")
+
+
+def test_from_suggesting_to_a_version_that_is_proved_to_be_better(iris):
+    told = iris.json("suggest", "flowers/iris")
+    assert "tune" in {each["recipe"] for each in told}
+    shown = iris.run("optimize", "flowers/iris", *ARGS, "--alias", "candidate")
+    assert "optimization 1: flowers/iris@1, quick" in shown.stderr
+    assert "flowers/iris@2" in shown.stdout
+    assert "accuracy is better" in shown.stdout
+    assert "95 % interval" in shown.stdout
+    assert iris.json("show", "flowers/iris@candidate")["number"] == 2
+    listed = iris.json("optimizations")
+    assert [(each["id"], each["state"]) for each in listed] == [(1, "done")]
+    one = iris.json("optimizations", "1")
+    assert one["published"] == [2]
+    assert len(one["trials"]) == 3
+    assert iris.out("optimizations", "1", "-q") == "flowers/iris@2\n"
+    assert "@2" in iris.out("optimizations", "flowers/iris")
+
+    same = iris.json("optimize", "--replay", "1")
+    assert same["same"] is True
+    assert same["before"] == same["after"] == one["candidates"][0]["digest"]
+
+    assert iris.error("optimize", "--resume", "1")["kind"] == "optimization-ended"
+    assert iris.error("optimizations", "1", "--cancel")["kind"] == "optimization-ended"
+
+
+def test_what_can_not_be_made_better_is_told_and_nothing_is_published(iris):
+    (iris.home / "none.yaml").write_text(
+        "name: none\nobjective: [accuracy max]\nconstraints: [accuracy>=1.1]\n"
+        "budget: {trials: 2}\npasses: [tune]\n"
+    )
+    shown = iris.run(
+        "optimize", "flowers/iris", "--recipe", "none.yaml", "--data", "iris.csv", "--target",
+        "kind",
+    )  # fmt: skip
+    assert "nothing better found for flowers/iris@1" in shown.stdout
+    assert "no trial meets all constraints" in shown.stdout
+    assert len(iris.json("log", "flowers/iris")) == 1
+    assert iris.out("optimizations", "1", "-q") == ""
+
+
+def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
+    (iris.home / "long.yaml").write_text(TUNE.replace("trials: 3", "trials: 200"))
+    command = [sys.executable, "-m", "modelyard", "optimize", "flowers/iris", "--recipe",
+               "long.yaml", "--data", "iris.csv", "--target", "kind"]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=iris.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "YARD": str(iris.home / "yard")}, start_new_session=True,
+    ) as process:  # fmt: skip
+        limit = time.monotonic() + 120
+        while not _done(iris):
+            assert time.monotonic() < limit
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert re.search(r"stopped; \d+ of 200 trials are kept", err)
+    assert "yard optimize --resume 1" in err
+    left = iris.json("optimizations", "1")
+    assert left["state"] == "stopped"
+    assert not _children_of(process.pid)
+    shown = iris.run("optimizations", "1")
+    assert "hint: yard optimize --resume 1" in shown.stderr
+    ended = iris.json("optimizations", "1", "--cancel")
+    assert ended["state"] == "cancelled"
+
+
+def _done(iris) -> int:
+    found = iris.json("optimizations")
+    return found[0]["done"] if found else 0
+
+
+def _children_of(group: int) -> list[str]:
+    """Processes of a session that are still there."""
+    listed = subprocess.run(["ps", "-eo", "sid=,pid=,cmd="], capture_output=True, text=True)
+    return [line for line in listed.stdout.splitlines() if line.split()[0] == str(group)]
+
+
+def test_recipes_are_listed_and_written(iris):
+    names = iris.out("recipes", "-q").split()
+    assert {"auto", "small", "fast", "tune"} <= set(names)
+    text = iris.out("recipes", "int8")
+    (iris.home / "mine.yaml").write_text(text)
+    assert iris.json("recipes", "int8")["recipe"]["name"] == "int8"
+    assert "# passes: those that fit the model" in iris.out("recipes", "auto")
+    assert iris.error("recipes", "nothing")["kind"] == "no-recipe"
+
+
+@pytest.mark.parametrize(
+    ("args", "kind"),
+    [
+        (("flowers/iris", "--recipe", "nothing"), "no-recipe"),
+        (("flowers/iris@9", *ARGS), "no-version"),
+        (("nobody", *ARGS), "no-model"),
+        (("flowers/iris", "--recipe", "quick.yaml", "--data", "none.csv"), "no-data"),
+        (("flowers/iris", *ARGS[:4], "--target", "none"), "no-column"),
+        (("--resume", "7"), "no-optimization"),
+        (("--replay", "7"), "no-optimization"),
+        (("flowers/iris", *ARGS, "--there"), "only-remote"),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_a_sentence(iris, args, kind):
+    error = iris.error("optimize", *args)
+    assert error["kind"] == kind, error
+
+
+@pytest.mark.parametrize(
+    "args", [(), ("flowers/iris", "--resume", "1"), ("--resume", "1", "--replay", "1")]
+)
+def test_a_model_or_one_optimization_is_named(iris, args):
+    assert "name a model, or one optimization" in iris.error("optimize", *args, code=2)["message"]
+
+
+def test_the_json_is_one_document(iris):
+    result = iris.run("optimize", "flowers/iris", *ARGS, "--seed", "3", "--trials", "2", "--json")
+    told = json.loads(result.stdout)
+    assert (told["state"], told["done"], told["recipe"]["seed"]) == ("done", 2, 3)
+    assert told["environment"]["python"]
