@@ -20,7 +20,7 @@ from modelyard.optimization.passes.data.learning import (
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
 from modelyard.optimization.passes.data.rows import codes_of, is_missing, row_groups
-from modelyard.optimization.passes.data.steps import put_before
+from modelyard.optimization.passes.data.steps import filled
 from modelyard.optimization.passes.interface import Choice
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Clean:
         def build(rows: Rows, _seed: int) -> tuple[Any, Rows]:
             obj = learner.obj
             if fills:
-                obj = put_before(obj, "clean", _filler(fill, learner, inputs, obj))
+                obj = filled(obj, _filler(fill, learner, inputs, obj))
             return obj, rows.take(what.kept(rows))
 
         notes = []

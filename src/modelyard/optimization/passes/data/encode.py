@@ -15,12 +15,13 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
-from modelyard.optimization.passes.data.steps import with_first
+from modelyard.optimization.passes.data.steps import encoded, selected
 from modelyard.optimization.passes.interface import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelyard.core.table import Table
     from modelyard.optimization.passes.data.encoding import Categories
     from modelyard.optimization.passes.interface import Made, Option
     from modelyard.optimization.state import Model, Rows, Subject, Work
@@ -66,6 +67,7 @@ class Encode:
             return nothing("no column that the model takes holds categories, text or times")
         if any(kind == "array" for kind in kinds.values()):
             return nothing("a column of several axes stands beside the others")
+        kept = selected(learner.obj)
         places = None
         if not learner.is_named:
             places = {name: place for place, name in enumerate(inputs.names)}
@@ -73,10 +75,10 @@ class Encode:
 
         def build(rows: Rows, seed: int) -> tuple[Any, Rows]:
             step = column_encoder(
-                wants.inputs(rows.inputs), task=work.task, categories=how, scale=scale,
+                _only(wants.inputs(rows.inputs), kept), task=work.task, categories=how, scale=scale,
                 places=places, seed=seed,
             )  # fmt: skip
-            return with_first(learner.obj, "encode", step), rows
+            return encoded(learner.obj, step), rows
 
         found = {kind: sum(each == kind for each in kinds.values()) for kind in _MADE}
         parts = [f"{count} of {kind}" for kind, count in found.items() if count]
@@ -85,6 +87,14 @@ class Encode:
         if new:
             notes.append(f"it takes new columns: {', '.join(new[:10])}")
         return made_by(model, learner, build, work, wants=wants, notes=notes)
+
+
+def _only(inputs: Table, kept: list[Any] | None) -> Table:
+    """The columns that an earlier pass has left."""
+    if kept is None:
+        return inputs
+    names = [name if isinstance(name, str) else inputs.names[name] for name in kept]
+    return inputs.select(names)
 
 
 PASS = Encode()

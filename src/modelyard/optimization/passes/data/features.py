@@ -67,7 +67,7 @@ class Features:
 
         def build(rows: Rows, _seed: int) -> tuple[Any, Rows]:
             formulas = _formulas(kind, learner, rows, work.task, most)
-            return with_beside(learner.obj, "features", _step(formulas)), rows
+            return with_beside(learner.obj, _step(formulas)), rows
 
         return made_by(model, learner, build, work, notes=[f"{count} columns made: {kind}"])
 

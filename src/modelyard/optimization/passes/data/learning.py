@@ -23,7 +23,6 @@ __all__ = [
     "Learner",
     "chosen",
     "hits",
-    "is_composed",
     "last_of",
     "learner_of",
     "probabilities",
@@ -201,12 +200,6 @@ def _same(said: Array, truth: Array) -> Array:
 
 def _is_matrix(table: Table) -> bool:
     return all(column.dtype.kind in "biuf" for column in table.columns.values())
-
-
-def is_composed(obj: Any) -> bool:
-    """Whether it begins with steps that look at columns one by one, or at text."""
-    first = obj.steps[0][1] if hasattr(obj, "steps") else obj
-    return hasattr(first, "transformers") or hasattr(first, "analyzer")
 
 
 def last_of(obj: Any) -> Any:

@@ -33,6 +33,8 @@ Array = np.ndarray[Any, Any]
 
 _ACTIONS = ("drop", "correct")
 _FOLDS = 5
+_INNER = 3
+"""Folds within a fold, where the pass is measured."""
 _MOST = 0.3
 """Share of the rows that may be doubted: above, the model is wrong rather than the labels."""
 
@@ -70,7 +72,7 @@ class Relabel:
             )
 
         def build(rows: Rows, seed: int) -> tuple[Any, Rows]:
-            known = found if rows is train else doubtful(learner, rows, seed)
+            known = found if rows is train else doubtful(learner, rows, seed, count=_INNER)
             assert known is not None
             return learner.obj, _without(rows, known, action)
 
@@ -79,12 +81,16 @@ class Relabel:
         return made_by(model, learner, build, work, notes=notes)
 
 
-def doubtful(learner: Learner, rows: Rows, seed: int) -> Doubts | None:
-    """Rows whose labels are likely to be wrong; None if the model gives no probabilities."""
+def doubtful(learner: Learner, rows: Rows, seed: int, *, count: int = _FOLDS) -> Doubts | None:
+    """Rows whose labels are likely to be wrong; None if the model gives no probabilities.
+
+    Args:
+        count: Folds; each row is judged by a model that learned from the others.
+    """
     target = np.asarray(rows.target)
     classes, codes = np.unique(target.astype(str), return_inverse=True)
     groups = row_groups(learner.inputs(rows.inputs))
-    splits = list(folds(groups, target, "classification", count=_FOLDS, seed=seed))
+    splits = list(folds(groups, target, "classification", count=count, seed=seed))
     asked: list[bool] = []
 
     def chances(obj: Any, outside: Array) -> Array:
