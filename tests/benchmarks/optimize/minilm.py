@@ -1,8 +1,8 @@
 """A real sentence encoder (all-MiniLM-L6-v2, 91 MB) in 8 bits: size, likeness, speed.
 
-The model is converted and quantized by the passes `to-onnx` and `quantize`, as a recipe would. It is
-compared on sentences of this project's own guides, which no pass has seen, of all lengths. Times are
-of the model alone with one thread, every variant asked in turn.
+The model is converted and quantized by the passes `to-onnx` and `quantize`, as a recipe would. It
+is compared on sentences of this project's own guides, which no pass has seen, of all lengths. Times
+are of the model alone with one thread, every variant asked in turn.
 
     python -m tests.benchmarks.optimize.minilm [--rows 120] [--only dynamic,weights]
 """

@@ -42,6 +42,8 @@ Sigmoid and ArgMax are not: they end a network, and 256 steps are too few for th
 DYNAMIC = ("Attention", "Gemm", "LSTM", "MatMul")
 _OPSET = 13
 """The first with scales by channel."""
+_WARNINGS = 2
+"""What ONNX Runtime logs by default."""
 Calibration = Literal["minmax", "percentile", "entropy"]
 
 
@@ -55,6 +57,8 @@ class Integers:
     """7 bits for weights: on processors without VNNI sums of 8 bits may saturate."""
     operators: tuple[str, ...] = STATIC
     calibration: Calibration = "minmax"
+    adjust: bool = True
+    """Whether scales of weights grow where a bias would not fit 32 bits with them."""
 
     def apply(
         self, proto: Any, feeds: Sequence[Mapping[str, Array]], keep: Sequence[str], scratch: Path
@@ -70,7 +74,6 @@ class Integers:
         Raises:
             Unsupported: `not-improvable`: ONNX Runtime can't.
         """
-        need("onnxruntime", EXTRA)
         with _quiet(), TemporaryDirectory(prefix="modelyard-onnx-") as folder:
             (Path(folder) / "before").mkdir()
             source = write(proto, Path(folder) / "before", LIMIT)
@@ -114,6 +117,7 @@ class Integers:
             weight_type=quantization.QuantType.QInt8, nodes_to_exclude=keep,
             use_external_data_format=large, calibrate_method=method,
             calibration_cache_path=scratch / f"ranges-{self.calibration}.json",
+            extra_options={"QDQDisableWeightAdjustForInt32Bias": not self.adjust},
         )  # fmt: skip
 
 
@@ -167,10 +171,13 @@ def has_vnni() -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The quantizer logs to the root logger what is for those who write it."""
+    runtime = need("onnxruntime", EXTRA)
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.CRITICAL)
+    runtime.set_default_logger_severity(4)
     try:
         yield
     finally:
+        runtime.set_default_logger_severity(_WARNINGS)
         logger.setLevel(before)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _SHARE = 16
 """Numbers that share a scale, at least."""
+_BIAS = 64
+"""Numbers that a bias must have to be worth 16 bits."""
+_EXACT, _NOTHING = 1e-3, 1e-6
+"""What a bias may change by, of itself; and what is as good as nothing."""
 
 __all__ = ["packed", "packed_embeddings", "with_names"]
 
@@ -68,7 +72,8 @@ def _packed8(
 ) -> tuple[Any, int]:
     """A copy with weights as int8 times a scale for each channel, and how many were packed.
 
-    Embeddings are looked up first and widened after, so that they stay small in memory.
+    Embeddings are looked up first and widened after, so that they stay small in memory. Biases
+    become float16 where that changes none by more than a thousandth.
     """
     onnx = library()
     found = onnx.ModelProto()
@@ -80,7 +85,29 @@ def _packed8(
         else:
             _pack(weight, per_channel)
         count += 1
+    if count:
+        for bias in weights_of(found, keep=keep, sides=1, least=_BIAS):
+            _halve(bias)
     return found, count
+
+
+def _halve(bias: Weight) -> None:
+    """Where 16 bits are exact enough; scales of weights that were packed are left alone."""
+    values = bias.array()
+    if bias.name.endswith("_scale"):
+        return
+    with np.errstate(over="ignore"):
+        short = values.astype(np.float16)
+    wrong = np.abs(short.astype(np.float32) - values) > _EXACT * np.abs(values)
+    if not np.isfinite(short).all() or bool((wrong & (np.abs(values) > _NOTHING)).any()):
+        return
+    make = library().helper.make_node
+    name = bias.name
+    replaced(
+        bias,
+        [library().numpy_helper.from_array(short, f"{name}_half")],
+        [make("Cast", [f"{name}_half"], [name], name=f"{name}_wide", to=1)],
+    )
 
 
 def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, tuple[str, ...]]:

@@ -9,8 +9,10 @@ from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.optimization.passes.interface import Choice, Made, Range
 from modelyard.optimization.passes.onnx import halves, integers, lowbit
+from modelyard.optimization.passes.onnx.names import shortened
 from modelyard.optimization.passes.onnx.protos import (
     EXTRA,
+    cleaned,
     is_graph,
     model_of_proto,
     operators_of,
@@ -18,7 +20,7 @@ from modelyard.optimization.passes.onnx.protos import (
 )
 from modelyard.optimization.passes.onnx.rows import known_rows, made_up
 from modelyard.optimization.passes.onnx.sensitivity import Layer, Search, layers_of
-from modelyard.optimization.passes.onnx.sessions import answers, feeds_of
+from modelyard.optimization.passes.onnx.sessions import answers, feeds_of, simplified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,8 @@ _MADE_UP = 32
 _JUDGED = 64
 """Rows by which layers are compared."""
 _FIDELITY = 0.99
+_WORTH = 0.98
+"""Of the size, that it must be less for names to be lost."""
 _WEIGHTY = frozenset({
     "Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Gather",
     "com.microsoft::Attention", "com.microsoft::FusedMatMul", "com.microsoft::FusedConv",
@@ -104,6 +108,7 @@ class _Asked:
         self.fidelity = params.get("fidelity", _FIDELITY)
         if isinstance(self.fidelity, bool) or not isinstance(self.fidelity, int | float):
             raise _bad("fidelity is a number up to 1")
+        self.adjust = bool(_one_of("adjust", params.get("adjust", True), (True, False)))
         self.operators = _texts("operators", params.get("operators"))
         keep = params.get("keep", 0)
         self.names = () if isinstance(keep, int | float | str) else _texts("keep", keep) or ()
@@ -116,12 +121,13 @@ class _Asked:
 
 
 def _weights(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
+    named = _smaller_folded(lowbit.with_names(proto), asked)
+
     def quantized(keep: Sequence[str]) -> Any:
         return lowbit.packed(
             named, keep, bits=asked.bits, block=asked.block, per_channel=asked.per_channel
         )[0]
 
-    named = lowbit.with_names(proto)
     keep = asked.names
     if asked.count or asked.auto:
         table = _rows(model, work, _JUDGED)
@@ -132,6 +138,17 @@ def _weights(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
         named, keep, bits=asked.bits, block=asked.block, per_channel=asked.per_channel
     )
     return _done(made, count, model, work, asked, {"keep": list(keep)})
+
+
+def _smaller_folded(named: Any, asked: _Asked) -> Any:
+    """With constants folded, if that leaves less once it is packed: it may also copy some."""
+    try:
+        folded = lowbit.with_names(simplified(named, "basic"))
+    except Unsupported:
+        return named  # operators that another ONNX Runtime knows
+    sizes = [lowbit.packed(each, bits=asked.bits, block=asked.block)[0].ByteSize()
+             for each in (named, folded)]  # fmt: skip
+    return folded if sizes[1] < sizes[0] else named
 
 
 def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
@@ -158,7 +175,7 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
         feeds = feeds_of(before, model.signature, _rows(model, work, asked.rows))
     plan = integers.Integers(
         static=static, per_channel=asked.per_channel, reduce_range=bool(reduce_range),
-        operators=tuple(operators), calibration=asked.calibration,
+        operators=tuple(operators), calibration=asked.calibration, adjust=asked.adjust,
     )  # fmt: skip
     # the columns of a table differ in scale: joined as 8 bits, the small ones would be lost
     always = ("columns", *looked_up) if static else ()
@@ -180,6 +197,8 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
     params: dict[str, Json] = {"keep": list(keep), "reduce_range": plan.reduce_range}
     if plan.operators != tuple(operators):
         params["operators"] = list(plan.operators)
+    if not plan.adjust:
+        params["adjust"] = False
     return _done(made, count, model, work, asked, params)
 
 
@@ -187,14 +206,22 @@ def _that_runs(
     plan: integers.Integers, before: Any, feeds: Sequence[Any], always: tuple[str, ...],
     work: Work, *, given: bool,
 ) -> integers.Integers:  # fmt: skip
-    """The plan, or the same for operators with weights alone where ONNX Runtime can't do more."""
-    if not plan.static or given:
+    """The plan, or as much of it as ONNX Runtime can do with this graph."""
+    if not plan.static:
         return plan
-    try:
-        answers(plan.apply(before, feeds, always, work.scratch), feeds[:1])
-    except Unsupported:
-        return replace(plan, operators=integers.HEAVY)
-    return plan
+    less = [plan, replace(plan, adjust=False)]
+    if not given:
+        less += [replace(each, operators=integers.HEAVY) for each in less]
+    why: Unsupported | None = None
+    for each in less:
+        try:
+            answers(each.apply(before, feeds, always, work.scratch), feeds[:1])
+        except Unsupported as error:
+            why = why or error
+        else:
+            return each
+    assert why is not None
+    raise why
 
 
 def _chosen(search: Search, layers: Sequence[Layer], asked: _Asked) -> tuple[str, ...]:
@@ -208,6 +235,7 @@ def _done(
 ) -> Made:
     if not count:
         return Made(model=None, why="no weight of the graph could take fewer bits")
+    made = _with_short_names(cleaned(made))
     found = model_of_proto(made, work.folder(), like=model)
     notes = [f"{found.size / max(model.size, 1):.2f} of the size"]
     kept = params.get("keep") or asked.names
@@ -215,6 +243,12 @@ def _done(
         shown = ", ".join(kept[:6]) + (", ..." if len(kept) > 6 else "")
         notes.append(f"{len(kept)} nodes stay floats: {shown}")
     return Made(model=found, notes=tuple(notes), params=params)
+
+
+def _with_short_names(proto: Any) -> Any:
+    """Where names take a part of the size that is worth it."""
+    short = shortened(proto)
+    return short if short.ByteSize() < _WORTH * proto.ByteSize() else proto
 
 
 def _rows(model: Model, work: Work, count: int) -> Table:

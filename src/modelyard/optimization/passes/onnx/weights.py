@@ -54,13 +54,16 @@ class Weight:
         return found
 
 
-def weights_of(proto: Any, *, keep: Collection[str] = (), sides: int = 2) -> Iterator[Weight]:
+def weights_of(
+    proto: Any, *, keep: Collection[str] = (), sides: int = 2, least: int = _LEAST
+) -> Iterator[Weight]:
     """Large weights of a graph and of those within it, which may be replaced while they come.
 
     Args:
         proto: Its large Constant nodes become initializers.
         keep: Names of nodes whose weights are left out.
         sides: That a weight has at least: biases have one.
+        least: Numbers that it has at least.
     """
     onnx = library()
     outputs = {value.name for value in proto.graph.output}
@@ -76,7 +79,7 @@ def weights_of(proto: Any, *, keep: Collection[str] = (), sides: int = 2) -> Ite
         for tensor in list(graph.initializer):
             found = uses.get(tensor.name, [])
             if (
-                tensor.data_type == onnx.TensorProto.FLOAT and prod(tensor.dims) >= _LEAST
+                tensor.data_type == onnx.TensorProto.FLOAT and prod(tensor.dims) >= least
                 and len(tensor.dims) >= sides and found
                 and tensor.name not in outputs and tensor.name not in fed
                 and names[tensor.name] == 1  # inner graphs may hide a name of outer ones
