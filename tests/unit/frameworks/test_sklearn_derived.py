@@ -56,7 +56,7 @@ def test_parts_of_times_are_those_of_pandas() -> None:
     np.testing.assert_array_equal(found[:, 0], of.year)
     np.testing.assert_array_equal(found[:, 1], of.month)
     np.testing.assert_array_equal(found[:, 2], of.day)
-    np.testing.assert_array_equal(found[:, 3], of.dayofweek)
+    np.testing.assert_array_equal(found[:, 3], of.day_of_week)
     np.testing.assert_allclose(found[:, 4], of.hour + of.minute / 60 + of.second / 3600)
     np.testing.assert_allclose(found[:, 5], times.astype(np.int64) / 86400)
 
