@@ -86,7 +86,7 @@ def start(
 def start_code(
     code: str,
     arguments: Sequence[str],
-    descriptor: int,
+    descriptors: Sequence[int],
     *,
     scratch: Path,
     threads: int | None,
@@ -100,7 +100,7 @@ def start_code(
         code: Finds modules as this process does, once it has put `sys.argv[1]` (a JSON list) into
             `sys.path`.
         arguments: From `sys.argv[2]` on.
-        descriptor: What it inherits beside `errors`.
+        descriptors: What it inherits beside `errors`.
         scratch: An empty folder: its home and working directory.
     """
     command = [sys.executable, "-s", "-P", "-c", code, json.dumps(_paths(isolated=False))]
@@ -109,7 +109,7 @@ def start_code(
     def begin() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*command, *arguments], env=variables, cwd=scratch, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=errors, pass_fds=(descriptor,),
+            stdout=subprocess.DEVNULL, stderr=errors, pass_fds=tuple(descriptors),
             start_new_session=True,
         )  # fmt: skip
 

@@ -171,12 +171,19 @@ def _judged(yard: LocalYard, case: Case, published: Sequence[int]) -> dict[str, 
 def _right(yard: LocalYard, case: Case, version: int) -> Array:
     """For each judged row, how right a version is: 1 or 0, or minus the squared error."""
     from modelyard.core.table import Table
-    from modelyard.registry.asking import opened
+    from modelyard.core.trust import Trust
+    from modelyard.optimization.measuring import predictions
+    from modelyard.optimization.state import Model
+    from modelyard.registry.saving import stored
 
     x, y = case.judged
     columns = {f"x{i}": x[:, i] for i in range(x.shape[1])}
-    with opened(yard.desk, "case", version) as asked:
-        outputs = asked.runtime.predict(Table(columns)).outputs
+    with stored(yard.desk, "case", version) as kept:
+        model = Model(
+            folder=kept.files.folder(), saved=kept.saved, signature=kept.manifest.signature,
+            trust=Trust(),
+        )  # fmt: skip
+        outputs = predictions(model, Table(columns))
     if case.task == "classification":
         return np.asarray(outputs["label"].astype(np.int64) == y, float)
     scale = float(np.var(y)) or 1.0

@@ -136,7 +136,7 @@ def _classifiers(seed: int) -> dict[str, Callable[[], Any]]:
         "extra": lambda: ensemble.ExtraTreesClassifier(30, random_state=seed),
         "boosting": lambda: ensemble.GradientBoostingClassifier(n_estimators=20, random_state=seed),
         "hist": lambda: ensemble.HistGradientBoostingClassifier(max_iter=20, random_state=seed),
-        "knn": lambda: scaled(neighbors.KNeighborsClassifier()),
+        "knn": lambda: scaled(neighbors.KNeighborsClassifier(algorithm="brute")),
         "bayes": naive_bayes.GaussianNB,
         "svc": lambda: scaled(svm.SVC(random_state=seed)),
         "mlp": lambda: scaled(
@@ -158,7 +158,9 @@ def _regressors(seed: int) -> dict[str, Callable[[], Any]]:
         "forest": lambda: ensemble.RandomForestRegressor(30, random_state=seed),
         "boosting": lambda: ensemble.GradientBoostingRegressor(n_estimators=20, random_state=seed),
         "hist": lambda: ensemble.HistGradientBoostingRegressor(max_iter=20, random_state=seed),
-        "knn": lambda: make_pipeline(StandardScaler(), neighbors.KNeighborsRegressor()),
+        "knn": lambda: make_pipeline(
+            StandardScaler(), neighbors.KNeighborsRegressor(algorithm="brute")
+        ),
     }
 
 

@@ -30,7 +30,7 @@ CODE: Final = (
     "import sys, json; sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path];"
     "from modelyard.optimization.engines.child import run; run()"
 )
-"""What a new Python runs to be such a process: `CODE PATHS BOUNDS DESCRIPTOR RUNNER`."""
+"""What a new Python runs to be such a process: `CODE PATHS BOUNDS SOCKET PIPE RUNNER`."""
 
 
 class GivenUp(BaseException):
@@ -39,9 +39,28 @@ class GivenUp(BaseException):
 
 def run() -> None:
     """Serve the inherited socket until the other end closes it."""
-    bounds, descriptor, runner = sys.argv[2:5]
+    bounds, descriptor, life, runner = sys.argv[2:6]
+    _guard(int(life))
     enter(Bounds(**json.loads(bounds)))
     _Child(socket.socket(fileno=int(descriptor))).serve(runner)
+
+
+def _guard(life: int) -> None:
+    """A process that waits until who started this one is gone, and then ends all of this group.
+
+    The kernel ends this process with its parent, but not the workers and programs that libraries
+    may have started here.
+    """
+    if os.fork():
+        os.close(life)
+        return
+    try:
+        os.dup2(life, 0)
+        os.closerange(1, 1 << 16)
+        os.read(0, 1)  # nobody writes: it returns when the other end is closed
+        os.killpg(0, signal.SIGKILL)
+    finally:
+        os._exit(0)
 
 
 class _Child:

@@ -54,24 +54,28 @@ class Worker:
         self._scratch = tempfile.mkdtemp(prefix="modelyard-")
         self._words = Words()
         self._socket, theirs = socket.socketpair()
+        life, self._life = os.pipe()
         bounds = {
             "parent": os.getpid(), "folder": self._scratch, "scratch": self._scratch,
             "memory": limits.memory, "network": False, "isolated": False,
         }  # fmt: skip
         try:
             self._process = start_code(
-                CODE, [json.dumps(bounds), str(theirs.fileno()), runner], theirs.fileno(),
+                CODE, [json.dumps(bounds), str(theirs.fileno()), str(life), runner],
+                [theirs.fileno(), life],
                 scratch=Path(self._scratch), threads=limits.threads, errors=self._words.fileno(),
             )  # fmt: skip
         except OSError as error:
             self._socket.close()
+            os.close(self._life)
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise Unavailable("no-process", f"no process could be started: {error}") from None
         finally:
             theirs.close()
+            os.close(life)
         self._socket.setblocking(False)
         self._end = weakref.finalize(
-            self, _end, self._process, self._socket, self._scratch, self._words
+            self, _end, self._process, self._socket, self._life, self._scratch, self._words
         )
         self._rest = b""
         self._watch: Watch | None = None
@@ -203,14 +207,16 @@ class Worker:
 
 
 def _end(
-    process: subprocess.Popen[bytes], connection: socket.socket, scratch: str, words: Words
-) -> None:
+    process: subprocess.Popen[bytes], connection: socket.socket, life: int, scratch: str,
+    words: Words,
+) -> None:  # fmt: skip
     """Its group is what it started: workers of joblib, programs."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
     connection.close()
+    os.close(life)
     words.close()
     _remove(scratch)
 
