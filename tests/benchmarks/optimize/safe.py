@@ -156,6 +156,8 @@ def _optimized(yard: LocalYard, case: Case, place: Path, engine: LocalEngine) ->
 
 
 def _judged(yard: LocalYard, case: Case, published: Sequence[int]) -> dict[str, Any]:
+    if not published:
+        return {}
     before = _right(yard, case, 1)
     worse, gains = [], []
     for version in published:
