@@ -57,7 +57,7 @@ class ToLiteRT:
         Outputs keep their meaning: `label` and `probability`, or `prediction`.
 
         Raises:
-            InvalidInput: `bad-pass-option`; `no-data`: `int8` needs rows.
+            InvalidInput: `bad-pass-option`; `no-rows`: `int8` needs rows.
             Unsupported: `no-extra`: TensorFlow is not there; `not-improvable`: it can't be
                 converted.
         """
@@ -81,7 +81,7 @@ def _calibration(network: Any, model: Model, work: Work) -> Callable[[], Iterato
 
     if work.train is None or not len(work.train):
         raise InvalidInput(
-            "no-data", "int8 is calibrated by rows, and there are none",
+            "no-rows", "int8 is calibrated by rows, and there are none",
             hint="give data: --data FILE; or kind int8-weights",
         )  # fmt: skip
     chosen = np.linspace(0, len(work.train) - 1, min(_ROWS, len(work.train))).astype(np.int64)

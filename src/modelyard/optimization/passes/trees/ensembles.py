@@ -164,12 +164,12 @@ def ensemble_in(model: Model, task: Task, names: tuple[str, ...]) -> Ensemble:
 def rows_to_choose_by(ensemble: Ensemble, work: Work) -> Rows:
     """Rows with a target, 3,000 at most; without one, what the model itself says.
 
-    InvalidInput `no-data`: there are no rows at all.
+    InvalidInput `no-rows`: there are no rows at all.
     """
     rows = work.valid or work.train
     if rows is None or not len(rows):
         raise InvalidInput(
-            "no-data", "trees are chosen by rows, and there are none",
+            "no-rows", "trees are chosen by rows, and there are none",
             hint="give data: --data FILE --target COL",
         )  # fmt: skip
     if len(rows) > _MOST_ROWS:

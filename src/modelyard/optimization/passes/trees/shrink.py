@@ -64,7 +64,7 @@ class Shrink:
         A fit with the same `ccp_alpha` on the same rows gives the same trees.
 
         Raises:
-            InvalidInput: `bad-pass-option`, `no-data`.
+            InvalidInput: `bad-pass-option`, `no-rows`.
             Unsupported: `not-improvable`.
         """
         ensemble = ensemble_in(model, work.task, (*FORESTS, *TREES))

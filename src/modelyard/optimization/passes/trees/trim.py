@@ -66,7 +66,7 @@ class Trim:
         """Leave trees out.
 
         Raises:
-            InvalidInput: `bad-pass-option`, `no-data`.
+            InvalidInput: `bad-pass-option`, `no-rows`.
             Unsupported: `not-improvable`.
         """
         ensemble = ensemble_in(model, work.task, (*FORESTS, *BOOSTING))

@@ -89,7 +89,7 @@ def test_int8_needs_rows_and_others_do_not(bench: Bench, network: Any) -> None:
     blind = replace(work, train=None, valid=None)
     with pytest.raises(InvalidInput) as caught:
         CONVERT.run(model, {"kind": "int8"}, blind)
-    assert caught.value.kind == "no-data"
+    assert caught.value.kind == "no-rows"
     assert CONVERT.run(model, {"kind": "float16"}, blind).model is not None
 
 
