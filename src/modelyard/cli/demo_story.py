@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelyard.cli import demo_measured, demo_served, demo_watched
+from modelyard.cli import demo_improved, demo_measured, demo_served, demo_watched
 from modelyard.cli.demo_zoo import Trained, Zoo, own_zoo
 from modelyard.errors import Conflict, Unavailable
 
@@ -273,8 +273,8 @@ def _farewell(story: Story, seconds: float) -> None:
 
 _CHAPTERS = (
     _begin, _published, _trained, _compared, _tuned, demo_measured.kept, demo_measured.chosen,
-    demo_measured.understood, demo_served.served, demo_watched.watched, _found, _pointed, _worked,
-    _merged, _deleted, _scripted, _weighed,
+    demo_measured.understood, demo_improved.improved, demo_served.served, demo_watched.watched,
+    _found, _pointed, _worked, _merged, _deleted, _scripted, _weighed,
 )  # fmt: skip
 
 
