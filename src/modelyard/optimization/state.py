@@ -34,6 +34,9 @@ class Rows:
     """Shape (rows,); None where it is not known: then a model is compared with itself."""
     weights: Array | None = None
     """Shape (rows,): how much each counts in learning; None: all alike."""
+    origins: Array | None = None
+    """Shape (rows,), whole numbers: the row's own, or -1 less the own number of the row that it was
+    made of; None: none was made of another. Nothing is measured with rows that were made."""
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -44,6 +47,7 @@ class Rows:
             self.inputs.take(rows),
             None if self.target is None else self.target[rows],
             None if self.weights is None else self.weights[rows],
+            None if self.origins is None else self.origins[rows],
         )
 
 

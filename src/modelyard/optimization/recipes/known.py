@@ -63,6 +63,7 @@ _TEXTS: Final = {
         passes:
           - clean
           - {relabel: {optional: true}}
+          - {encode: {optional: true}}
           - {features: {optional: true}}
           - {select: {optional: true}}
           - {balance: {optional: true}}

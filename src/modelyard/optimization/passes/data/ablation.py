@@ -13,7 +13,7 @@ import numpy as np
 
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.learning import rightness, score
-from modelyard.optimization.passes.data.rows import folds, row_groups, sampled
+from modelyard.optimization.passes.data.rows import folds, groups_of, is_made, sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +58,16 @@ def paired_scores(
     """
     taken = rows.take(sampled(len(rows), most, seed))
     assert taken.target is not None
-    groups = row_groups(taken.inputs if same is None else same(taken.inputs))
+    groups = groups_of(taken, None if same is None else same(taken.inputs))
+    real = ~is_made(taken)
     before: list[float] = []
     after: list[float] = []
     for repeat in range(repeats or (2 if len(taken) < _FEW else 1)):
         drawn = folds(groups, taken.target, task, count=count, seed=seed + repeat)
         for place, (inside, outside) in enumerate(drawn):
-            learned, measured = taken.take(inside), taken.take(outside)
+            learned, measured = taken.take(inside), taken.take(outside[real[outside]])
+            if not len(measured):
+                continue
             of_fold = (seed + repeat * count + place) % 2**32
             before.append(_scored(without, learned, measured, task, of_fold, metric))
             after.append(_scored(with_it, learned, measured, task, of_fold, metric))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import EPOCHS, made_by, nothing
+from modelyard.optimization.passes.data.rows import repeated
 from modelyard.optimization.passes.data.varied import KINDS, fitting, varied
 from modelyard.optimization.passes.interface import Choice, Range
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from modelyard.optimization.passes.interface import Made, Option
     from modelyard.optimization.state import Model, Subject, Work
@@ -78,26 +80,22 @@ class Augment:
         def build(rows: Rows, seed: int) -> tuple[Any, Rows]:
             table = learner.inputs(rows.inputs)
             pictured = Rows(_pictured(table, shape), rows.target)
-            found = [Rows(table, rows.target)]
-            for copy in range(copies):
-                made = varied(pictured, kind, strength, work.task, (seed, copy))
-                found.append(Rows(_plain(made.inputs, table), made.target))
-            return learner.obj, joined(found)
+            made = [
+                varied(pictured, kind, strength, work.task, (seed, copy)) for copy in range(copies)
+            ]
+            found = repeated(rows, np.tile(np.arange(len(rows)), copies))
+            columns = dict(found.inputs.columns)
+            parts = [table, *(_plain(each.inputs, table) for each in made)]
+            for name in table.names:
+                columns[name] = np.concatenate([part.columns[name] for part in parts])
+            target = np.concatenate([np.asarray(each.target) for each in (rows, *made)])
+            return learner.obj, replace(found, inputs=Table(columns), target=target)
 
         notes = [f"{copies * len(train):,} rows made of {len(train):,}: {kind}"]
         return made_by(
             model, learner, build, work, notes=notes, params={"kind": kind},
             epochs=int(params.get("epochs", EPOCHS)),
         )  # fmt: skip
-
-
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of the same columns, one after the other."""
-    first = parts[0].inputs
-    columns = {
-        name: np.concatenate([part.inputs.columns[name] for part in parts]) for name in first.names
-    }
-    return Rows(Table(columns), np.concatenate([np.asarray(part.target) for part in parts]))
 
 
 def _pictured(table: Table, shape: Any) -> Table:

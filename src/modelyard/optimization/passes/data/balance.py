@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +17,14 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
-from modelyard.optimization.passes.data.rows import codes_of
+from modelyard.optimization.passes.data.rows import codes_of, repeated
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelyard.optimization.passes.interface import Made, Option
-    from modelyard.optimization.state import Model, Subject, Work
+    from modelyard.optimization.state import Model, Rows, Subject, Work
 
 __all__ = ["PASS", "over_sampled", "smote", "under_sampled"]
 
@@ -84,7 +84,7 @@ class Balance:
 
 def over_sampled(rows: Rows, seed: int) -> Rows:
     """Rows of rare classes come again until all classes are as frequent as the most frequent."""
-    return rows.take(np.sort(np.concatenate([np.arange(len(rows)), _wanted(rows, seed)])))
+    return repeated(rows, _wanted(rows, seed))
 
 
 def under_sampled(rows: Rows, seed: int) -> Rows:
@@ -126,19 +126,14 @@ def smote(rows: Rows, seed: int) -> Rows:
             partner[mine] = _near(scaled, own, wanted[mine], chance)
     far = chance.random((len(wanted), 1))
     made = numbers[wanted] + far * (numbers[partner] - numbers[wanted])
-    columns = {name: np.asarray(c)[wanted] for name, c in rows.inputs.columns.items()}
+    found = repeated(rows, wanted)
+    columns = dict(found.inputs.columns)
     for place, name in enumerate(names):
-        dtype = rows.inputs.columns[name].dtype
-        column = made[:, place]
-        columns[name] = (
-            np.rint(column).astype(dtype) if dtype.kind in "iu" else column.astype(dtype)
-        )
-    joined = {name: np.concatenate([rows.inputs.columns[name], columns[name]]) for name in columns}
-    target = np.asarray(rows.target)
-    weights = None
-    if rows.weights is not None:
-        weights = np.concatenate([rows.weights, rows.weights[wanted]])
-    return Rows(Table(joined), np.concatenate([target, target[wanted]]), weights)
+        column = columns[name].copy()
+        values = made[:, place]
+        column[len(rows) :] = np.rint(values) if column.dtype.kind in "iu" else values
+        columns[name] = column
+    return replace(found, inputs=Table(columns))
 
 
 def _near(scaled: Array, own: Array, wanted: Array, chance: np.random.Generator) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,8 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
-from modelyard.optimization.passes.data.rows import folds, row_groups
+from modelyard.optimization.passes.data.rows import folds, groups_of
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes.data.confident import Doubts
     from modelyard.optimization.passes.data.learning import Learner
     from modelyard.optimization.passes.interface import Made, Option
-    from modelyard.optimization.state import Model, Subject, Work
+    from modelyard.optimization.state import Model, Rows, Subject, Work
 
 __all__ = ["PASS", "doubtful"]
 
@@ -89,7 +89,7 @@ def doubtful(learner: Learner, rows: Rows, seed: int, *, count: int = _FOLDS) ->
     """
     target = np.asarray(rows.target)
     classes, codes = np.unique(target.astype(str), return_inverse=True)
-    groups = row_groups(learner.inputs(rows.inputs))
+    groups = groups_of(rows, learner.inputs(rows.inputs))
     splits = list(folds(groups, target, "classification", count=count, seed=seed))
     asked: list[bool] = []
 
@@ -118,7 +118,7 @@ def _without(rows: Rows, found: Doubts, action: str) -> Rows:
     _, first = np.unique(target.astype(str), return_index=True)
     changed = target.copy()
     changed[found.rows] = target[first][found.instead]
-    return Rows(rows.inputs, changed, rows.weights)
+    return replace(rows, target=changed)
 
 
 PASS = Relabel()

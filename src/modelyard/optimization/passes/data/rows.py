@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.core.table import Table
-    from modelyard.optimization.state import Task
+    from modelyard.optimization.state import Rows, Task
 
-__all__ = ["codes_of", "folds", "is_missing", "row_groups", "sampled", "shared_groups"]
+__all__ = [
+    "codes_of",
+    "folds",
+    "groups_of",
+    "is_made",
+    "is_missing",
+    "repeated",
+    "row_groups",
+    "sampled",
+    "shared_groups",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -69,6 +80,46 @@ def shared_groups(a: Table, b: Table) -> tuple[Array, Array]:
     both = {name: np.concatenate([a.columns[name], b.columns[name]]) for name in names}
     found = row_groups(Rows(both))
     return found[: len(a)], found[len(a) :]
+
+
+def is_made(rows: Rows) -> Array:
+    """Which rows were made of others, shape (rows,)."""
+    if rows.origins is None:
+        return np.zeros(len(rows), bool)
+    return np.asarray(rows.origins < 0)
+
+
+def repeated(rows: Rows, again: Array) -> Rows:
+    """The rows, and after them some of them again, which count as made of them.
+
+    Args:
+        again: Indices.
+    """
+    own = np.arange(len(rows)) if rows.origins is None else rows.origins
+    copied = own[again]
+    found = rows.take(np.concatenate([np.arange(len(rows)), again]))
+    return replace(found, origins=np.concatenate([own, np.where(copied >= 0, -1 - copied, copied)]))
+
+
+def groups_of(rows: Rows, inputs: Table | None = None) -> Array:
+    """A whole number for each row: the same for equal rows, and for those made of one another.
+
+    Args:
+        inputs: The columns by which they are equal; default: all.
+    """
+    found = row_groups(rows.inputs if inputs is None else inputs)
+    if rows.origins is None:
+        return found
+    own = np.unique(np.where(rows.origins < 0, -1 - rows.origins, rows.origins),
+                    return_inverse=True)[1]  # fmt: skip
+    while True:  # the least number of all that hang together
+        before = found
+        for kind in (own, found):
+            least = np.full(int(kind.max(initial=0)) + 1, len(rows), np.int64)
+            np.minimum.at(least, kind, found)
+            found = least[kind]
+        if np.array_equal(before, found):
+            return found
 
 
 def folds(

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from modelyard.core.table import Table
 from modelyard.optimization.passes.data.balance import PASS, over_sampled, smote, under_sampled
+from modelyard.optimization.passes.data.rows import groups_of, is_made
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ def test_all_classes_are_as_frequent_then(make: Any, asked: list[int]) -> None:
     found = make(given, 0)
     assert np.bincount(found.target).tolist() == asked
     assert len(found.inputs) == len(found.target)
+
+
+def test_rows_that_were_made_are_never_measured_and_stay_with_their_origin() -> None:
+    chance = np.random.default_rng(0)
+    table = Table({"a": chance.normal(size=30), "b": np.arange(30) // 2 % 7 * 1.0})
+    twice = over_sampled(smote(Rows(table, np.repeat([0, 1], [25, 5])), 0), 1)
+    some = twice.take(slice(2, None))
+    assert is_made(twice).tolist() == [False] * 30 + [True] * 20
+    assert twice.origins is not None
+    assert some.origins is not None
+    assert len(some.origins) == len(some)
+    groups = groups_of(twice)
+    owners = np.where(twice.origins < 0, -1 - twice.origins, twice.origins)
+    for owner in range(30):
+        assert len(set(groups[owners == owner])) == 1
 
 
 def test_made_rows_lie_between_rows_of_their_class() -> None:
