@@ -25,7 +25,7 @@ _STEPS = 12_000
 
 class Distil:
     """Options beyond those that trials choose: `epochs`, `batch` (64), `temperature` (2), `soft`
-    (0.9: how much the teacher counts), `mix` (0.5: share of batches of rows that lie between
+    (0.7: how much the teacher counts), `mix` (0.5: share of batches of rows that lie between
     others)."""
 
     NAME = "distil"
@@ -75,7 +75,7 @@ class Distil:
             how = Schooling(
                 epochs=networks.whole(params, "epochs", usual, 1, 10_000),
                 rate=networks.number(params, "rate", 2e-3, 1e-7, 1.0), batch=batch,
-                soft=networks.number(params, "soft", 0.9, 0.0, 1.0), mix=mix,
+                soft=networks.number(params, "soft", 0.7, 0.0, 1.0), mix=mix,
                 temperature=networks.number(params, "temperature", 2.0, 0.5, 50.0),
             )  # fmt: skip
             train(

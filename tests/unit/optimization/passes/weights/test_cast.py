@@ -233,7 +233,7 @@ folder, scratch = map(Path, sys.argv[1:])
 saved = Saved(framework="torch", serializer="safetensors", class_name="builtins.dict")
 model = Model(folder=folder, saved=saved)
 work = Work(task="other", train=None, valid=None, source=model, scratch=scratch, seed=1)
-made = PASS.run(model, {"dtype": "bfloat16", "sparsity": 0.5}, work)
+made = PASS.run(model, {"dtype": "bfloat16"}, work)
 print(made.model.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
