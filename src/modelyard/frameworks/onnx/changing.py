@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from modelyard.core.trust import Trust
     from modelyard.frameworks.interface import Json
 
-__all__ = ["set_structure"]
+__all__ = ["set_structure", "sweep"]
 
 _PLAN = (
     'a plan holds some of {"rename_inputs": {"old": "new"}, "rename_outputs": {"old": "new"}, '
@@ -123,7 +123,7 @@ def _drop_outputs(model: Any, plan: Json, said: list[str]) -> Any:
         raise _bad("no output would be left")
     _replace(model.graph.output, kept)
     before = len(model.graph.node)
-    _sweep(model.graph)
+    sweep(model.graph)
     said += [f"output {name} is gone" for name in plan]
     said.append(f"{before - len(model.graph.node)} of {before} nodes were for it alone")
     return model
@@ -135,7 +135,7 @@ def _replace(field: Any, values: list[Any]) -> None:
     field.extend(kept)
 
 
-def _sweep(graph: Any) -> None:
+def sweep(graph: Any) -> None:
     """Take away nodes and weights that no output needs."""
     needed = {value.name for value in graph.output}
     kept = []

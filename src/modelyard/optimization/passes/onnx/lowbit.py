@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_SHARE = 16
+_SHARE = 8
 """Numbers that share a scale, at least."""
 _BIAS = 64
 """Numbers that a bias must have to be worth 16 bits."""
+_NORMAL, _LARGEST = 6.2e-5, 6e4
+"""Between them float16 is exact to a thousandth."""
 _EXACT, _NOTHING = 1e-3, 1e-6
 """What a bias may change by, of itself; and what is as good as nothing."""
 
@@ -141,17 +143,16 @@ def _pack(weight: Weight, per_channel: bool) -> None:
     whole, scale = _quantized(values, others)
     name = weight.name
     make = onnx.helper.make_node
-    replaced(
-        weight,
-        [
-            onnx.numpy_helper.from_array(whole, f"{name}_int8"),
-            onnx.numpy_helper.from_array(scale, f"{name}_scale"),
-        ],
-        [
-            make("Cast", [f"{name}_int8"], [f"{name}_float"], name=f"{name}_cast", to=1),
-            make("Mul", [f"{name}_float", f"{name}_scale"], [name], name=f"{name}_scaled"),
-        ],
-    )
+    tensors = [onnx.numpy_helper.from_array(whole, f"{name}_int8")]
+    nodes = [make("Cast", [f"{name}_int8"], [f"{name}_float"], name=f"{name}_cast", to=1)]
+    short = scale.astype(np.float16)
+    if scale.size >= _BIAS and (short.astype(np.float32) == scale).all():
+        tensors.append(onnx.numpy_helper.from_array(short, f"{name}_step"))
+        nodes.append(make("Cast", [f"{name}_step"], [f"{name}_scale"], name=f"{name}_steps", to=1))
+    else:
+        tensors.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
+    nodes.append(make("Mul", [f"{name}_float", f"{name}_scale"], [name], name=f"{name}_scaled"))
+    replaced(weight, tensors, nodes)
 
 
 def _pack_embedding(weight: Weight) -> list[str]:
@@ -189,5 +190,11 @@ def _quantized(values: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
     """Whole numbers from -127 to 127 and what they are multiplied by, one scale over some sides."""
     largest = np.abs(values).max(axis=over, keepdims=True)
     scale = np.where(largest > 0, largest / np.float32(127), 1).astype(np.float32)
+    if scale.size >= _BIAS and scale.min() > _NORMAL and scale.max() < _LARGEST:
+        # one that 16 bits hold, rounded up: the largest number must not be cut off
+        short = scale.astype(np.float16)
+        low = short.astype(np.float32) < scale
+        short = np.where(low, np.nextafter(short, np.float16(np.inf)), short)
+        scale = short.astype(np.float32)
     whole = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
     return whole, scale

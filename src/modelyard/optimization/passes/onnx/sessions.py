@@ -11,8 +11,9 @@ import numpy as np
 from modelyard.core.extras import need
 from modelyard.errors import Unsupported
 from modelyard.formats.reading import printable
+from modelyard.frameworks.onnx.changing import sweep
 from modelyard.frameworks.onnx.saving import LIMIT, write
-from modelyard.frameworks.onnx.walking import library
+from modelyard.frameworks.onnx.walking import library, nodes
 from modelyard.optimization.passes.onnx.protos import EXTRA
 from modelyard.runtimes import runtime_of
 
@@ -137,7 +138,20 @@ def simplified(proto: Any, level: Level, *, fold: bool = True) -> Any:
         _session(runtime, _source(proto, Path(folder)), options, **less)
         found = onnx.load(made)
     found.producer_name = proto.producer_name
+    sweep(found.graph)
+    _only_needed_domains(found)
     return found
+
+
+def _only_needed_domains(proto: Any) -> None:
+    """ONNX Runtime names all domains that it knows."""
+    used = {node.domain or "" for node in nodes(proto)} | {""}
+    used |= {function.domain for function in proto.functions}
+    kept = [(each.domain, each.version) for each in proto.opset_import
+            if each.domain in used or (each.domain == "ai.onnx" and "" in used)]  # fmt: skip
+    del proto.opset_import[:]
+    for domain, version in kept:
+        proto.opset_import.add(domain=domain, version=version)
 
 
 def _options(runtime: Any) -> Any:

@@ -1,0 +1,93 @@
+"""Graphs made simpler say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from modelyard.errors import InvalidInput
+from modelyard.optimization.passes import pass_named
+from modelyard.optimization.passes.onnx.names import shortened
+from modelyard.optimization.passes.onnx.sessions import answers, feeds_of, simplified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+GRAPH = pass_named("graph")
+
+
+def padded(proto: Any) -> Any:
+    """With a dead node, and a constant that could be folded."""
+    found = onnx.ModelProto()
+    found.CopyFrom(proto)
+    make = onnx.helper.make_node
+    half = onnx.numpy_helper.from_array(np.array([0.5], np.float32), "half")
+    found.graph.initializer.append(half)
+    found.graph.node.insert(0, make("Add", ["half", "half"], ["one"], name="fold"))
+    found.graph.node.insert(0, make("Relu", ["image"], ["dead"], name="dead"))
+    last = found.graph.node[-1]
+    last.output[0] = "raw"
+    found.graph.node.append(make("Mul", ["raw", "one"], ["scores"], name="times"))
+    return found
+
+
+@pytest.mark.parametrize("level", ["basic", "extended"])
+def test_constants_are_folded_and_dead_parts_go(
+    bench: Callable[..., Any], network: Any, level: str
+) -> None:
+    proto, rows = network
+    model, work = bench(padded(proto), rows)
+    made = GRAPH.run(model, {"level": level}, work())
+    assert made.model is not None
+    after = made.model.load()
+    assert len(after.graph.node) < len(proto.graph.node) + 2
+    feeds = feeds_of(proto, model.signature, rows)
+    for wanted, found in zip(answers(proto, feeds), answers(after, feeds), strict=True):
+        np.testing.assert_allclose(found["scores"], wanted["scores"], atol=1e-4)
+    assert GRAPH.run(model, {"level": level}, work()).model.digest == made.model.digest
+
+
+def test_what_is_simple_already_is_left_alone(bench: Callable[..., Any], network: Any) -> None:
+    proto, rows = network
+    model, work = bench(simplified(proto, "basic"), rows)
+    made = GRAPH.run(model, {"level": "basic"}, work())
+    assert made.model is None
+    assert made.why == "the graph is as simple as it can be"
+
+
+def test_packed_weights_stay_packed(bench: Callable[..., Any], network: Any) -> None:
+    proto, rows = network
+    model, work = bench(proto, rows)
+    packed = pass_named("quantize").run(model, {"kind": "weights"}, work()).model
+    after = GRAPH.run(packed, {"level": "extended"}, work()).model or packed
+    assert after.size < 0.5 * model.size
+
+
+def test_a_level_that_is_not_known_is_refused(bench: Callable[..., Any], network: Any) -> None:
+    proto, rows = network
+    model, work = bench(proto, rows)
+    with pytest.raises(InvalidInput, match="level is one of"):
+        GRAPH.run(model, {"level": "all"}, work())
+
+
+def test_names_become_short_and_the_answers_stay(network: Any) -> None:
+    proto, rows = network
+    long = onnx.ModelProto()
+    long.CopyFrom(proto)
+    for node in long.graph.node:
+        for side in (node.input, node.output):
+            for at, name in enumerate(side):
+                if name in "abcdef":
+                    side[at] = f"{'scope/' * 40}{name}"
+    short = shortened(long)
+    assert short.ByteSize() < proto.ByteSize()
+    assert {t.name for t in short.graph.initializer} > {"second.weight", "last.weight"}
+    assert long.graph.node[0].output[0].startswith("scope/")  # the graph that was given stays
+    feeds = feeds_of(proto, None, rows)
+    for wanted, found in zip(answers(proto, feeds), answers(short, feeds), strict=True):
+        np.testing.assert_array_equal(found["scores"], wanted["scores"])
