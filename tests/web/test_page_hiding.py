@@ -30,7 +30,7 @@ __all__ = ["scene"]
 WORDS = (
     "hushhush", "topsecretnet", "hushalias", "hushmetric", "hushlabel", "hushmessage", "hushdata",
     "hushowner", "hushcard", "hushtag", "hushparam",
-    "hush-service",
+    "hush-service", "hushrecipe",
 )  # fmt: skip
 """What only the hidden model has."""
 
@@ -38,6 +38,7 @@ VALUES_OF = [path for path in OTHERS if path.endswith(".json") or f"{path}.json"
 QUERIES = {
     "model": "{}", "of": "{}", "data": "{}@1", "pattern": "{}", "q": "name:{}", "after": "{}",
     "a": "{}@1", "b": "{}@1", "v": "{}@1", "subject": "{}@1", "source": "{}@1",
+    "version": "{}@1",
 }  # fmt: skip
 """Parameters of queries by which pages are asked about a model, and how."""
 

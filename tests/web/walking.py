@@ -169,6 +169,10 @@ def _fill(client: httpx2.Client, model: str, mark: str) -> None:
               {"model": model, "revision": "2", "percent": 5}]  # fmt: skip
     name = f"{mark or 'open'}-service"
     sent(client.put(f"/api/v1/deployments/{name}", json={"shares": shares}))
+    recipe = {"name": f"{mark}recipe", "steps": [{"name": "tune"}], "data": f"{mark}data",
+              "goals": [{"metric": "size", "direction": "min"}]}  # fmt: skip
+    begun = sent(client.post(f"{base}/optimizations", json={"recipe": recipe, "revision": 1}))
+    sent(client.post(f"/api/v1/optimizations/{begun.json()['id']}/cancel"))
     url = f"http://127.0.0.1:9/{mark}"
     sent(client.post("/api/v1/hooks", json={"url": url, "pattern": model}))
 
