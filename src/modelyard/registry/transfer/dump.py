@@ -38,6 +38,7 @@ __all__ = ["Head", "load_dump", "read_dump", "write_dump"]
 _MAGIC = b"yarddump\x01"
 _LEFT_OUT = (
     "place", "lease", "deployment_server", "watch_lease", "watch_answer", "watch_waiting",
+    "optimization_served",
 )  # fmt: skip
 _DAYS = 2
 """Level of the tiles that are dumped: those of minutes and hours would be most of a dump."""

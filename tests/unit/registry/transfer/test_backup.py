@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from modelyard.catalog.queries import facts
+from modelyard.catalog.queries import facts, optimizations_served
+from modelyard.catalog.queries.optimizations_served import ServedRow
+from modelyard.core.optimization import Goal, Recipe, Step, Trial
 from modelyard.errors import Conflict, Corrupt, Denied, NotFound, Unavailable
 from modelyard.registry import open_yard, restore_backup
 from modelyard.registry.transfer.dump import load_dump, read_dump, write_dump
@@ -51,6 +54,22 @@ def test_a_restored_yard_is_the_same_and_goes_on(yards, filled, tmp_path):
         assert yards.commit(again, "vision/new", {"y.bin": b"\0y"}).number == 4
         assert again.restore("vision/new", 1).versions == 4
         assert again.verify(rebuild=True).ok
+
+
+def test_optimizations_and_their_trials_come_along(filled, tmp_path):
+    kept = filled.optimizations
+    recipe = Recipe(name="x", steps=(Step("tune"),), goals=(Goal.parse("quality max"),))
+    made = kept.begin("vision/new", 2, recipe)
+    kept.keep(replace(made, state="done", done=1), [Trial(number=0, values={"quality": 0.5})])
+    row = ServedRow(made.id, "ann", "{}")
+    filled.house.catalog.write(lambda connection: optimizations_served.put(connection, row))
+    filled.backup(tmp_path / "b.tar")
+    restore_backup(tmp_path / "b.tar", tmp_path / "new", author="ann")
+    with open_yard(tmp_path / "new", author="ann") as again:
+        assert again.optimizations.get(made.id) == kept.get(made.id)
+        assert again.optimizations.trials(made.id) == kept.trials(made.id)
+        with again.house.catalog.read() as connection:  # no server of a copy goes on with them
+            assert optimizations_served.all_rows(connection) == []
 
 
 def test_a_backup_is_a_tar_and_its_packs_are_those_of_the_store(filled, tmp_path):
