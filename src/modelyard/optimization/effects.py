@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.core.closeness import Closeness
+from modelyard.optimization.grown import apart, changes_of_trees
 from modelyard.optimization.layers import layers_of
 from modelyard.optimization.weights import weights_of
 
@@ -30,6 +32,7 @@ _SMALL = 16
 """Elements: whole numbers that are fewer are shapes and axes of a graph, not weights."""
 _WHOLE = 1 << 27
 """Elements of a tensor that may be read as a whole, to be turned."""
+_NOTED = re.compile(r"(_rng|random_state|n_iter_|_optimizer|_best_coefs|_best_intercepts|loss_)")
 _SCALES = ("_scale", "_scales", "_zero_point", "_zero_points")
 _TURNS = {2: ((1, 0),), 4: ((3, 2, 0, 1), (2, 3, 1, 0))}
 """How libraries lay the same weights out: inputs or outputs first, channels first or last."""
@@ -45,20 +48,30 @@ def changes_between(before: Model, after: Model) -> tuple[Mapping[str, Json], ..
         For each layer that differs: `layer`; `what`: `changed`, `resized`, `added` or `removed`;
         `change`: Euclidean norm of the difference over that of the old weights; `cosine`;
         `sparsity`: share of weights that are zero; `dtype`, `shape`; `old_dtype`, `old_shape`
-        if they differ. What is not known is left out.
+        if they differ. What is not known is left out. The trees of an ensemble are one layer of
+        dtype `trees`, whose shape is (trees, nodes of all of them).
     """
-    pairs, removed, added = _matched(
-        layers_of(weights_of(before.folder)), layers_of(weights_of(after.folder))
-    )
-    rows = [row for old, new in pairs if (row := _changed(old, new)) is not None]
+    old_weights, old_trees = apart(weights_of(before.folder))
+    new_weights, new_trees = apart(weights_of(after.folder))
+    pairs, removed, added = _matched(_kept(layers_of(old_weights)), _kept(layers_of(new_weights)))
+    rows = changes_of_trees(old_trees, new_trees)
+    rows += [row for old, new in pairs if (row := _changed(old, new)) is not None]
     rows += [_alone(layer, "removed") for layer in removed if _is_weight(layer)]
     rows += [_alone(layer, "added") for layer in added if _is_weight(layer)]
+    if before.saved.framework != after.saved.framework:
+        # another format may hold the same as something else: trees as attributes of a node
+        rows = [row for row in rows if row["what"] not in ("added", "removed")]
     return tuple(sorted(rows, key=_order)[:_MOST])
 
 
 def _order(row: Mapping[str, Json]) -> tuple[int, float, str]:
     rank = {"resized": 0, "changed": 1, "added": 2, "removed": 3}[row["what"]]
     return rank, -row.get("change", 0.0), row["layer"]
+
+
+def _kept(layers: list[Layer]) -> list[Layer]:
+    """Without what estimators note of their training: chance, counts, the optimizer's memory."""
+    return [layer for layer in layers if not _NOTED.search(layer.name)]
 
 
 def _is_weight(layer: Layer) -> bool:

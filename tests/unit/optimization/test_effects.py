@@ -108,6 +108,24 @@ def test_files_that_hold_no_tensors_change_nothing(tmp_path: Path) -> None:
     assert changes_between(*sides) == ()
 
 
+def test_the_trees_of_an_ensemble_are_one_layer(tmp_path: Path) -> None:
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    x, y = weights(200, 4), (weights(200)[:200] > 0).astype(int)
+
+    def fitted(name: str, trees: int, depth: int) -> Model:
+        made = ensemble.RandomForestClassifier(trees, max_depth=depth, random_state=0).fit(x, y)
+        (tmp_path / name).mkdir()
+        saved = framework_of(made).save(made, tmp_path / name, "skops")
+        return Model(folder=tmp_path / name, saved=saved)
+
+    large, small = fitted("a", 6, 3), fitted("b", 4, 3)
+    (row,) = changes_between(large, small)
+    assert (row["layer"], row["what"]) == ("estimators_ (trees, nodes)", "resized")
+    assert (row["old_shape"][0], row["shape"][0]) == (6, 4)
+    assert row["old_shape"][1] > row["shape"][1] > 4
+    assert changes_between(large, fitted("c", 6, 3)) == ()
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("per_channel", [True, False])
 @pytest.mark.filterwarnings("ignore")
