@@ -102,7 +102,8 @@ def _columns(facts: DataFacts) -> Iterator[Finding]:
         names = tuple(each.name for each in chosen)
         shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         text = sentence.format(shown, is_="is" if len(names) == 1 else "are",
-                               has="has" if len(names) == 1 else "have")  # fmt: skip
+                               has="has" if len(names) == 1 else "have",
+                               number="number" if len(names) == 1 else "numbers")  # fmt: skip
         return Finding(about=about, weight="note", sentence=text, passes=passes, columns=names)
 
     columns = facts.columns
@@ -118,7 +119,7 @@ def _columns(facts: DataFacts) -> Iterator[Finding]:
     if found := [each for each in columns if each.kind in ("category", "text", "time")]:
         yield those(
             "text", [each for each in found if not each.is_identifier] or found,
-            "{} {is_} no numbers: a model needs them encoded", "encode",
+            "{} {is_} no {number}: a model needs that encoded", "encode",
         )  # fmt: skip
 
 
