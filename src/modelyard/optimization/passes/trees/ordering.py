@@ -16,6 +16,7 @@ __all__ = ["curve_of_forest", "enough", "fewest_rounds", "order_of"]
 
 Array = np.ndarray[Any, Any]
 
+_ROUNDING = 1e-9
 _NUMBERS = 40_000_000
 """That the answers of all trees may take together."""
 
@@ -51,12 +52,22 @@ def curve_of_forest(ensemble: Ensemble, rows: Rows) -> tuple[Array, Array]:
 
 
 def enough(curve: Array, whole: float, tolerance: float) -> int:
-    """The fewest that are as right as all are but for a tolerance, and stay so with a few more."""
-    for count in range(1, len(curve)):
-        near = curve[count - 1 : count + max(2, count // 4)]
-        if near.mean() >= whole - tolerance and near[0] >= whole - tolerance:
+    """The fewest that are as right as all are but for a tolerance.
+
+    What is lost with fewer trees falls like 1 / trees, as the variance of a mean does. A line
+    through all numbers of trees tells it better than the luck of one of them; both must agree.
+    """
+    most = len(curve)
+    counts = np.arange(1, most + 1)
+    fitted = counts >= max(3, most // 20)
+    less = 1 / counts - 1 / most
+    slope = float((less * (whole - curve))[fitted].sum() / max((less[fitted] ** 2).sum(), 1e-12))
+    for count in range(1, most):
+        near = float(curve[count - 1 : count + max(2, count // 4)].mean())
+        expected = max(slope, 0.0) * less[count - 1]
+        if expected <= tolerance + _ROUNDING and near >= whole - tolerance - _ROUNDING:
             return count
-    return len(curve)
+    return most
 
 
 def fewest_rounds(

@@ -31,7 +31,7 @@ Json = Any
 TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier",
          "ExtraTreeRegressor")  # fmt: skip
 TOLERANCES = (0.002, 0.0, 0.005, 0.01, 0.02)
-_TRIED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.86, 0.9, 0.93, 0.96, 0.98, 0.99)
+_TRIED = (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.86, 0.9, 0.93, 0.96, 0.98, 0.99)
 """Shares of the branches whose cost lies below what is tried."""
 
 
