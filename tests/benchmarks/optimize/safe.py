@@ -11,6 +11,7 @@ ones is so by chance alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -83,14 +84,15 @@ def results(count: int, *, fresh: bool = False) -> list[dict[str, Any]]:
     return sorted((each for each in _kept() if each["number"] < count), key=lambda e: e["number"])
 
 
-def _kept() -> Iterator[dict[str, Any]]:
-    seen = set()
+def _kept() -> list[dict[str, Any]]:
+    """The last of each number."""
+    found: dict[int, dict[str, Any]] = {}
     for path in sorted(PLACE.glob("safe-*.jsonl")):
         for line in path.read_text().splitlines():
-            found = json.loads(line)
-            if found["number"] not in seen:
-                seen.add(found["number"])
-                yield found
+            with contextlib.suppress(ValueError):  # cut off by a kill
+                one = json.loads(line)
+                found[one["number"]] = one
+    return list(found.values())
 
 
 def _work(part: int, count: int) -> None:
@@ -100,7 +102,7 @@ def _work(part: int, count: int) -> None:
 
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     warnings.simplefilter("ignore")
-    done = {each["number"] for each in _kept()}
+    done = {each["number"] for each in _kept() if each["state"] == "done"}
     with (
         tempfile.TemporaryDirectory(prefix="yard-safe-") as place,
         LocalEngine(Limits(seconds=120), at_once=1) as engine,
