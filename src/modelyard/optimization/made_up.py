@@ -8,6 +8,7 @@ import numpy as np
 
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats import inspect
+from modelyard.optimization.tensors_alone import is_tensors_alone, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +28,16 @@ _MOST = 50_000_000
 def write_made_up_rows(model: Model, path: Path, *, seed: int) -> None:
     """Write an NPZ file of normally distributed numbers, as the model's signature has its inputs.
 
+    Of tensors without a module, the places where they are compared.
+
     InvalidInput: `no-data`: it takes text, or nobody knows what it takes.
     """
     inputs = (model.signature or _signature(model) or {}).get("inputs") or ()
     rng = np.random.default_rng([seed, 7])
+    columns: dict[str, np.ndarray[Any, Any] | None]
     columns = {str(each["name"]): _column(each, rng) for each in inputs}
+    if is_tensors_alone(model):
+        columns = dict(places().columns)
     if not columns or any(column is None for column in columns.values()):
         raise InvalidInput(
             "no-data", "nobody knows what rows this version takes",

@@ -13,6 +13,7 @@ from modelyard.core.metrics import PRIMARY, Means, Resampler, direction
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats import inspect
 from modelyard.optimization.storing import stored_size
+from modelyard.optimization.tensors_alone import TensorsRuntime, is_tensors_alone
 from modelyard.registry.answers import gatherer
 from modelyard.runtimes import runtime_of
 
@@ -67,6 +68,9 @@ class Timing:
 @contextmanager
 def answering(model: Model, threads: int = 1) -> Iterator[Runtime]:
     """The model made to answer, in this process. Raises as `Model.load`."""
+    if is_tensors_alone(model):
+        yield TensorsRuntime(model.folder)
+        return
     obj = model.load()
     if model.saved.framework == "onnx" or model.saved.serializer == "onnx":
         from modelyard.runtimes.onnx import open as open_graph
