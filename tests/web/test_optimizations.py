@@ -217,6 +217,10 @@ def test_a_forest_becomes_a_proved_graph_by_the_form(ann: Person, forest: str) -
     seen = ann.see(begun.path)
     assert f"/versions/{forest}@2" in seen.links
     assert "better" in seen.text
+    assert "Which inputs matter, before and after" in seen.text
+    inputs = ann.client.get(path).json()["mattering"]["2"]["inputs"]
+    assert len(inputs) == 20
+    assert inputs[0]["before"] == pytest.approx(inputs[0]["after"], abs=0.02)
     version = ann.see(f"/versions/{forest}@2")
     assert f"{begun.path}?trial=" in version.html
     lineage = ann.see(f"/lineage/{forest}@2")

@@ -40,6 +40,8 @@ PICTURES = {
     "monitoring": "/monitoring",
     "alerts": "/alerts",
     "rules": "/deployments/scaler/rules",
+    "optimization": "/optimizations/1",
+    "optimize": "/optimize?version=flowers/iris@5",
     "storage": "/storage",
     "activity": "/activity",
     "audit": "/audit",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.web.shown_optimizations import BEFORE, RECIPE, trials
 
+from modelyard.core.evaluation import Report
 from modelyard.core.optimization import (
     Candidate,
     Constraint,
@@ -25,7 +26,9 @@ from modelyard.core.optimization import (
 from modelyard.core.version import VersionInfo
 from modelyard.i18n import Language
 from modelyard.server.web.draw.front import amount, front
+from modelyard.server.web.draw.pairs import pair
 from modelyard.server.web.fronts import best_first, better, field_of, on_front, value_in
+from modelyard.server.web.mattering import Input, mattering_of
 from modelyard.server.web.optimized import (
     MadeBy,
     chosen_trial,
@@ -251,3 +254,42 @@ def test_a_version_tells_by_what_it_was_made():
     for other in ("main", "optimize-12", "optimize-0-1", "optimize-12-7-x"):
         assert made_by(replace(version, branch=other)) is None
     assert made_by(replace(version, message="by hand")) is None
+
+
+# -- which inputs matter ---------------------------------------------------------------------------
+
+
+def _report(content: Any) -> Report:
+    return Report(
+        id=1, model="m", number=4, kind="optimization", data="", data_digest="", suite="",
+        created=NOW, who="Ann", content=content,
+    )  # fmt: skip
+
+
+def test_inputs_of_a_report_stand_beside_each_other():
+    told = mattering_of(_report({"importance": {
+        "score": "accuracy", "rows": 45, "correlation": 0.5,
+        "features": [{"feature": "a", "before": 0.4, "after": 0.1}, {"feature": "b", "before": None}],
+    }}))  # fmt: skip
+    assert told is not None
+    assert (told.version, told.score, told.rows, told.correlation) == (4, "accuracy", 45, 0.5)
+    assert told.inputs == (Input("a", 0.4, 0.1), Input("b", None, None))
+    assert told.largest == 0.4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"importance": None}, {"importance": []}, {"importance": {"features": 3}},
+     {"importance": {"features": []}}, {"importance": {"features": ["x"]}}],
+)  # fmt: skip
+def test_a_report_of_another_form_tells_nothing(content):
+    assert mattering_of(_report(content)) is None
+
+
+def test_two_bars_are_as_long_as_their_values():
+    drawn = str(pair(0.5, 0.25, 1.0, "a"))
+    assert re.findall(r'width="([\d.]+)"[^>]*class="(before|after)"', drawn) == [
+        ("110", "before"), ("55", "after"),
+    ]  # fmt: skip
+    assert 'class="before"' not in str(pair(-0.1, None, 0.0, "a"))
+    assert "nan" not in str(pair(1e-300, 5.0, 0.0, "a"))

@@ -17,6 +17,7 @@ from modelyard.server.web.draw.measured import calibration, confusion, interval
 from modelyard.server.web.draw.metric_line import metric_line
 from modelyard.server.web.draw.moved import drift_bar, moved
 from modelyard.server.web.draw.overlay import block_map, overlaid
+from modelyard.server.web.draw.pairs import pair
 from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.draw.scatter import scatter
 from modelyard.server.web.draw.small_area import small_area
@@ -47,6 +48,7 @@ __all__ = [
     "metric_line",
     "moved",
     "overlaid",
+    "pair",
     "parallel",
     "percent",
     "points_of",

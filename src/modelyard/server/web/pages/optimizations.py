@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,6 +19,7 @@ from modelyard.errors import ModelyardError
 from modelyard.optimization.recipes.reading import written
 from modelyard.registry import refs
 from modelyard.registry.access import known_name
+from modelyard.registry.pages import reports_page
 from modelyard.server.auth import again
 from modelyard.server.routing import SIGNED_IN, on_yard
 from modelyard.server.shared import Slot, sight_of
@@ -26,6 +28,7 @@ from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
 from modelyard.server.web.fronts import Field, field_of
 from modelyard.server.web.here import language_of
+from modelyard.server.web.mattering import Mattering, mattering_of
 from modelyard.server.web.optimized import (
     Fact,
     Lines,
@@ -43,7 +46,7 @@ __all__ = ["acts", "pages"]
 pages = Pages("optimizations")
 acts = Acts("optimizations")
 
-_ROWS, _TRIALS, _ALIASES, _CHANGED = 50, 100, 200, 100
+_ROWS, _TRIALS, _ALIASES, _CHANGED, _PUBLISHED = 50, 100, 200, 100, 5
 _EVERY: Final = 1.0
 _LARGEST: Final = (1 << 53) - 1
 
@@ -98,6 +101,8 @@ class OptimizationPage:
     """Layers of a pass that are told of at most."""
     aliases: tuple[RefInfo, ...]
     """Of the model, for who may move them."""
+    mattering: Mapping[int, Mattering]
+    """By published version: which inputs matter, before and after."""
     age: float
     """Seconds since it began; of one that is over, how long it took."""
 
@@ -151,6 +156,7 @@ def show_optimization(
         names=short_names(list(dict.fromkeys(name for t in trials for name in t.params))),
         most_changed=_CHANGED,
         aliases=tuple(ref for ref in known if ref.kind == "alias")[:_ALIASES],
+        mattering=_mattering(ask, found),
         age=_seconds(found),
     )  # fmt: skip
 
@@ -179,6 +185,18 @@ def cancel(ask: Ask, form: Form, optimization: Id) -> Done:
         name=found.title,
     )
     return Done(f"/optimizations/{optimization}", text)
+
+
+def _mattering(ask: Ask, optimization: Optimization) -> dict[int, Mattering]:
+    """As the reports of what was published say; a version may have been deleted since."""
+    found: dict[int, Mattering] = {}
+    for number in optimization.published[:_PUBLISHED]:
+        with suppress(ModelyardError):
+            reports = reports_page(ask.house, optimization.model, number, "optimization", limit=1)
+            for report in reports.items:
+                if (told := mattering_of(report)) is not None:
+                    found[number] = told
+    return found
 
 
 def _seconds(optimization: Optimization) -> float:
