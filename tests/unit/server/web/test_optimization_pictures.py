@@ -269,7 +269,7 @@ def _report(content: Any) -> Report:
 def test_inputs_of_a_report_stand_beside_each_other():
     told = mattering_of(_report({"importance": {
         "score": "accuracy", "rows": 45, "correlation": 0.5,
-        "features": [{"feature": "a", "before": 0.4, "after": 0.1}, {"feature": "b", "before": None}],
+        "features": [{"feature": "a", "before": 0.4, "after": 0.1}, {"feature": "b"}],
     }}))  # fmt: skip
     assert told is not None
     assert (told.version, told.score, told.rows, told.correlation) == (4, "accuracy", 45, 0.5)
