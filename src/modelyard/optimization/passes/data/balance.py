@@ -17,7 +17,7 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
-from modelyard.optimization.passes.data.rows import codes_of, repeated
+from modelyard.optimization.passes.data.rows import codes_of, repeated, sampled
 from modelyard.optimization.passes.interface import Choice
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Array = np.ndarray[Any, Any]
 _METHODS = ("weights", "over", "smote", "under")
 _METRICS = ("balanced_accuracy", "accuracy")
 _NEIGHBOURS = 5
+_MOST = 5000
+"""Rows of a class among which neighbours are looked for."""
 _EVEN = 0.8
 """The rarest class by the most frequent one, above which there is nothing to balance."""
 
@@ -121,6 +123,7 @@ def smote(rows: Rows, seed: int) -> Rows:
     partner = wanted.copy()
     for code in np.unique(codes[wanted]):
         own = np.flatnonzero((codes == code) & ~lacking)
+        own = own[sampled(len(own), _MOST, seed)]
         mine = np.flatnonzero((codes[wanted] == code) & ~lacking[wanted])
         if len(own) > 1 and len(mine):
             partner[mine] = _near(scaled, own, wanted[mine], chance)

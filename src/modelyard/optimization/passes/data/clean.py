@@ -36,6 +36,8 @@ __all__ = ["PASS", "copies", "far_out"]
 Array = np.ndarray[Any, Any]
 
 _FILLS = ("median", "mean", "most_frequent", "neighbours", "keep")
+_MOST_NEIGHBOURS = 5000
+"""Rows above which neighbours are no longer looked for among all of them, unless a recipe asks."""
 _FAR = 10.0
 """Times the distance from the median to the quartiles."""
 
@@ -57,7 +59,8 @@ class Clean:
             "copies": Choice(("drop", "keep")), "outliers": Choice(("keep", "drop")),
         }  # fmt: skip
         if subject.framework == "sklearn":
-            found["missing"] = Choice(_FILLS)
+            slow = subject.rows > _MOST_NEIGHBOURS
+            found["missing"] = Choice(tuple(f for f in _FILLS if f != "neighbours" or not slow))
         return found
 
     def run(self, model: Model, params: Mapping[str, Any], work: Work) -> Made:

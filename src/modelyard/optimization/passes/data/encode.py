@@ -15,6 +15,7 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
+from modelyard.optimization.passes.data.rows import is_missing
 from modelyard.optimization.passes.data.steps import encoded, selected
 from modelyard.optimization.passes.interface import Choice
 
@@ -86,6 +87,9 @@ class Encode:
         new = [name for name in inputs.names if learner.names and name not in learner.names]
         if new:
             notes.append(f"it takes new columns: {', '.join(new[:10])}")
+        holes = [n for n, k in kinds.items() if k == "text" and is_missing(inputs.columns[n]).any()]
+        if holes:
+            notes.append(f"text is missing in {', '.join(holes[:10])}: not looked at")
         return made_by(model, learner, build, work, wants=wants, notes=notes)
 
 

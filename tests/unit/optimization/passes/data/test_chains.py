@@ -94,6 +94,39 @@ def test_on_a_model_without_names(order: list[str], bench: Callable[..., Any]) -
     assert found > 0.85
 
 
+@pytest.mark.parametrize("name", list(PARAMS))
+def test_the_same_seed_makes_the_same_bytes_and_rows(name: str, bench: Callable[..., Any]) -> None:
+    inputs, target = _mixed(150)
+    target[:20] = 1 - target[:20]
+    target[100:] = 0
+    obj = Pipeline([
+        ("columns", ColumnTransformer([("numbers", SimpleImputer(), ["hours", "other"]),
+                                       ("city", OrdinalEncoder(), ["city"])])),
+        ("model", LogisticRegression()),
+    ])  # fmt: skip
+    found = []
+    for _ in range(2):
+        model, work = bench(obj.fit(inputs.frame(), target), inputs, target)
+        made: Any = pass_named(name).run(model, PARAMS[name], work)
+        assert made.model is not None
+        rows = made.rows or work.train
+        found.append((made.model.digest, made.scores, rows.target.tobytes(),
+                      [column.tolist() for column in rows.inputs.columns.values()]))  # fmt: skip
+    assert str(found[0]) == str(found[1])
+
+
+def test_text_with_holes_is_left_out_and_told(bench: Callable[..., Any]) -> None:
+    inputs, target = _mixed()
+    texts = np.array([f"it was number {i} of the year" for i in range(240)], object)
+    texts[3] = None
+    inputs = Table({**inputs.columns, "words": texts})
+    first = ColumnTransformer([("numbers", SimpleImputer(), ["hours", "paid"])])
+    obj = Pipeline([("columns", first), ("model", LogisticRegression())])
+    model, work = bench(obj.fit(inputs.frame(), target), inputs, target)
+    made = pass_named("encode").run(model, {}, work)
+    assert any("text is missing in words" in note for note in made.notes)
+
+
 def test_what_does_not_help_is_dropped(bench: Callable[..., Any]) -> None:
     bunch = load_breast_cancer()
     inputs = Table({str(n): c for n, c in zip(bunch.feature_names, bunch.data.T, strict=True)})
