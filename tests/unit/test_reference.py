@@ -153,8 +153,10 @@ def variables():
 
 
 def is_variable(value):
-    if value in ("AUTOCOMMIT", "PYTHON", "URL", "NAME", "TEXT"):
-        return False  # an isolation level, what a list holds, names of arguments
+    if value in ("AUTOCOMMIT", "PYTHON", "PYTHONHASHSEED", "URL", "NAME", "TEXT"):
+        return (
+            False  # an isolation level, what a list holds or a child is given, names of arguments
+        )
     return isinstance(value, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)*", value) is not None
 
 

@@ -166,7 +166,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise InvalidInput("bad-recipe", f"{path} can't be read") from None
+        raise InvalidInput("wrong-recipe", f"{path} can't be read") from None
 
 
 def _interrupted(session: Session, found: Optimization) -> NoReturn:

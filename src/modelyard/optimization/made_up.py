@@ -40,7 +40,7 @@ def write_made_up_rows(model: Model, path: Path, *, seed: int) -> None:
         columns = dict(places().columns)
     if not columns or any(column is None for column in columns.values()):
         raise InvalidInput(
-            "no-data", "nobody knows what rows this version takes",
+            "needs-data", "nobody knows what rows this version takes",
             hint="--data FILE with some hundred of them, and --target COL if the truth is known",
         )  # fmt: skip
     with path.open("wb") as stream:

@@ -99,7 +99,7 @@ def optimize(
         progress: Told how far it is, and of trials that are new or have changed.
 
     Raises:
-        InvalidInput: `bad-recipe`, `bad-goal`, `no-pass`, `no-column`, `no-rows`, ...
+        InvalidInput: `wrong-recipe`, `bad-goal`, `no-pass`, `no-column`, `no-rows`, ...
         Denied: `untrusted`, as `Yard.load`; `not-allowed`.
         Conflict: `optimization-runs`, `optimization-ended`, for `resume`.
         Unsupported: `no-extra`.
@@ -235,7 +235,7 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
     data: DataName | None = None
     if recipe.data is None:
         if recipe.target is not None:
-            raise InvalidInput("no-data", "a target, but no data", hint="--data FILE")
+            raise InvalidInput("needs-data", "a target, but no data", hint="--data FILE")
         path = place.folder / "made-up.npz"
         if not path.is_file():
             write_made_up_rows(source, path, seed=recipe.seed)

@@ -72,7 +72,7 @@ class Plan:
 
 
 def plan_of(recipe: Recipe, subject: Subject) -> Plan:
-    """Which passes may help a model, and what they leave open. InvalidInput: `bad-recipe`."""
+    """Which passes may help a model, and what they leave open. InvalidInput: `wrong-recipe`."""
     steps, reasons = [], []
     spaces: dict[str, Option] = {}
     for place, step in enumerate(recipe.steps):
@@ -109,7 +109,7 @@ def _range(given: Mapping[str, Json], own: Option | None) -> Option:
     if step is not None:
         count = (high - low) / step if step else math.inf
         if not 0 <= count <= 1000:
-            raise InvalidInput("bad-recipe", f"steps of {step} from {low} to {high} are too many")
+            raise InvalidInput("wrong-recipe", f"steps of {step} from {low} to {high} are too many")
         return Choice(tuple(round(low + i * step, 12) for i in range(int(count + 1e-9) + 1)))
     whole = isinstance(low, int) and isinstance(high, int)
     middle = math.sqrt(low * high) if log else (low + high) / 2

@@ -130,7 +130,7 @@ def known_recipe(name: str) -> Recipe:
 def recipe_of(given: Recipe | Path | str) -> Recipe:
     """A recipe as people name one: itself, a name, a file, or YAML.
 
-    NotFound: `no-recipe`. InvalidInput: `bad-recipe`.
+    NotFound: `no-recipe`. InvalidInput: `wrong-recipe`.
     """
     if isinstance(given, Recipe):
         return given
@@ -144,7 +144,7 @@ def recipe_of(given: Recipe | Path | str) -> Recipe:
     try:
         return read_recipe(path.read_text("utf-8"))
     except UnicodeDecodeError:
-        raise InvalidInput("bad-recipe", f"{path.name} is no text") from None
+        raise InvalidInput("wrong-recipe", f"{path.name} is no text") from None
     except PermissionError:
         raise Denied("no-permission", f"{path} can't be read") from None
     except OSError as error:

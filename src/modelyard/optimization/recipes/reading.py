@@ -38,7 +38,7 @@ _RANGE: Final = frozenset({"low", "high", "log", "step"})
 
 
 def read_recipe(text: str) -> Recipe:
-    """A recipe from YAML or JSON. InvalidInput: `bad-recipe`, `bad-goal`, `bad-constraint`,
+    """A recipe from YAML or JSON. InvalidInput: `wrong-recipe`, `bad-goal`, `bad-constraint`,
     `no-pass`: the sentence says where.
     """
     return recipe_from(_loaded(text))
@@ -235,4 +235,4 @@ def _refuse_unknown(content: Mapping[str, Json], known: tuple[str, ...], what: s
 def _bad(
     sentence: str, hint: str = "docs/spec/recipe-1.md says how recipes are written"
 ) -> InvalidInput:
-    return InvalidInput("bad-recipe", sentence, hint=hint)
+    return InvalidInput("wrong-recipe", sentence, hint=hint)
