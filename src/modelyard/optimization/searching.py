@@ -19,7 +19,8 @@ from modelyard.core.extras import need
 from modelyard.core.optimization import COSTS
 from modelyard.optimization.giving_up import GivingUp
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.space import Space, contains
+from modelyard.optimization.space import Space, contains, is_ordinal
+from modelyard.optimization.surrogate import Surrogate, promising
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["Search", "told_all"]
 
 Json = Any
+Array = np.ndarray[Any, Any]
 
 _FINITE = 4_000
 """Spaces of so many points are known to end."""
 _ASKS = 6
 """How often TPE is asked for something new before chance is."""
-_STARTUP = 6
-"""Trials before TPE knows anything."""
-_NEAR = 2
-"""One of so many trials is near the best one, once TPE is asked: on small budgets that finds more
-than TPE alone (`tests/benchmarks/optimize/search.py`)."""
+_STARTUP = 5
+"""Trials before anything is expected of others."""
+_TPE = 3
+"""One of so many trials is asked of TPE, the others of the Gaussian process: on small budgets that
+finds more than either alone (`tests/benchmarks/optimize/search.py`)."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,8 @@ class Search:
     First come the space as its passes would have it, then what `first` names, then each value of
     what other options depend on (each algorithm, each pass left out). Then TPE (Bergstra et al.,
     Algorithms for Hyper-Parameter Optimization, 2011; for several goals Ozaki et al., 2022;
-    constraints as Optuna 5 weighs them) takes turns with steps around the best trials.
+    constraints as Optuna 5 weighs them) takes turns with a Gaussian process (`surrogate`), which
+    learns sooner from few trials.
 
     Args:
         spaces: By name as in `Trial.params`.
@@ -150,15 +153,46 @@ class Search:
             if key not in self._known:
                 return params
         rng = self._chance("near")
-        best = self._best()
-        if best and len(self._known) % _NEAR == 1:
-            far = 0.25 if rng.random() < 0.3 else 0.1
-            for _ in range(_ASKS):
-                parent = best[min(int(rng.exponential(1.0)), len(best) - 1)]
-                found = self._space.near(parent.params, rng, far=far)
-                if self._space.key(found) not in self._known:
-                    return found
+        if len(self._known) % _TPE and (found := self._promised(rng)):
+            return found
         return self._asked_of_tpe() or self._left(rng)
+
+    def _promised(self, rng: np.random.Generator) -> dict[str, Json] | None:
+        """What the Gaussian process expects the most of; None while too little is known."""
+        told = [each for each in self._known.values() if each.excess is not None]
+        if sum(each.values is not None for each in told) < _STARTUP:
+            return None
+        losses = self._losses(told, rng)
+        waiting = [each.params for each in self._known.values() if each.excess is None]
+        points = [each.params for each in told] + waiting
+        values = np.concatenate([losses, np.full(len(waiting), np.median(losses))])
+        best = [told[at].params for at in np.argsort(losses, kind="stable")[:4]]
+        surrogate = Surrogate(self._space, points, values, rng)
+        for found in promising(surrogate, self._space, best, rng):
+            if self._space.key(found) not in self._known:
+                return found
+        return None
+
+    def _losses(self, told: Sequence[_Known], rng: np.random.Generator) -> Array:
+        """One number for each trial, less is better.
+
+        Several goals are weighed anew each time, by chance (Knowles, ParEGO, 2006), so that the
+        whole front is looked for. What breaks a constraint, or failed, is worse than all others.
+        """
+        fine = np.array([each.values for each in told if each.values is not None])
+        low, high = fine.min(axis=0), fine.max(axis=0)
+        weights = rng.dirichlet(np.ones(len(low)))
+        losses = np.full(len(told), np.nan)
+        for at, each in enumerate(told):
+            if each.values is not None:
+                z = (np.array(each.values) - low) / np.where(high > low, high - low, 1.0)
+                losses[at] = (weights * z).max() + 0.05 * float(weights @ z)
+        losses[np.isnan(losses)] = np.nanmax(losses)
+        broken = np.array([self._violation(each) for each in told])
+        found: Array = losses + (broken > 0) * (0.5 + np.minimum(broken, 2.0)) * max(
+            np.ptp(losses), 1e-9
+        )
+        return found
 
     def _left(self, rng: np.random.Generator) -> dict[str, Json] | None:
         """Something new by chance."""
@@ -206,7 +240,7 @@ class Search:
                 ordered = _ordered(option)
                 at = (
                     trial.suggest_categorical(name, list(range(len(ordered))))
-                    if not _is_ordinal(option)
+                    if not is_ordinal(option)
                     else trial.suggest_int(name, 0, len(ordered) - 1)
                 )
                 found[name] = ordered[at]
@@ -274,19 +308,6 @@ class Search:
         values = [each.values for each in self._told() if each.values is not None]
         return tuple(map(max, zip(*values, strict=True))) if values else None
 
-    def _best(self) -> list[_Known]:
-        """Those that no other is better than in all goals, then the others; broken ones last."""
-        good = [each for each in self._told() if each.values is not None]
-        if len(good) < _STARTUP:
-            return []
-
-        def rank(each: _Known) -> tuple[float, int, float]:
-            mine = each.values or ()
-            beaten = sum(_beats(other.values or (), mine) for other in good)
-            return self._violation(each), beaten, sum(mine) if len(mine) == 1 else 0.0
-
-        return sorted(good, key=rank)[: max(3, len(good) // 5)]
-
     def _chance(self, what: str) -> np.random.Generator:
         """Chance that depends on the seed and on how much is known."""
         told = sum(each.excess is not None for each in self._known.values())
@@ -306,17 +327,8 @@ def told_all(search: Search, trials: Iterable[Trial]) -> None:
             search.tell(trial.params, trial.values if done else None, trial.excess)
 
 
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-
-def _is_ordinal(option: Choice) -> bool:
-    """Numbers have an order that other things lack."""
-    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in option.values)
-
-
 def _ordered(option: Choice) -> list[Json]:
-    return sorted(option.values) if _is_ordinal(option) else list(option.values)
+    return sorted(option.values) if is_ordinal(option) else list(option.values)
 
 
 def _inner(option: Option, value: Json) -> Json:
@@ -328,7 +340,7 @@ def _inner(option: Option, value: Json) -> Json:
 def _distribution(optuna: Any, option: Option) -> Any:
     kinds = optuna.distributions
     if isinstance(option, Choice):
-        if _is_ordinal(option):
+        if is_ordinal(option):
             return kinds.IntDistribution(0, len(option.values) - 1)
         return kinds.CategoricalDistribution(tuple(range(len(option.values))))
     if option.whole:

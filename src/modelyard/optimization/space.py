@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from modelyard.optimization.passes.interface import Option
 
-__all__ = ["Space", "at_unit", "contains", "first_of", "unit_of"]
+__all__ = ["Space", "at_unit", "contains", "first_of", "is_ordinal", "unit_of"]
 
 Json = Any
 
@@ -142,6 +142,11 @@ def contains(option: Option, value: Json) -> bool:
     return option.low <= value <= option.high and (not option.whole or float(value).is_integer())
 
 
+def is_ordinal(option: Choice) -> bool:
+    """Numbers have an order that other things lack."""
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in option.values)
+
+
 def first_of(option: Option) -> Json:
     """What is tried first."""
     if isinstance(option, Choice):
@@ -152,7 +157,9 @@ def first_of(option: Option) -> Json:
 def unit_of(option: Option, value: Json) -> float:
     """Where between 0 and 1 a value lies."""
     if isinstance(option, Choice):
-        return (_place(option, value) + 0.5) / len(option.values)
+        values = sorted(option.values) if is_ordinal(option) else option.values
+        place = next(at for at, each in enumerate(values) if same(each, value))
+        return (place + 0.5) / len(values)
     low, high = _ends(option)
     at = math.log(value) if _is_log(option) else float(value)
     return (at - low) / (high - low) if high > low else 0.5
@@ -161,7 +168,8 @@ def unit_of(option: Option, value: Json) -> float:
 def at_unit(option: Option, unit: float) -> Json:
     """The value that lies there."""
     if isinstance(option, Choice):
-        return option.values[min(int(unit * len(option.values)), len(option.values) - 1)]
+        values = sorted(option.values) if is_ordinal(option) else option.values
+        return values[min(int(unit * len(values)), len(values) - 1)]
     low, high = _ends(option)
     at = low + min(max(unit, 0.0), 1.0) * (high - low)
     value = math.exp(at) if _is_log(option) else at
@@ -180,10 +188,6 @@ def _is_log(option: Range) -> bool:
     return option.log and option.low > 0
 
 
-def _place(option: Choice, value: Json) -> int:
-    return next(at for at, each in enumerate(option.values) if same(each, value))
-
-
 def _has_others(option: Option) -> bool:
     return len(option.values) > 1 if isinstance(option, Choice) else option.high > option.low
 
@@ -191,7 +195,7 @@ def _has_others(option: Option) -> bool:
 def _moved(option: Option, value: Json, rng: np.random.Generator, far: float) -> Json:
     if isinstance(option, Choice):
         others = [each for each in option.values if not same(each, value)]
-        if all(isinstance(each, int | float) for each in option.values):
+        if is_ordinal(option):
             others.sort(key=lambda each: abs(each - value))
             others = others[:2]  # numbers have neighbours
         return others[int(rng.integers(len(others)))]

@@ -24,10 +24,10 @@ import numpy as np
 from modelyard.core.optimization import Goal
 from modelyard.core.table import Table
 from modelyard.optimization.passes.data.rows import folds, row_groups
+from modelyard.optimization.passes.interface import Choice
 from modelyard.optimization.passes.tables.fitting import fitted, scored
 from modelyard.optimization.passes.tables.portfolio import algorithms, built, options_of
 from modelyard.optimization.passes.tables.preparing import columns_of
-from modelyard.optimization.passes.tables.spaces import space_of
 from modelyard.optimization.searching import Search
 from modelyard.optimization.space import Space
 from modelyard.optimization.state import Rows
@@ -48,11 +48,11 @@ SETS = {
     "breast_cancer": "svm",
     "wine": "xgboost",
     "digits": "svm",
-    "iris": "forest",
-    "diabetes": "gradient",
+    "iris": "tree",
+    "diabetes": "svm",
 }
 """Data sets, and the algorithm whose hyper-parameters are searched for."""
-SEVERAL = ("linear", "svm", "extra", "neighbours", "tree", "bayes")
+SEVERAL = ("linear", "svm", "neighbours", "tree", "bayes")
 """Algorithms among which `choose` is to choose here: those that are quick."""
 
 
@@ -80,13 +80,8 @@ class Problem:
         prefix = f"{which}."
         inner = {name.removeprefix(prefix): value for name, value in own.items()}
         columns = columns_of(self.rows.inputs)
-        if which == "gradient":
-            from sklearn.ensemble import GradientBoostingRegressor
-
-            obj: Any = GradientBoostingRegressor(**inner)
-        else:
-            known = {each.name: each for each in algorithms(self.task, len(self.rows))}
-            obj = built(known[which], self.task, columns, inner)
+        known = {each.name: each for each in algorithms(self.task, len(self.rows))}
+        obj = built(known[which], self.task, columns, inner)
         scores = []
         parts = folds(row_groups(self.rows.inputs), self.rows.target, self.task, count=3, seed=0)
         with warnings.catch_warnings():
@@ -108,15 +103,10 @@ def problem(name: str, *, several: bool, scores: dict[str, float]) -> Problem:
     known = [each for each in algorithms(task, count) if each.name in (*SEVERAL, SETS[name])]
     if several:
         chosen = [each for each in known if each.name in SEVERAL]
-        from modelyard.optimization.passes.interface import Choice
-
         options: dict[str, Option] = {
             "algorithm": Choice(tuple(each.name for each in chosen)),
             **options_of(chosen, task, columns=width, rows=count),
         }
-    elif SETS[name] == "gradient":
-        space = space_of("GradientBoostingRegressor", columns=width, rows=count)
-        options = {f"gradient.{key}": option for key, option in space.items()}
     else:
         own = [each for each in known if each.name == SETS[name]]
         options = options_of(own, task, columns=width, rows=count)
@@ -164,7 +154,7 @@ def run(**options: Any) -> list[tuple[str, str, str]]:
             needed = compared(this, seeds=seeds, most=most)
             _KEPT.parent.mkdir(parents=True, exist_ok=True)
             _KEPT.write_text(json.dumps(scores))
-            what = f"{name}, {'six algorithms' if several else SETS[name]}"
+            what = f"{name}, {'several algorithms' if several else SETS[name]}"
             middle = statistics.median(needed)
             told = ", ".join(str(each) if each <= most else f">{most}" for each in needed)
             print(f"{what}: {middle:g} of {RANDOM} trials ({told}); "

@@ -13,7 +13,7 @@ from modelyard.optimization.searching import Search, told_all
 
 pytest.importorskip("optuna")
 
-SPACES = {
+SPACES: dict[str, Choice | Range] = {
     "0.choose.algorithm": Choice(("linear", "forest")),
     "0.choose.linear.C": Range(1e-3, 1e3, 1.0, log=True),
     "0.choose.forest.depth": Range(1, 20, 6, whole=True),
@@ -124,15 +124,16 @@ def test_with_a_constraint_most_trials_learn_to_meet_it() -> None:
     assert sum(t.excess[str(LIMIT)] <= 0 for t in late) > len(late) / 2
 
 
-def test_failed_trials_are_not_asked_for_again_and_harm_nothing() -> None:
+def test_where_trials_fail_few_others_are_tried() -> None:
     search = Search(SPACES, GOALS, [], 3)
-    for _ in range(25):
+    asked = []
+    for _ in range(30):
         [params] = search.ask(1)
-        failed = params["0.choose.algorithm"] == "forest"
+        asked.append(params["0.choose.algorithm"])
+        failed = asked[-1] == "forest"
         search.tell(params, None if failed else measured(params), {})
-    found = [search.ask(1)[0]["0.choose.algorithm"] for _ in range(4)]
 
-    assert found.count("linear") >= 3
+    assert asked[10:].count("forest") < 8
 
 
 def test_it_goes_on_where_everything_failed() -> None:
@@ -145,7 +146,10 @@ def test_it_goes_on_where_everything_failed() -> None:
 
 
 def test_lists_and_nothing_are_values_like_others() -> None:
-    space = {"0.tune.layers": Choice(([100], [50, 50], None)), "0.tune.C": Range(0, 1, 0.5)}
+    space: dict[str, Choice | Range] = {
+        "0.tune.layers": Choice(([100], [50, 50], None)),
+        "0.tune.C": Range(0, 1, 0.5),
+    }
     search = Search(space, GOALS[:1], [], 0)
     for at in range(15):
         [params] = search.ask(1)
