@@ -30,7 +30,7 @@ def write_made_up_rows(model: Model, path: Path, *, seed: int) -> None:
 
     Of tensors without a module, the places where they are compared.
 
-    InvalidInput: `no-data`: it takes text, or nobody knows what it takes.
+    InvalidInput: `needs-data`: it takes text, or nobody knows what it takes.
     """
     inputs = (model.signature or _signature(model) or {}).get("inputs") or ()
     rng = np.random.default_rng([seed, 7])
