@@ -65,8 +65,10 @@ def _steps_and_forest(obj: Any, rows: Table | None, names: tuple[str, ...] | Non
 
     if not is_pipeline(obj) or len(obj.steps) < 2:
         raise Unsupported("not-improvable", f"a {type(obj).__name__} is no pipeline")
-    trees = _forest(obj.steps[-1][1])
     onnx = library()
+    trees = onnx.compose.add_prefix(
+        _forest(obj.steps[-1][1]), "trees/", rename_outputs=False, rename_inputs=True
+    )
     before = onnx.compose.add_prefix(_steps(obj[:-1], rows, names), "steps/", rename_inputs=False)
     given = {tensor.name for tensor in trees.graph.initializer}
     (matrix,) = [value for value in trees.graph.input if value.name not in given]
@@ -90,22 +92,32 @@ def _steps_and_forest(obj: Any, rows: Table | None, names: tuple[str, ...] | Non
 
 def _steps(steps: Any, rows: Table | None, names: tuple[str, ...] | None) -> Any:
     """Transformers of a pipeline as a graph of 64-bit numbers and texts."""
-    skl2onnx = need("skl2onnx", EXTRA)
+    need("skl2onnx", EXTRA)
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
     if names is None:
         width = getattr(steps, "n_features_in_", None)
         if width is None:
             raise Unsupported("not-improvable", "the pipeline does not tell its columns")
-        kinds = [("input", DoubleTensorType([None, width]))]
-    elif rows is None:
+        return _double(steps, [("input", DoubleTensorType([None, width]))])
+    if rows is None:
         raise Unsupported("not-improvable", "nobody knows what the columns hold")
-    else:
-        kinds = [
-            (name, (DoubleTensorType if rows.column(name).dtype.kind in "biuf"
-                    else StringTensorType)([None, 1]))
-            for name in names
-        ]  # fmt: skip
+    texts = {name for name in names if rows.column(name).dtype.kind not in "biuf"}
+    if not texts:  # most transformers take one matrix only
+        with contextlib.suppress(Unsupported):
+            return with_columns(
+                _double(steps, [("input", DoubleTensorType([None, len(names)]))]), names
+            )
+    kinds = [(n, (StringTensorType if n in texts else DoubleTensorType)([None, 1])) for n in names]
+    found = _double(steps, kinds)
+    if len(found.graph.input) == len(names):
+        own = dict(zip([value.name for value in found.graph.input], names, strict=True))
+        _rename(found, own)  # skl2onnx spells them without spaces
+    return found
+
+
+def _double(steps: Any, kinds: list[tuple[str, Any]]) -> Any:
+    skl2onnx = need("skl2onnx", EXTRA)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about the libraries below them
@@ -116,9 +128,6 @@ def _steps(steps: Any, rows: Table | None, names: tuple[str, ...] | None) -> Any
             "not-improvable", f"skl2onnx can't convert its steps: {printable(text, 300)}"
         ) from error
     _without_imputers(found)
-    if names is not None and len(found.graph.input) == len(names):
-        own = dict(zip([value.name for value in found.graph.input], names, strict=True))
-        _rename(found, own)  # skl2onnx spells them without spaces
     return found
 
 

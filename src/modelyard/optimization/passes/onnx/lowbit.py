@@ -49,7 +49,7 @@ def with_names(proto: Any) -> Any:
 
 
 def packed(
-    proto: Any, keep: Collection[str] = (), *, bits: int = 8, block: int = 32,
+    proto: Any, keep: Collection[str] = (), *, bits: int = 8, block: int | None = None,
     per_channel: bool = True,
 ) -> tuple[Any, int]:  # fmt: skip
     """A copy whose weights have fewer bits, and how many were packed.
@@ -58,19 +58,19 @@ def packed(
         proto: Every node of it has a name.
         keep: Names of nodes whose weights stay as they are.
         bits: 8, or 4: products and embeddings by blocks, 8 bits for what else has weights.
-        block: Numbers that share a scale, of 4 bits.
+        block: Numbers that share a scale; None: a whole channel does, of 8 bits, or 32, of 4 bits.
     """
     if bits == 8:
-        return _packed8(proto, keep, per_channel=per_channel)
+        return _packed8(proto, keep, per_channel, block)
     from modelyard.optimization.passes.onnx.fourbits import packed4
 
-    half, count = packed4(proto, keep, block)
-    whole, more = _packed8(half, keep, per_channel=per_channel)
+    half, count = packed4(proto, keep, block or 32)
+    whole, more = _packed8(half, keep, per_channel, None)
     return whole, count + more
 
 
 def _packed8(
-    proto: Any, keep: Collection[str] = (), *, per_channel: bool = True
+    proto: Any, keep: Collection[str], per_channel: bool, block: int | None
 ) -> tuple[Any, int]:
     """A copy with weights as int8 times a scale for each channel, and how many were packed.
 
@@ -85,7 +85,7 @@ def _packed8(
         if _looked_up(weight):
             _pack_embedding(weight)
         else:
-            _pack(weight, per_channel)
+            _pack(weight, per_channel, block)
         count += 1
     if count:
         for bias in weights_of(found, keep=keep, sides=1, least=_BIAS):
@@ -132,16 +132,16 @@ def _looked_up(weight: Weight) -> bool:
     return by_rows and len(weight.dims) == 2 and len(here) == len(weight.uses)
 
 
-def _pack(weight: Weight, per_channel: bool) -> None:
+def _pack(weight: Weight, per_channel: bool, block: int | None) -> None:
     """`weight = Cast(int8) * scale`: operators that every version of ONNX has."""
-    onnx = library()
     values = weight.array()
     channels = set(weight.uses[0].channels) if per_channel else set()
+    cut = None if block is None else _cut(values, channels, block)
     if prod(values.shape[side] for side in channels) * _SHARE > values.size:
         channels = set()  # their scales would take as much room as they save
-    others = tuple(side for side in range(values.ndim) if side not in channels)
-    whole, scale = _quantized(values, others)
-    name = weight.name
+    over = tuple(side for side in range(values.ndim) if side not in channels)
+    whole, scale = _quantized(values, over) if cut is None else _quantized(*cut)
+    onnx, name = library(), weight.name
     make = onnx.helper.make_node
     tensors = [onnx.numpy_helper.from_array(whole, f"{name}_int8")]
     nodes = [make("Cast", [f"{name}_int8"], [f"{name}_float"], name=f"{name}_cast", to=1)]
@@ -151,8 +151,30 @@ def _pack(weight: Weight, per_channel: bool) -> None:
         nodes.append(make("Cast", [f"{name}_step"], [f"{name}_scale"], name=f"{name}_steps", to=1))
     else:
         tensors.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
-    nodes.append(make("Mul", [f"{name}_float", f"{name}_scale"], [name], name=f"{name}_scaled"))
+    end = name if cut is None else f"{name}_cut"
+    nodes.append(make("Mul", [f"{name}_float", f"{name}_scale"], [end], name=f"{name}_scaled"))
+    if cut is not None:
+        shape = np.array(values.shape, np.int64)
+        tensors.append(onnx.numpy_helper.from_array(shape, f"{name}_shape"))
+        nodes.append(make("Reshape", [end, f"{name}_shape"], [name], name=f"{name}_whole"))
     replaced(weight, tensors, nodes)
+
+
+def _cut(values: Array, channels: set[int], block: int) -> tuple[Array, tuple[int, ...]] | None:
+    """Each channel in blocks, and the side that a scale is for; None if they don't come out even.
+
+    Channels are the first sides, then shape (channels, blocks, block), or the last of two, then
+    (blocks, block, channels).
+    """
+    count = prod(values.shape[side] for side in channels)
+    inner = values.size // max(count, 1)
+    if inner % block or inner <= block or not channels:
+        return None
+    if channels == set(range(len(channels))):
+        return values.reshape(count, inner // block, block), (2,)
+    if values.ndim == 2 and channels == {1}:
+        return values.reshape(inner // block, block, count), (1,)
+    return None
 
 
 def _pack_embedding(weight: Weight) -> list[str]:

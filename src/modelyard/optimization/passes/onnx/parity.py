@@ -68,10 +68,12 @@ def compared(before: Mapping[str, Array], after: Mapping[str, Array]) -> Parity:
 
 def _difference(ours: Array, theirs: Array) -> float:
     one, other = ours.astype(np.float64), theirs.astype(np.float64)
+    if (np.isfinite(one) != np.isfinite(other)).any():
+        return float("inf")
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     if same.all():
         return 0.0
-    found = np.abs(one - other)[~same]
+    found = np.abs(np.subtract(one, other, where=~same, out=np.zeros_like(one)))[~same]
     if not np.isfinite(found).all():
         return float("inf")
     finite = np.abs(one[np.isfinite(one)])

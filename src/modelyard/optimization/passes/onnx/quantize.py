@@ -34,7 +34,9 @@ __all__ = ["KINDS", "PASS"]
 
 Json = Any
 
-KINDS = ("static", "dynamic", "weights", "float16", "bfloat16")
+KINDS = ("static", "dynamic", "weights", "blocks", "float16", "bfloat16")
+_PACKED = ("weights", "blocks")
+"""Kinds that measure nothing."""
 _ROWS = 256
 _MADE_UP = 32
 _JUDGED = 64
@@ -81,7 +83,7 @@ class _Quantize:
         if asked.kind in ("float16", "bfloat16"):
             made, count = halves.halved(proto, asked.kind, asked.names)
             return _done(made, count, model, work, asked, {})
-        if asked.kind == "weights":
+        if asked.kind in ("weights", "blocks"):
             return _weights(proto, model, work, asked)
         return _integers(proto, model, work, asked)
 
@@ -103,7 +105,8 @@ class _Asked:
         self.reduce_range = params.get("reduce_range")
         if self.reduce_range is not None:
             _one_of("reduce_range", self.reduce_range, (True, False))
-        self.block = int(_one_of("block", params.get("block", 32), (16, 32, 64, 128, 256)))
+        block = int(_one_of("block", params.get("block", 32), (16, 32, 64, 128, 256)))
+        self.block = block if self.kind == "blocks" or self.bits == 4 else None
         self.rows = _whole("rows", params.get("rows", _ROWS), 1)
         self.fidelity = params.get("fidelity", _FIDELITY)
         if isinstance(self.fidelity, bool) or not isinstance(self.fidelity, int | float):
@@ -267,10 +270,10 @@ def _kinds(subject: Subject) -> tuple[str, ...]:
     there = subject.operators
     products = there.get("MatMul", 0) + there.get("LSTM", 0) + there.get("Gemm", 0)
     if there.get("Conv", 0) or not there:
-        return ("static", "weights") if there else ("static", "dynamic", "weights")
+        return ("static", *_PACKED) if there else ("static", "dynamic", *_PACKED)
     if products and (there.get("Gather", 0) or there.get("LSTM", 0) or there.get("Softmax", 0)):
-        return ("dynamic", "static", "weights")
-    return ("static", "dynamic", "weights")
+        return ("dynamic", "static", *_PACKED)
+    return ("static", "dynamic", *_PACKED)
 
 
 # --- options ---------------------------------------------------------------------------------

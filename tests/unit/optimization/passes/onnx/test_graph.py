@@ -64,6 +64,7 @@ def test_packed_weights_stay_packed(bench: Callable[..., Any], network: Any) -> 
     proto, rows = network
     model, work = bench(proto, rows)
     packed = pass_named("quantize").run(model, {"kind": "weights"}, work()).model
+    assert packed is not None
     after = GRAPH.run(packed, {"level": "extended"}, work()).model or packed
     assert after.size < 0.5 * model.size
 

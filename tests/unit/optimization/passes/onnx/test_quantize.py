@@ -35,6 +35,7 @@ def likeness(before: Model, after: Model, rows: Table) -> float:
     [
         ({"kind": "static"}, 2.5, 0.999),
         ({"kind": "weights"}, 3.0, 0.9999),
+        ({"kind": "blocks"}, 3.0, 0.99995),
         ({"kind": "float16"}, 1.8, 0.999999),
         ({"kind": "bfloat16"}, 1.8, 0.99999),
     ],
@@ -59,10 +60,11 @@ def test_convolutions_take_fewer_bits(
     [
         ({"kind": "dynamic"}, 3.0, 0.999),
         ({"kind": "weights"}, 3.0, 0.999),
+        ({"kind": "blocks"}, 2.8, 0.9995),
         ({"kind": "weights", "bits": 4, "block": 32}, 4.5, 0.98),
         ({"kind": "weights", "bits": 4, "block": 64}, 5.0, 0.97),
     ],
-    ids=["dynamic", "weights", "4 bits by 32", "4 bits by 64"],
+    ids=["dynamic", "weights", "blocks", "4 bits by 32", "4 bits by 64"],
 )
 def test_products_and_embeddings_take_fewer_bits(
     bench: Callable[..., Any], reader: Any, params: dict[str, Any], smaller: float, alike: float
