@@ -23,7 +23,7 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
         (demo / name).write_text("version = 1\n")
     done = subprocess.run(
         [*YARD, "demo", "--dir", str(demo)], capture_output=True, text=True,
-        env=os.environ | {"NO_COLOR": "1"}, timeout=400,
+        env=os.environ | {"NO_COLOR": "1"}, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "error:" not in done.stderr
@@ -32,6 +32,9 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
     assert "$ yard diff vision/digits@1 2\n" in told
     assert "alias champion points at vision/digits@2 (was 3)\n" in told
     assert "3 is best" in told
+    assert "health/tumours@2 from health/tumours@1: latency_p50 is " in told
+    assert "the same, bit for bit\n" in told
+    assert "nothing better found for health/tumours@2\n" in told
     assert "deployed reader, ready\n" in told
     assert "rolled back reader" in told
     assert "undeployed reader\n" in told
@@ -47,8 +50,8 @@ def test_the_story_is_told_again_where_it_was_told_before(tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert shown.stdout.split() == [
-        "credit/loans", "data/digits", "data/people", "tables/wine", "vision/digits",
-        "vision/encoder", "vision/reader",
+        "credit/loans", "data/digits", "data/people", "data/tumours", "health/tumours",
+        "tables/wine", "vision/digits", "vision/encoder", "vision/reader",
     ]  # fmt: skip
 
 

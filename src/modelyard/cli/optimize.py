@@ -40,8 +40,8 @@ _YAML = (".yaml", ".yml")
 @click.option("--budget", metavar="TIME", type=DURATION, help="How long at most: 90s, 10m, 2h.")
 @click.option("--trials", metavar="N", type=click.IntRange(1, 10_000), help="How many at most.")
 @click.option("--alias", metavar="NAME", help="Point this alias at the version that is chosen.")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="Where trials run.")  # fmt: skip
+@click.option("--engine", metavar="NAME", default="local", show_default=True,
+              help="Where trials run: local, ray, or ray@HOST:PORT.")  # fmt: skip
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1),
               help="Of all chance. Default: the recipe's.")  # fmt: skip
 @trust_options

@@ -89,11 +89,10 @@ def trials_table(
     found: Optimization, trials: Sequence[Trial], *, everything: bool
 ) -> Iterator[Block]:
     shown = list(trials) if everything else _telling(trials)
-    metrics = list(dict.fromkeys(
-        [goal.metric for goal in found.recipe.goals]
-        + [name for name in ("quality", "size", "latency_p50") for each in shown
-           if name in each.values]
-    ))  # fmt: skip
+    goals = [goal.metric for goal in found.recipe.goals]
+    others = ("size", "latency_p50") if set(goals) - set(COSTS) else ("quality", "size")
+    known = {name for each in shown for name in each.values}
+    metrics = list(dict.fromkeys([*goals, *(name for name in others if name in known)]))
     columns = [
         Column("trial", right=True), Column("state"),
         *(Column(name, right=True) for name in metrics),
