@@ -151,7 +151,7 @@ def first_of(option: Option) -> Json:
     """What is tried first."""
     if isinstance(option, Choice):
         return option.values[0]
-    return int(option.default) if option.whole else option.default
+    return round(option.default) if option.whole else option.default
 
 
 def unit_of(option: Option, value: Json) -> float:

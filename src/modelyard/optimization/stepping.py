@@ -11,14 +11,15 @@ import numpy as np
 from modelyard.core.optimization import PassDone
 from modelyard.errors import InvalidInput
 from modelyard.optimization.measuring import answers, facts_of
-from modelyard.optimization.passes import Choice, pass_named
+from modelyard.optimization.passes import pass_named
+from modelyard.optimization.space import Space, first_of
 from modelyard.optimization.subjects import subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.optimization.passes import Made, Option, Pass
-    from modelyard.optimization.state import Model, Rows, Subject, Work
+    from modelyard.optimization.passes import Made, Option
+    from modelyard.optimization.state import Model, Rows, Work
 
 __all__ = ["first_of", "run_pass"]
 
@@ -42,7 +43,7 @@ def run_pass(
     why = chosen.why_not(subject)
     if why is not None:
         return model, PassDone(name=name, params=dict(params), kept=False, why=why), None
-    filled = {**_defaults(chosen, subject), **params}
+    filled = _filled(chosen.options(subject), params)
     made = chosen.run(model, filled, work)
     done = PassDone(
         name=name, params={**filled, **made.params}, why=made.why, notes=tuple(made.notes)
@@ -60,15 +61,15 @@ def run_pass(
     return (made.model, done, made.rows) if done.kept else (model, done, None)
 
 
-def first_of(option: Option) -> Json:
-    """What is tried first."""
-    if isinstance(option, Choice):
-        return option.values[0]
-    return round(option.default) if option.whole else option.default
-
-
-def _defaults(chosen: Pass, subject: Subject) -> dict[str, Json]:
-    return {name: first_of(option) for name, option in chosen.options(subject).items()}
+def _filled(options: Mapping[str, Option], params: Mapping[str, Json]) -> dict[str, Json]:
+    """With the first of each option that is not given, as far as it counts beside the others."""
+    head = "0.pass."  # names have three parts in a space
+    space = Space({head + name: option for name, option in options.items()})
+    found = {head + name: value for name, value in params.items()}
+    for name, option in space.options.items():
+        if name not in found and space.is_active(name, found):
+            found[name] = first_of(option)
+    return {name.removeprefix(head): value for name, value in found.items()}
 
 
 def _since(begun: float) -> float:
