@@ -51,7 +51,7 @@ def test_the_list_tells_what_came_of_each(ann: Person, tried: str) -> None:
 
 def test_the_page_shows_the_proof_the_front_and_every_trial(ann: Person, tried: str) -> None:
     page = ann.see("/optimizations/1")
-    assert f"{tried}@5 is 4.1 times smaller" in page.text
+    assert f"{tried}@5 from {tried}@3: size is" in page.text
     assert "Before and after" in page.text
     assert "no certain difference" in page.text
     assert "accuracy_drop<=0.005" in page.text

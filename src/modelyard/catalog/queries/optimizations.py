@@ -11,7 +11,7 @@ from modelyard.catalog.schema import optimization, optimization_trial
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["OptimizationRow", "add", "change", "get", "page", "put_trials", "trials"]
+__all__ = ["OptimizationRow", "add", "change", "get", "page", "put_trials", "trial", "trials"]
 
 
 class OptimizationRow(NamedTuple):
@@ -83,3 +83,11 @@ def trials(connection: sa.Connection, key: int, after: int) -> Sequence[str]:
         .order_by(optimization_trial.c.number)
     )
     return connection.execute(query).scalars().all()
+
+
+def trial(connection: sa.Connection, key: int, number: int) -> str | None:
+    """The body of one."""
+    query = sa.select(optimization_trial.c.body).where(
+        optimization_trial.c.optimization_id == key, optimization_trial.c.number == number
+    )
+    return connection.execute(query).scalar_one_or_none()

@@ -15,6 +15,7 @@ from modelyard.errors import Conflict, NotFound
 from modelyard.registry.access.door import known_name, readable
 from modelyard.registry.access.notes import write_note
 from modelyard.registry.lookup import find_model, find_version, moment
+from modelyard.registry.optimizations.outlines import outline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -68,6 +69,20 @@ class LocalOptimizations:
             self._row(connection, id, "reader")
             bodies = optimizations.trials(connection, id, after)
         return tuple(decode_json(body, Trial) for body in bodies)
+
+    def outlines(self, id: int) -> Sequence[Trial]:
+        """Its trials in order, without what their passes changed layer by layer."""
+        with self._house.catalog.fresh() as connection:
+            self._row(connection, id, "reader")
+            bodies = optimizations.trials(connection, id, -1)
+        return tuple(map(outline, bodies))
+
+    def trial(self, id: int, number: int) -> Trial | None:
+        """One of its trials, whole; None if there is none of this number."""
+        with self._house.catalog.fresh() as connection:
+            self._row(connection, id, "reader")
+            body = optimizations.trial(connection, id, number)
+        return None if body is None else decode_json(body, Trial)
 
     def begin(
         self, model: str, revision: str | int | None, recipe: Recipe, *, engine: str = "local",

@@ -141,9 +141,9 @@ def show_optimization(
 ) -> OptimizationPage:
     """How far it is, what was tried, and what came of it."""
     found = ask.yard.optimizations.get(optimization)
-    trials = ask.yard.optimizations.trials(optimization)
+    trials = ask.yard.optimizations.outlines(optimization)
     lines = lines_of(found, trials)
-    shown = next((each for each in trials if each.number == trial), None)
+    shown = next((each for each in trials if each.number == trial), chosen_trial(found, trials))
     may_move = ask.caller.may(found.model, "writer")
     known = refs.all_refs(ask.house, found.model) if may_move and found.published else ()
     return OptimizationPage(
@@ -152,7 +152,7 @@ def show_optimization(
         trials=lines[after : after + _TRIALS], after=after, all_trials=len(lines),
         failed=sum(each.state == "failed" for each in trials),
         pruned=sum(each.state == "pruned" for each in trials),
-        shown=shown or chosen_trial(found, trials),
+        shown=shown and ask.yard.optimizations.trial(optimization, shown.number),
         names=short_names(list(dict.fromkeys(name for t in trials for name in t.params))),
         most_changed=_CHANGED,
         aliases=tuple(ref for ref in known if ref.kind == "alias")[:_ALIASES],
