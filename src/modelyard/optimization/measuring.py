@@ -237,9 +237,12 @@ def costs(model: Model) -> dict[str, float]:
         if path.is_file():
             try:
                 with path.open("rb") as stream:
-                    parameters += sum(t.elements for t in inspect(stream, path.name).tensors)
+                    looked = inspect(stream, path.name, scan=False)
             except ModelyardError:
                 continue
+            if any(name.startswith("TreeEnsemble") for name in looked.metadata.get("ops", ())):
+                return found  # what trees have learned stands in attributes, uncounted
+            parameters += sum(tensor.elements for tensor in looked.tensors)
     if parameters:
         found["parameters"] = float(parameters)
     return found

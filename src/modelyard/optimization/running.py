@@ -299,6 +299,7 @@ def _run(
 
     say(found)
     search = _search(yard, work, trials)
+    say(work.found)
 
     def left() -> bool:
         return recipe.seconds is None or spent + time.monotonic() - begun < recipe.seconds
@@ -316,7 +317,9 @@ def _run(
 
 def _search(yard: WorkingYard, work: _Work, trials: Trials) -> Search:
     recipe = work.found.recipe
-    first = [work.plan.barest(), *_warm(yard, work)]
+    warm = _warm(yard, work)
+    work.found = replace(work.found, warm=len(warm))
+    first = [work.plan.barest(), *warm]
     search = Search(work.plan.spaces, recipe.goals, recipe.constraints, recipe.seed, first)
     told_all(search, trials.all)
     return search
