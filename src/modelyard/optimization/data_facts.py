@@ -111,6 +111,8 @@ class DataFacts:
     """The worst first, 1,000 at most."""
     doubted: float | None = None
     """Share of labels that are likely to be wrong; None if that was not looked at."""
+    judged: int = 0
+    """Rows whose labels were looked at."""
     overlap: Overlap | None = None
     findings: tuple[Finding, ...] = ()
     """The worst first."""

@@ -18,6 +18,9 @@ _SURE = 0.98
 _UNEVEN = 0.2
 """The rarest class by the most frequent one, below which they are called uneven."""
 _FEW = 200
+_BLURRED = 0.1
+"""Share of doubted labels above which the classes may just not be told apart by the inputs."""
+_OR_BLURRED = ": or the inputs do not tell the classes apart"
 _SHOWN = 6
 _ORDER = {"bad": 0, "warn": 1, "note": 2}
 
@@ -52,10 +55,12 @@ def _findings(facts: DataFacts) -> Iterator[Finding]:
             passes=("clean",), sentence=f"{_rows(facts.copies)} there again",
         )  # fmt: skip
     if facts.doubts and facts.doubted is not None:
+        sampled = f" of {facts.judged:,} looked at" if facts.judged < facts.rows else ""
+        blurred = facts.doubted > _BLURRED
         yield Finding(
             about="labels", weight="warn" if facts.doubted > 0.01 else "note", passes=("relabel",),
-            sentence=f"{len(facts.doubts):,} labels are likely to be wrong, about "
-            f"{facts.doubted:.1%} of all",
+            sentence=f"{len(facts.doubts):,} labels{sampled} are likely to be wrong, about "
+            f"{facts.doubted:.1%} of all{_OR_BLURRED if blurred else ''}",
         )  # fmt: skip
     yield from _target(facts)
     yield from _columns(facts)

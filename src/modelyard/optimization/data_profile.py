@@ -133,6 +133,7 @@ def profile_data(
         name=name, rows=len(rows), columns=columns, target=_target(target, rows.target, guessed),
         copies=copies, conflicts=conflicts, leaks=leaks, doubts=doubts, doubted=doubted,
         overlap=overlap, without_target=without_target,
+        judged=0 if doubted is None else min(len(rows), _MOST),
     )  # fmt: skip
     return findings_of(facts)
 

@@ -145,6 +145,16 @@ class TestLabels:
         assert facts.doubts[0].label != facts.doubts[0].instead
         assert facts.doubted == pytest.approx(4 / 178, abs=0.02)
 
+    def test_classes_that_overlap_are_not_taken_for_wrong_labels_alone(self) -> None:
+        chance = np.random.default_rng(0)
+        values = chance.normal(size=6000)
+        target = (values + chance.normal(size=6000) > 0).astype(int)
+        facts = profile_data(Rows(Table({"a": values}), target))
+        assert facts.judged == 5000
+        said = next(each.sentence for each in facts.findings if each.about == "labels")
+        assert "of 5,000 looked at" in said
+        assert "do not tell the classes apart" in said
+
     def test_a_column_that_leaks_is_no_witness(self) -> None:
         rows = _rows(load_wine)
         target = np.asarray(rows.target).copy()
