@@ -23,6 +23,7 @@ from modelyard.core.trust import TRUST_ALL
 from modelyard.errors import Conflict, Denied, ModelyardError, NotFound, Unavailable
 from modelyard.registry.access import caller_of
 from modelyard.registry.local import LocalYard
+from modelyard.server.datasets import check_dataset
 from modelyard.server.optimizing_engine import Stopping, stoppable
 
 if TYPE_CHECKING:
@@ -75,9 +76,11 @@ def optimizing_of(server: Server) -> Optimizing:
 def begin_optimizing(ask: Ask, wish: Wish) -> Optimization:
     """Begin one in the caller's name; it runs when its turn comes.
 
-    NotFound: `no-version`. Unavailable: `not-ready` while the server stops;
-    `too-many-optimizations`.
+    NotFound: `no-version`; `no-data`: what is named is no dataset that the caller may read.
+    Unavailable: `not-ready` while the server stops; `too-many-optimizations`.
     """
+    if wish.recipe.data is not None:
+        check_dataset(ask, wish.recipe.data)
     return optimizing_of(ask.server).begin(ask.caller, wish)
 
 

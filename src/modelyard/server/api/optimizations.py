@@ -22,7 +22,6 @@ from modelyard.errors import InvalidInput, ModelyardError, Unsupported
 from modelyard.registry.access import known_name
 from modelyard.server.api.inputs import Body, ModelName, Name, Segment, revision_in
 from modelyard.server.auth import again
-from modelyard.server.datasets import check_dataset
 from modelyard.server.optimizing import Wish, begin_optimizing, check_elsewhere
 from modelyard.server.routing import SIGNED_IN, Routes, on_model, on_yard
 from modelyard.server.shared import Slot
@@ -271,8 +270,6 @@ def start_optimization(
     One at a time runs, others wait for their turn. It goes on after a restart of the server.
     """
     recipe = _recipe(body)
-    if recipe.data is not None:
-        check_dataset(ask, recipe.data)
     if body.engine == "ray" and ask.server.settings.ray is None:
         raise Unsupported(
             "no-cluster", "this server has no Ray cluster", hint="the engine local; or --ray"
