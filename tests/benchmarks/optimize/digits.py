@@ -94,18 +94,22 @@ def _one(home: Path, seed: int) -> dict[str, dict[str, float]]:
     train, valid, held = _rows(seed)
     source = _network(home, seed, train)
     made: dict[str, Model] = {}
+    known: dict[str, Model] = {}
     for name, steps in _RECIPES.items():
         model = source
         for place, (step, params) in enumerate(steps):
-            scratch = home / name.replace(" ", "-") / str(place)
-            scratch.mkdir(parents=True)
-            work = Work(
-                task="classification", train=train, valid=valid, source=source, scratch=scratch,
-                seed=pass_seed(seed, place, step),
-            )  # fmt: skip
-            model, done, _ = run_pass(step, model, params, work)
-            if not done.kept:
-                raise AssertionError(f"{name}: {step}: {done.why}")
+            beginning = repr(steps[: place + 1])
+            if beginning not in known:
+                scratch = home / str(len(known))
+                scratch.mkdir()
+                work = Work(
+                    task="classification", train=train, valid=valid, source=source,
+                    scratch=scratch, seed=pass_seed(seed, place, step),
+                )  # fmt: skip
+                known[beginning], done, _ = run_pass(step, model, params, work)
+                if not done.kept:
+                    raise AssertionError(f"{name}: {step}: {done.why}")
+            model = known[beginning]
         made[name] = model
     return _measured(made, held)
 
