@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FEEDS", "Feed"]
 
-Feed = "dict[str, Array]"
+Feed = dict[str, Any]
+"""By the names of inputs."""
 
 _ROOT = Path(__file__).parents[3]
 

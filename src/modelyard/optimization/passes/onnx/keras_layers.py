@@ -104,7 +104,7 @@ def _convolution(layer: Any, given: list[str], shape: Shape, graph: Graph) -> st
     if layer.use_bias:
         names.append(graph.constant(_numbers(layer.bias), f"{layer.name}.bias"))
     strides, dilation = list(layer.strides), list(layer.dilation_rate)
-    attributes = {"strides": strides, "dilations": dilation, "group": groups}
+    attributes: dict[str, Any] = {"strides": strides, "dilations": dilation, "group": groups}
     if layer.padding == "causal":
         attributes["pads"] = [(kernel.shape[0] - 1) * dilation[0], 0]
     else:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Feeds", "Level", "answers", "feeds_of", "fidelity", "reason", "run", "simplified"]
 
 Level = Literal["basic", "extended"]
-Feeds = "Mapping[str, Array]"
+Feeds = dict[str, Any]
 """What a graph is given at once, by the names of its inputs."""
 
 _BATCH = 16

@@ -32,7 +32,7 @@ from sklearn import (
     svm,
 )
 
-CONVERT = pass_named("to-onnx")
+CONVERT: Any = pass_named("to-onnx")
 
 
 def flowers() -> tuple[Table, Any]:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.heavy
 keras = pytest.importorskip("keras")
 pytest.importorskip("onnxruntime")
 
-CONVERT = pass_named("to-onnx")
+CONVERT: Any = pass_named("to-onnx")
 
 
 def pictures() -> Any:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.heavy
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-CONVERT = pass_named("to-onnx")
+CONVERT: Any = pass_named("to-onnx")
 
 
 def modules() -> dict[str, tuple[Any, list[str]]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-GRAPH = pass_named("graph")
+GRAPH: Any = pass_named("graph")
 
 
 def padded(proto: Any) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-QUANTIZE = pass_named("quantize")
+QUANTIZE: Any = pass_named("quantize")
 
 
 def likeness(before: Model, after: Model, rows: Table) -> float:
@@ -188,7 +188,7 @@ def test_it_says_why_it_can_not_help() -> None:
     assert QUANTIZE.why_not(subject("torch", "torch.nn.modules.container.Sequential")) is None
     assert QUANTIZE.why_not(subject("sklearn", "sklearn.svm._classes.SVC"))
     kinds = QUANTIZE.options(subject("onnx", "x", MatMul=4, Gather=1))["kind"]
-    assert kinds.values[0] == "dynamic"  # type: ignore[union-attr]
+    assert kinds.values[0] == "dynamic"
 
 
 def test_what_has_few_weights_is_left_as_it_is(bench: Callable[..., Any]) -> None:
