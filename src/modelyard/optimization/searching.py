@@ -129,10 +129,12 @@ class Search:
 
         Args:
             params: As they were asked for, or of a trial of somebody else. Options that no space
-                has are left out of account.
+                has are left out of account; a trial with a value that can't be chosen is ignored.
             values: Metrics by name; None if the trial failed or was given up.
             excess: By the text of a constraint how far it is off, positive where it is broken.
         """
+        if not self._space.takes(params):
+            return  # of another recipe: it says nothing of what can be chosen here
         self.expect(params)
         known = self._known[self._space.key(params)]
         known.values = None if values is None else self._measured(values)

@@ -58,6 +58,14 @@ class Space:
             found[name] = given if usable else first_of(option)
         return found
 
+    def takes(self, params: Mapping[str, Json]) -> bool:
+        """Whether all values can be chosen; options that are not known here do not matter."""
+        return all(
+            contains(self.options[name], value)
+            for name, value in params.items()
+            if name in self.options
+        )
+
     def key(self, params: Mapping[str, Json]) -> str:
         """The same for parameters that differ only in what does not count."""
         return json.dumps(self.cleaned(params), sort_keys=True)

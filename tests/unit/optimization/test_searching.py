@@ -165,3 +165,11 @@ def test_a_trial_that_lags_behind_is_given_up() -> None:
 
     assert search.gives_up("epoch 1", 0.5)
     assert not search.gives_up("epoch 1", 0.9)
+
+
+def test_a_trial_whose_values_can_not_be_chosen_here_is_ignored() -> None:
+    one, other = (Search(SPACES, GOALS, [], 0) for _ in range(2))
+
+    one.tell({"1.prune": True, "1.prune.sparsity": 0.99}, {"quality": 9.0, "size": 1.0}, {})
+
+    assert one.ask(6) == other.ask(6)

@@ -13,6 +13,7 @@ from modelyard.optimization.passes.tables.portfolio import (
     built,
     candidates_of,
     compared,
+    firsts_of,
     options_of,
     usable,
 )
@@ -72,7 +73,6 @@ class Choose:
                 return Made(model=None, why="no algorithm could learn from these rows")
             name = max(scores, key=lambda each: scores[each])
             given = {}
-            chosen["algorithm"] = name
         known = {each.name: each for each in algorithms(task, len(rows))}
         if name not in known:
             raise InvalidInput(
@@ -82,6 +82,10 @@ class Choose:
         columns = columns_of(rows.inputs)
         if not usable(known[name], columns, rows, task):
             return Made(model=None, why=f"{name} can't take these columns, or this target")
+        if params.get("algorithm", _BEST) == _BEST:
+            firsts = firsts_of(known[name], task, rows)
+            given = {f"{name}.{key}": value for key, value in firsts.items()}
+            chosen = {"algorithm": name, **given}
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in given.items() if k.startswith(prefix)}
         work.tell(f"learn with {name}", None)

@@ -13,6 +13,7 @@ from modelyard.optimization.passes.data.rows import folds, row_groups, sampled
 from modelyard.optimization.passes.tables.fitting import fitted, scored
 from modelyard.optimization.passes.tables.preparing import columns_of, prepared
 from modelyard.optimization.passes.tables.spaces import space_of
+from modelyard.optimization.space import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes.tables.preparing import Columns
     from modelyard.optimization.state import Rows, Task, Work
 
-__all__ = ["Algorithm", "algorithms", "built", "candidates_of", "compared", "options_of", "usable"]
+__all__ = [
+    "Algorithm",
+    "algorithms",
+    "built",
+    "candidates_of",
+    "compared",
+    "firsts_of",
+    "options_of",
+    "usable",
+]
 
 Json = Any
 
@@ -196,11 +206,20 @@ def compared(
             yield name, float(np.mean(scores))
 
 
+def firsts_of(algorithm: Algorithm, task: Task, rows: Rows) -> dict[str, Json]:
+    """The first of each of its options, by names without the algorithm's."""
+    options = options_of([algorithm], task, columns=len(rows.inputs.names), rows=len(rows))
+    return {
+        name.removeprefix(f"{algorithm.name}."): first_of(option)
+        for name, option in options.items()
+    }
+
+
 def candidates_of(rows: Rows, task: Task) -> dict[str, Any]:
-    """Every usable algorithm as it is by itself."""
+    """Every usable algorithm with the first of each of its options."""
     columns = columns_of(rows.inputs)
     return {
-        each.name: built(each, task, columns, {})
+        each.name: built(each, task, columns, firsts_of(each, task, rows))
         for each in algorithms(task, len(rows))
         if usable(each, columns, rows, task)
     }

@@ -89,9 +89,14 @@ def test_the_best_is_found_by_comparing_all(bench: Bench, diabetes: Rows) -> Non
     few = diabetes.take(slice(0, 120))
     model, work = bench(obj, few, "regression")
 
+    (work.scratch / "again").mkdir()
+    again = replace(work, scratch=work.scratch / "again")
+
     made, done, _ = run_pass("choose", model, {"algorithm": "best"}, work)
+    replayed, _, _ = run_pass("choose", model, done.params, again)
 
     assert done.params["algorithm"] in names(model, work)
+    assert made.digest == replayed.digest
     assert quality(made, work.valid, task="regression") > -70  # type: ignore[arg-type]
 
 
