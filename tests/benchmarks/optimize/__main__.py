@@ -40,6 +40,10 @@ What the planner finds for models of others, without their data: compared by the
 
 Trials until the best of random search is reached, the median over seeds.
 """,
+    "data": """### Data passes
+
+Faults planted in real data sets: what was found of them, and what it gave on right labels.
+""",
     "safe": """### Is what is published ever worse?
 
 Optimizations drawn at random over data, models, recipes and seeds, each judged on rows that none of
