@@ -42,6 +42,7 @@ NAMES = {
     "graph": "onnx.graph",
     "quantize": "onnx.quantize",
     # model: Keras
+    "keras-distil": "keras.distil",
     "keras-prune": "keras.prune",
     "keras-quantize": "keras.quantize",
     "to-litert": "keras.litert",

@@ -53,14 +53,17 @@ def bench(tmp_path: Path, digits: tuple[Rows, Rows]) -> Bench:
     """A model of an object, and work on the digits."""
     count = 0
 
-    def make(obj: Any, serializer: str | None = None) -> tuple[Model, Work]:
+    def make(
+        obj: Any, serializer: str | None = None, example: Table | None = None
+    ) -> tuple[Model, Work]:
         nonlocal count
         count += 1
         place = tmp_path / f"bench{count}"
         (place / "source").mkdir(parents=True)
         (place / "scratch").mkdir()
         framework = framework_of(obj)
-        example = digits[0].inputs.take(slice(0, 2))
+        if example is None:
+            example = digits[0].inputs.take(slice(0, 2))
         wanted = serializer_of(framework, serializer)
         saved = framework.save(obj, place / "source", wanted, example)
         model = Model(
