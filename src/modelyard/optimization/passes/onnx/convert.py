@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, ModelyardError, Unsupported
-from modelyard.optimization.passes.interface import Choice, Made
+from modelyard.optimization.passes.interface import Made
 from modelyard.optimization.passes.onnx.parity import Parity, compared
 from modelyard.optimization.passes.onnx.protos import EXTRA, is_graph, model_of_proto
 from modelyard.optimization.passes.onnx.rows import known_rows, made_up
@@ -45,8 +45,9 @@ class _ToOnnx:
         return None
 
     def options(self, subject: Subject) -> Mapping[str, Option]:
+        """None; a recipe may name `tolerance` and `columns`."""
         del subject
-        return {"tolerance": Choice((_TOLERANCE,)), "columns": Choice((True,))}
+        return {}
 
     def run(self, model: Model, params: Mapping[str, Json], work: Work) -> Made:
         if is_graph(model.saved.framework, model.saved.serializer):

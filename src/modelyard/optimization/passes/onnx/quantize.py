@@ -72,7 +72,6 @@ class _Quantize:
     def options(self, subject: Subject) -> Mapping[str, Option]:
         return {
             "kind": Choice(_kinds(subject)),
-            "per_channel": Choice((True,)),
             "keep": Range(0, 4, 0, whole=True),
         }
 
