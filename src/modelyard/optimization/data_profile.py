@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +223,9 @@ def _doubts(rows: Rows, without: set[str], seed: int) -> tuple[tuple[Doubt, ...]
         return None
     if learner is None:
         return None
-    found = doubtful(learner, taken, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it could learn on: it judges well enough
+        found = doubtful(learner, taken, seed)
     if found is None:
         return None
     classes = np.unique(taken.target.astype(str))  # type: ignore[union-attr]
