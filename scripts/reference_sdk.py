@@ -15,12 +15,15 @@ _PACKAGE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 _HANDLES = {
     "Yard": "core/yard.py", "Model": "core/handles.py", "Version": "core/handles.py",
     "Deployments": "core/deploying.py", "Monitoring": "core/watching.py",
+    "Optimizations": "core/optimizing.py",
 }  # fmt: skip
 _VALUES = (
     "core/version.py", "core/diff.py", "core/evaluation.py", "core/explanation.py", "core/stats.py",
-    "core/tensor.py", "core/deployment.py", "core/monitoring.py",
+    "core/tensor.py", "core/deployment.py", "core/monitoring.py", "core/optimization.py",
 )  # fmt: skip
-_MADE_BY_HAND = ("DeploymentSpec", "Share", "Rollout", "Limits")
+_MADE_BY_HAND = (
+    "DeploymentSpec", "Share", "Rollout", "Limits", "Recipe", "Step", "Goal", "Constraint",
+)  # fmt: skip
 """Values that people make, and import for it."""
 _WIDTH = 96
 
@@ -29,9 +32,10 @@ _INTRODUCTION = """\
 
 This page is made from the code by `make docs`. [From Python](../guides/sdk.md) shows how to use it.
 
-Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `modelyard.predict`,
-`modelyard.predict_file`, `modelyard.watch`, `Model`, `Version`, `Yard`, `TRUST_ALL` and `errors`,
-`DeploymentSpec`, `Share`, `Rollout` and `Limits`, and the values that they give.
+Public are `modelyard.open`, `modelyard.create`, `modelyard.explain`, `modelyard.optimize`,
+`modelyard.suggest`, `modelyard.predict`, `modelyard.predict_file`, `modelyard.watch`, `Model`,
+`Version`, `Yard`, `TRUST_ALL` and `errors`, `DeploymentSpec`, `Share`, `Rollout` and `Limits`,
+`Recipe`, `Step`, `Goal` and `Constraint`, and the values that they give.
 A revision is a number, the name of a branch, tag or alias, a commit (7 or more hex digits) or
 `latest`; where it may be None, that is the tip of `main`, or else the latest version.
 """
@@ -99,6 +103,8 @@ def sdk_page() -> str:
         if public.name in _MADE_BY_HAND:
             parts += _section(public, "##", None)
     parts.append(_function_section("optimization/explain/explaining.py", "explain"))
+    parts.append(_function_section("optimization/running.py", "optimize"))
+    parts.append(_function_section("automation/suggesting.py", "suggest"))
     parts.append(_function_section("client/predicting.py", "predict"))
     parts.append(_function_section("client/predicting.py", "predict_file"))
     parts.append(_function_section("monitoring/opening.py", "watch"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modelyard.client.predicting import predict, predict_file
     from modelyard.core.deployment import DeploymentSpec, Limits, Rollout, Share
     from modelyard.core.handles import Model, Version
+    from modelyard.core.optimization import Constraint, Goal, Recipe, Step
     from modelyard.core.trust import TRUST_ALL
     from modelyard.core.yard import Yard
     from modelyard.monitoring.opening import watch
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from modelyard.optimization.running import optimize
 
 __all__ = [
-    "TRUST_ALL", "DeploymentSpec", "Limits", "Model", "Rollout", "Share", "Version", "Yard",
-    "create", "errors", "explain", "open", "optimize", "predict", "predict_file", "suggest",
-    "watch",
+    "TRUST_ALL", "Constraint", "DeploymentSpec", "Goal", "Limits", "Model", "Recipe", "Rollout",
+    "Share", "Step", "Version", "Yard", "create", "errors", "explain", "open", "optimize",
+    "predict", "predict_file", "suggest", "watch",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -41,6 +42,10 @@ _HOMES = {
     "Limits": "modelyard.core.deployment",
     "Rollout": "modelyard.core.deployment",
     "Share": "modelyard.core.deployment",
+    "Constraint": "modelyard.core.optimization",
+    "Goal": "modelyard.core.optimization",
+    "Recipe": "modelyard.core.optimization",
+    "Step": "modelyard.core.optimization",
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",

@@ -72,6 +72,7 @@ class Goal:
     """A metric of the suite, one of `COSTS` or `FIDELITY`, or `quality`: the suite's first metric,
     or `cosine` where no target is known."""
     direction: Literal["max", "min"]
+    """Which way is better."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -101,6 +102,7 @@ class Constraint:
 
     metric: str
     operator: Literal["<=", ">="]
+    """At most, or at least."""
     value: float
 
     @classmethod
@@ -138,6 +140,7 @@ class Step:
     name: str
     """Of the pass."""
     options: Mapping[str, Json] = field(default_factory=dict)
+    """By name; what they may be is told above."""
     optional: bool = False
     """Whether trials may leave it out."""
 
@@ -152,6 +155,7 @@ class Recipe:
     goals: tuple[Goal, ...]
     """`objective` in YAML."""
     constraints: tuple[Constraint, ...] = ()
+    """What must hold of every published version."""
     data: str | None = None
     """A file, or a committed dataset (`data/digits@1`)."""
     target: str | None = None
@@ -175,6 +179,7 @@ class Recipe:
     data, for it knows the rows of the proof by heart then. Versions are published as learned from
     all rows in that case."""
     description: str = ""
+    """For people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +197,9 @@ class PassDone:
     before: Mapping[str, float] = field(default_factory=dict)
     """Metrics without it, on rows that it did not learn from."""
     after: Mapping[str, float] = field(default_factory=dict)
+    """The same with it."""
     notes: tuple[str, ...] = ()
+    """What people should know, in sentences."""
     changed: tuple[Mapping[str, Json], ...] = ()
     """Layer by layer, what it changed: `layer`, `change` (relative, by the L2 norm), `sparsity`,
     `dtype`, `shape` as far as they are known. The most changed first, 200 at most."""
@@ -207,9 +214,11 @@ class Trial:
     params: Mapping[str, Json] = field(default_factory=dict)
     """`PLACE.PASS.OPTION`: `1.prune.sparsity`; `PLACE.PASS` is false where a pass is left out."""
     state: TrialState = "running"
+    """`running`, `done`, `pruned` (given up) or `failed`."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Metrics on the rows by which trials are chosen, and costs."""
     steps: tuple[PassDone, ...] = ()
+    """What its passes did, in their order."""
     excess: Mapping[str, float] = field(default_factory=dict)
     """By constraint, how far it is off; positive where it does not hold."""
     seconds: float = 0.0
@@ -232,13 +241,17 @@ class Verdict:
     worse: bool = False
     """It is worse, by more than chance."""
     before: float | None = None
+    """Of the version that was improved."""
     after: float | None = None
+    """Of the candidate."""
     difference: float | None = None
     """After minus before; of costs, after by before."""
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    """How likely such a difference is by chance."""
     test: str = ""
+    """How that was tested."""
     sentence: str = ""
 
 
@@ -247,6 +260,7 @@ class Candidate:
     """A trial that was put to the proof."""
 
     trial: int
+    """Its number."""
     version: int | None = None
     """Its number, if it was published."""
     chosen: bool = False
@@ -254,7 +268,9 @@ class Candidate:
     before: tuple[Measure, ...] = ()
     """The version that was improved, on rows that no pass has seen."""
     after: tuple[Measure, ...] = ()
+    """The candidate, on the same rows."""
     verdicts: tuple[Verdict, ...] = ()
+    """Of each goal, then of each constraint."""
     sentence: str = ""
     digest: str = ""
     """As in its trial."""
@@ -269,7 +285,9 @@ class Optimization:
     number: int
     """The version that is to be improved."""
     recipe: Recipe
+    """With the passes that fit the version, and `quality` spelled out, once it has begun."""
     state: OptimizationState
+    """`running`, `done`, `failed`, `cancelled`, or `stopped`: it can be gone on with."""
     who: str
     created: datetime
     changed: datetime
@@ -277,6 +295,7 @@ class Optimization:
     done: int = 0
     """Trials that ended."""
     candidates: tuple[Candidate, ...] = ()
+    """Trials that were put to the proof."""
     before: Mapping[str, float] = field(default_factory=dict)
     """The version as it was, measured as the trials are."""
     sentence: str = ""
@@ -288,6 +307,7 @@ class Optimization:
     data_digest: str = ""
     seconds: float = 0.0
     engine: str = "local"
+    """Where its trials run."""
     alias: str | None = None
     """What the chosen version is to be pointed at by."""
     nested: Measure | None = None
