@@ -674,3 +674,13 @@ def test_keras_takes_torch_where_only_torch_is_there(tmp_path, monkeypatch):
     module.keras()
     assert os.environ["KERAS_BACKEND"] == "jax"
     assert Path(os.environ["KERAS_HOME"]) == tmp_path
+
+
+@pytest.mark.parametrize("serializer", ["keras", "h5"])
+def test_the_same_model_gives_the_same_file(net, tmp_path, serializer):
+    contents = set()
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+        saved = fw.save(net, tmp_path / name, serializer)
+        contents.add((tmp_path / name / saved.details["file"]).read_bytes())
+    assert len(contents) == 1
