@@ -202,7 +202,7 @@ class EngineTests:
             for found in await asyncio.gather(*asked, return_exceptions=True):
                 if isinstance(found, Exception):  # some were answered before
                     assert isinstance(found, Unavailable)
-            assert time.monotonic() - begun < 20
+            assert time.monotonic() - begun < 60
             while True:
                 try:
                     again = await case.engine.apply(case.foreign.wanted)

@@ -28,8 +28,8 @@ class Known:
     lock: threading.Lock = field(default_factory=threading.Lock)
     versions: dict[tuple[str, int], str] = field(default_factory=dict)
     """SHA-256 of `model.bin` or `model.safetensors`, by model and number."""
-    aliases: dict[str, set[int]] = field(default_factory=dict)
-    """Where the last moves of `champion` may have pointed it, by model."""
+    aliases: dict[str, set[int | None]] = field(default_factory=dict)
+    """Where the last moves of `champion` may have pointed it, by model; None: it may not be there."""
     calls: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each kind of call."""
     errors: list[str] = field(default_factory=list)
@@ -150,7 +150,7 @@ class Client:
     def _alias(self) -> None:
         number = self._number()
         with self._known.lock:
-            self._known.aliases.setdefault(self._own, set()).add(number)
+            self._known.aliases.setdefault(self._own, {None}).add(number)
         self.yard.alias(self._own, "champion", number)
         with self._known.lock:
             self._known.aliases[self._own] = {number}
