@@ -29,7 +29,7 @@ class Known:
     versions: dict[tuple[str, int], str] = field(default_factory=dict)
     """SHA-256 of `model.bin` or `model.safetensors`, by model and number."""
     aliases: dict[str, set[int | None]] = field(default_factory=dict)
-    """Where the last moves of `champion` may have pointed it, by model; None: it may not be there."""
+    """Where the last moves of `champion` may have pointed it, by model; None: not there."""
     calls: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each kind of call."""
     errors: list[str] = field(default_factory=list)

@@ -10,9 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.errors import NotFound
 from tests.benchmarks.server.clients import Client, Known, work_together
 from tests.server.running import running
+
+from modelyard.errors import NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
