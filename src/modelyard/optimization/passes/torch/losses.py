@@ -18,7 +18,7 @@ _BATCH = 256
 
 
 def loss_of(
-    module: Any, lesson: Lesson, output: Tensor, *, soft: float = 0.0, temperature: float = 4.0
+    module: Any, lesson: Lesson, output: Tensor, *, soft: float = 0.0, temperature: float = 2.0
 ) -> Tensor:
     """Mean loss of a batch.
 

@@ -45,7 +45,7 @@ class Schooling:
     """Weight decay, apart from the gradient (AdamW)."""
     soft: float = 0.0
     """How much the teacher counts."""
-    temperature: float = 4.0
+    temperature: float = 2.0
     patience: int | None = None
     """Epochs without gain after which it ends; None: it goes on to the last."""
     choose: bool = True
