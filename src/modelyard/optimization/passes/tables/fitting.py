@@ -38,7 +38,8 @@ def fitted(obj: Any, rows: Rows, seed: int, *, epochs: int | None = None) -> Any
     rows = repeated(rows, seed)
     framework = framework_of(obj)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*converge.*")  # a trial that ends early is no news
+        # a trial that ends early is no news
+        warnings.filterwarnings("ignore", ".*(converge|Solver terminated early).*")
         return framework.fit(obj, rows.inputs, rows.target, epochs=epochs, seed=seed % 2**31)
 
 

@@ -61,6 +61,7 @@ class Algorithm:
         return self.classification if task == "classification" else self.regression
 
 
+_BOUND = {"max_iter": 100_000}  # some kernels never come to an end
 _BRUTE = {"algorithm": "brute"}  # files that hold trees of neighbours load only with trust
 _ONE = {"n_jobs": 1}
 _QUIET = {"verbosity": -1, "n_jobs": 1}
@@ -70,7 +71,7 @@ _ALGORITHMS = (
         ("sklearn.linear_model.Ridge", {}), scaled=True,
     ),
     Algorithm(
-        "svm", ("sklearn.svm.SVC", {}), ("sklearn.svm.SVR", {}), most=4_000, scaled=True,
+        "svm", ("sklearn.svm.SVC", _BOUND), ("sklearn.svm.SVR", _BOUND), most=4_000, scaled=True,
     ),
     Algorithm(
         "extra", ("sklearn.ensemble.ExtraTreesClassifier", {}),
