@@ -1,7 +1,9 @@
 """Trees as graphs: as fast as they should be for one row, and the same answers.
 
 The library and the graph are asked in turns through the runtimes that services use, each time about
-another row: in turns of 20 calls, as a service asks one model, and call by call. `python -m tests.benchmarks.optimize.forest` prints the table.
+another row: in turns of 20 calls, as a service asks one model, and call by call.
+
+`python -m tests.benchmarks.optimize.forest` prints the table.
 """
 
 from __future__ import annotations
