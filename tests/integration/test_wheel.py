@@ -14,7 +14,7 @@ from tests.conftest import missing
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-_LARGEST = 2_800_000
+_LARGEST = 3_200_000
 """1.5 MB was asked for; that is what the house took before it had pages and a data plane."""
 
 

@@ -39,7 +39,7 @@ __all__ = ["data_command"]
 def data_command(
     session: Session, *, data: str, column: str | None, holdout: str | None, labels: bool, seed: int
 ) -> None:
-    """Look at data: columns, copies, leaks, balance, wrong labels.
+    """Look at data: columns, copies, leaks, wrong labels.
 
     Nothing is changed or kept. Wrong labels are found by a model that did not learn from them
     (confident learning); a column leaks if it tells the target by itself.

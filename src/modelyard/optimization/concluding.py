@@ -128,9 +128,22 @@ def _to_prove(found: Optimization, source: str, trials: Trials) -> tuple[list[Tr
         best = max(fit, key=lambda t: _gain(found, t))
         return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
     once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
-    front = [once[i] for i in on_front(goals, [t.values for t in once])]
-    front.sort(key=lambda t: (-_gain(found, t), t.number))
-    return front[: found.recipe.publish + _MORE], []
+    return _by_front(found, once)[: found.recipe.publish + _MORE], []
+
+
+def _by_front(found: Optimization, trials: Sequence[Trial]) -> list[Trial]:
+    """The front, the most gain first; then the front of the others, and so on.
+
+    What stands on the front alone may be there by luck, which the proof will tell: then the next
+    ones are wanted.
+    """
+    left, ordered = list(trials), list[Trial]()
+    while left:
+        places = on_front(found.recipe.goals, [t.values for t in left])
+        front = sorted((left[i] for i in places), key=lambda t: (-_gain(found, t), t.number))
+        ordered += front
+        left = [t for i, t in enumerate(left) if i not in set(places)]
+    return ordered
 
 
 def _gain(found: Optimization, trial: Trial) -> float:
@@ -234,6 +247,7 @@ def _published(
                 candidate=told, trial=trial, place=place, described=described, proof=folder
             ))  # fmt: skip
         candidates[trial.number] = told
+    passed = _on_front(found, passed)
     passed.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
     for each in passed[: found.recipe.publish]:
         try:
@@ -254,6 +268,12 @@ def _published(
             size=work.source.size, data=f"{name} (holdout)",
         )  # fmt: skip
     return list(candidates.values()), reasons
+
+
+def _on_front(found: Optimization, passed: Sequence[Finished]) -> list[Finished]:
+    """Those that no other is better than, as the proof has measured them."""
+    values = [{m.name: m.value for m in each.candidate.after} for each in passed]
+    return [passed[i] for i in on_front(found.recipe.goals, values)]
 
 
 def _learned_from_all(finished: Finished, work: Any, engine: Engine) -> Finished:

@@ -28,13 +28,15 @@ __all__ = [
 ]
 
 _DROP, _RATIO = "_drop", "_ratio"
+_LEAST = Constraint("quality_drop", "<=", 0.01)
 
 
 def resolved(recipe: Recipe, task: Task) -> Recipe:
     """The recipe with `quality` spelled out; InvalidInput: `bad-goal`, `bad-constraint`.
 
     `quality_drop` of a task whose first metric has a unit of its own (the root mean square error)
-    is the share of it by which it grew.
+    is the share of it by which it grew. A recipe that says nothing of quality may lose a hundredth
+    of it, and no more: a model that is small because it knows nothing helps nobody.
     """
     name = primary(task)
     goals = tuple(_goal(goal, name, task) for goal in recipe.goals)
@@ -42,6 +44,9 @@ def resolved(recipe: Recipe, task: Task) -> Recipe:
         raise InvalidInput("bad-goal", "the recipe has no objective",
                            hint="objective: [quality max, size min]")  # fmt: skip
     constraints = tuple(_constraint(each, name) for each in recipe.constraints)
+    named = [goal.metric for goal in goals] + [_base(each.metric) for each in constraints]
+    if all(is_cost(metric) for metric in named):
+        constraints = (*constraints, _constraint(_LEAST, name))
     return replace(recipe, goals=tuple(dict.fromkeys(goals)), constraints=constraints)
 
 

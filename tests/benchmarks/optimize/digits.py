@@ -26,6 +26,8 @@ __all__ = ["run"]
 Array = np.ndarray[Any, Any]
 
 _HELD_OUT = 540
+_FIRST = 10
+"""Of the seeds: defaults of the passes were chosen with those below."""
 _RECIPES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "ONNX float32": [("to-onnx", {})],
     "static int8": [("to-onnx", {}), ("quantize", {"kind": "static"})],
@@ -50,7 +52,7 @@ def run(seeds: int = 3, **_options: object) -> list[tuple[str, str, str]]:
     """Every recipe on `seeds` networks; prints a table, gives what was asked for."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in _RECIPES}
     with tempfile.TemporaryDirectory(prefix="digits-") as folder:
-        for seed in range(int(seeds)):
+        for seed in range(_FIRST, _FIRST + int(seeds)):
             home = Path(folder) / str(seed)
             home.mkdir()
             for name, measured in _one(home, seed).items():
