@@ -137,7 +137,8 @@ def _by_front(found: Optimization, trials: Sequence[Trial]) -> list[Trial]:
     What stands on the front alone may be there by luck, which the proof will tell: then the next
     ones are wanted.
     """
-    left, ordered = list(trials), list[Trial]()
+    left = list(trials)
+    ordered: list[Trial] = []
     while left:
         places = on_front(found.recipe.goals, [t.values for t in left])
         front = sorted((left[i] for i in places), key=lambda t: (-_gain(found, t), t.number))
