@@ -49,15 +49,18 @@ class Finished:
 
 
 def worth(goals: Sequence[Goal], candidate: Candidate) -> float:
-    """How much better it was proved to be, all goals added up: see `goals.gain`."""
+    """How much better it was proved to be, all goals added up: see `goals.gain`.
+
+    What may be chance counts less, the more it may be.
+    """
     total = 0.0
     for goal, verdict in zip(goals, candidate.verdicts, strict=False):
         if verdict.before is None or verdict.after is None:
             continue
         if is_cost(goal.metric) and verdict.difference:
             total += gain(goal, verdict.difference, 1.0)
-        elif verdict.holds or verdict.worse:
-            total += gain(goal, verdict.after, verdict.before)
+        else:
+            total += gain(goal, verdict.after, verdict.before) * (1 - (verdict.p or 0.0))
     return total
 
 
