@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from modelyard.core.manifest import plain
+from modelyard.core.table import Table
 from modelyard.frameworks import framework_of, serializer_of
 from modelyard.optimization.state import Model
 from modelyard.registry.examples import kept_example
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from modelyard.core.table import Table
     from modelyard.frameworks import Saved
 
 __all__ = ["canonical", "described", "model_of_files", "model_of_object"]
@@ -38,7 +40,8 @@ def model_of_object(
     Args:
         like: What it was made from: its serializer is taken if that fits, and its signature and
             example if nothing better is known.
-        example: Rows that it takes; the first five are used.
+        example: Rows that it takes: five of them tell its signature. They are kept nowhere, for who
+            may read a version may not always read its data.
 
     Raises:
         InvalidInput: `not-savable`.
@@ -49,10 +52,9 @@ def model_of_object(
     rows = None if example is None else example.take(slice(0, _EXAMPLE))
     saved = framework.save(obj, folder, serializer_of(framework, serializer), rows)
     signature = framework.signature(obj, rows) or like.signature
-    kept = kept_example(rows, signature) if rows is not None else None
     return Model(
-        folder=folder, saved=saved, signature=signature, example=kept or like.example,
-        trust=like.trust,
+        folder=folder, saved=saved, signature=signature,
+        example=_example(obj, signature, like), trust=like.trust,
     )  # fmt: skip
 
 
@@ -68,6 +70,34 @@ def model_of_files(
         folder=folder, saved=saved, signature=signature or like.signature, example=like.example,
         trust=like.trust,
     )  # fmt: skip
+
+
+def _example(obj: Any, signature: Mapping[str, Any] | None, like: Model) -> Any:
+    """The one of what it was made from, if that fits; else rows of nothing; never rows of data.
+
+    None where it does not take rows of nothing: a category may have to be one that it knows.
+    """
+    if like.example is not None and _inputs(signature) == _inputs(like.signature):
+        return like.example
+    try:
+        rows = Table({name: _blank(dtype, sides) for name, dtype, sides in _inputs(signature)})
+        framework_of(obj).signature(obj, rows)
+    except Exception:  # made-up rows may be refused in any way
+        return None
+    return kept_example(rows, signature)
+
+
+def _inputs(signature: Mapping[str, Any] | None) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Names, dtypes, and shapes of a row."""
+    entries = (signature or {}).get("inputs") or ()
+    return [(str(e["name"]), str(e["dtype"]), tuple(e["shape"])[1:]) for e in entries]
+
+
+def _blank(dtype: str, sides: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    shape = (2, *(max(side, 1) for side in sides))
+    if dtype == "string":
+        return np.full(shape, "", object)
+    return np.zeros(shape, "datetime64[us]" if dtype == "datetime" else dtype)
 
 
 def described(model: Model) -> dict[str, Any]:
