@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,24 +13,24 @@ from modelyard.core.lineage import LineageEdge
 from modelyard.core.manifest import Manifest
 from modelyard.core.names import ModelName
 from modelyard.core.optimization import Goal, Recipe, Step
+from modelyard.errors import NotFound
 from modelyard.optimization.evaluating import keep_written
 from modelyard.optimization.goals import gain, is_cost
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.recipes import written
 from modelyard.registry.commit import Request
 from modelyard.registry.data import DataName
+from modelyard.registry.files import digest_of
 from modelyard.registry.saving import is_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from modelyard.core.optimization import Candidate, Optimization, Trial
-    from modelyard.core.version import Committed
     from modelyard.optimization.engines.interface import Place
     from modelyard.registry.desk import Desk
 
-__all__ = ["RECIPE", "Finished", "fixed_recipe", "publish", "worth"]
+__all__ = ["RECIPE", "Finished", "fixed_recipe", "keep_findings", "publish", "worth"]
 
 RECIPE = "recipe.yaml"
 """What a version was made by, in its files."""
@@ -46,6 +47,14 @@ class Finished:
     described: Mapping[str, Any]
     proof: Path
     """The folder in which its worker wrote evaluations."""
+
+
+class Published(NamedTuple):
+    """A version that was published."""
+
+    number: int
+    size: int
+    """Bytes of its files."""
 
 
 def worth(goals: Sequence[Goal], candidate: Candidate) -> float:
@@ -71,7 +80,7 @@ def publish(
     data: DataName | None,
     *,
     proved: bool,
-) -> Committed:
+) -> Published:
     """Commit a candidate as a child of the version that was improved, on a branch of its own.
 
     Args:
@@ -82,7 +91,9 @@ def publish(
     folder = finished.proof / f"version-{trial.number}"
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
     title = optimization.title
-    recipe = fixed_recipe(optimization, trial)
+    if data is not None and not data.is_committed:  # folders of a machine are nobody's business
+        data = replace(data, name=Path(data.name).name)
+    recipe = replace(fixed_recipe(optimization, trial), data=None if data is None else data.name)
     (folder / RECIPE).write_text(written(recipe), "utf-8")
     kept = [step for step in trial.steps if step.kept]
     kinds = dict.fromkeys(pass_named(step.name).LINEAGE for step in kept)
@@ -100,14 +111,30 @@ def publish(
         data={"train": str(data)} if data is not None and learned else None,
         lineage=tuple(edges),
     )  # fmt: skip
+    branch = f"optimize-{optimization.id}-{trial.number}"
+    there = _published_before(desk, optimization.model, branch, folder)
+    if there is not None:
+        return there
     request = Request(
         model=ModelName.parse(optimization.model), source=folder, manifest=manifest,
         author=desk.author, message=_message(optimization, kept), parent=optimization.number,
-        branch=f"optimize-{optimization.id}-{trial.number}", keep=is_card,
+        branch=branch, keep=is_card,
     )  # fmt: skip
     done = desk.commit(request, lambda _: None)
-    _keep_findings(desk, optimization, finished, done, data, proved)
-    return done
+    return Published(done.number, done.size)
+
+
+def _published_before(desk: Desk, model: str, branch: str, folder: Path) -> Published | None:
+    """The version that a process before this one has made of the same files, and could not note."""
+    try:
+        found = desk.contents(model, branch)
+    except NotFound:
+        return None
+    for name in _files(folder):
+        entry = found.tree.get(name)
+        if entry is None or entry.digest.hex != digest_of(folder / name).hex:
+            return None
+    return Published(found.version.number, found.version.size)
 
 
 def fixed_recipe(optimization: Optimization, trial: Trial) -> Recipe:
@@ -138,29 +165,33 @@ def _message(optimization: Optimization, kept: Sequence[Any]) -> str:
     return f"{optimization.recipe.name}: {names}"[:200]
 
 
-def _keep_findings(
+def keep_findings(
     desk: Desk,
     optimization: Optimization,
     finished: Finished,
-    done: Committed,
+    done: Published,
     data: DataName | None,
+    *,
     proved: bool,
 ) -> None:
+    """Keep with a version how it was made, and with `proved` its evaluation."""
+    model = optimization.model
     name = data.name if data is not None else "made-up rows"
     if proved:
         keep_written(
-            desk, finished.proof / f"trial-{finished.trial.number}", model=done.model,
+            desk, finished.proof / f"trial-{finished.trial.number}", model=model,
             number=done.number, size=done.size, data=f"{name} (holdout)",
         )  # fmt: skip
     content = {
         "optimization": optimization.id, "from": optimization.title,
-        "recipe": written(fixed_recipe(optimization, finished.trial)),
+        # the data is named beside it, by its digest: who reads a version may not know of its data
+        "recipe": written(replace(fixed_recipe(optimization, finished.trial), data=None)),
         "candidate": msgspec.to_builtins(replace(finished.candidate, version=done.number)),
         "steps": msgspec.to_builtins(finished.trial.steps),
         "environment": dict(optimization.environment),
         "importance": finished.described.get("importance"),
     }  # fmt: skip
     desk.keep_report(
-        done.model, done.number, "optimization", content,
+        model, done.number, "optimization", content,
         data=data or DataName("", ""),
     )  # fmt: skip

@@ -95,7 +95,10 @@ def test_a_recipe_in_a_version_makes_the_same_files_again(yard: LocalYard, data:
     _commit_forest(yard)
     optimize(yard, "cells", recipe=_SHRINK, data=data, target="target")
     text = yard.open("cells", 2, "recipe.yaml").read().decode()
-    again = optimize(yard, "cells", 1, recipe=text)
+    assert "\ndata: cells.csv\n" in text
+    [report] = yard.reports("cells", 2, "optimization")
+    assert "cells.csv" not in str(report.content)
+    again = optimize(yard, "cells", 1, recipe=text, data=data)
     assert again.published
     digests = [
         {file.path: file.sha256 for file in yard.show("cells", number).files}
