@@ -22,11 +22,12 @@ from modelyard.optimization.measuring import metrics, quality
 from modelyard.optimization.passes.data.learning import learner_of
 from modelyard.optimization.passes.data.rows import folds, row_groups
 from modelyard.optimization.searching import Search
+from modelyard.optimization.splitting import taken
 from modelyard.optimization.state import Work, pass_seed
 from modelyard.optimization.stepping import run_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from modelyard.optimization.spaces import Plan
@@ -66,8 +67,9 @@ class Nested:
 
 
 def nested_gain(
-    search: Searched, rows: Rows, *, task: Task, count: int, seed: int, tell: Tell | None = None
-) -> Nested:
+    search: Searched, rows: Rows, *, task: Task, count: int, seed: int, tell: Tell | None = None,
+    columns: Sequence[str] = (),
+) -> Nested:  # fmt: skip
     """Search anew in every fold, and measure what it chose on the rows that it has not seen.
 
     The interval is Student's, with the variance corrected for folds that share the rows to learn
@@ -76,6 +78,7 @@ def nested_gain(
 
     Args:
         count: Outer folds, 2 or more.
+        columns: By which rows are alike, as `splitting.columns_of` gives them.
 
     Raises:
         InvalidInput: `no-target`; `no-rows`: fewer rows that differ than folds.
@@ -83,7 +86,8 @@ def nested_gain(
     if rows.target is None:
         raise InvalidInput("no-target", "a gain is measured by a target", hint="--target COL")
     before, after, claimed = [], [], []
-    parts = folds(row_groups(rows.inputs), rows.target, task, count=count, seed=seed)
+    groups = row_groups(taken(rows.inputs, columns))
+    parts = folds(groups, rows.target, task, count=count, seed=seed)
     for place, (inside, outside) in enumerate(parts):
         base, chosen, promised = search(rows.take(inside), pass_seed(seed, place, "nested"))
         unseen = rows.take(outside)
@@ -105,8 +109,9 @@ def nested_gain(
 
 
 def search_of_plan(
-    source: Model, plan: Plan, *, task: Task, trials: int, scratch: Path, tell: Tell | None = None
-) -> Searched:
+    source: Model, plan: Plan, *, task: Task, trials: int, scratch: Path, tell: Tell | None = None,
+    columns: Sequence[str] = (),
+) -> Searched:  # fmt: skip
     """The search that a recipe describes, in this process and one trial after the other.
 
     The model as it was is learned again from the rows that trials learn from, with its own
@@ -115,12 +120,13 @@ def search_of_plan(
 
     Args:
         scratch: An empty folder for what trials make.
+        columns: By which rows are alike, as `splitting.columns_of` gives them.
     """
 
     def search(rows: Rows, seed: int) -> tuple[Model, Model, float]:
         room = scratch / f"{seed}"
         room.mkdir()
-        train, valid = _parted(rows, plan.recipe.valid, task, seed)
+        train, valid = _parted(rows, plan.recipe.valid, task, seed, columns)
         base = _learned_again(source, train, room / "source", seed)
         start = quality(base, valid, task=task)
         work = Work(
@@ -166,12 +172,13 @@ def _tried(
     return model, values
 
 
-def _parted(rows: Rows, share: float, task: Task, seed: int) -> tuple[Rows, Rows]:
+def _parted(
+    rows: Rows, share: float, task: Task, seed: int, columns: Sequence[str]
+) -> tuple[Rows, Rows]:
     """Rows to learn from, and rows to choose by."""
     count = max(2, round(1 / share)) if share > 0 else 5
-    inside, outside = next(
-        folds(row_groups(rows.inputs), rows.target, task, count=count, seed=seed)
-    )
+    groups = row_groups(taken(rows.inputs, columns))
+    inside, outside = next(folds(groups, rows.target, task, count=count, seed=seed))
     return rows.take(inside), rows.take(outside)
 
 

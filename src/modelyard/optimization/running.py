@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from modelyard.core.names import RefName
 from modelyard.core.trust import Trust
-from modelyard.errors import InvalidInput, ModelyardError
-from modelyard.optimization.baselines import learned_again, manifest_data, relearns_for
+from modelyard.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.optimization.baselines import knows_rows, learned_again, manifest_data, relearns_for
 from modelyard.optimization.concluding import conclude
 from modelyard.optimization.engines import engine_named
 from modelyard.optimization.goals import check_known, resolved
@@ -20,7 +21,7 @@ from modelyard.optimization.recipes import recipe_of
 from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.searching import Search, told_all
 from modelyard.optimization.spaces import plan_of
-from modelyard.optimization.splitting import read_rows, split, task_of
+from modelyard.optimization.splitting import columns_of, read_rows, split, task_of
 from modelyard.optimization.subjects import subject_of
 from modelyard.optimization.trials import Trials
 from modelyard.optimization.workplace import workplace_of
@@ -44,6 +45,9 @@ __all__ = ["WorkingYard", "optimize", "prepared"]
 
 _BEAT: Final = 5.0
 """Seconds between signs of life."""
+_AWAY: Final = 300.0
+"""Seconds that a yard may be away before it is given up."""
+_AGAIN: Final = 2.0
 
 
 class WorkingYard(Protocol):
@@ -112,29 +116,32 @@ def optimize(
         found = yard.optimizations.claim(resume)
     else:
         wanted = _asked(recipe_of(recipe), data, target, budget, trials, seed)
+        if alias is not None:
+            RefName.parse(alias)
         name = engine if isinstance(engine, str) else engine.name
         found = yard.optimizations.begin(model, revision, wanted, engine=name, alias=alias)
     with ExitStack() as stack:
         beat = stack.enter_context(_beating(yard, found))
         try:
-            place = workplace_of(yard.url, found.id)
+            place = workplace_of(yard.url, found)
             work = prepared(yard, found, place, trust)
             # after all that can be refused: an engine may have a cluster to start
             chosen = engine_named(found.engine if isinstance(engine, str) else engine)
             running = stack.enter_context(closing(chosen))
             beat.engine = running
             ended = _run(yard, work, running, beat, told)
-        except KeyboardInterrupt:
-            beat.say(replace(beat.last, state="stopped"))
-            raise
         except ModelyardError as error:
+            if isinstance(error, Unavailable):  # a server, a store: another time it may be there
+                beat.say(replace(beat.last, state="stopped"))
+                raise
             beat.say(replace(beat.last, state="failed", sentence=str(error), reasons=(str(error),)))
+            with suppress(Unavailable):
+                workplace_of(yard.url, found).clear()
             raise
         except BaseException:
             beat.say(replace(beat.last, state="stopped"))
             raise
-    if ended.state in ("done", "cancelled"):
-        place.clear()
+    place.clear()
     return ended
 
 
@@ -147,19 +154,44 @@ class _Beat:
         self.last = last
         self.engine: Engine | None = None
         self._cancelled = False
+        self._waiting: dict[int, Trial] = {}
+        """Trials that could not be kept when they were said."""
+        self._heard = time.monotonic()
 
     def cancelled(self) -> bool:
         """Whether somebody has cancelled it."""
         return self._cancelled
 
-    def say(self, found: Optimization, trials: Sequence[Trial] = ()) -> None:
-        """Keep how far it is."""
-        with self._lock:
-            self.last = found
-            if not self._yard.optimizations.keep(found, trials):
-                self._cancelled = True
+    def say(
+        self, found: Optimization, trials: Sequence[Trial] = (), *, surely: bool = False
+    ) -> None:
+        """Keep how far it is. A server that is away for a moment is told later.
+
+        Args:
+            surely: Wait until it is kept, for minutes.
+
+        Raises:
+            Unavailable: nothing could be kept for minutes.
+        """
+        while not self._said(found, trials) and surely:
+            time.sleep(_AGAIN)
         if self._cancelled and self.engine is not None:
             self.engine.cancel()
+
+    def _said(self, found: Optimization, trials: Sequence[Trial]) -> bool:
+        with self._lock:
+            self.last = found
+            self._waiting |= {trial.number: trial for trial in trials}
+            try:
+                goes_on = self._yard.optimizations.keep(found, tuple(self._waiting.values()))
+            except Unavailable:
+                if time.monotonic() - self._heard > _AWAY:
+                    raise
+                return False
+            self._waiting.clear()
+            self._heard = time.monotonic()
+            self._cancelled = self._cancelled or not goes_on
+            return True
 
     def again(self) -> None:
         """Say the last once more."""
@@ -213,7 +245,7 @@ class _Work:
 
     def __init__(
         self, found: Optimization, place: Workplace, source: Model, data: DataName | None,
-        path: Path, rows: Rows, task: Task, plan: Plan, relearns: bool,
+        path: Path, rows: Rows, task: Task, plan: Plan, relearns: bool, knows: bool,
     ) -> None:  # fmt: skip
         self.found = found
         self.place = place
@@ -221,6 +253,8 @@ class _Work:
         self.source = source
         """What trials begin with and are compared with: the original, or itself learned again."""
         self.relearns = relearns
+        self.knows = knows
+        """Whether the version has learned from the rows of the proof, and can't forget them."""
         self.data = data
         self.path = path
         self.rows = rows
@@ -237,8 +271,10 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
         if recipe.target is not None:
             raise InvalidInput("needs-data", "a target, but no data", hint="--data FILE")
         path = place.folder / "made-up.npz"
-        if not path.is_file():
-            write_made_up_rows(source, path, seed=recipe.seed)
+        if not path.is_file():  # whole, or not at all
+            rough = path.with_name("rough.npz")
+            write_made_up_rows(source, rough, seed=recipe.seed)
+            rough.rename(path)
         digest = ""
     else:
         path, digest = place.data(desk, recipe.data, found.data_digest)
@@ -246,7 +282,10 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
         data = named or DataName(recipe.data, digest, is_committed="@" in recipe.data)
     rows = read_rows(path, recipe.target)
     task = task_of(rows.target, _said_task(source))
-    parts = split(rows, holdout=recipe.holdout, valid=recipe.valid, seed=recipe.seed)
+    parts = split(
+        rows, holdout=recipe.holdout, valid=recipe.valid, seed=recipe.seed,
+        columns=columns_of(source, rows.inputs),
+    )  # fmt: skip
     if min(len(parts.train), len(parts.valid), len(parts.holdout)) < 2:
         raise InvalidInput(
             "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
@@ -262,8 +301,10 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
     known = replace(
         found, recipe=recipe, data_digest=digest, environment=environment(), state="running"
     )
-    relearns = relearns_for(plan, source, manifest_data(desk, found), digest)
-    return _Work(known, place, source, data, path, rows, task, plan, relearns)
+    trained_on = manifest_data(desk, found)
+    relearns = relearns_for(plan, source, trained_on, digest)
+    knows = not relearns and knows_rows(trained_on, digest)
+    return _Work(known, place, source, data, path, rows, task, plan, relearns, knows)
 
 
 def _said_task(source: Model) -> str | None:
@@ -308,10 +349,17 @@ def _run(
         _search_on(work, engine, beat, search, trials, say, left)
     if beat.cancelled():
         return replace(beat.last, state="cancelled")
-    ended = conclude(yard, beat.last, work, trials, engine)
+
+    def goes_on(now: Optimization) -> bool:
+        say(now)
+        return not beat.cancelled()
+
+    ended = conclude(yard, beat.last, work, trials, engine, goes_on)
     if beat.cancelled():
         return replace(beat.last, state="cancelled")
-    say(ended, trials.marked(ended))
+    marked = trials.marked(ended)
+    beat.say(replace(ended, done=trials.ended), marked, surely=True)
+    told(beat.last, marked)
     return beat.last
 
 
@@ -375,6 +423,7 @@ def _search_on(
                 check_known(recipe, dict(result.before))
                 work.found = replace(work.found, before=dict(result.before))
             trial = trials.end(result, work.found.before, recipe)
+            work.place.tidy(result)
             search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
             say(replace(beat.last, before=work.found.before), [trial])
         for what, score in sorted(heard):

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats.tables import read_table
 from modelyard.optimization.state import Rows, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from modelyard.core.table import Table
+    from modelyard.optimization.state import Model
 
-__all__ = ["LEAST", "Split", "read_rows", "split", "task_of"]
+__all__ = ["LEAST", "Split", "columns_of", "once", "read_rows", "split", "taken", "task_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,15 +56,47 @@ def read_rows(path: Path, target: str | None) -> Rows:
     return Rows(table.without(target), truth)
 
 
-def split(rows: Rows, *, holdout: float, valid: float, seed: int) -> Split:
+def columns_of(model: Model, inputs: Table, *, may_load: bool = False) -> tuple[str, ...]:
+    """Names of the columns that a model takes, where that is known and all are there; else none.
+
+    Other columns, such as an id or a time, make two copies of a row look different, though to the
+    model they are the same.
+
+    Args:
+        may_load: Whether the model is loaded in this process where its signature names no columns.
+    """
+    told = (model.signature or {}).get("inputs") or ()
+    names = tuple(str(each.get("name")) for each in told)
+    if not names or not set(names) <= inputs.columns.keys():
+        names = _fitted_with(model) if may_load and len(inputs.names) > 1 else ()
+    return names if set(names) <= inputs.columns.keys() else ()
+
+
+def taken(inputs: Table, columns: Sequence[str]) -> Table:
+    """These columns, as `columns_of` gives them: all where there are none."""
+    return inputs.select(columns) if columns else inputs
+
+
+def once(rows: Rows, columns: Sequence[str] = ()) -> Rows:
+    """The first of all rows that are equal in these columns: copies prove nothing anew."""
+    groups = _groups(taken(rows.inputs, columns))
+    return rows.take(np.flatnonzero(groups == np.arange(len(rows))))
+
+
+def split(
+    rows: Rows, *, holdout: float, valid: float, seed: int, columns: Sequence[str] = ()
+) -> Split:
     """The same for the same rows, shares and seed. Rows that are equal stay together.
+
+    Args:
+        columns: By which rows are equal, as `columns_of` gives them; all where there are none.
 
     Rows are ordered at random, classes dealt out in proportion; of what is not in the holdout, the
     share `valid` is for choosing. Two equal rows in different parts would let a model be proved on
     what it has learned by heart.
     """
     rng = np.random.default_rng([seed, 9])
-    groups = _groups(rows.inputs)
+    groups = _groups(taken(rows.inputs, columns))
     order = _dealt(rows.target, groups, rng)
     # by whole groups: whose first row falls into a part is in it
     parts = _shares(order, holdout, valid)
@@ -99,6 +133,18 @@ def _refuse_missing(truth: Array, target: str) -> None:
             "missing-target", f"{missing:,} rows have no value in {target}",
             hint="leave these rows out",
         )  # fmt: skip
+
+
+def _fitted_with(model: Model) -> tuple[str, ...]:
+    """Names that a model of a table library keeps itself; none where it has none."""
+    from modelyard.optimization.passes.data.learning import FROM_SCRATCH, learner_of
+
+    if model.saved.framework not in FROM_SCRATCH:
+        return ()
+    try:
+        return learner_of(model).names or ()
+    except ModelyardError:  # whoever measures it will say why
+        return ()
 
 
 def _groups(table: Table) -> Array:

@@ -26,7 +26,7 @@ from modelyard.optimization.measuring import (
     metrics,
     primary,
 )
-from modelyard.optimization.splitting import Split, read_rows, split
+from modelyard.optimization.splitting import Split, columns_of, read_rows, split
 from modelyard.optimization.state import Rows, Work, pass_seed
 from modelyard.optimization.stepping import run_pass
 
@@ -74,7 +74,10 @@ def parts_of(task: Task) -> Split | None:
     if task.data is None:
         return None
     rows = read_rows(Path(task.data), task.target)
-    return split(rows, holdout=task.holdout, valid=task.valid, seed=task.seed)
+    columns = columns_of(task.source.model(), rows.inputs, may_load=True)
+    return split(
+        rows, holdout=task.holdout, valid=task.valid, seed=task.seed, columns=columns
+    )  # fmt: skip
 
 
 def measured(
@@ -106,7 +109,7 @@ def _trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     work = Work(
         task=kind, train=None if parts is None else parts.train,
         valid=None if parts is None else parts.valid, source=source,
-        scratch=Path(task.out), seed=task.seed, tell=tell,
+        scratch=Path(task.out), seed=task.seed, tell=tell, judges=not task.whole,
     )  # fmt: skip
     model, done = _walk(task, source, work)
     tell("measure", None)
@@ -131,10 +134,14 @@ def _nested(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     source, recipe = task.source.model(), read_recipe(task.recipe)
     rows = read_rows(Path(task.data or ""), task.target)
     plan = plan_of(recipe, subject_of(source, rows, kind))
+    columns = columns_of(source, rows.inputs, may_load=True)
     search = search_of_plan(
-        source, plan, task=kind, trials=recipe.trials, scratch=Path(task.out), tell=tell
+        source, plan, task=kind, trials=recipe.trials, scratch=Path(task.out), tell=tell,
+        columns=columns,
+    )  # fmt: skip
+    found = nested_gain(
+        search, rows, task=kind, count=task.folds, seed=task.seed, tell=tell, columns=columns
     )
-    found = nested_gain(search, rows, task=kind, count=task.folds, seed=task.seed, tell=tell)
     return Result(
         trial=task.trial, state="done", nested=Measure("gain", found.gain, found.low, found.high)
     )

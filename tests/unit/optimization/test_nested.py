@@ -89,3 +89,20 @@ def test_without_a_target_there_is_no_gain() -> None:
         nested_gain(lambda *_: pytest.fail("searched"), rows, task="other", count=3, seed=0)
 
     assert caught.value.kind == "no-target"
+
+
+def test_copies_that_an_id_tells_apart_are_in_one_fold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=40), 3)
+    rows = Rows(Table({"a": values, "id": np.arange(120)}), rng.integers(0, 2, 120))
+    seen: list[set[float]] = []
+
+    def search(inside: Rows, _seed: int) -> tuple[Model, Model, float]:
+        seen.append(set(inside.inputs.column("a").tolist()))
+        return model, model, 0.0
+
+    from sklearn.dummy import DummyClassifier
+
+    model = kept(DummyClassifier().fit(rows.inputs.frame(), rows.target), tmp_path / "dummy")
+    nested_gain(search, rows, task="classification", count=4, seed=0, columns=("a",))
+    assert [len(each) for each in seen] == [30] * 4

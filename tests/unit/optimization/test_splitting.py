@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.table import Table
-from modelyard.optimization.splitting import split, task_of
-from modelyard.optimization.state import Rows
+from modelyard.frameworks import framework_of, serializer_of
+from modelyard.optimization.engines.interface import Place, Task
+from modelyard.optimization.splitting import columns_of, once, split, task_of
+from modelyard.optimization.state import Model, Rows
+from modelyard.optimization.trialing import parts_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHARES = st.floats(0.1, 0.5)
 
@@ -103,3 +112,67 @@ def test_chance_does_not_depend_on_the_order_of_other_seeds(seed: int) -> None:
 )
 def test_the_target_tells_the_task(target: np.ndarray | None, task: str) -> None:
     assert task_of(target) == task
+
+
+def _with_ids(copies: int = 3) -> Rows:
+    """Each row several times, under an id of its own."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.normal(size=100), copies)
+    order = rng.permutation(len(values))
+    inputs = Table({"a": values[order], "id": np.arange(len(values))})
+    return Rows(inputs, (values[order] > 0).astype(int))
+
+
+def _values(rows: Rows) -> set[float]:
+    return set(rows.inputs.column("a").tolist())
+
+
+def _tree(rows: Rows, folder: Path) -> Model:
+    """Fitted with the column `a` by its name, and kept without a signature."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    folder.mkdir()
+    frame = rows.inputs.select(["a"]).frame()
+    tree = DecisionTreeClassifier(random_state=0).fit(frame, rows.target)
+    framework = framework_of(tree)
+    saved = framework.save(tree, folder, serializer_of(framework, None))
+    return Model(folder=folder, saved=saved)
+
+
+def test_copies_that_an_id_tells_apart_stay_together() -> None:
+    given_rows = _with_ids()
+    parts = split(given_rows, holdout=0.3, valid=0.2, seed=0, columns=("a",))
+    train, valid, holdout = map(_values, (parts.train, parts.valid, parts.holdout))
+    assert not train & valid | train & holdout | valid & holdout
+    assert abs(len(parts.holdout) - 90) <= 3
+
+
+def test_the_signature_tells_which_columns_a_model_takes(tmp_path: Path) -> None:
+    given_rows = _with_ids()
+    tree = _tree(given_rows, tmp_path / "tree")
+    named = replace(tree, signature={"inputs": [{"name": "a", "dtype": "float64", "shape": [-1]}]})
+    assert columns_of(named, given_rows.inputs) == ("a",)
+    other = replace(tree, signature={"inputs": [{"name": "input", "shape": [-1, 1]}]})
+    assert columns_of(other, given_rows.inputs) == ()
+    assert columns_of(other, given_rows.inputs, may_load=True) == ("a",)
+    assert columns_of(tree, given_rows.inputs.without("a"), may_load=True) == ()
+
+
+def test_a_task_is_split_by_what_its_model_takes(tmp_path: Path) -> None:
+    given_rows = _with_ids()
+    np.savez(tmp_path / "rows.npz", y=given_rows.target, **given_rows.inputs.columns)
+    source = Place.of(_tree(given_rows, tmp_path / "tree"))
+    parts = parts_of(Task(
+        kind="trial", trial=0, source=source, out=str(tmp_path), made=str(tmp_path),
+        data=str(tmp_path / "rows.npz"), target="y", task="classification",
+    ))  # fmt: skip
+    assert parts is not None
+    train, valid, holdout = map(_values, (parts.train, parts.valid, parts.holdout))
+    assert not train & valid | train & holdout | valid & holdout
+
+
+def test_of_equal_rows_one_is_left() -> None:
+    left = once(_with_ids(), ("a",))
+    assert len(left) == 100
+    assert len(_values(left)) == 100
+    assert len(once(_with_ids())) == 300
