@@ -38,6 +38,14 @@ def test_a_recipe_that_is_written_is_read_as_the_same(recipe: Recipe) -> None:
     assert read_recipe(written(recipe)) == recipe
 
 
+def test_a_list_that_stands_in_two_steps_is_written_twice() -> None:
+    shares = [0.5, 0.9]
+    steps = (Step("prune", {"sparsity": shares}), Step("factorize", {"share": shares}))
+    recipe = Recipe(name="twice", steps=steps, goals=(Goal("size", "min"),))
+
+    assert read_recipe(written(recipe)) == recipe
+
+
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_recipe_that_comes_along_can_be_read(name: str) -> None:
     recipe = known_recipe(name)

@@ -100,7 +100,12 @@ def written(recipe: Recipe) -> str:
     if recipe.baseline != "auto":
         content["baseline"] = recipe.baseline
     content["passes"] = [_plain(step) for step in recipe.steps]
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, _: object) -> bool:
+            return True  # a list that stands in two steps is written twice: no anchors are read
+
+    return yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _plain(step: Step) -> Json:
