@@ -28,6 +28,7 @@ from modelyard.optimization.measuring import (
     facts_of,
     latencies,
 )
+from modelyard.optimization.splitting import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from modelyard.core.metrics import Facts
     from modelyard.optimization.engines.interface import Task
     from modelyard.optimization.measuring import Answers, Timing
+    from modelyard.optimization.splitting import Split
     from modelyard.optimization.state import Model, Rows
 
 __all__ = ["passes_gate", "prove"]
@@ -59,16 +61,20 @@ class _Proved:
 
 
 def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
-    """Candidates of a task, each with its verdicts."""
+    """Candidates of a task, each with its verdicts.
+
+    Of equal rows the first alone counts: what a model says of a copy is known already, so copies
+    would make chance look like a gain.
+    """
     from modelyard.optimization.trialing import parts_of
 
     parts = parts_of(task)
-    rows = None if parts is None else parts.holdout
+    rows = None if parts is None else once(parts.holdout, parts.columns)
     models = [task.source.model(), *(place.model() for _, place in task.candidates)]
     goals = [Goal.parse(text) for text in task.goals]
     constraints = [Constraint.parse(text) for text in task.constraints]
     tell("prove", None)
-    source, *others = _measured(models, rows, task)
+    source, *others = _measured(models, rows, task, parts)
     found = [
         _candidate(trial, source, other, goals, constraints, task.seed)
         for (trial, _), other in zip(task.candidates, others, strict=True)
@@ -122,13 +128,15 @@ def _described(
 # -- measuring -------------------------------------------------------------------------------------
 
 
-def _measured(models: Sequence[Model], rows: Rows | None, task: Task) -> list[_Proved]:
+def _measured(
+    models: Sequence[Model], rows: Rows | None, task: Task, parts: Split | None
+) -> list[_Proved]:
     answered: list[Answers | None] = [None] * len(models)
     timings: list[Timing | None] = [None] * len(models)
-    if rows is not None:
+    if rows is not None and parts is not None:
         answered = [answers(model, rows.inputs) for model in models]
-        if task.timed:
-            asked = rows.inputs.take(slice(0, _TIMED_ROWS))
+        if task.timed:  # with the copies: a batch wants many rows, and it takes them all the same
+            asked = parts.holdout.inputs.take(slice(0, _TIMED_ROWS))
             timings = list(latencies(models, asked, seconds=1.5 * len(models)))
     found = []
     for model, said, timing in zip(models, answered, timings, strict=True):

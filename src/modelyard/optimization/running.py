@@ -21,7 +21,7 @@ from modelyard.optimization.recipes import recipe_of
 from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.searching import Search, told_all
 from modelyard.optimization.spaces import plan_of
-from modelyard.optimization.splitting import columns_of, read_rows, split, task_of
+from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
 from modelyard.optimization.subjects import subject_of
 from modelyard.optimization.trials import Trials
 from modelyard.optimization.workplace import workplace_of
@@ -286,7 +286,7 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
         rows, holdout=recipe.holdout, valid=recipe.valid, seed=recipe.seed,
         columns=columns_of(source, rows.inputs),
     )  # fmt: skip
-    if min(len(parts.train), len(parts.valid), len(parts.holdout)) < 2:
+    if min(map(len, (parts.train, parts.valid, once(parts.holdout, parts.columns)))) < 2:
         raise InvalidInput(
             "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
             hint="equal rows stay together, so many equal ones count as one",

@@ -35,6 +35,8 @@ class Split:
     train: Rows
     valid: Rows
     holdout: Rows
+    columns: tuple[str, ...] = ()
+    """By which rows are equal; all where there are none."""
 
 
 def read_rows(path: Path, target: str | None) -> Rows:
@@ -105,6 +107,7 @@ def split(
         rows.take(np.flatnonzero(found == 0)),
         rows.take(np.flatnonzero(found == 1)),
         rows.take(np.flatnonzero(found == 2)),
+        tuple(columns),
     )
 
 

@@ -126,6 +126,28 @@ def test_numbers_are_proved_too(tmp_path: Path, made: tuple[Path, np.ndarray, np
     assert verdict.low <= verdict.difference <= verdict.high < 0
 
 
+def test_copies_of_a_row_prove_nothing_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((120, 4)), rng.integers(0, 2, 120)  # nothing can be learned of it
+    once, often = tmp_path / "once.npz", tmp_path / "often.npz"
+    for path, copies in ((once, 1), (often, 15)):
+        many = np.repeat(x, copies, axis=0)
+        columns = {n: many[:, i] for i, n in enumerate("abcd")}
+        np.savez(path, y=np.repeat(y, copies), **columns)  # type: ignore[arg-type]
+    table = Table({n: x[:, i] for i, n in enumerate("abcd")})
+    one, other = (
+        _model(LogisticRegression().fit(x, rng.integers(0, 2, 120)), tmp_path / name, table)
+        for name in ("one", "other")
+    )
+    for path in (once, often):
+        [candidate] = _proved(tmp_path, path, one, [other], ["accuracy max"])
+        verdict = candidate.verdicts[0]
+        assert verdict.p is not None
+        assert verdict.p > 0.05
+        assert not verdict.holds
+        assert not verdict.worse
+
+
 def test_a_chance_among_many_is_not_taken_for_a_gain() -> None:
     from modelyard.core.optimization import Candidate
     from modelyard.optimization.proving import _corrected

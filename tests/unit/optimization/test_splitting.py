@@ -160,7 +160,9 @@ def test_the_signature_tells_which_columns_a_model_takes(tmp_path: Path) -> None
 
 def test_a_task_is_split_by_what_its_model_takes(tmp_path: Path) -> None:
     given_rows = _with_ids()
-    np.savez(tmp_path / "rows.npz", y=given_rows.target, **given_rows.inputs.columns)
+    assert given_rows.target is not None
+    a, each = (given_rows.inputs.column(name) for name in ("a", "id"))
+    np.savez(tmp_path / "rows.npz", a=a, id=each, y=given_rows.target)
     source = Place.of(_tree(given_rows, tmp_path / "tree"))
     parts = parts_of(Task(
         kind="trial", trial=0, source=source, out=str(tmp_path), made=str(tmp_path),
