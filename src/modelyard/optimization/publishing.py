@@ -91,8 +91,7 @@ def publish(
     folder = finished.proof / f"version-{trial.number}"
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
     title = optimization.title
-    if data is not None and not data.is_committed:  # folders of a machine are nobody's business
-        data = replace(data, name=Path(data.name).name)
+    data = _without_folders(data)
     recipe = replace(fixed_recipe(optimization, trial), data=None if data is None else data.name)
     (folder / RECIPE).write_text(written(recipe), "utf-8")
     kept = [step for step in trial.steps if step.kept]
@@ -160,6 +159,13 @@ def _files(folder: Path) -> list[str]:
     return sorted(name for name in found if name != RECIPE)
 
 
+def _without_folders(data: DataName | None) -> DataName | None:
+    """Folders of a machine are nobody's business."""
+    if data is None or data.is_committed:
+        return data
+    return replace(data, name=Path(data.name).name)
+
+
 def _message(optimization: Optimization, kept: Sequence[Any]) -> str:
     names = ", ".join(dict.fromkeys(step.name for step in kept))
     return f"{optimization.recipe.name}: {names}"[:200]
@@ -175,7 +181,7 @@ def keep_findings(
     proved: bool,
 ) -> None:
     """Keep with a version how it was made, and with `proved` its evaluation."""
-    model = optimization.model
+    model, data = optimization.model, _without_folders(data)
     name = data.name if data is not None else "made-up rows"
     if proved:
         keep_written(
