@@ -40,7 +40,7 @@ TrialState = Literal["running", "done", "pruned", "failed"]
 OptimizationState = Literal["running", "done", "failed", "cancelled", "stopped"]
 
 COSTS: Mapping[str, str] = {
-    "size": "bytes of the version's files",
+    "size": "bytes of the version's files, without its words and its recipe",
     "stored": "bytes that the files take compressed, as a store keeps them",
     "latency_p50": "milliseconds that the model takes for one row, the median",
     "batch_latency_p50": "milliseconds for a batch of rows, the median",
@@ -49,7 +49,11 @@ COSTS: Mapping[str, str] = {
 """What a model costs. Less is better."""
 
 FIDELITY: Mapping[str, str] = {
-    "cosine": "mean cosine of its outputs with those of the version that it was made from",
+    "cosine": (
+        "mean cosine of its outputs with those of the version that it was made from; of an output"
+        " of one number a row, whose cosine would be its sign alone, 1 less the squared difference"
+        " over the variance, at least -1; of labels alone, `agreement`"
+    ),
     "agreement": "share of rows for which both say the same",
 }
 """How near a version is to the one that it was made from. More is better."""

@@ -18,14 +18,23 @@ from modelyard.registry.publish import manifest_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelyard.core.optimization import Optimization
+    from modelyard.core.optimization import Optimization, Trial
     from modelyard.optimization.engines.interface import Engine, Result
     from modelyard.optimization.spaces import Plan
     from modelyard.optimization.state import Model
     from modelyard.registry.desk import Desk
 
-__all__ = ["learned_again", "learned_from_all", "manifest_data", "relearns_for"]
+__all__ = [
+    "knows_rows",
+    "learned_again",
+    "learned_from_all",
+    "manifest_data",
+    "relearns_for",
+    "steps_of",
+]
 
+_CUTTING = ("trim", "shrink")
+"""Passes of trees that choose what may go by rows: which rows those are matters as much."""
 _BASELINE = 1_000_000
 """Number of the task that learns again: above those of all trials."""
 
@@ -38,12 +47,31 @@ def manifest_data(desk: Desk, found: Optimization) -> Mapping[str, str]:
 
 def relearns_for(plan: Plan, source: Model, trained_on: Mapping[str, str], digest: str) -> bool:
     """Whether the version is to be learned again before it is compared."""
-    learn = any(pass_named(step.name).KIND in ("algorithm", "data") for _, step in plan.steps)
+    learn = any(
+        pass_named(step.name).KIND in ("algorithm", "data") or step.name in _CUTTING
+        for _, step in plan.steps
+    )
     if not learn or source.saved.framework not in FROM_SCRATCH:
         return False
     if plan.recipe.baseline != "auto":
         return plan.recipe.baseline == "refit"
+    return knows_rows(trained_on, digest)
+
+
+def knows_rows(trained_on: Mapping[str, str], digest: str) -> bool:
+    """Whether a manifest says that the version has learned from this data."""
     return bool(digest) and any(digest in told for told in trained_on.values())
+
+
+def steps_of(trial: Trial) -> tuple[Fixed, ...]:
+    """The passes of a trial that were kept, with all that they chose: nothing is searched again."""
+    counts: dict[str, int] = {}
+    found = []
+    for step in trial.steps:
+        earlier = counts[step.name] = counts.get(step.name, -1) + 1
+        if step.kept:
+            found.append(Fixed(place=earlier, name=step.name, params=step.params))
+    return tuple(found)
 
 
 def learned_again(work: Any, engine: Engine) -> Model:

@@ -6,17 +6,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modelyard.core.version import human_size
 from modelyard.errors import InvalidInput, ModelyardError
-from modelyard.optimization.baselines import learned_from_all
+from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.evaluating import keep_written
-from modelyard.optimization.goals import dominates, gain, on_front
+from modelyard.optimization.goals import dominates, gain, is_cost, on_front, value_of
 from modelyard.optimization.proving import passes_gate
-from modelyard.optimization.publishing import Finished, publish, worth
+from modelyard.optimization.publishing import Finished, keep_findings, publish, worth
 from modelyard.optimization.recipes import written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modelyard.core.evaluation import Measure
     from modelyard.core.optimization import Candidate, Optimization, Trial
@@ -34,6 +35,10 @@ _AGAIN = (
     "the version had learned from these rows, so it was compared with itself, learned again from"
     " the same part of them"
 )
+_KNOWS = (
+    "the version has learned from these rows, and can't forget them: what was measured on them says"
+    " little about others, so it is kept with no version; name other data for a proof"
+)
 _FROM_ALL = "what was published has learned from all rows, with the parameters that were proved"
 
 
@@ -47,18 +52,26 @@ class Publishing(Protocol):
 
 
 def conclude(
-    yard: Publishing, found: Optimization, work: Any, trials: Trials, engine: Engine
+    yard: Publishing,
+    found: Optimization,
+    work: Any,
+    trials: Trials,
+    engine: Engine,
+    goes_on: Callable[[Optimization], bool],
 ) -> Optimization:
     """Prove, publish, and say what came of it.
 
     Args:
         work: As `running` prepared it.
+        goes_on: Keeps how far it is, after each version too; False once it is cancelled.
     """
     begun = time.monotonic()
     wanted, why = _to_prove(found, work.source.digest, trials)
     reasons = [*work.plan.reasons, *_failures(trials), *why]
     if work.relearns:
         reasons.append(_AGAIN)
+    if work.knows:
+        reasons.append(_KNOWS)
     proof: Result | None = None
     if wanted:
         proof = _proved(found, work, trials, engine, wanted)
@@ -67,7 +80,7 @@ def conclude(
             proof = None
     candidates: list[Candidate] = []
     if proof is not None:
-        candidates, refused = _published(yard, found, work, trials, proof, engine)
+        candidates, refused = _published(yard, found, work, trials, proof, engine, goes_on)
         reasons += refused
         if work.relearns and any(each.version is not None for each in candidates):
             reasons.append(_FROM_ALL)
@@ -79,8 +92,12 @@ def conclude(
         seconds=found.seconds + round(time.monotonic() - begun, 1),
     )  # fmt: skip
     ended = replace(ended, sentence=_sentence(ended))
-    if ended.published and found.alias:
-        yard.alias(found.model, found.alias, ended.published[0])
+    if ended.published and found.alias and goes_on(replace(ended, state="running")):
+        try:
+            yard.alias(found.model, found.alias, ended.published[0])
+        except ModelyardError as error:  # what was published stands, whoever may move its aliases
+            said = f"{found.alias} was not pointed at version {ended.published[0]}: {error}"
+            ended = replace(ended, reasons=(*ended.reasons, said))
     return ended
 
 
@@ -226,6 +243,7 @@ def _published(
     trials: Trials,
     proof: Result,
     engine: Engine,
+    goes_on: Callable[[Optimization], bool],
 ) -> tuple[list[Candidate], list[str]]:
     """All candidates, those that were published with their versions; and why others were not."""
     from pathlib import Path
@@ -250,19 +268,28 @@ def _published(
         candidates[trial.number] = told
     passed = _on_front(found, passed)
     passed.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
+    proved = not (work.relearns or work.knows)
     for each in passed[: found.recipe.publish]:
+        if not goes_on(replace(found, candidates=tuple(candidates.values()))):
+            break
         try:
             each = _learned_from_all(each, work, engine)
-            done = publish(yard.desk, found, each, work.data, proved=not work.relearns)
+            done = publish(yard.desk, found, each, work.data, proved=proved)
         except ModelyardError as error:
             reasons.append(f"trial {each.trial.number} was not published: {error}")
             continue
+        said = [verdict.sentence for verdict in each.candidate.verdicts if verdict.sentence]
         candidates[each.trial.number] = replace(
             each.candidate, version=done.number,
             chosen=not any(c.chosen for c in candidates.values()),
-            sentence="; ".join(v.sentence for v in each.candidate.verdicts if v.sentence),
+            sentence="; ".join([*said, *filter(None, [each.candidate.sentence])]),
         )  # fmt: skip
-    if not work.relearns and any(c.version is not None for c in candidates.values()):
+        goes_on(replace(found, candidates=tuple(candidates.values())))
+        try:
+            keep_findings(yard.desk, found, each, done, work.data, proved=proved)
+        except ModelyardError as error:
+            reasons.append(f"what was found of version {done.number} could not be kept: {error}")
+    if proved and any(c.version is not None for c in candidates.values()):
         name = work.data.name if work.data is not None else "made-up rows"
         keep_written(
             yard.desk, folder / "before", model=found.model, number=found.number,
@@ -281,14 +308,25 @@ def _learned_from_all(finished: Finished, work: Any, engine: Engine) -> Finished
     """Where the version was learned again to be compared: what it found, with all the rows."""
     if not work.relearns:
         return finished
-    steps = work.plan.fixed(finished.trial.params)
-    result = learned_from_all(work, engine, steps, finished.trial.number)
+    result = learned_from_all(work, engine, steps_of(finished.trial), finished.trial.number)
     if result.place is None:
         raise InvalidInput("not-refittable", f"it can't learn from all rows: {result.reason}")
+    costs = {name: value for name, value in result.values.items() if is_cost(name)}
+    broken = [
+        f"{each} does not hold once it has learned from all rows"
+        for each in work.found.recipe.constraints
+        if is_cost(each.metric.removesuffix("_drop").removesuffix("_ratio"))
+        and each.excess(value_of(each.metric, costs, result.before)) > 0
+    ]
+    if broken:
+        raise InvalidInput("not-refittable", broken[0])
+    size = human_size(int(costs["size"]))
     return replace(
         finished, place=result.place,
-        candidate=replace(finished.candidate, digest=result.digest),
-        trial=replace(finished.trial, steps=result.steps),
+        candidate=replace(
+            finished.candidate, digest=result.digest,
+            sentence=f"learned from all rows it has {size}",
+        ),
     )  # fmt: skip
 
 

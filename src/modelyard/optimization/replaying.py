@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.core.trust import Trust
 from modelyard.errors import Conflict, InvalidInput, NotFound
-from modelyard.optimization.baselines import learned_from_all
+from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.engines import engine_named
-from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.running import prepared
 from modelyard.optimization.workplace import workplace_of
 
@@ -70,17 +69,12 @@ def replay(
                        hint=f"yard optimizations {id} --follow")  # fmt: skip
     candidate = _candidate(found, version)
     [trial] = [each for each in yard.optimizations.trials(id) if each.number == candidate.trial]
-    counts: dict[str, int] = {}
-    steps = []
-    for step in trial.steps:
-        earlier = counts[step.name] = counts.get(step.name, -1) + 1
-        steps.append(Fixed(place=earlier, name=step.name, params=step.params))
-    place = workplace_of(f"{yard.url}#replay", id)
+    place = workplace_of(f"{yard.url}#replay", found)
     try:
         work = prepared(yard, found, place, Trust.of(trusted))
         with closing(engine_named(engine)) as running:
             result = learned_from_all(
-                work, running, tuple(steps), trial.number, whole=work.relearns
+                work, running, steps_of(trial), trial.number, whole=work.relearns
             )
     finally:
         place.clear()

@@ -352,6 +352,7 @@ def _run(
 
     def goes_on(now: Optimization) -> bool:
         say(now)
+        beat.again()  # whoever was told may have cancelled it
         return not beat.cancelled()
 
     ended = conclude(yard, beat.last, work, trials, engine, goes_on)

@@ -122,6 +122,8 @@ class Work:
     """An empty folder for this pass alone; gone after the trial."""
     seed: int
     """Of this pass: all its chance must come from it."""
+    judges: bool = True
+    """Whether a data pass must show that it helps; False where that was proved before."""
     threads: int = 1
     tell: Callable[[str, float | None], None] = lambda _what, _score: None
     """Say what is being done, and how good it is so far (higher is better), for progress, and for

@@ -50,7 +50,7 @@ def run_pass(
     )
     if made.model is None:
         return model, replace(done, kept=False, seconds=_since(begun)), None
-    if chosen.KIND == "data":
+    if chosen.KIND == "data" and work.judges:
         done = _judged(done, model, made, work)
     changed = made.changed
     if done.kept and not changed:

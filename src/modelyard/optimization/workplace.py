@@ -9,10 +9,11 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from modelyard.core.decoding import decode_json
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Workplace", "workplace_of"]
 
-_SOURCE, _MADE, _TRIALS, _DATA = "source", "made", "trials", "data"
+_SOURCE, _MADE, _TRIALS, _DATA, _MARK = "source", "made", "trials", "data", "mark"
+_OLD: Final = 30 * 86_400
+"""Seconds after which nobody goes on with what an optimization has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class Workplace:
         rough = path.with_suffix(".tmp")
         rough.write_bytes(msgspec.json.encode(result))
         rough.rename(path)
+
+    def tidy(self, result: Result) -> None:
+        """Remove what a trial has written, but for the model that came of it."""
+        home = self.folder / _TRIALS / str(result.trial)
+        model = None if result.place is None else Path(result.place.folder)
+        for path in home.glob("*"):
+            if model is None or (path != model and path not in model.parents):
+                shutil.rmtree(path, ignore_errors=True)
 
     def known(self, number: int) -> Result | None:
         """What became of a trial, if its files are still here."""
@@ -114,23 +125,45 @@ class Workplace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def workplace_of(url: str, number: int) -> Workplace:
+def workplace_of(url: str, found: Optimization) -> Workplace:
     """In `$XDG_CACHE_HOME/modelyard/optimizations`, by the yard and the optimization.
+
+    What another yard has left there, that once had the same place and the same numbers, is gone.
 
     Unavailable: `no-scratch`.
     """
     base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(base) if base.startswith("/") else _home() / ".cache"
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
-    folder = home / "modelyard" / "optimizations" / f"{key}-{number}"
+    folder = home / "modelyard" / "optimizations" / f"{key}-{found.id}"
+    told = f"{found.title} {found.created.isoformat()} {found.recipe.data}"
     try:
+        _sweep(folder.parent)
+        if folder.is_dir() and _mark_of(folder) != told:
+            shutil.rmtree(folder)
         for part in (folder, folder / _MADE, folder / _TRIALS):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / _MARK).write_text(told, "utf-8")
     except OSError as error:
         raise Unavailable(
             "no-scratch", f"{folder}: {error.strerror}", hint="set XDG_CACHE_HOME to a folder"
         ) from None
     return Workplace(folder)
+
+
+def _mark_of(folder: Path) -> str:
+    try:
+        return (folder / _MARK).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _sweep(home: Path) -> None:
+    """Remove what nobody went on with."""
+    for folder in home.glob("*-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _OLD:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _home() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -225,3 +226,98 @@ passes: [{trim: {tolerance: [0.0, 0.01, 0.05]}}, to-onnx]
     assert [c.digest for c in resumed.candidates] == [c.digest for c in whole.candidates]
     told = yard.optimizations.trials(resumed.id)
     assert [t.params for t in told] == [t.params for t in yard.optimizations.trials(whole.id)]
+
+
+def test_another_yard_in_the_same_place_gets_nothing_of_the_one_before(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = load_breast_cancer(as_frame=True)
+    sizes = []
+    for trees in (15, 3):
+        with modelyard.create(tmp_path / "yard", author="ann") as yard:
+            forest = RandomForestClassifier(trees, random_state=0)
+            forest.fit(found.data[:300], found.target[:300])
+            yard.commit("cells", forest, example=found.data[:3])
+
+            def interrupt(now: object, _: object) -> None:
+                if getattr(now, "done", 0) >= 1:
+                    raise KeyboardInterrupt
+
+            stop = interrupt if trees == 15 else None
+            try:
+                ended = optimize(
+                    yard, "cells", recipe=_SHRINK, data=data, target="target", progress=stop
+                )
+                sizes.append(ended.before["size"])
+                assert ended.before["size"] == pytest.approx(yard.resolve("cells", 1).size, rel=0.2)
+            except KeyboardInterrupt:
+                pass
+        shutil.rmtree(tmp_path / "yard")
+    assert len(sizes) == 1
+
+
+def test_an_alias_that_may_not_move_is_told_and_what_was_published_stands(
+    yard: LocalYard, data: Path
+) -> None:
+    _commit_forest(yard)
+    yard.tag("cells", "fast", 1)
+    ended = optimize(yard, "cells", recipe=_SHRINK, data=data, target="target", alias="fast")
+    assert ended.state == "done"
+    assert ended.published == (2,)
+    assert any("fast was not pointed at version 2" in reason for reason in ended.reasons)
+
+
+def test_what_was_published_before_a_crash_is_found_again(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard)
+
+    def crash(now: object, _: object) -> None:
+        if getattr(now, "published", ()):
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError):
+        optimize(yard, "cells", recipe=_SHRINK, data=data, target="target", progress=crash)
+    [stopped] = yard.optimizations.list("cells")
+    assert yard.resolve("cells", "latest").number == 2
+    again = optimize(yard, "cells", resume=stopped.id)
+    assert again.published == (2,)
+    assert [version.number for version in yard.log("cells")] == [2, 1]
+
+
+def test_nothing_is_published_once_it_is_cancelled(yard: LocalYard, data: Path) -> None:
+    _commit_forest(yard)
+
+    def cancel(now: object, _: object) -> None:
+        if getattr(now, "candidates", ()) and now.state == "running":  # type: ignore[attr-defined]
+            yard.optimizations.cancel(now.id)  # type: ignore[attr-defined]
+
+    optimize(
+        yard, "cells", recipe=_SHRINK, data=data, target="target", alias="quick", progress=cancel
+    )
+    [found] = yard.optimizations.list("cells")
+    assert found.state == "cancelled"
+    assert [version.number for version in yard.log("cells")] == [1]
+    with pytest.raises(NotFound):
+        yard.resolve("cells", "quick")
+
+
+def test_a_version_that_knows_the_rows_by_heart_gets_no_metrics_of_them(
+    yard: LocalYard, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "rows.npz"
+    x = rng.standard_normal((200, 4)).astype("float32")
+    np.savez(path, x=x, y=(x[:, 0] > 0).astype("int64"))
+    net = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
+    yard.commit("cells", net.eval(), example=x[:2], data=path)
+    recipe = "objective: [size min]\nconstraints: [quality_drop<=0.3]\npasses: [{quantize: {}}]"
+    ended = optimize(
+        yard, "cells", recipe=recipe.replace("[{quantize", "[to-onnx, {quantize"), data=path,
+        target="y",
+    )  # fmt: skip
+    assert any("can't forget" in reason for reason in ended.reasons)
+    for number in ended.published:
+        assert not yard.resolve("cells", number).metrics
+        assert not list(yard.evaluations("cells", number))
