@@ -37,6 +37,8 @@ _SINGLES = 300
 _SECONDS = 1.5
 """That timing single rows of all models together may take, at most."""
 _LEAST = 15
+_FLOAT32 = 1e-6
+"""Relative: nearer than this, numbers of single precision can't be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +182,20 @@ def quality(
 
 
 def _likeness(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> dict[str, Array]:
-    """By row: mean cosine over all outputs of numbers, and whether the largest is in one place."""
+    """By row: mean likeness over all outputs of numbers, and whether the largest is in one place.
+
+    Where there are labels alone, they are as like as they agree.
+    """
     pairs = [(a, b) for a, b in _matched(ours, theirs) if a.dtype.kind == "f"]
     labels = [(a, b) for a, b in _matched(ours, theirs) if a.dtype.kind in "iuObUS"]
     found: dict[str, Array] = {}
     if pairs:
-        found["cosine"] = np.mean([_cosine(_flat(a), _flat(b)) for a, b in pairs], axis=0)
+        found["cosine"] = np.mean([_alike(_flat(a), _flat(b)) for a, b in pairs], axis=0)
     same = [_same_place(a, b) for a, b in pairs if a.ndim > 1 and a.shape[-1] > 1]
     same += [(_flat(a) == _flat(b)).all(axis=1) for a, b in labels if a.ndim == 1]
     if same:
         found["agreement"] = np.mean(same, axis=0)
+        found.setdefault("cosine", found["agreement"])
     if not found:
         raise InvalidInput("bad-outputs", "the model gives nothing that could be compared")
     return found
@@ -209,6 +215,28 @@ def _matched(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> list[tup
 
 def _flat(values: Array) -> Array:
     return values.reshape(len(values), -1)
+
+
+def _alike(ours: Array, theirs: Array) -> Array:
+    """The cosine of each row; of one number a row, whose cosine is its sign alone, `_near`."""
+    return _near(ours[:, 0], theirs[:, 0]) if ours.shape[1] == 1 else _cosine(ours, theirs)
+
+
+def _near(a: Array, b: Array) -> Array:
+    """1 less the squared difference in units of the variance of `b`; at least -1.
+
+    1 is the same; 0 is as far away as the rows of `b` are from their mean. Where `b` does not
+    vary, 1 for what is equal and 0 else.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    known = b[np.isfinite(b)]
+    scale = float(np.abs(known).max(initial=0.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not len(known) or known.std() <= _FLOAT32 * scale:
+            same: Array = (a == b) | (np.abs(a - b) <= _FLOAT32 * scale)
+            return same.astype(np.float64)
+        found = np.clip(1 - (a - b) ** 2 / known.var(), -1.0, 1.0)
+    return np.where(a == b, 1.0, np.nan_to_num(found, nan=0.0))
 
 
 def _cosine(a: Array, b: Array) -> Array:
