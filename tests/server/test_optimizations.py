@@ -160,6 +160,13 @@ def test_readers_look_and_writers_improve(site: tuple[Running, RemoteYard]) -> N
     with RemoteYard.at(server.url, token=token) as other:
         assert other.optimizations.get(key).id == key
         assert other.optimizations.trials(key)
+        assert other.optimizations.get(key).recipe.data is None
+        assert {one.recipe.data for one in other.optimizations.list()} == {None}
+        with server.client(token=token) as client:
+            paths = (f"/api/v1/optimizations/{key}", f"/optimizations/{key}", "/optimizations")
+            told = [client.get(path).text for path in paths]
+        assert all("flowers/iris" in text for text in told)
+        assert not [text for text in told if "data/iris" in text]
         with pytest.raises(Denied):
             other.optimizations.start("flowers/iris", 1, recipe=SHORT)
         with pytest.raises(Denied):

@@ -20,6 +20,7 @@ from modelyard.core.optimization import Optimization, Recipe, Suggestion, Trial
 from modelyard.core.wire import problem_of
 from modelyard.errors import InvalidInput, ModelyardError, Unsupported
 from modelyard.registry.access import known_name
+from modelyard.registry.optimizations.hiding import hidden_data
 from modelyard.server.api.inputs import Body, ModelName, Name, Segment, revision_in
 from modelyard.server.auth import again
 from modelyard.server.optimizing import Wish, begin_optimizing, check_elsewhere
@@ -165,13 +166,14 @@ def list_optimizations(
     """Recipes that were run on models that the caller may read, newest first."""
     if model is not None:
         model = known_name(ask.house, ask.caller, model, "reader")
-    return list(islice(ask.yard.optimizations.list(model, before=before), limit))
+    found = islice(ask.yard.optimizations.list(model, before=before), limit)
+    return [hidden_data(ask.house, one) for one in found]
 
 
 @routes.get("/optimizations/{optimization}", needs=on_yard("none"), answers=Optimization)
 def show_optimization(ask: Ask, optimization: Id) -> Optimization:
-    """How far it is, and what came of it."""
-    return ask.yard.optimizations.get(optimization)
+    """How far it is, and what came of it. `recipe.data` is null for whom that dataset is hidden."""
+    return hidden_data(ask.house, ask.yard.optimizations.get(optimization))
 
 
 @routes.get("/optimizations/{optimization}/trials", needs=on_yard("none"), answers=list[Trial])
@@ -238,7 +240,7 @@ def keep_optimization(ask: Ask, optimization: Id) -> bool:
 )  # fmt: skip
 def cancel_optimization(ask: Ask, optimization: Id) -> Optimization:
     """Stop it as soon as can be; what was published stays. It takes the role writer."""
-    return ask.yard.optimizations.cancel(optimization)
+    return hidden_data(ask.house, ask.yard.optimizations.cancel(optimization))
 
 
 @routes.get(
@@ -329,8 +331,9 @@ def _changes(ask: Ask, key: int, _slot: Slot) -> Iterator[list[Event]]:
             continue
         due = time.monotonic() + _EVERY
         try:
-            kept = again(ask).yard.optimizations
-            found = kept.get(key)
+            asked = again(ask)
+            kept = asked.yard.optimizations
+            found = hidden_data(asked.house, kept.get(key))
             fresh: list[Trial] = []
             if found != before:
                 fresh = [each for each in kept.trials(key) if known.get(each.number) != each]

@@ -19,6 +19,7 @@ from modelyard.errors import ModelyardError
 from modelyard.optimization.recipes.reading import written
 from modelyard.registry import refs
 from modelyard.registry.access import known_name
+from modelyard.registry.optimizations.hiding import hidden_data
 from modelyard.registry.pages import reports_page
 from modelyard.server.auth import again
 from modelyard.server.routing import SIGNED_IN, on_yard
@@ -123,7 +124,7 @@ def list_optimizations(
     if model:
         model = known_name(ask.house, ask.caller, model, "reader")
     every = ask.yard.optimizations.list(model or None, before=before)
-    found = tuple(islice(every, _ROWS + 1))
+    found = tuple(hidden_data(ask.house, one) for one in islice(every, _ROWS + 1))
     return OptimizationsPage(
         found[:_ROWS], found[_ROWS - 1].id if len(found) > _ROWS else None, model
     )
@@ -140,7 +141,7 @@ def show_optimization(
     after: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> OptimizationPage:
     """How far it is, what was tried, and what came of it."""
-    found = ask.yard.optimizations.get(optimization)
+    found = hidden_data(ask.house, ask.yard.optimizations.get(optimization))
     trials = ask.yard.optimizations.outlines(optimization)
     lines = lines_of(found, trials)
     shown = next((each for each in trials if each.number == trial), chosen_trial(found, trials))
