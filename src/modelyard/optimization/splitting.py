@@ -24,6 +24,8 @@ Array = np.ndarray[Any, Any]
 
 LEAST = 20
 """Rows that data must have."""
+_MEMORY = 10**9
+"""Bytes that rows may take: a server reads them too, and every process that runs trials."""
 _FEW = 20
 _MOST_CLASSES = 1000
 
@@ -40,8 +42,12 @@ class Split:
 
 
 def read_rows(path: Path, target: str | None) -> Rows:
-    """Rows of a file. InvalidInput: `no-column`, `no-rows`, `missing-target`, `no-inputs`."""
-    table = read_table(path)
+    """Rows of a file.
+
+    InvalidInput: `no-column`, `no-rows`, `missing-target`, `no-inputs`; `bad-data`: it is damaged,
+    or would take more than 1 GB of memory, for a small file may hold very many rows.
+    """
+    table = read_table(path, memory=_MEMORY)
     if len(table) < LEAST:
         raise InvalidInput(
             "no-rows", f"the data has {len(table)} rows",

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.core.table import Table
+from modelyard.errors import InvalidInput
 from modelyard.frameworks import framework_of, serializer_of
 from modelyard.optimization.engines.interface import Place, Task
-from modelyard.optimization.splitting import columns_of, once, split, task_of
+from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
 from modelyard.optimization.state import Model, Rows
 from modelyard.optimization.trialing import parts_of
 
@@ -178,3 +179,14 @@ def test_of_equal_rows_one_is_left() -> None:
     assert len(left) == 100
     assert len(_values(left)) == 100
     assert len(once(_with_ids())) == 300
+
+
+@pytest.mark.slow
+def test_a_small_file_of_very_many_rows_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, x=np.zeros(130_000_000, np.int64), y=np.zeros(20, np.int8))
+    assert path.stat().st_size < 2_000_000
+    with pytest.raises(InvalidInput) as caught:
+        read_rows(path, "y")
+    assert caught.value.kind == "bad-data"
+    assert "may take 1.0" in str(caught.value)
