@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import modelyard
@@ -321,3 +321,24 @@ def test_a_version_that_knows_the_rows_by_heart_gets_no_metrics_of_them(
     for number in ended.published:
         assert not yard.resolve("cells", number).metrics
         assert not list(yard.evaluations("cells", number))
+
+
+def test_what_learns_from_all_rows_has_the_parameters_that_were_proved(
+    yard: LocalYard, data: Path
+) -> None:
+    found = load_breast_cancer(as_frame=True)
+    weak = HistGradientBoostingClassifier(max_iter=2, learning_rate=0.01, random_state=0)
+    yard.commit("cells", weak.fit(found.data, found.target), example=found.data[:3], data=data)
+    recipe = """
+objective: [quality max]
+budget: {trials: 2}
+passes: [{tune: {learning_rate: 0.1}}]
+"""
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target")
+    assert ended.published, ended.reasons
+    chosen = next(each for each in ended.candidates if each.chosen)
+    trial = next(t for t in yard.optimizations.trials(ended.id) if t.number == chosen.trial)
+    said = yard.show("cells", ended.published[0]).params
+    proved = trial.steps[0].params["max_iter"]
+    assert said["max_iter"] == proved
+    assert replay(yard, ended.id).same
