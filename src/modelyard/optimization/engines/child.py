@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
+import time
 from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
@@ -40,16 +42,17 @@ class GivenUp(BaseException):
 def run() -> None:
     """Serve the inherited socket until the other end closes it."""
     bounds, descriptor, life, runner = sys.argv[2:6]
-    _guard(int(life))
-    enter(Bounds(**json.loads(bounds)))
+    found = Bounds(**json.loads(bounds))
+    _guard(int(life), found.scratch)
+    enter(found)
     _Child(socket.socket(fileno=int(descriptor))).serve(runner)
 
 
-def _guard(life: int) -> None:
+def _guard(life: int, scratch: str) -> None:
     """A process that waits until who started this one is gone, and then ends all of this group.
 
     The kernel ends this process with its parent, but not the workers and programs that libraries
-    may have started here.
+    may have started here; and nobody else would remove what they have written.
     """
     if os.fork():
         os.close(life)
@@ -58,9 +61,25 @@ def _guard(life: int) -> None:
         os.dup2(life, 0)
         os.closerange(1, 1 << 16)
         os.read(0, 1)  # nobody writes: it returns when the other end is closed
-        os.killpg(0, signal.SIGKILL)
+        group = os.getpgrp()
+        if os.fork() == 0:
+            os.setsid()
+            os.killpg(group, signal.SIGKILL)  # this number is the group's while the guard lives
+            _remove(scratch)
+            os._exit(0)
+        signal.pause()
     finally:
+        os.killpg(0, signal.SIGKILL)
         os._exit(0)
+
+
+def _remove(folder: str) -> None:
+    """Those that were killed may still be writing for a moment."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(0.1)
 
 
 class _Child:

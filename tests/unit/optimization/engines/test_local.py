@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -149,15 +150,21 @@ def test_children_and_what_they_started_die_with_a_killed_parent(tmp_path: Path)
         "from tests.unit.optimization.engines.test_local import *\n"
         f"list(engine('with_child', at_once=1).run([task(0, {str(tmp_path)!r})], go_on))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code])
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(scratch)}
+    )
     try:
         wait_until((tmp_path / "pids").exists, 30)
         pids = [int(each) for each in (tmp_path / "pids").read_text().split()]
         assert all(map(is_alive, pids))
+        assert list(scratch.glob("modelyard-*"))
     finally:
         parent.kill()
         parent.wait()
     wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not list(scratch.glob("modelyard-*")))
 
 
 def test_results_are_plain_values() -> None:
