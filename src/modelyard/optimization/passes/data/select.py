@@ -15,7 +15,14 @@ from modelyard.optimization.passes.data.learning import (
     why_not_tables,
 )
 from modelyard.optimization.passes.data.outcome import made_by, nothing
-from modelyard.optimization.passes.data.rows import codes_of, folds, is_missing, row_groups, sampled
+from modelyard.optimization.passes.data.rows import (
+    codes_of,
+    folds,
+    groups_of,
+    is_made,
+    is_missing,
+    sampled,
+)
 from modelyard.optimization.passes.data.steps import only_columns
 from modelyard.optimization.passes.interface import Choice
 
@@ -141,12 +148,14 @@ def _by_permutation(learner: Learner, rows: Rows, task: Task, seed: int) -> Arra
     from modelyard.optimization.state import Rows as Some
 
     inputs = learner.inputs(rows.inputs)
-    groups = row_groups(inputs)
+    groups, real = groups_of(rows, inputs), ~is_made(rows)
     chance = np.random.default_rng(seed)
     found = np.zeros(len(inputs.names))
     for inside, outside in folds(groups, rows.target, task, count=3, seed=seed):
+        measured = rows.take(outside[real[outside]])
+        if not len(measured):
+            continue
         fitted = learner.fit(learner.obj, rows.take(inside), seed)
-        measured = rows.take(outside)
         best = score(fitted, measured, task)
         for place, name in enumerate(inputs.names):
             column = measured.inputs.columns[name]

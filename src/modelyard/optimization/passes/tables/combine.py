@@ -9,10 +9,10 @@ import numpy as np
 
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.optimization.making import model_of_object
-from modelyard.optimization.passes.data.rows import folds, row_groups, sampled
+from modelyard.optimization.passes.data.rows import folds, groups_of, is_made, sampled
 from modelyard.optimization.passes.interface import Choice, Made
 from modelyard.optimization.passes.tables.choose import PASS as CHOOSE
-from modelyard.optimization.passes.tables.fitting import fitted
+from modelyard.optimization.passes.tables.fitting import fitted, repeated
 from modelyard.optimization.passes.tables.portfolio import candidates_of
 from modelyard.runtimes import runtime_of
 
@@ -41,7 +41,7 @@ class _Member:
     name: str
     estimator: Any
     said: Array
-    """Probabilities (rows, classes), or values (rows, 1)."""
+    """Probabilities (rows, classes), or values (rows, 1), of rows that were not made of others."""
 
 
 class Combine:
@@ -86,7 +86,7 @@ class Combine:
         if len(chosen) < 2:
             return Made(model=None, why=f"{chosen[0]} alone is as good as any combination")
         named = [(name, candidates[name]) for name in chosen]
-        found = fitted(_combined(named, weights, kind, work), work.train, work.seed)
+        found = _learned(_combined(named, weights, kind, work), kind, work)
         made = model_of_object(found, work.folder(), like=model, example=work.train.inputs)
         shares = "" if weights is None else f", weights {', '.join(f'{w:.2g}' for w in weights)}"
         return Made(
@@ -153,7 +153,7 @@ def _members(candidates: Mapping[str, Any], work: Work) -> list[_Member]:
             continue
         work.tell(f"compare {name}", None)
         if said is not None:
-            found.append(_Member(name, estimator, said))
+            found.append(_Member(name, estimator, said[~is_made(rows)]))
     return sorted(found, key=lambda each: _loss(each.said, truth, work.task))
 
 
@@ -163,7 +163,7 @@ def _outside(estimator: Any, rows: Rows, work: Work) -> Array | None:
     classes = np.unique(rows.target)
     shape = (len(rows), len(classes) if work.task == "classification" else 1)
     said = np.full(shape, np.nan)
-    groups = row_groups(rows.inputs)
+    groups = groups_of(rows)
     count = 5 if len(rows) < 1_000 else 3
     for inside, outside in folds(groups, rows.target, work.task, count=count, seed=work.seed):
         learned = fitted(estimator, rows.take(inside), work.seed)
@@ -178,10 +178,11 @@ def _outside(estimator: Any, rows: Rows, work: Work) -> Array | None:
 
 
 def _truth(rows: Rows, work: Work) -> Array:
+    """Of the rows that were not made of others."""
     assert rows.target is not None
     if work.task != "classification":
-        return rows.target.astype(np.float64)
-    return np.unique(rows.target, return_inverse=True)[1]
+        return rows.target.astype(np.float64)[~is_made(rows)]
+    return np.unique(rows.target, return_inverse=True)[1][~is_made(rows)]
 
 
 def _selected(
@@ -197,6 +198,19 @@ def _selected(
     kept = [at for at in order if weights[at] > 0]
     total = sum(weights[at] for at in kept)
     return [members[at].name for at in kept], [round(weights[at] / total, 4) for at in kept]
+
+
+def _learned(combined: Any, kind: str, work: Work) -> Any:
+    """Fitted on the rows to learn from; stacked ones by folds that keep together what belongs together."""
+    assert work.train is not None
+    rows = repeated(work.train, work.seed)
+    groups = groups_of(rows)
+    if kind != "stack" or len(np.unique(groups)) == len(rows):
+        return fitted(combined, rows, work.seed)
+    usual = combined.cv
+    parts = folds(groups, rows.target, work.task, count=5, seed=work.seed)
+    found = fitted(combined.set_params(cv=list(parts)), rows, work.seed)
+    return found.set_params(cv=usual)  # who learns it again does so from other rows
 
 
 def _combined(

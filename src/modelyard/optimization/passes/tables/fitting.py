@@ -58,7 +58,7 @@ def repeated(rows: Rows, seed: int) -> Rows:
     from modelyard.optimization.state import Rows as Kept
 
     found = rows.take(np.repeat(np.arange(len(rows)), counts))
-    return Kept(found.inputs, found.target)
+    return Kept(found.inputs, found.target, origins=found.origins)
 
 
 def scored(obj: Any, rows: Rows, task: Task, seed: int = 0) -> float:

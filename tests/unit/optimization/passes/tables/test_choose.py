@@ -12,7 +12,9 @@ from modelyard.core.table import Table
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.optimization.measuring import predictions, quality
 from modelyard.optimization.passes import pass_named
+from modelyard.optimization.passes.tables import combine
 from modelyard.optimization.passes.tables.combine import greedy_weights
+from modelyard.optimization.passes.tables.portfolio import compared
 from modelyard.optimization.state import Rows
 from modelyard.optimization.stepping import run_pass
 from modelyard.optimization.subjects import subject_of
@@ -160,3 +162,55 @@ def test_errors_that_cancel_out_make_a_mean_better_than_either() -> None:
     high, low = (truth + 1)[:, None], (truth - 1)[:, None]
 
     assert greedy_weights([high, low], truth, "regression") == [0.5, 0.5]
+
+
+def made_of_others(seed: int = 0) -> Rows:
+    """Of 60 rows of noise nothing can be learned, but nine near copies of each are known."""
+    rng = np.random.default_rng(seed)
+    own = np.tile(np.arange(60), 10)
+    values = rng.normal(size=(60, 3))[own]
+    values[60:] += rng.normal(size=(540, 3)) * 1e-6
+    inputs = Table({f"c{at}": column for at, column in enumerate(values.T)})
+    origins = np.concatenate([np.arange(60), -1 - own[60:]])
+    return Rows(inputs, rng.integers(0, 2, 60)[own], origins=origins)
+
+
+def test_nothing_is_compared_by_rows_that_were_made_of_others(bench: Bench) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = made_of_others()
+    _, work = bench(dummy(rows), rows)
+
+    ((_, score),) = compared({"tree": DecisionTreeClassifier()}, rows, work, count=3)
+
+    assert score < 0.75
+
+
+def test_of_rows_that_were_made_of_others_no_member_knows_the_answer(bench: Bench) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = made_of_others()
+    _, work = bench(dummy(rows), rows)
+
+    (member,) = combine._members({"tree": DecisionTreeClassifier()}, work.with_rows(rows))
+
+    assert len(member.said) == 60
+    right = member.said.argmax(axis=1) == np.asarray(rows.target)[:60]
+    assert right.mean() < 0.75
+
+
+def test_a_stack_is_learned_by_folds_that_keep_made_rows_together(bench: Bench) -> None:
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = made_of_others()
+    tree = DecisionTreeClassifier(random_state=0).fit(rows.inputs.frame(), rows.target)
+    model, work = bench(tree, rows)
+    params = {"kind": "stack", "members": 2, "algorithms": ["source", "linear"]}
+
+    made, done, _ = run_pass("combine", model, params, work.with_rows(rows))
+
+    stack = made.load()
+    assert done.kept
+    assert np.abs(stack.final_estimator_.coef_).max() < 2  # whom it would trust if they leaked: > 3
+    assert isinstance(stack.cv, StratifiedKFold)
