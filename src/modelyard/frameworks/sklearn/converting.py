@@ -31,6 +31,7 @@ def convert(obj: Any, place: Path, example: Any) -> Json:
     """Write an ONNX model and ask both for the same rows.
 
     Numbers become float32, as ONNX runtimes want them; a frame has one input for each column.
+    What tells no probabilities has labels alone: a graph's scores would be taken for probabilities.
     Without `example`, rows of normally distributed numbers stand in for it, since an estimator
     does not keep what it was fitted on: `example` tells how the two agree on data like yours.
 
@@ -51,6 +52,7 @@ def convert(obj: Any, place: Path, example: Any) -> Json:
             raise
         model = _converted(skl2onnx, obj, _joining_columns(obj, rows), inputs)
     _rename_inputs(model.graph, list(inputs))
+    _only_what_it_tells(model.graph, obj)
     model.metadata_props.add(key="class", value=f"{type(obj).__module__}.{type(obj).__qualname__}")
     content = model.SerializeToString()
     parity = {"rows": len(rows), "example": example is not None, **_parity(obj, content, rows)}
@@ -60,15 +62,40 @@ def convert(obj: Any, place: Path, example: Any) -> Json:
 
 def _converted(skl2onnx: Any, obj: Any, whole: Any, inputs: dict[str, Any]) -> Any:
     """`whole` as ONNX: the estimator, or a pipeline around it."""
-    try:
+    types = [(name, _kind(column)) for name, column in inputs.items()]
+
+    def asked(options: dict[int, dict[str, bool]]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about the libraries below them
             return skl2onnx.to_onnx(
-                whole, initial_types=[(name, _kind(column)) for name, column in inputs.items()],
-                options=_options(obj), target_opset=_OPSETS,
-            )  # fmt: skip
+                whole, initial_types=types, options=options, target_opset=_OPSETS
+            )
+
+    try:
+        try:
+            return asked(_options(obj))
+        except NameError as error:
+            if "'zipmap'" not in str(error):
+                raise
+            return asked({id(_last(obj)): {}})  # LinearSVC has no such option, nor maps
     except Exception as error:  # each converter raises as it likes
         raise _not_savable(obj, _first_line(error)) from error
+
+
+def _last(obj: Any) -> Any:
+    from modelyard.frameworks.sklearn.steps import is_pipeline
+
+    while is_pipeline(obj) and len(obj.steps) > 0:
+        obj = obj.steps[-1][1]
+    return obj
+
+
+def _only_what_it_tells(graph: Any, obj: Any) -> None:
+    """Classifiers without probabilities give labels; skl2onnx adds scores, called probabilities."""
+    from sklearn.base import is_classifier
+
+    if is_classifier(obj) and not hasattr(obj, "predict_proba") and len(graph.output) == 2:
+        del graph.output[1]
 
 
 def _joining_columns(obj: Any, rows: Any) -> Any:

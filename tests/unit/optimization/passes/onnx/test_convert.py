@@ -9,6 +9,7 @@ import pytest
 
 from modelyard.core.table import Table
 from modelyard.errors import InvalidInput, Unsupported
+from modelyard.optimization.measuring import predictions
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.onnx.parity import compared
 from modelyard.runtimes import runtime_of
@@ -70,6 +71,37 @@ def test_an_estimator_answers_the_same_as_a_graph(
     inputs = [each["name"] for each in made.model.signature["inputs"]]
     assert inputs == (list(table.names) if named else ["input"])
     assert CONVERT.run(model, {}, work()).model.digest == made.model.digest
+
+
+NO_PROBABILITIES = {
+    "linear svm": lambda: svm.LinearSVC(random_state=0),
+    "scaled linear svm": lambda: pipeline.make_pipeline(
+        preprocessing.StandardScaler(), svm.LinearSVC(random_state=0)
+    ),
+    "ridge": lambda: linear_model.RidgeClassifier(),
+    "descent": lambda: linear_model.SGDClassifier(random_state=0),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("named", [True, False], ids=["columns by name", "a matrix"])
+@pytest.mark.parametrize("name", NO_PROBABILITIES)
+def test_who_tells_no_probabilities_gives_labels_alone(
+    bench: Callable[..., Any], name: str, named: bool, classes: int
+) -> None:
+    table, target = flowers()
+    few = target < classes
+    table, target = table.take(few), target[few]
+    rows = table if named else Table({"data": table.matrix()})
+    fitted = NO_PROBABILITIES[name]().fit(rows.frame() if named else rows.matrix(), target)
+    model, work = bench(fitted, rows)
+
+    made = CONVERT.run(model, {}, work()).model
+
+    assert made.saved.details["parity"]["labels_equal"] == 1
+    said = predictions(made, rows)
+    assert list(said) == ["label"]
+    assert np.array_equal(said["label"], predictions(model, rows)["label"])
 
 
 def test_texts_and_missing_numbers_go_through_the_steps_of_a_pipeline(
