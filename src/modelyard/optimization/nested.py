@@ -17,8 +17,9 @@ import numpy as np
 
 from modelyard.core.significance import student_quantile
 from modelyard.errors import InvalidInput, ModelyardError
+from modelyard.optimization.goals import excesses, value_of
 from modelyard.optimization.making import model_of_object
-from modelyard.optimization.measuring import metrics, quality
+from modelyard.optimization.measuring import costs, higher_is_better, metrics, primary, quality
 from modelyard.optimization.passes.data.learning import learner_of
 from modelyard.optimization.passes.data.rows import folds, row_groups
 from modelyard.optimization.searching import Search
@@ -115,8 +116,9 @@ def search_of_plan(
     """The search that a recipe describes, in this process and one trial after the other.
 
     The model as it was is learned again from the rows that trials learn from, with its own
-    parameters. A trial is chosen by its quality, if it meets the constraints that quality and costs
-    tell of; if none is better, the model stays as it was.
+    parameters. Of the trials that keep all constraints, the one with the best quality is chosen; if
+    none is better, the model stays as it was. Latency is not timed here: goals and constraints that
+    name it are left out.
 
     Args:
         scratch: An empty folder for what trials make.
@@ -128,12 +130,18 @@ def search_of_plan(
         room.mkdir()
         train, valid = _parted(rows, plan.recipe.valid, task, seed, columns)
         base = _learned_again(source, train, room / "source", seed)
-        start = quality(base, valid, task=task)
         work = Work(
             task=task, train=train, valid=valid, source=base, scratch=room, seed=seed,
             tell=lambda _what, _score: None,
         )  # fmt: skip
-        asked = Search(plan.spaces, plan.recipe.goals, (), seed)
+        before = _values(base, work)
+        start = before["quality"]
+        goals = [goal for goal in plan.recipe.goals if goal.metric in before]
+        constraints = [
+            each for each in plan.recipe.constraints
+            if math.isfinite(value_of(each.metric, before, before))
+        ]  # fmt: skip
+        asked = Search(plan.spaces, goals, constraints, seed)
         best, score = base, start
         for number in range(trials):
             for params in asked.ask(1):
@@ -144,8 +152,9 @@ def search_of_plan(
                 except ModelyardError:
                     asked.tell(params, None, {})
                     continue
-                asked.tell(params, values, {})
-                if values["quality"] > score:
+                excess = excesses(constraints, values, before)
+                asked.tell(params, values, excess)
+                if values["quality"] > score and all(each <= 0 for each in excess.values()):
                     best, score = model, values["quality"]
         return base, best, score - start
 
@@ -166,10 +175,16 @@ def _tried(
         model, _, rows = run_pass(step.name, model, step.params, mine)
         if rows is not None:
             work = work.with_rows(rows)
+    return model, _values(model, work)
+
+
+def _values(model: Model, work: Work) -> dict[str, float]:
+    """Metrics on the rows to choose by, and costs that are counted."""
     assert work.valid is not None
-    values = metrics(model, work.valid, task=work.task, source=work.source)
-    values["quality"] = quality(model, work.valid, task=work.task)
-    return model, values
+    values = costs(model) | metrics(model, work.valid, task=work.task, source=work.source)
+    best = values[primary(work.task)]
+    values["quality"] = best if higher_is_better(primary(work.task)) else -best
+    return values
 
 
 def _parted(

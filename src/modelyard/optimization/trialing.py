@@ -123,7 +123,7 @@ def _trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
 
 
 def _nested(task: Task, tell: Callable[[str, float | None], None]) -> Result:
-    """The whole search anew in each outer fold, without the rows of the proof."""
+    """The whole search anew in each outer fold, of all rows: each measures what it has not seen."""
     from modelyard.core.evaluation import Measure
     from modelyard.optimization.nested import nested_gain, search_of_plan
     from modelyard.optimization.recipes import read_recipe

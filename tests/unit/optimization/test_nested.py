@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from modelyard.core.optimization import Goal, Recipe, Step
+from modelyard.core.optimization import Constraint, Goal, Recipe, Step
 from modelyard.core.table import Table
 from modelyard.errors import InvalidInput
 from modelyard.frameworks import framework_of, serializer_of
 from modelyard.optimization.nested import nested_gain, search_of_plan
+from modelyard.optimization.searching import Search
 from modelyard.optimization.spaces import plan_of
 from modelyard.optimization.state import Model, Rows
 from modelyard.optimization.subjects import subject_of
@@ -80,6 +82,68 @@ def test_a_real_gain_is_told_with_its_interval(tmp_path: Path) -> None:
 
     assert found.low > 0
     assert found.gain == pytest.approx(np.mean(found.after) - np.mean(found.before))
+
+
+def curve(rows: int = 300) -> Rows:
+    """The deeper a tree, the better, and the larger."""
+    values = np.random.default_rng(2).uniform(size=(rows, 1))
+    return Rows(Table({"x": values[:, 0]}), np.sin(values[:, 0] * 20))
+
+
+def searched(
+    folder: Path, constraints: tuple[Constraint, ...], goals: tuple[Goal, ...], depths: list[int]
+) -> tuple[Model, Model, float]:
+    """What a search chooses that begins with a tree of depth 2."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    rows = curve()
+    tree = DecisionTreeRegressor(max_depth=2, random_state=0)
+    source = kept(tree.fit(rows.inputs.frame(), rows.target), folder / "tree")
+    recipe = Recipe(
+        name="tune", steps=(Step("choose", {"algorithm": "tree", "tree.max_depth": depths}),),
+        goals=goals, constraints=constraints,
+    )  # fmt: skip
+    plan = plan_of(recipe, subject_of(source, rows, "regression"))
+    plan = replace(plan, spaces={n: o for n, o in plan.spaces.items() if n.endswith("max_depth")})
+    (folder / "work").mkdir()
+    search = search_of_plan(
+        source, plan, task="regression", trials=len(depths), scratch=folder / "work"
+    )
+    return search(rows, 1)
+
+
+def test_what_breaks_a_constraint_is_not_chosen(tmp_path: Path) -> None:
+    goals = (Goal("rmse", "min"),)
+    size = searched(tmp_path, (), goals, [2])[0].size
+    (tmp_path / "free").mkdir()
+    (tmp_path / "bound").mkdir()
+
+    _, free, _ = searched(tmp_path / "free", (), goals, [2, 4, 10])
+    small = (Constraint("size", "<=", 1.5 * size),)
+    _, bound, _ = searched(tmp_path / "bound", small, goals, [2, 4, 10])
+
+    assert free.load().max_depth == 10
+    assert bound.size <= 1.5 * size
+    assert bound.load().max_depth == 4
+
+
+def test_goals_on_costs_are_told_to_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    tell = Search.tell
+
+    def heard(self: Search, params: Any, values: Any, excess: Any) -> None:
+        tell(self, params, values, excess)
+        told.append(self._known[self._space.key(params)].values)
+
+    monkeypatch.setattr(Search, "tell", heard)
+    goals = (Goal("rmse", "min"), Goal("size", "min"), Goal("latency_p50", "min"))
+
+    searched(tmp_path, (Constraint("rmse_ratio", "<=", 1.0),), goals, [2, 4, 10])
+
+    assert len(told) == 3
+    assert all(values is not None and len(values) == 2 for values in told)
 
 
 def test_without_a_target_there_is_no_gain() -> None:

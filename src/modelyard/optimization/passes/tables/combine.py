@@ -201,7 +201,7 @@ def _selected(
 
 
 def _learned(combined: Any, kind: str, work: Work) -> Any:
-    """Fitted on the rows to learn from; stacked ones by folds that keep together what belongs together."""
+    """Fitted on the rows to learn from. Stacks are by folds that keep rows of one origin together."""
     assert work.train is not None
     rows = repeated(work.train, work.seed)
     groups = groups_of(rows)
