@@ -201,7 +201,7 @@ def _selected(
 
 
 def _learned(combined: Any, kind: str, work: Work) -> Any:
-    """Fitted on the rows to learn from. Stacks are by folds that keep rows of one origin together."""
+    """Fitted on the rows to learn from; a stack by folds that part no row from its like."""
     assert work.train is not None
     rows = repeated(work.train, work.seed)
     groups = groups_of(rows)
