@@ -319,6 +319,8 @@ class Optimization:
     units of `quality`, higher is better."""
     warm: int = 0
     """Trials of earlier optimizations that this one began with."""
+    claims: int = 0
+    """How often it was taken up: whoever worked on it before has no more say."""
 
     @property
     def title(self) -> str:

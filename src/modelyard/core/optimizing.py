@@ -34,13 +34,17 @@ class Optimizations(Protocol):
         """Note that an optimization begins. NotFound: `no-version`."""
 
     def claim(self, id: int) -> Optimization:
-        """Take one up that has stopped. Conflict `optimization-runs` while somebody works on it,
-        `optimization-ended` if it is over."""
+        """Take one up that has stopped or failed: `claims` rises.
+
+        Conflict: `optimization-runs` while somebody works on it, `optimization-ended`.
+        """
 
     def keep(self, optimization: Optimization, trials: Sequence[Trial] = ()) -> bool:
         """Keep how far it is, and trials that are new or have changed: a sign of life too.
 
-        Gives False once somebody has cancelled it, and keeps nothing then but the trials.
+        Gives False, and keeps nothing, once it is done, has failed or was cancelled, and when
+        somebody else has taken it up since (`Optimization.claims`). Version, recipe's data and
+        target, engine and alias stay as they were when it began.
         """
 
     def cancel(self, id: int) -> Optimization:

@@ -98,7 +98,7 @@ def optimize(
         engine: `local`, `ray`, or an engine.
         trusted: As `Yard.load` has it; for the version's own files.
         resume: The number of an optimization that has stopped. `recipe`, `data` and so on are its
-            own then.
+            own then, but for the engine.
         begun: As `yard.optimizations.begin` gave it: to be run, rather than a new one.
         progress: Told how far it is, and of trials that are new or have changed.
 
@@ -118,7 +118,7 @@ def optimize(
         wanted = _asked(recipe_of(recipe), data, target, budget, trials, seed)
         if alias is not None:
             RefName.parse(alias)
-        name = engine if isinstance(engine, str) else engine.name
+        name = (engine if isinstance(engine, str) else engine.name).partition("@")[0]
         found = yard.optimizations.begin(model, revision, wanted, engine=name, alias=alias)
     with ExitStack() as stack:
         beat = stack.enter_context(_beating(yard, found))
@@ -126,7 +126,7 @@ def optimize(
             place = workplace_of(yard.url, found)
             work = prepared(yard, found, place, trust)
             # after all that can be refused: an engine may have a cluster to start
-            chosen = engine_named(found.engine if isinstance(engine, str) else engine)
+            chosen = engine_named(engine)
             running = stack.enter_context(closing(chosen))
             beat.engine = running
             ended = _run(yard, work, running, beat, told)

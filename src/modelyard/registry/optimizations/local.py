@@ -31,6 +31,7 @@ __all__ = ["PATIENCE", "LocalOptimizations"]
 PATIENCE: Final = 30_000_000
 """Microseconds without a sign of life, after which an optimization has stopped."""
 _PAGE = 50
+_OVER: Final = ("done", "failed", "cancelled")
 
 
 class LocalOptimizations:
@@ -120,7 +121,7 @@ class LocalOptimizations:
                                hint=f"yard optimizations {id} --follow")  # fmt: skip
             if found.state in ("done", "cancelled"):
                 raise _ended(id, found)
-            again = replace(found, state="running", reasons=())
+            again = replace(found, state="running", reasons=(), claims=found.claims + 1)
             optimizations.change(connection, id, "running", now, _body(again))
             return again
 
@@ -130,11 +131,15 @@ class LocalOptimizations:
         bodies = {each.number: msgspec.json.encode(each).decode() for each in trials}
 
         def work(connection: sa.Connection) -> bool:
-            row, _ = self._row(connection, optimization.id, "writer", lock=True)
+            row, name = self._row(connection, optimization.id, "writer", lock=True)
+            known = _optimization(row, name, self._house.catalog.now(connection))
+            told = _as_begun(optimization, known)
+            if row.state in _OVER:  # whoever says the same once more has been heard
+                return row.state == told.state and _body(told) == row.body
+            if told.claims != known.claims:
+                return False
             optimizations.put_trials(connection, row.id, bodies)
-            if row.state == "cancelled":
-                return optimization.state == "cancelled" and self._change(connection, optimization)
-            return self._change(connection, optimization)
+            return self._change(connection, told)
 
         return self._house.catalog.write(work)
 
@@ -188,6 +193,15 @@ def _optimization(row: OptimizationRow, model: str, now: int) -> Optimization:
     return replace(
         found, id=row.id, model=model, state=state,  # type: ignore[arg-type]
         created=moment(row.created), changed=moment(row.changed),
+    )  # fmt: skip
+
+
+def _as_begun(now: Optimization, known: Optimization) -> Optimization:
+    """What is said of one, but for what was settled when it began."""
+    recipe = replace(now.recipe, data=known.recipe.data, target=known.recipe.target)
+    return replace(
+        now, model=known.model, number=known.number, who=known.who, created=known.created,
+        engine=known.engine, alias=known.alias, recipe=recipe,
     )  # fmt: skip
 
 

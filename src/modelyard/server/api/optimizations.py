@@ -221,18 +221,14 @@ def claim_optimization(ask: Ask, optimization: Id) -> Optimization:
 def keep_optimization(ask: Ask, optimization: Id) -> bool:
     """Keep how far it is, and trials that are new or have changed: a sign of life too.
 
-    `false` once somebody has cancelled it: then only the trials are kept. Who began it, when, and
-    with which recipe on which version is not changed by this.
+    `false`, and nothing is kept, once it has ended or somebody else has taken it up. Who began it
+    and when, on which version, with which data and target, engine and alias is not changed by this.
     """
     given = _read(ask, Keeping)
     kept, now = ask.yard.optimizations, given.optimization
     known = kept.get(optimization)
     check_elsewhere(ask, optimization)
-    told = replace(
-        now, id=known.id, model=known.model, number=known.number, who=known.who,
-        created=known.created,
-    )  # fmt: skip
-    return kept.keep(told, given.trials)
+    return kept.keep(replace(now, id=known.id), given.trials)
 
 
 @routes.post(

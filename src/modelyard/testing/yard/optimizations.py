@@ -142,6 +142,16 @@ class OptimizationTests(YardCase):
         assert kept.keep(replace(made, model="other"))
         assert kept.get(made.id).title == made.title
 
+    def test_who_keeps_does_not_change_what_is_read_and_where(self, improved: Yard) -> None:
+        kept = improved.optimizations
+        made = kept.begin("m", 1, RECIPE, engine="ray", alias="candidate")
+        recipe = replace(RECIPE, data="/etc/passwd", target="root", trials=2)
+        told = replace(made, recipe=recipe, engine="ray@evil:1", alias="champion", number=2)
+        assert kept.keep(replace(told, who="somebody else"))
+        found = kept.get(made.id)
+        assert found.recipe == replace(RECIPE, trials=2)
+        assert replace(found, recipe=RECIPE, changed=made.changed) == made
+
     def test_nobody_takes_up_what_somebody_works_on(self, improved: Yard) -> None:
         kept = improved.optimizations
         made = kept.begin("m", 1, RECIPE)
@@ -152,13 +162,39 @@ class OptimizationTests(YardCase):
         kept = improved.optimizations
         made = kept.begin("m", 1, RECIPE)
         for state in ("stopped", "failed"):
-            kept.keep(replace(made, state=state), [trial(0)])
+            assert kept.keep(replace(made, state=state), [trial(0)])
             assert kept.get(made.id).state == state
-            taken = kept.claim(made.id)
-            assert (taken.id, taken.state) == (made.id, "running")
+            made = kept.claim(made.id)
+            assert made.state == "running"
             assert kept.trials(made.id) == (trial(0),)
             with refused(Conflict, "optimization-runs"):
                 kept.claim(made.id)
+
+    def test_who_worked_on_it_before_has_no_more_say(self, improved: Yard) -> None:
+        kept = improved.optimizations
+        old = kept.begin("m", 1, RECIPE)
+        kept.keep(replace(old, state="stopped"), [trial(0)])
+        new = kept.claim(old.id)
+        assert new.claims == old.claims + 1
+        for state in ("running", "failed", "done"):
+            assert not kept.keep(replace(old, state=state, done=9), [trial(0, seconds=9.0)])
+        assert kept.get(old.id).done == 0
+        assert kept.keep(replace(new, done=1), [trial(1)])
+        assert kept.trials(old.id) == (trial(0), trial(1))
+
+    def test_what_is_over_stays_as_it_is(self, improved: Yard) -> None:
+        kept = improved.optimizations
+        for state in ("done", "failed"):
+            made = kept.begin("m", 1, RECIPE)
+            ended = replace(made, state=state, sentence="as it was")
+            assert kept.keep(ended, [trial(0)])
+            assert kept.keep(ended)
+            assert not kept.keep(made)
+            forged = replace(ended, candidates=(Candidate(trial=0, chosen=True),))
+            assert not kept.keep(forged, [trial(0, seconds=9.0), trial(1)])
+            found = kept.get(made.id)
+            assert (found.state, found.candidates, found.sentence) == (state, (), "as it was")
+            assert kept.trials(made.id) == (trial(0),)
 
     def test_what_is_over_is_not_taken_up(self, improved: Yard) -> None:
         kept = improved.optimizations
@@ -177,7 +213,7 @@ class OptimizationTests(YardCase):
         assert not kept.keep(replace(made, done=9), [trial(1)])
         found = kept.get(made.id)
         assert (found.state, found.done) == ("cancelled", 0)
-        assert [each.number for each in kept.trials(made.id)] == [0, 1]
+        assert [each.number for each in kept.trials(made.id)] == [0]
         with refused(Conflict, "optimization-ended"):
             kept.cancel(made.id)
         with refused(Conflict, "optimization-ended"):
