@@ -15,7 +15,7 @@ from tests.server.test_access_api import given
 
 from modelyard.client.remote import RemoteYard
 from modelyard.core.optimization import Goal, Recipe, Step
-from modelyard.errors import Conflict, Denied, InvalidInput, NotFound
+from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.registry import open_yard
 
 if TYPE_CHECKING:
@@ -260,3 +260,37 @@ def test_what_a_killed_server_left_is_gone_on_with_too(tmp_path: Path) -> None:
         server.process.wait(30)
     with running(folder) as again, RemoteYard.at(again.url, token=token) as yard:
         assert until(yard, asked.id, "done").done == 8
+
+
+def test_nobody_is_sent_to_a_cluster_of_somebody_else(site: tuple[Running, RemoteYard]) -> None:
+    recipe = Recipe(name="x", steps=(Step("tune"),), goals=(Goal.parse("quality max"),))
+    with pytest.raises(InvalidInput):
+        site[1].optimizations.begin("flowers/iris", 1, recipe, engine="ray@evil:6379")
+
+
+def test_one_account_does_not_occupy_a_server(site: tuple[Running, RemoteYard]) -> None:
+    server, yard = site
+    with pytest.raises(InvalidInput, match="10000 trials at most"):
+        begun(yard, LONG.replace("500", "100000"))
+    with server.client() as client:
+        token = given(client, "wim", "*", "writer")
+    with RemoteYard.at(server.url, token=token) as other:
+        asked = [begun(other, LONG, seed=seed) for seed in range(3)]
+        with pytest.raises(Unavailable, match="3 of yours"):
+            begun(other, LONG, seed=4)
+        assert asked[0].recipe.seconds == 7 * 86_400
+        for each in asked[1:]:
+            yard.optimizations.cancel(each.id)
+        yard.optimizations.cancel(asked[0].id)
+        with pytest.raises(Conflict) as caught:  # over, but still known as the server's
+            yard.optimizations.keep(asked[0])
+        assert caught.value.kind == "optimization-served"
+
+
+def test_a_file_of_the_server_looks_like_no_dataset(site: tuple[Running, RemoteYard]) -> None:
+    said = []
+    for data in ("/etc/passwd", "/etc/nothing"):
+        with pytest.raises(NotFound) as caught:
+            begun(site[1], data=data)
+        said.append(str(caught.value).replace(data, ""))
+    assert said[0] == said[1]

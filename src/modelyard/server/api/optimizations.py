@@ -54,7 +54,7 @@ _BEGINNING: dict[str, Any] = {
                             "description": "As an optimization has it.",
                         },
                         "revision": {"type": ["string", "integer", "null"]},
-                        "engine": {"type": "string", "maxLength": 40},
+                        "engine": {"enum": ["local", "ray"]},
                         "alias": {"type": ["string", "null"], "maxLength": 200},
                     },
                 },
@@ -140,7 +140,7 @@ class Beginning(msgspec.Struct, forbid_unknown_fields=True):
 
     recipe: Recipe
     revision: str | int | None = None
-    engine: Annotated[str, msgspec.Meta(max_length=40)] = "local"
+    engine: Literal["local", "ray"] = "local"
     alias: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
