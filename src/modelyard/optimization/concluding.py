@@ -72,18 +72,19 @@ def conclude(
         reasons.append(_AGAIN)
     if work.knows:
         reasons.append(_KNOWS)
-    proof: Result | None = None
-    if wanted:
-        proof = _proved(found, work, trials, engine, wanted)
+    candidates: list[Candidate] = []
+    for some in wanted:
+        if any(each.version is not None for each in candidates):
+            break
+        proof = _proved(found, work, trials, engine, some, len(candidates))
         if proof.state != "done":
             reasons.append(f"the proof failed: {proof.reason}")
-            proof = None
-    candidates: list[Candidate] = []
-    if proof is not None:
-        candidates, refused = _published(yard, found, work, trials, proof, engine, goes_on)
+            break
+        more, refused = _published(yard, found, work, trials, proof, engine, goes_on)
+        candidates += more
         reasons += refused
-        if work.relearns and any(each.version is not None for each in candidates):
-            reasons.append(_FROM_ALL)
+    if work.relearns and any(each.version is not None for each in candidates):
+        reasons.append(_FROM_ALL)
     nested, why_not = _nested(found, work, trials, engine)
     reasons += why_not
     ended = replace(
@@ -125,8 +126,15 @@ def _nested(
 # -- choosing what is proved -----------------------------------------------------------------------
 
 
-def _to_prove(found: Optimization, source: str, trials: Trials) -> tuple[list[Trial], list[str]]:
-    """The front of the trials that meet the constraints, the most gain first; and why not more."""
+def _to_prove(
+    found: Optimization, source: str, trials: Trials
+) -> tuple[list[list[Trial]], list[str]]:
+    """The front of the trials that meet the constraints, the most gain first, and those that are
+    next, if nothing on the front can be proved; and why there are not more.
+
+    What stands on the front alone may be there by luck. But each candidate more makes the proof of
+    all of them harder, so the next ones come only then.
+    """
     done, goals = trials.done, found.recipe.goals
     if not done:
         return [], ["no pass of the recipe can help this version"] if not trials.all else []
@@ -145,23 +153,22 @@ def _to_prove(found: Optimization, source: str, trials: Trials) -> tuple[list[Tr
         best = max(fit, key=lambda t: _gain(found, t))
         return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
     once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
-    return _by_front(found, once)[: found.recipe.publish + _MORE], []
+    most = found.recipe.publish + _MORE
+    first, *others = _fronts(found, once)
+    following = [trial for front in others for trial in front][:most]
+    return [first[:most], *([following] if following else [])], []
 
 
-def _by_front(found: Optimization, trials: Sequence[Trial]) -> list[Trial]:
-    """The front, the most gain first; then the front of the others, and so on.
-
-    What stands on the front alone may be there by luck, which the proof will tell: then the next
-    ones are wanted.
-    """
+def _fronts(found: Optimization, trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The front, the most gain first; then the front of the others, and so on."""
     left = list(trials)
-    ordered: list[Trial] = []
+    fronts: list[list[Trial]] = []
     while left:
-        places = on_front(found.recipe.goals, [t.values for t in left])
-        front = sorted((left[i] for i in places), key=lambda t: (-_gain(found, t), t.number))
-        ordered += front
-        left = [t for i, t in enumerate(left) if i not in set(places)]
-    return ordered
+        places = set(on_front(found.recipe.goals, [t.values for t in left]))
+        front = [left[i] for i in places]
+        fronts.append(sorted(front, key=lambda t: (-_gain(found, t), t.number)))
+        left = [t for i, t in enumerate(left) if i not in places]
+    return fronts
 
 
 def _gain(found: Optimization, trial: Trial) -> float:
@@ -210,7 +217,12 @@ def _dropped(trials: Sequence[Trial]) -> list[str]:
 
 
 def _proved(
-    found: Optimization, work: Any, trials: Trials, engine: Engine, wanted: Sequence[Trial]
+    found: Optimization,
+    work: Any,
+    trials: Trials,
+    engine: Engine,
+    wanted: Sequence[Trial],
+    earlier: int,
 ) -> Result:
     lost = [trial for trial in wanted if trials.place(trial.number) is None]
     tasks = [trials.task(trial, found, work) for trial in lost]
@@ -224,7 +236,7 @@ def _proved(
         out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
         target=recipe.target, task=work.task, seed=recipe.seed, holdout=recipe.holdout,
         valid=recipe.valid, candidates=tuple(places), goals=tuple(map(str, recipe.goals)),
-        constraints=tuple(map(str, recipe.constraints)), timed=_is_timed(found),
+        constraints=tuple(map(str, recipe.constraints)), timed=_is_timed(found), earlier=earlier,
     )  # fmt: skip
     [result] = engine.run([task], lambda _n, _w, _s: False)
     return result

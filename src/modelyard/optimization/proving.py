@@ -79,7 +79,7 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         _candidate(trial, source, other, goals, constraints, task.seed)
         for (trial, _), other in zip(task.candidates, others, strict=True)
     ]
-    corrected = _corrected(found)
+    corrected = _corrected(found, task.earlier)
     _write_down([source, *others], [0, *(trial for trial, _ in task.candidates)], rows, task)
     return Result(
         trial=task.trial, state="done", candidates=tuple(corrected), before=_values(source),
@@ -295,29 +295,35 @@ def _of_constraint(constraint: Constraint, source: _Proved, other: _Proved) -> V
     )  # fmt: skip
 
 
-def _corrected(found: Sequence[Candidate]) -> list[Candidate]:
-    """Of several candidates one is the best by chance: p-values by Holm's correction, by goal."""
-    if len(found) < 2:
+def _corrected(found: Sequence[Candidate], earlier: int = 0) -> list[Candidate]:
+    """Of several candidates one is the best by chance: p-values by Holm's correction, by goal.
+
+    Args:
+        earlier: How many were tested before these: each of them was a chance too.
+    """
+    if len(found) + earlier < 2 or not found:
         return list(found)
     columns = zip(*(candidate.verdicts for candidate in found), strict=True)
-    corrected = [_corrected_column(column) for column in columns]
+    corrected = [_corrected_column(column, earlier) for column in columns]
     return [
         replace(candidate, verdicts=tuple(column[i] for column in corrected))
         for i, candidate in enumerate(found)
     ]
 
 
-def _corrected_column(column: Sequence[Verdict]) -> list[Verdict]:
+def _corrected_column(column: Sequence[Verdict], earlier: int) -> list[Verdict]:
     chances = [verdict.p for verdict in column]
     if any(p is None for p in chances):
         return list(column)
-    again = holm([p for p in chances if p is not None])
+    count = len(column) + earlier
+    by_holm = holm([p for p in chances if p is not None])
+    again = [min(p * count / len(column), 1.0) for p in by_holm]
     return [
         replace(
             verdict, p=p, holds=verdict.holds and p < ALPHA,
             # that it is worse needs no correction: nothing is published that may be
             sentence=verdict.sentence if not verdict.holds or p < ALPHA else (
-                f"{verdict.sentence}, but {p:.2g} among {len(column)} candidates"
+                f"{verdict.sentence}, but {p:.2g} among {count} candidates"
             ),
         )
         for verdict, p in zip(column, again, strict=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from modelyard.core.names import RefName
@@ -279,7 +280,10 @@ def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Tr
     else:
         path, digest = place.data(desk, recipe.data, found.data_digest)
         [named] = name_data(desk, recipe.data).values() if not found.data_digest else [None]
-        data = named or DataName(recipe.data, digest, is_committed="@" in recipe.data)
+        committed = "@" in recipe.data and not FilePath(recipe.data).exists()
+        data = named or DataName(recipe.data, digest, is_committed=committed)
+        if data.is_committed:  # exactly these rows, whatever becomes of a branch
+            recipe = replace(recipe, data=data.name)
     rows = read_rows(path, recipe.target)
     task = task_of(rows.target, _said_task(source))
     parts = split(

@@ -136,7 +136,7 @@ def workplace_of(url: str, found: Optimization) -> Workplace:
     home = Path(base) if base.startswith("/") else _home() / ".cache"
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = home / "modelyard" / "optimizations" / f"{key}-{found.id}"
-    told = f"{found.title} {found.created.isoformat()} {found.recipe.data}"
+    told = f"{found.title} {found.created.isoformat()}"
     try:
         _sweep(folder.parent)
         if folder.is_dir() and _mark_of(folder) != told:

@@ -91,6 +91,8 @@ class Task:
     """Whether latency is measured."""
     candidates: tuple[tuple[int, Place], ...] = ()
     """Of a proof: trials and what they made."""
+    earlier: int = 0
+    """Of a proof: candidates that were put to it before these; none of them passed."""
     goals: tuple[str, ...] = ()
     """Of a proof, resolved: `accuracy max`."""
     constraints: tuple[str, ...] = ()
