@@ -221,7 +221,8 @@ class Optimizing:
         from modelyard.optimization.running import optimize
 
         rights = _rights(row)
-        yard = YardOf(self._server.house, lambda: _caller(self._server, row.account, rights))
+        house = self._server.house
+        yard = YardOf(house, lambda: _caller(self._server, row.account, rights), found.model)
         try:
             while not self._turn.acquire(timeout=_SIGN):
                 if self._over.is_set():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelyard.errors import Denied, NotFound
+from modelyard.registry.access import known_name
 from modelyard.registry.local import LocalYard
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ class YardOf:
 
     Args:
         caller: Who it is, as of now; Denied or NotFound if they are not there any more.
+        model: That they must be writer of.
     """
 
-    def __init__(self, house: House, caller: Callable[[], Caller]) -> None:
+    def __init__(self, house: House, caller: Callable[[], Caller], model: str) -> None:
         self._house = house
+        self._model = model
         self._caller = caller
         self.url = str(house.root)
         self.refused: Denied | NotFound | None = None
@@ -50,7 +53,9 @@ class YardOf:
 
     def _now(self) -> LocalYard:
         try:
-            return LocalYard(self._house.on_behalf_of(self._caller()))
+            caller = self._caller()
+            known_name(self._house, caller, self._model, "writer")
+            return LocalYard(self._house.on_behalf_of(caller))
         except (Denied, NotFound) as error:
             self.refused = error
             raise
