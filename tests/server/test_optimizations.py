@@ -17,6 +17,7 @@ from modelyard.client.remote import RemoteYard
 from modelyard.core.optimization import Goal, Recipe, Step
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
 from modelyard.registry import open_yard
+from modelyard.server.api.optimizations import _check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -294,3 +295,14 @@ def test_a_file_of_the_server_looks_like_no_dataset(site: tuple[Running, RemoteY
             begun(site[1], data=data)
         said.append(str(caught.value).replace(data, ""))
     assert said[0] == said[1]
+
+
+def test_what_nobody_could_show_is_not_kept() -> None:
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    with pytest.raises(InvalidInput):
+        _check_readable(Recipe(name="deep", steps=(Step("tune", {"x": deep}),), goals=()))
+    with pytest.raises(InvalidInput):
+        _check_readable(Recipe(name="own", steps=(Step("fly"),), goals=()))
+    _check_readable(Recipe(name="auto", steps=(), goals=()))

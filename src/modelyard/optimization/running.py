@@ -142,7 +142,8 @@ def optimize(
         except BaseException:
             beat.say(replace(beat.last, state="stopped"))
             raise
-    place.clear()
+    if ended.state == "done" or yard.optimizations.get(found.id).state == "cancelled":
+        place.clear()  # else another worker has taken it over, perhaps on this machine
     return ended
 
 

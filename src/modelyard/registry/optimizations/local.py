@@ -11,7 +11,7 @@ from modelyard.catalog.queries import models, optimizations
 from modelyard.catalog.queries.optimizations import OptimizationRow
 from modelyard.core.decoding import decode_json
 from modelyard.core.optimization import Optimization, Trial
-from modelyard.errors import Conflict, NotFound
+from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry.access.door import known_name, readable
 from modelyard.registry.access.notes import write_note
 from modelyard.registry.lookup import find_model, find_version, moment
@@ -31,6 +31,8 @@ __all__ = ["PATIENCE", "LocalOptimizations"]
 PATIENCE: Final = 30_000_000
 """Microseconds without a sign of life, after which an optimization has stopped."""
 _PAGE = 50
+_HIGHEST: Final = 1_000_000
+"""Number of a trial."""
 _OVER: Final = ("done", "failed", "cancelled")
 
 
@@ -128,6 +130,10 @@ class LocalOptimizations:
         return self._house.catalog.write(work)
 
     def keep(self, optimization: Optimization, trials: Sequence[Trial] = ()) -> bool:
+        odd = [each.number for each in trials if not 0 <= each.number <= _HIGHEST]
+        if odd:
+            raise InvalidInput("bad-trial", f"no trial has the number {str(odd[0])[:40]}",
+                               hint=f"0 to {_HIGHEST:,}")  # fmt: skip
         bodies = {each.number: msgspec.json.encode(each).decode() for each in trials}
 
         def work(connection: sa.Connection) -> bool:
