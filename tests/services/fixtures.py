@@ -157,6 +157,8 @@ def mariadb(server: str) -> pymysql.Connection:
 @pytest.fixture
 def mariadb_url(service: Callable[[str], str]) -> Iterator[str]:
     """A new database of MariaDB."""
+    import pymysql
+
     server, name = service("mariadb"), _new("db")
     with mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
@@ -164,7 +166,8 @@ def mariadb_url(service: Callable[[str], str]) -> Iterator[str]:
     with mariadb(server) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
         for (forgotten,) in cursor.fetchall():
-            cursor.execute(f"KILL {forgotten}")  # its open transaction would hold the drop back
+            with contextlib.suppress(pymysql.err.OperationalError):  # it has just ended by itself
+                cursor.execute(f"KILL {forgotten}")  # its open transaction would hold the drop back
         cursor.execute(f"DROP DATABASE {name}")
 
 
