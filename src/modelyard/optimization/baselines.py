@@ -7,12 +7,13 @@ that the new parameters, or the new data, are better than the old ones on equal 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from modelyard.errors import InvalidInput
-from modelyard.optimization.engines.interface import Fixed, Place, Task
+from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.passes import pass_named
-from modelyard.optimization.passes.tables.refit import FROM_SCRATCH
+from modelyard.optimization.passes.data.learning import FROM_SCRATCH
 from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.optimization import Optimization, Trial
     from modelyard.optimization.engines.interface import Engine, Result
+    from modelyard.optimization.preparing import Prepared
     from modelyard.optimization.spaces import Plan
     from modelyard.optimization.state import Model
     from modelyard.registry.desk import Desk
@@ -74,7 +76,7 @@ def steps_of(trial: Trial) -> tuple[Fixed, ...]:
     return tuple(found)
 
 
-def learned_again(work: Any, engine: Engine) -> Model:
+def learned_again(work: Prepared, engine: Engine) -> Model:
     """The version learned from the part of the rows that passes learn from.
 
     InvalidInput: `not-refittable`.
@@ -89,7 +91,7 @@ def learned_again(work: Any, engine: Engine) -> Model:
 
 
 def learned_from_all(
-    work: Any, engine: Engine, steps: tuple[Fixed, ...], number: int, *, whole: bool = True
+    work: Prepared, engine: Engine, steps: tuple[Fixed, ...], number: int, *, whole: bool = True
 ) -> Result:
     """What was proved, learned again from all rows: that is what is published.
 
@@ -100,14 +102,9 @@ def learned_from_all(
 
 
 def _run(
-    work: Any, engine: Engine, number: int, steps: tuple[Fixed, ...], *, whole: bool
+    work: Prepared, engine: Engine, number: int, steps: tuple[Fixed, ...], *, whole: bool
 ) -> Result:
-    recipe = work.found.recipe
-    task = Task(
-        kind="trial", trial=number, source=Place.of(work.original),
-        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
-        target=recipe.target, task=work.task, seed=recipe.seed, holdout=recipe.holdout,
-        valid=recipe.valid, steps=steps, whole=whole, timed=False,
-    )  # fmt: skip
+    task = work.job("trial", number, work.original)
+    task = replace(task, steps=steps, whole=whole)
     [result] = engine.run([task], lambda _n, _w, _s: False)
     return result

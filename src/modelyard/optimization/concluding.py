@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from modelyard.core.version import human_size
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.optimization.baselines import learned_from_all, steps_of
-from modelyard.optimization.engines.interface import Place, Task
+from modelyard.optimization.choosing import failures, to_prove
 from modelyard.optimization.evaluating import keep_written
-from modelyard.optimization.goals import dominates, gain, is_cost, on_front, value_of
+from modelyard.optimization.goals import is_cost, on_front, value_of
 from modelyard.optimization.proving import passes_gate
 from modelyard.optimization.publishing import Finished, keep_findings, publish, worth
 from modelyard.optimization.recipes import written
+from modelyard.optimization.trials import task_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
     from modelyard.core.optimization import Candidate, Optimization, Trial
     from modelyard.core.version import RefInfo
     from modelyard.optimization.engines.interface import Engine, Result
+    from modelyard.optimization.preparing import Prepared
     from modelyard.optimization.trials import Trials
     from modelyard.registry.desk import Desk
 
 __all__ = ["conclude"]
 
-_MORE = 2
-"""Candidates that are proved beyond those that may be published."""
 _REASONS = 12
 _AGAIN = (
     "the version had learned from these rows, so it was compared with itself, learned again from"
@@ -54,7 +54,7 @@ class Publishing(Protocol):
 def conclude(
     yard: Publishing,
     found: Optimization,
-    work: Any,
+    work: Prepared,
     trials: Trials,
     engine: Engine,
     goes_on: Callable[[Optimization], bool],
@@ -62,12 +62,11 @@ def conclude(
     """Prove, publish, and say what came of it.
 
     Args:
-        work: As `running` prepared it.
         goes_on: Keeps how far it is, after each version too; False once it is cancelled.
     """
     begun = time.monotonic()
-    wanted, why = _to_prove(found, work.source.digest, trials)
-    reasons = [*work.plan.reasons, *_failures(trials), *why]
+    wanted, why = to_prove(found, work.source.digest, trials)
+    reasons = [*work.plan.reasons, *failures(trials), *why]
     if work.relearns:
         reasons.append(_AGAIN)
     if work.knows:
@@ -103,7 +102,7 @@ def conclude(
 
 
 def _nested(
-    found: Optimization, work: Any, trials: Trials, engine: Engine
+    found: Optimization, work: Prepared, trials: Trials, engine: Engine
 ) -> tuple[Measure | None, list[str]]:
     """What the search as a whole gains, if the recipe asks for it."""
     recipe = found.recipe
@@ -111,156 +110,49 @@ def _nested(
         return None, []
     number = max((trial.number for trial in trials.all), default=0) + 2
     inner = replace(recipe, data=None, target=None, nested=0, trials=max(trials.ended, 1))
-    task = Task(
-        kind="nested", trial=number, source=Place.of(work.original),
-        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
-        target=recipe.target, task=work.task, seed=recipe.seed, recipe=written(inner),
-        folds=recipe.nested, timed=False,
-    )  # fmt: skip
+    task = work.job("nested", number, work.original)
+    task = replace(task, recipe=written(inner), folds=recipe.nested)
     [result] = engine.run([task], lambda _n, _w, _s: False)
     if result.nested is None:
         return None, [f"nested cross-validation failed: {result.reason}"]
     return result.nested, []
 
 
-# -- choosing what is proved -----------------------------------------------------------------------
-
-
-def _to_prove(
-    found: Optimization, source: str, trials: Trials
-) -> tuple[list[list[Trial]], list[str]]:
-    """The front of the trials that meet the constraints, the most gain first, and those that are
-    next, if nothing on the front can be proved; and why there are not more.
-
-    What stands on the front alone may be there by luck. But each candidate more makes the proof of
-    all of them harder, so the next ones come only then.
-    """
-    done, goals = trials.done, found.recipe.goals
-    if not done:
-        return [], ["no pass of the recipe can help this version"] if not trials.all else []
-    fresh = [t for t in done if t.digest != source and any(step.kept for step in t.steps)]
-    if not fresh:
-        return [], ["no trial made anything else than what was there", *_dropped(done)]
-    fit = [t for t in fresh if all(excess <= 0 for excess in t.excess.values())]
-    if not fit:
-        return [], [_nearest(fresh)]
-    better = [t for t in fit if not dominates(goals, found.before, t.values)]
-    gained = [t for t in better if any(
-        gain(goal, t.values.get(goal.metric, float("nan")), found.before[goal.metric]) > 0
-        for goal in goals if goal.metric in found.before
-    )]  # fmt: skip
-    if not gained:
-        best = max(fit, key=lambda t: _gain(found, t))
-        return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
-    once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
-    most = found.recipe.publish + _MORE
-    first, *others = _fronts(found, once)
-    following = [trial for front in others for trial in front][:most]
-    return [first[:most], *([following] if following else [])], []
-
-
-def _fronts(found: Optimization, trials: Sequence[Trial]) -> list[list[Trial]]:
-    """The front, the most gain first; then the front of the others, and so on."""
-    left = list(trials)
-    fronts: list[list[Trial]] = []
-    while left:
-        places = set(on_front(found.recipe.goals, [t.values for t in left]))
-        front = [left[i] for i in places]
-        fronts.append(sorted(front, key=lambda t: (-_gain(found, t), t.number)))
-        left = [t for i, t in enumerate(left) if i not in places]
-    return fronts
-
-
-def _gain(found: Optimization, trial: Trial) -> float:
-    return sum(
-        gain(goal, trial.values.get(goal.metric, float("nan")), found.before[goal.metric])
-        for goal in found.recipe.goals
-        if goal.metric in found.before
-    )
-
-
-def _told(found: Optimization, trial: Trial) -> str:
-    parts = (
-        f"{g.metric} from {found.before[g.metric]:.4g} to {trial.values[g.metric]:.4g}"
-        for g in found.recipe.goals
-        if g.metric in found.before and g.metric in trial.values
-    )
-    return ", ".join(parts)
-
-
-def _nearest(trials: Sequence[Trial]) -> str:
-    best = min(trials, key=lambda t: sum(max(e, 0.0) for e in t.excess.values()))
-    broken = [name for name, excess in best.excess.items() if excess > 0]
-    return f"no trial meets all constraints; the nearest, {best.number}, breaks {', '.join(broken)}"
-
-
-def _failures(trials: Trials) -> list[str]:
-    """Why trials failed, each reason once."""
-    found: dict[str, list[int]] = {}
-    for trial in trials.all:
-        if trial.state == "failed":
-            found.setdefault(trial.reason, []).append(trial.number)
-    return [
-        f"trial {numbers[0]}{f' and {len(numbers) - 1} more' if len(numbers) > 1 else ''} failed: "
-        f"{reason}"
-        for reason, numbers in found.items()
-    ]
-
-
-def _dropped(trials: Sequence[Trial]) -> list[str]:
-    """Why passes were dropped, each reason once."""
-    told = (f"{step.name}: {step.why}" for t in trials for step in t.steps if not step.kept)
-    return list(dict.fromkeys(told))
-
-
-# -- proving and publishing ------------------------------------------------------------------------
-
-
 def _proved(
     found: Optimization,
-    work: Any,
+    work: Prepared,
     trials: Trials,
     engine: Engine,
     wanted: Sequence[Trial],
     earlier: int,
 ) -> Result:
     lost = [trial for trial in wanted if trials.place(trial.number) is None]
-    tasks = [trials.task(trial, found, work) for trial in lost]
+    tasks = [task_for(trial, work) for trial in lost]
     for result in engine.run(tasks, lambda _n, _w, _s: False):
         trials.again(result)
     number = max((trial.number for trial in trials.all), default=0) + 1
     recipe = found.recipe
     places = [(t.number, place) for t in wanted if (place := trials.place(t.number)) is not None]
-    task = Task(
-        kind="proof", trial=number, source=Place.of(work.source),
-        out=str(work.place.trial(number)), made=str(work.place.made), data=str(work.path),
-        target=recipe.target, task=work.task, seed=recipe.seed, holdout=recipe.holdout,
-        valid=recipe.valid, candidates=tuple(places), goals=tuple(map(str, recipe.goals)),
-        constraints=tuple(map(str, recipe.constraints)), timed=_is_timed(found), earlier=earlier,
+    task = replace(
+        work.job("proof", number, work.source, timed=True), candidates=tuple(places),
+        goals=tuple(map(str, recipe.goals)), constraints=tuple(map(str, recipe.constraints)),
+        earlier=earlier,
     )  # fmt: skip
     [result] = engine.run([task], lambda _n, _w, _s: False)
     return result
 
 
-def _is_timed(found: Optimization) -> bool:
-    recipe = found.recipe
-    named = [goal.metric for goal in recipe.goals] + [each.metric for each in recipe.constraints]
-    return any("latency" in metric for metric in named)
-
-
 def _published(
     yard: Publishing,
     found: Optimization,
-    work: Any,
+    work: Prepared,
     trials: Trials,
     proof: Result,
     engine: Engine,
     goes_on: Callable[[Optimization], bool],
 ) -> tuple[list[Candidate], list[str]]:
     """All candidates, those that were published with their versions; and why others were not."""
-    from pathlib import Path
-
-    folder = Path(work.place.folder) / "trials" / str(proof.trial)
+    folder = work.place.folder / "trials" / str(proof.trial)
     by_number = {trial.number: trial for trial in trials.all}
     passed: list[Finished] = []
     candidates: dict[int, Candidate] = {}
@@ -316,7 +208,7 @@ def _on_front(found: Optimization, passed: Sequence[Finished]) -> list[Finished]
     return [passed[i] for i in on_front(found.recipe.goals, values)]
 
 
-def _learned_from_all(finished: Finished, work: Any, engine: Engine) -> Finished:
+def _learned_from_all(finished: Finished, work: Prepared, engine: Engine) -> Finished:
     """Where the version was learned again to be compared: what it found, with all the rows."""
     if not work.relearns:
         return finished

@@ -21,6 +21,7 @@ __all__ = [
     "dominates",
     "excesses",
     "gain",
+    "gain_in_all",
     "is_cost",
     "on_front",
     "resolved",
@@ -101,6 +102,16 @@ def gain(goal: Goal, after: float, before: float) -> float:
             return 0.0
         return math.log(before / after) * (1 if goal.direction == "min" else -1)
     return 20.0 * (after - before) * (1 if goal.direction == "max" else -1)
+
+
+def gain_in_all(
+    goals: Sequence[Goal], after: Mapping[str, float], before: Mapping[str, float]
+) -> float:
+    """`gain` of all goals added up; those of which something is not known count as no gain."""
+    return sum(
+        gain(goal, after.get(goal.metric, math.nan), before.get(goal.metric, math.nan))
+        for goal in goals
+    )
 
 
 def dominates(goals: Sequence[Goal], a: Mapping[str, float], b: Mapping[str, float]) -> bool:

@@ -11,7 +11,7 @@ from modelyard.core.trust import Trust
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.engines import engine_named
-from modelyard.optimization.running import prepared
+from modelyard.optimization.preparing import prepared
 from modelyard.optimization.workplace import workplace_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def replay(
     [trial] = [each for each in yard.optimizations.trials(id) if each.number == candidate.trial]
     place = workplace_of(f"{yard.url}#replay", found)
     try:
-        work = prepared(yard, found, place, Trust.of(trusted))
+        work = prepared(yard.desk, found, place, Trust.of(trusted))
         with closing(engine_named(engine)) as running:
             result = learned_from_all(
                 work, running, steps_of(trial), trial.number, whole=work.relearns

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modelyard.core.names import RefName
 from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
-from modelyard.optimization.baselines import knows_rows, learned_again, manifest_data, relearns_for
+from modelyard.optimization.baselines import learned_again
+from modelyard.optimization.beating import beating
 from modelyard.optimization.concluding import conclude
 from modelyard.optimization.engines import engine_named
-from modelyard.optimization.goals import check_known, resolved
-from modelyard.optimization.machine import environment
-from modelyard.optimization.made_up import write_made_up_rows
+from modelyard.optimization.goals import check_known
+from modelyard.optimization.preparing import prepared
 from modelyard.optimization.recipes import recipe_of
-from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.searching import Search, told_all
-from modelyard.optimization.spaces import plan_of
-from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
-from modelyard.optimization.subjects import subject_of
-from modelyard.optimization.trials import Trials
+from modelyard.optimization.trials import Trials, task_for
+from modelyard.optimization.warming import first_of_earlier
 from modelyard.optimization.workplace import workplace_of
-from modelyard.registry.data import DataName, name_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from modelyard.core.optimization import Optimization, Recipe, Trial
     from modelyard.core.optimizing import Optimizations
     from modelyard.core.trust import TrustAll
     from modelyard.core.version import RefInfo
+    from modelyard.optimization.beating import Beat
     from modelyard.optimization.engines.interface import Engine
-    from modelyard.optimization.spaces import Plan
-    from modelyard.optimization.state import Model, Rows, Task
-    from modelyard.optimization.workplace import Workplace
+    from modelyard.optimization.preparing import Prepared
     from modelyard.registry.desk import Desk
 
-__all__ = ["WorkingYard", "optimize", "prepared"]
-
-_BEAT: Final = 5.0
-"""Seconds between signs of life."""
-_AWAY: Final = 300.0
-"""Seconds that a yard may be away before it is given up."""
-_AGAIN: Final = 2.0
+__all__ = ["WorkingYard", "optimize"]
 
 
 class WorkingYard(Protocol):
@@ -122,10 +109,10 @@ def optimize(
         name = (engine if isinstance(engine, str) else engine.name).partition("@")[0]
         found = yard.optimizations.begin(model, revision, wanted, engine=name, alias=alias)
     with ExitStack() as stack:
-        beat = stack.enter_context(_beating(yard, found))
+        beat = stack.enter_context(beating(yard, found))
         try:
             place = workplace_of(yard.url, found)
-            work = prepared(yard, found, place, trust)
+            work = prepared(yard.desk, found, place, trust)
             # after all that can be refused: an engine may have a cluster to start
             chosen = engine_named(engine)
             running = stack.enter_context(closing(chosen))
@@ -145,79 +132,6 @@ def optimize(
     if ended.state == "done" or yard.optimizations.get(found.id).state == "cancelled":
         place.clear()  # else another worker has taken it over, perhaps on this machine
     return ended
-
-
-class _Beat:
-    """Signs of life from a thread, and the last that was said."""
-
-    def __init__(self, yard: WorkingYard, last: Optimization) -> None:
-        self._yard = yard
-        self._lock = threading.Lock()
-        self.last = last
-        self.engine: Engine | None = None
-        self._cancelled = False
-        self._waiting: dict[int, Trial] = {}
-        """Trials that could not be kept when they were said."""
-        self._heard = time.monotonic()
-
-    def cancelled(self) -> bool:
-        """Whether somebody has cancelled it."""
-        return self._cancelled
-
-    def say(
-        self, found: Optimization, trials: Sequence[Trial] = (), *, surely: bool = False
-    ) -> None:
-        """Keep how far it is. A server that is away for a moment is told later.
-
-        Args:
-            surely: Wait until it is kept, for minutes.
-
-        Raises:
-            Unavailable: nothing could be kept for minutes.
-        """
-        while not self._said(found, trials) and surely:
-            time.sleep(_AGAIN)
-        if self._cancelled and self.engine is not None:
-            self.engine.cancel()
-
-    def _said(self, found: Optimization, trials: Sequence[Trial]) -> bool:
-        with self._lock:
-            self.last = found
-            self._waiting |= {trial.number: trial for trial in trials}
-            try:
-                goes_on = self._yard.optimizations.keep(found, tuple(self._waiting.values()))
-            except Unavailable:
-                if time.monotonic() - self._heard > _AWAY:
-                    raise
-                return False
-            self._waiting.clear()
-            self._heard = time.monotonic()
-            self._cancelled = self._cancelled or not goes_on
-            return True
-
-    def again(self) -> None:
-        """Say the last once more."""
-        self.say(self.last)
-
-
-@contextmanager
-def _beating(yard: WorkingYard, found: Optimization) -> Iterator[_Beat]:
-    beat, ended = _Beat(yard, found), threading.Event()
-
-    def work() -> None:
-        while not ended.wait(_BEAT):
-            try:
-                beat.again()
-            except ModelyardError:
-                continue  # a server may be away for a moment; who waits too long is taken for dead
-
-    thread = threading.Thread(target=work, name="optimization-beat", daemon=True)
-    thread.start()
-    try:
-        yield beat
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _asked(
@@ -242,101 +156,19 @@ def _asked(
     return replace(recipe, **{name: value for name, value in said.items() if value is not None})
 
 
-class _Work:
-    """What is known when trials begin."""
-
-    def __init__(
-        self, found: Optimization, place: Workplace, source: Model, data: DataName | None,
-        path: Path, rows: Rows, task: Task, plan: Plan, relearns: bool, knows: bool,
-    ) -> None:  # fmt: skip
-        self.found = found
-        self.place = place
-        self.original = source
-        self.source = source
-        """What trials begin with and are compared with: the original, or itself learned again."""
-        self.relearns = relearns
-        self.knows = knows
-        """Whether the version has learned from the rows of the proof, and can't forget them."""
-        self.data = data
-        self.path = path
-        self.rows = rows
-        self.task = task
-        self.plan = plan
-
-
-def prepared(yard: WorkingYard, found: Optimization, place: Workplace, trust: Trust) -> _Work:
-    """Source and rows at hand, and the recipe made ready for them."""
-    desk, recipe = yard.desk, found.recipe
-    source = place.source(desk, found, trust)
-    data: DataName | None = None
-    if recipe.data is None:
-        if recipe.target is not None:
-            raise InvalidInput("needs-data", "a target, but no data", hint="--data FILE")
-        path = place.folder / "made-up.npz"
-        if not path.is_file():  # whole, or not at all
-            rough = path.with_name("rough.npz")
-            write_made_up_rows(source, rough, seed=recipe.seed)
-            rough.rename(path)
-        digest = ""
-    else:
-        path, digest = place.data(desk, recipe.data, found.data_digest)
-        [named] = name_data(desk, recipe.data).values() if not found.data_digest else [None]
-        committed = "@" in recipe.data and not FilePath(recipe.data).exists()
-        data = named or DataName(recipe.data, digest, is_committed=committed)
-        if data.is_committed:  # exactly these rows, whatever becomes of a branch
-            recipe = replace(recipe, data=data.name)
-    rows = read_rows(path, recipe.target)
-    task = task_of(rows.target, _said_task(source))
-    parts = split(
-        rows, holdout=recipe.holdout, valid=recipe.valid, seed=recipe.seed,
-        columns=columns_of(source, rows.inputs),
-    )  # fmt: skip
-    if min(map(len, (parts.train, parts.valid, once(parts.holdout, parts.columns)))) < 2:
-        raise InvalidInput(
-            "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
-            hint="equal rows stay together, so many equal ones count as one",
-        )  # fmt: skip
-    subject = subject_of(source, parts.train, task)
-    if not recipe.steps:
-        from modelyard.optimization.planning import auto_steps
-
-        recipe = with_steps(recipe, auto_steps, subject)
-    recipe = resolved(recipe, task)
-    plan = plan_of(recipe, subject)
-    known = replace(
-        found, recipe=recipe, data_digest=digest, environment=environment(), state="running"
-    )
-    trained_on = manifest_data(desk, found)
-    relearns = relearns_for(plan, source, trained_on, digest)
-    knows = not relearns and knows_rows(trained_on, digest)
-    return _Work(known, place, source, data, path, rows, task, plan, relearns, knows)
-
-
-def _said_task(source: Model) -> str | None:
-    """What the model predicts, as its class or its signature says."""
-    name = source.saved.class_name
-    if name.endswith(("Classifier", "Regressor")):
-        return "classification" if name.endswith("Classifier") else "regression"
-    outputs = {str(each.get("name")) for each in (source.signature or {}).get("outputs", ())}
-    if outputs & {"label", "probability", "logits"}:
-        return "classification"
-    return "regression" if "prediction" in outputs else None
-
-
 def _run(
     yard: WorkingYard,
-    work: _Work,
+    work: Prepared,
     engine: Engine,
-    beat: _Beat,
+    beat: Beat,
     told: Callable[[Optimization, Sequence[Trial]], None],
 ) -> Optimization:
     begun = time.monotonic()
-    found, recipe = work.found, work.found.recipe
+    found, recipe = work.found, work.recipe
     spent = found.seconds
     if work.relearns:
-        work.source = learned_again(work, engine)
-    kept = yard.optimizations.trials(found.id)
-    trials = Trials(work.place, kept)
+        work = replace(work, source=learned_again(work, engine))
+    trials = Trials(work.place, yard.optimizations.trials(found.id))
 
     def say(now: Optimization, some: Sequence[Trial] = ()) -> None:
         now = replace(now, seconds=round(spent + time.monotonic() - begun, 1), done=trials.ended)
@@ -344,8 +176,13 @@ def _run(
         told(now, some)
 
     say(found)
-    search = _search(yard, work, trials)
-    say(work.found)
+    warm = first_of_earlier(yard.optimizations, found, work.plan)
+    say(replace(beat.last, warm=len(warm)))
+    search = Search(
+        work.plan.spaces, recipe.goals, recipe.constraints, recipe.seed,
+        [work.plan.barest(), *warm],
+    )  # fmt: skip
+    told_all(search, trials.all)
 
     def left() -> bool:
         return recipe.seconds is None or spent + time.monotonic() - begun < recipe.seconds
@@ -369,34 +206,17 @@ def _run(
     return beat.last
 
 
-def _search(yard: WorkingYard, work: _Work, trials: Trials) -> Search:
-    recipe = work.found.recipe
-    warm = _warm(yard, work)
-    work.found = replace(work.found, warm=len(warm))
-    first = [work.plan.barest(), *warm]
-    search = Search(work.plan.spaces, recipe.goals, recipe.constraints, recipe.seed, first)
-    told_all(search, trials.all)
-    return search
-
-
-def _warm(yard: WorkingYard, work: _Work) -> list[dict[str, Any]]:
-    """The best parameters of earlier optimizations of this model with the same passes."""
-    from modelyard.optimization.warming import first_of_earlier
-
-    return first_of_earlier(yard.optimizations, work.found, work.plan)
-
-
 def _search_on(
-    work: _Work,
+    work: Prepared,
     engine: Engine,
-    beat: _Beat,
+    beat: Beat,
     search: Search,
     trials: Trials,
     say: Callable[..., None],
     left: Callable[[], bool],
 ) -> None:
     """Ask, run, tell, until the budget is spent or nothing new can be asked for."""
-    recipe = work.found.recipe
+    recipe = work.recipe
     waiting = trials.unfinished()
     while not beat.cancelled():
         room = recipe.trials - trials.ended
@@ -408,7 +228,7 @@ def _search_on(
         waiting = waiting[len(batch) :]
         if not batch:
             return
-        tasks = [trials.task(trial, work.found, work) for trial in batch]
+        tasks = [task_for(trial, work) for trial in batch]
         say(beat.last, batch)
 
         heard: list[tuple[str, float]] = []
@@ -425,13 +245,14 @@ def _search_on(
         for result in engine.run(tasks, tell, lambda: left() or not trials.ended):
             if beat.cancelled():
                 return
-            if result.state == "done" and not work.found.before:
-                check_known(recipe, dict(result.before))
-                work.found = replace(work.found, before=dict(result.before))
-            trial = trials.end(result, work.found.before, recipe)
+            before = beat.last.before
+            if result.state == "done" and not before:
+                before = dict(result.before)
+                check_known(recipe, before)
+            trial = trials.end(result, before, recipe)
             work.place.tidy(result)
             search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
-            say(replace(beat.last, before=work.found.before), [trial])
+            say(replace(beat.last, before=before), [trial])
         for what, score in sorted(heard):
             search.heard(what, score)
 

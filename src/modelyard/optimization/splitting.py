@@ -9,6 +9,7 @@ import numpy as np
 
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats.tables import read_table
+from modelyard.optimization.passes.data.rows import row_groups
 from modelyard.optimization.state import Rows, Task
 
 if TYPE_CHECKING:
@@ -158,9 +159,7 @@ def _fitted_with(model: Model) -> tuple[str, ...]:
 
 def _groups(table: Table) -> Array:
     """For each row the number of its first equal."""
-    from modelyard.optimization.hashing import row_hashes
-
-    _, first, place = np.unique(row_hashes(table), return_index=True, return_inverse=True)
+    _, first, place = np.unique(row_groups(table), return_index=True, return_inverse=True)
     found: Array = first[place.reshape(-1)]
     return found
 

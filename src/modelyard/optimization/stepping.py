@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes import Made, Option
     from modelyard.optimization.state import Model, Rows, Work
 
-__all__ = ["first_of", "run_pass"]
+__all__ = ["run_pass"]
 
 Json = Any
 

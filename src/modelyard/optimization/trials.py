@@ -6,17 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.optimization import Trial
-from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.goals import excesses, on_front
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from modelyard.core.optimization import Optimization, Recipe
-    from modelyard.optimization.engines.interface import Result
-    from modelyard.optimization.spaces import Plan
-    from modelyard.optimization.state import Model
+    from modelyard.optimization.engines.interface import Place, Result, Task
+    from modelyard.optimization.preparing import Prepared
     from modelyard.optimization.workplace import Workplace
 
 __all__ = ["Trials", "task_for"]
@@ -105,13 +102,6 @@ class Trials:
         """A trial of another machine was made again."""
         self._results[result.trial] = result
 
-    def task(self, trial: Trial, found: Optimization, work: Any) -> Task:
-        """What a worker is to do for a trial."""
-        return task_for(
-            found, work.source, work.path, work.task, work.plan, work.place, trial.params,
-            trial.number,
-        )  # fmt: skip
-
     def marked(self, ended: Optimization) -> list[Trial]:
         """All trials, those on the front marked, where that has changed."""
         done = [trial for trial in self.done if not any(e > 0 for e in trial.excess.values())]
@@ -124,25 +114,10 @@ class Trials:
         return changed
 
 
-def task_for(
-    found: Optimization,
-    source: Model,
-    path: Path,
-    task: str,
-    plan: Plan,
-    place: Workplace,
-    params: Mapping[str, Json],
-    number: int,
-) -> Task:
-    """One trial as a task."""
-    recipe = found.recipe
-    wanted = [goal.metric for goal in recipe.goals] + [c.metric for c in recipe.constraints]
-    return Task(
-        kind="trial", trial=number, source=Place.of(source), out=str(place.trial(number)),
-        made=str(place.made), data=str(path), target=recipe.target, task=task, seed=recipe.seed,
-        holdout=recipe.holdout, valid=recipe.valid, steps=plan.fixed(params),
-        timed=any("latency" in metric for metric in wanted),
-    )  # fmt: skip
+def task_for(trial: Trial, work: Prepared) -> Task:
+    """What a worker is to do for a trial."""
+    task = work.job("trial", trial.number, work.source, timed=True)
+    return replace(task, steps=work.plan.fixed(trial.params))
 
 
 def _finite(excess: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelyard.optimization.goals import gain
+from modelyard.optimization.goals import gain_in_all
 
 if TYPE_CHECKING:
     from modelyard.core.optimization import Optimization, Trial
@@ -33,7 +33,7 @@ def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> li
         for trial in kept.trials(earlier.id):
             params = {homes[n]: v for n, v in _options(trial) if n in homes}
             if trial.state == "done" and params:
-                best.append((_worth(found, earlier, trial), params))
+                best.append((gain_in_all(found.recipe.goals, trial.values, earlier.before), params))
         looked += 1
         if looked == _LOOKED_AT:
             break
@@ -43,11 +43,3 @@ def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> li
 
 def _options(trial: Trial) -> list[tuple[str, Any]]:
     return [(name.split(".", 1)[1], value) for name, value in trial.params.items() if "." in name]
-
-
-def _worth(found: Optimization, earlier: Optimization, trial: Trial) -> float:
-    return sum(
-        gain(goal, trial.values[goal.metric], earlier.before[goal.metric])
-        for goal in found.recipe.goals
-        if goal.metric in trial.values and goal.metric in earlier.before
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.optimization.making import model_of_object
+from modelyard.optimization.passes.data.learning import FROM_SCRATCH
 from modelyard.optimization.passes.interface import Made
 from modelyard.optimization.passes.tables.fitting import fitted
 
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes.interface import Option
     from modelyard.optimization.state import Model, Subject, Work
 
-__all__ = ["FROM_SCRATCH", "PASS"]
-
-FROM_SCRATCH = ("sklearn", "xgboost", "lightgbm")
-"""Frameworks whose objects forget what they knew when they are fitted."""
+__all__ = ["PASS"]
 
 
 class _Refit:

@@ -29,10 +29,7 @@ class Finetune:
 
     def why_not(self, subject: Subject) -> str | None:
         """It takes modules of torch, rows and a target."""
-        why = networks.why_no_module(subject)
-        if why is None and not subject.has_target:
-            return "it learns from a target: give --target"
-        return why
+        return networks.why_no_lesson(subject)
 
     def options(self, subject: Subject) -> Mapping[str, Option]:
         """`rate` of learning and `epochs` at most."""

@@ -34,6 +34,7 @@ __all__ = [
     "saved",
     "tensor_of",
     "whole",
+    "why_no_lesson",
     "why_no_module",
 ]  # fmt: skip
 
@@ -89,6 +90,14 @@ def why_no_module(subject: Subject, *, rows: bool = True, layers: bool = False) 
     if rows and not subject.rows:
         return "it learns from rows: give --data"
     return None
+
+
+def why_no_lesson(subject: Subject) -> str | None:
+    """Why a module can't learn from what is right; None if it can."""
+    why = why_no_module(subject)
+    if why is None and not subject.has_target:
+        return "it learns from a target: give --target"
+    return why
 
 
 def module_in(model: Model) -> Any:

@@ -35,10 +35,7 @@ class Soup:
 
     def why_not(self, subject: Subject) -> str | None:
         """It takes modules of torch, rows and a target."""
-        why = networks.why_no_module(subject)
-        if why is None and not subject.has_target:
-            return "it learns from a target: give --target"
-        return why
+        return networks.why_no_lesson(subject)
 
     def options(self, subject: Subject) -> Mapping[str, Option]:
         """`count` of fine-tunes, and the `rate` of learning about which theirs lie."""

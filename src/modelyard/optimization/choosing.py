@@ -1,0 +1,100 @@
+"""Which trials are put to the proof, and why the others are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from modelyard.optimization.goals import dominates, gain_in_all, on_front
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.core.optimization import Optimization, Trial
+    from modelyard.optimization.trials import Trials
+
+__all__ = ["failures", "to_prove"]
+
+_MORE: Final = 2
+"""Candidates that are proved beyond those that may be published."""
+
+
+def to_prove(
+    found: Optimization, source: str, trials: Trials
+) -> tuple[list[list[Trial]], list[str]]:
+    """The front of the trials that meet the constraints, the most gain first, and those that are
+    next, if nothing on the front can be proved; and why there are not more.
+
+    What stands on the front alone may be there by luck. But each candidate more makes the proof of
+    all of them harder, so the next ones come only then.
+    """
+    done, goals = trials.done, found.recipe.goals
+    if not done:
+        return [], ["no pass of the recipe can help this version"] if not trials.all else []
+    fresh = [t for t in done if t.digest != source and any(step.kept for step in t.steps)]
+    if not fresh:
+        return [], ["no trial made anything else than what was there", *_dropped(done)]
+    fit = [t for t in fresh if all(excess <= 0 for excess in t.excess.values())]
+    if not fit:
+        return [], [_nearest(fresh)]
+    better = [t for t in fit if not dominates(goals, found.before, t.values)]
+    gained = [t for t in better if any(
+        gain_in_all([goal], t.values, found.before) > 0 for goal in goals
+    )]  # fmt: skip
+    if not gained:
+        best = max(fit, key=lambda t: gain_in_all(goals, t.values, found.before))
+        return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
+    once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
+    most = found.recipe.publish + _MORE
+    first, *others = _fronts(found, once)
+    following = [trial for front in others for trial in front][:most]
+    return [first[:most], *([following] if following else [])], []
+
+
+def _fronts(found: Optimization, trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The front, the most gain first; then the front of the others, and so on."""
+    left, goals = list(trials), found.recipe.goals
+
+    def order(trial: Trial) -> tuple[float, int]:
+        return -gain_in_all(goals, trial.values, found.before), trial.number
+
+    fronts: list[list[Trial]] = []
+    while left:
+        places = set(on_front(goals, [t.values for t in left]))
+        front = [left[i] for i in places]
+        fronts.append(sorted(front, key=order))
+        left = [t for i, t in enumerate(left) if i not in places]
+    return fronts
+
+
+def _told(found: Optimization, trial: Trial) -> str:
+    parts = (
+        f"{g.metric} from {found.before[g.metric]:.4g} to {trial.values[g.metric]:.4g}"
+        for g in found.recipe.goals
+        if g.metric in found.before and g.metric in trial.values
+    )
+    return ", ".join(parts)
+
+
+def _nearest(trials: Sequence[Trial]) -> str:
+    best = min(trials, key=lambda t: sum(max(e, 0.0) for e in t.excess.values()))
+    broken = [name for name, excess in best.excess.items() if excess > 0]
+    return f"no trial meets all constraints; the nearest, {best.number}, breaks {', '.join(broken)}"
+
+
+def failures(trials: Trials) -> list[str]:
+    """Why trials failed, each reason once."""
+    found: dict[str, list[int]] = {}
+    for trial in trials.all:
+        if trial.state == "failed":
+            found.setdefault(trial.reason, []).append(trial.number)
+    return [
+        f"trial {numbers[0]}{f' and {len(numbers) - 1} more' if len(numbers) > 1 else ''} failed: "
+        f"{reason}"
+        for reason, numbers in found.items()
+    ]
+
+
+def _dropped(trials: Sequence[Trial]) -> list[str]:
+    """Why passes were dropped, each reason once."""
+    told = (f"{step.name}: {step.why}" for t in trials for step in t.steps if not step.kept)
+    return list(dict.fromkeys(told))
