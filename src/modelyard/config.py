@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from modelyard.core.folders import cache_home, config_home, data_home, home_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 __all__ = ["MARKER", "YardChoice", "choose_yard", "default_author", "default_yard", "demo_folder"]
 
@@ -58,12 +60,12 @@ def choose_yard(
 
 def default_yard(environment: Mapping[str, str]) -> Path:
     """The user's own yard, made at the first commit."""
-    return _base(environment, "XDG_DATA_HOME", ".local/share") / "modelyard"
+    return data_home(environment) / "modelyard"
 
 
 def demo_folder(environment: Mapping[str, str]) -> Path:
     """Where `yard demo` works: what is there may be made anew at any time."""
-    return _base(environment, "XDG_CACHE_HOME", ".cache") / "modelyard" / "demo"
+    return cache_home(environment) / "modelyard" / "demo"
 
 
 def default_author(environment: Mapping[str, str]) -> str:
@@ -76,8 +78,8 @@ def default_author(environment: Mapping[str, str]) -> str:
 
 
 def _git_author(environment: Mapping[str, str]) -> str | None:
-    xdg = _base(environment, "XDG_CONFIG_HOME", ".config")
-    for path in (_home(environment) / ".gitconfig", xdg / "git" / "config"):
+    xdg = config_home(environment)
+    for path in (home_of(environment) / ".gitconfig", xdg / "git" / "config"):
         if not path.is_file():
             continue
         section = _git_user(path)
@@ -123,15 +125,5 @@ def _absolute(text: str, environment: Mapping[str, str], cwd: Path) -> str:
     if "://" in text:
         return text
     if text == "~" or text.startswith("~/"):
-        return str(_home(environment) / text[2:])
+        return str(home_of(environment) / text[2:])
     return os.path.normpath(cwd / text)
-
-
-def _base(environment: Mapping[str, str], variable: str, below_home: str) -> Path:
-    """A folder of the XDG standard, which says that relative ones are to be ignored."""
-    given = environment.get(variable, "")
-    return Path(given) if given.startswith("/") else _home(environment) / below_home
-
-
-def _home(environment: Mapping[str, str]) -> Path:
-    return Path(environment["HOME"]) if environment.get("HOME") else Path.home()

@@ -106,13 +106,12 @@ def update_command(
 
 def _plan(path: Path) -> Any:
     """What a file says, in JSON or YAML."""
-    import yaml
-
+    from modelyard.core.plain_yaml import plain_yaml
     from modelyard.errors import InvalidInput
 
     try:
         text = path.read_text("utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        return json.loads(text) if path.suffix == ".json" else plain_yaml(text)
+    except (ValueError, RecursionError) as error:
         line = str(error).splitlines()[0]
         raise InvalidInput("bad-structure", f"{path.name} can't be read: {line}") from None

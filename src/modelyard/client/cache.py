@@ -11,15 +11,16 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blake3
 
+from modelyard.core.folders import cache_home
 from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["RangeCache"]
 
@@ -42,10 +43,8 @@ class RangeCache:
     def of(cls, environment: Mapping[str, str]) -> RangeCache | None:
         """In `$XDG_CACHE_HOME/modelyard/ranges`; `$YARD_CACHE_SIZE` of 0 means none."""
         limit = size_of(environment.get("YARD_CACHE_SIZE") or str(_DEFAULT))
-        base = environment.get("XDG_CACHE_HOME", "")
-        home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-        root = Path(base) if base.startswith("/") else home / ".cache"
-        return cls(root / "modelyard" / "ranges", limit) if limit else None
+        folder = cache_home(environment) / "modelyard" / "ranges"
+        return cls(folder, limit) if limit else None
 
     def get(self, name: str, start: int, end: int) -> bytes | None:
         """The range, if it is there and as it was."""

@@ -7,16 +7,17 @@ import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from modelyard.core.decoding import decode_json
+from modelyard.core.folders import config_home
 from modelyard.errors import Denied, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from modelyard.client.addresses import Address
 
@@ -39,10 +40,7 @@ class Credentials:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Credentials:
         """`$XDG_CONFIG_HOME/modelyard/credentials.json`."""
-        base = environment.get("XDG_CONFIG_HOME", "")
-        home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-        folder = Path(base) if base.startswith("/") else home / ".config"
-        return cls(folder / "modelyard" / "credentials.json")
+        return cls(config_home(environment) / "modelyard" / "credentials.json")
 
     def token(self, address: Address) -> str | None:
         """The token that `yard login` kept for a server."""

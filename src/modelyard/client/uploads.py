@@ -7,17 +7,18 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blake3
 import msgspec
 
 from modelyard.core.decoding import decode_packed
+from modelyard.core.folders import cache_home
 from modelyard.core.transferring import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["Upload", "uploads_folder"]
 
@@ -28,10 +29,7 @@ _LARGEST = 256 << 20
 
 def uploads_folder(environment: Mapping[str, str]) -> Path:
     """`$XDG_CACHE_HOME/modelyard/uploads`."""
-    base = environment.get("XDG_CACHE_HOME", "")
-    home = Path(environment["HOME"]) if environment.get("HOME") else Path.home()
-    root = Path(base) if base.startswith("/") else home / ".cache"
-    return root / "modelyard" / "uploads"
+    return cache_home(environment) / "modelyard" / "uploads"
 
 
 class Upload:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from modelyard.core.decoding import decode_json
-from modelyard.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.core.folders import cache_home
+from modelyard.errors import InvalidInput, Unavailable
 from modelyard.optimization.engines.interface import Result
 from modelyard.optimization.state import Model
 from modelyard.registry.data import find_data
@@ -132,8 +133,10 @@ def workplace_of(url: str, found: Optimization) -> Workplace:
 
     Unavailable: `no-scratch`.
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if base.startswith("/") else _home() / ".cache"
+    try:
+        home = cache_home(os.environ)
+    except RuntimeError:  # a user without a home
+        home = Path(tempfile.gettempdir())
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     folder = home / "modelyard" / "optimizations" / f"{key}-{found.id}"
     told = f"{found.title} {found.created.isoformat()}"
@@ -164,9 +167,3 @@ def _sweep(home: Path) -> None:
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > _OLD:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _home() -> Path:
-    with suppress(RuntimeError, ModelyardError):
-        return Path.home()
-    return Path(tempfile.gettempdir())

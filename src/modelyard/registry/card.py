@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.names import parse_label
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -60,14 +61,9 @@ def split_card(text: str) -> tuple[str, str]:
 
 
 def _parse(head: str) -> dict[Any, Any]:
-    import yaml
-
     try:
-        for token in yaml.scan(head):  # an alias can stand for a billion laughs
-            if isinstance(token, yaml.AliasToken):
-                return {}
-        content = yaml.safe_load(head)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        content = plain_yaml(head)
+    except NotPlain:
         return {}
     return content if isinstance(content, dict) else {}
 

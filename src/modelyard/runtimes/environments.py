@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from modelyard.core.folders import cache_home
 from modelyard.errors import InvalidInput, Unavailable, Unsupported
 from modelyard.formats.reading import printable
 
@@ -40,9 +41,7 @@ _SECRET: Final = re.compile(r"(?<=//)[^/@\s]+@")
 
 def cache_folder() -> Path:
     """`~/.cache/modelyard/environments`, or below `$XDG_CACHE_HOME`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    place = Path(base) if base and os.path.isabs(base) else Path.home() / ".cache"
-    return place / "modelyard" / "environments"
+    return cache_home(os.environ) / "modelyard" / "environments"
 
 
 def environment_of(recorded: Mapping[str, Any] | None, *, cache: Path | None = None) -> Path:

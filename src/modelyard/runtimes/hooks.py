@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.formats.reading import printable
 from modelyard.runtimes.tables import seen_specs, spec_of
@@ -75,19 +76,14 @@ def check_hooks(files: Files, trust: Trust) -> None:
 
 
 def _parsed(data: bytes) -> Hooks:
-    import yaml
-
     if len(data) > _LARGEST:
         raise _bad("it is too large")
     try:
-        text = data.decode("utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise _bad("it has aliases")
-        content = yaml.safe_load(text) or {}
-    except (RecursionError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        if isinstance(error, InvalidInput):
-            raise
+        content = plain_yaml(data.decode("utf-8"), strict=True) or {}
+    except UnicodeDecodeError:
         raise _bad("it is no YAML") from None
+    except NotPlain as error:
+        raise _bad(str(error)) from None
     if not isinstance(content, dict) or not set(content) <= _KEYS:
         raise _bad(f"it may have {', '.join(sorted(_KEYS))}, and nothing else")
     for key in ("preprocess", "postprocess"):

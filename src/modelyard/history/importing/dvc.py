@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.core.manifest import Manifest
 from modelyard.core.merge import REGULAR
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.history.importing.git import GitSource
 from modelyard.history.importing.steps import SourceFile, Step
 
@@ -161,16 +162,12 @@ class DvcSource(GitSource):
 
     def _yaml(self, sha: bytes) -> dict[str, Any]:
         """YAML, or JSON, which is YAML too; without aliases, which could stand for billions."""
-        import yaml
-
         if self._objects.size(sha)[1] > _LARGEST:
             return {}
         text = self._objects.get(sha)[1].decode("utf-8", "replace")
         try:
-            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-                return {}
-            content = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError, ValueError):
+            content = plain_yaml(text)
+        except NotPlain:
             return {}
         return content if isinstance(content, dict) else {}
 

@@ -24,6 +24,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from modelyard.core.monitoring import Rule, RuleSet, Severity
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput
 from modelyard.monitoring.alerts.signals import SIGNALS
 
@@ -167,50 +168,17 @@ def _compare(value: float, op: str, other: float) -> bool:
 
 def _loaded(text: str) -> dict[Any, Any]:
     """A mapping, from YAML without aliases and without a key that stands there twice."""
-    import yaml
-
     if len(text) > _LARGEST:
         raise _bad(f"rules of {len(text)} characters are too long", f"at most {_LARGEST}")
     try:
-        for token in yaml.scan(text):
-            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-                raise _bad(f"line {token.start_mark.line + 1}: no anchors, aliases or tags here")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _check_keys(node)
-        top = yaml.safe_load(text)
-    except InvalidInput:
-        raise
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise _bad(f"{where}{getattr(error, 'problem', None) or 'this is no YAML'}") from None
-    except (RecursionError, ValueError):
-        raise _bad("this is no YAML that rules are made of") from None
+        top = plain_yaml(text, strict=True)
+    except NotPlain as error:
+        raise _bad(str(error)) from None
     if top is None:
         return {}
     if not isinstance(top, dict):
         raise _bad("rules are a mapping", "rules: {errors: {when: error_rate > 5%}}")
     return top
-
-
-def _check_keys(node: Any, depth: int = 0) -> None:
-    import yaml
-
-    if depth > 8:
-        raise _bad("rules are not nested so deeply")
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise _bad(f"line {line}: this can't be a name")
-            if key.value in seen:
-                raise _bad(f"line {line}: {key.value[:60]!r} is there twice")
-            seen.add(key.value)
-            _check_keys(value, depth + 1)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _check_keys(value, depth + 1)
 
 
 def _rule(name: str, fields: Any, known: Rule | None) -> Rule:

@@ -17,6 +17,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from modelyard.core.optimization import Constraint, Goal, Recipe, Step
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes import NAMES
 
@@ -151,23 +152,12 @@ def _number(value: Json, name: str, key: str) -> float:
 
 def _loaded(text: str) -> dict[str, Json]:
     """A mapping, from YAML without aliases and tags."""
-    import yaml
-
     if len(text) > _LONGEST:
         raise _bad(f"a recipe of {len(text)} characters is too long", f"at most {_LONGEST}")
     try:
-        for token in yaml.scan(text):
-            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-                line = token.start_mark.line + 1
-                raise _bad(f"line {line}: no anchors, aliases or tags here")
-        top = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        said = getattr(error, "problem", None) or "it can't be read"
-        raise _bad(f"{where}{said}") from None
-    except (RecursionError, ValueError):
-        raise _bad("it can't be read") from None
+        top = plain_yaml(text, strict=True)
+    except NotPlain as error:
+        raise _bad(str(error)) from None
     return _mapping(top, "a recipe")
 
 

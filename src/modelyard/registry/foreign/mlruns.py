@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput
 from modelyard.registry.foreign.localfiles import LocalFiles
 from modelyard.registry.foreign.tracking import DELETED, Registered, Run, TrackedVersion
@@ -106,15 +107,9 @@ class FolderTracking:
 
 def _yaml(file: Path) -> dict[str, Any]:
     """A YAML file without aliases, which could stand for a billion laughs."""
-    import yaml
-
-    text = _small(file)
     try:
-        for token in yaml.scan(text):
-            if isinstance(token, yaml.AliasToken):
-                return {}
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        content = plain_yaml(_small(file))
+    except NotPlain:
         return {}
     return content if isinstance(content, dict) else {}
 
