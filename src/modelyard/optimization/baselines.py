@@ -12,57 +12,17 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Fixed
-from modelyard.optimization.passes import pass_named
-from modelyard.optimization.passes.data.learning import FROM_SCRATCH
-from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from modelyard.core.optimization import Optimization, Trial
+    from modelyard.core.optimization import Trial
     from modelyard.optimization.engines.interface import Engine, Result
     from modelyard.optimization.preparing import Prepared
-    from modelyard.optimization.spaces import Plan
     from modelyard.optimization.state import Model
-    from modelyard.registry.desk import Desk
 
-__all__ = [
-    "knows_rows",
-    "learned_again",
-    "learned_from_all",
-    "manifest_data",
-    "relearns_for",
-    "steps_of",
-]
+__all__ = ["learned_again", "learned_from_all", "steps_of"]
 
-_CUTTING = ("trim", "shrink")
-"""Passes of trees that choose what may go by rows: which rows those are matters as much."""
 _BASELINE = 1_000_000
 """Number of the task that learns again: above those of all trials."""
-
-
-def manifest_data(desk: Desk, found: Optimization) -> Mapping[str, str]:
-    """What a version was trained on, by role, as its manifest says."""
-    contents = desk.contents(found.model, found.number)
-    return manifest_of(contents.all_files).data or {}
-
-
-def relearns_for(plan: Plan, source: Model, trained_on: Mapping[str, str], digest: str) -> bool:
-    """Whether the version is to be learned again before it is compared."""
-    learn = any(
-        pass_named(step.name).KIND in ("algorithm", "data") or step.name in _CUTTING
-        for _, step in plan.steps
-    )
-    if not learn or source.saved.framework not in FROM_SCRATCH:
-        return False
-    if plan.recipe.baseline != "auto":
-        return plan.recipe.baseline == "refit"
-    return knows_rows(trained_on, digest)
-
-
-def knows_rows(trained_on: Mapping[str, str], digest: str) -> bool:
-    """Whether a manifest says that the version has learned from this data."""
-    return bool(digest) and any(digest in told for told in trained_on.values())
 
 
 def steps_of(trial: Trial) -> tuple[Fixed, ...]:

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from modelyard.errors import InvalidInput
-from modelyard.optimization.baselines import knows_rows, manifest_data, relearns_for
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.goals import resolved
 from modelyard.optimization.machine import environment
 from modelyard.optimization.made_up import write_made_up_rows
+from modelyard.optimization.passes import pass_named
+from modelyard.optimization.passes.data.learning import FROM_SCRATCH
 from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.spaces import plan_of
 from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
 from modelyard.optimization.subjects import subject_of
 from modelyard.registry.data import DataName, name_data
+from modelyard.registry.publish import manifest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelyard.core.optimization import Optimization, Recipe
     from modelyard.core.trust import Trust
     from modelyard.optimization.spaces import Plan
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from modelyard.registry.desk import Desk
 
 __all__ = ["Prepared", "prepared"]
+
+_CUTTING = ("trim", "shrink")
+"""Passes of trees that choose what may go by rows: which rows those are matters as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +110,11 @@ def prepared(desk: Desk, found: Optimization, place: Workplace, trust: Trust) ->
     begun = replace(
         found, recipe=recipe, data_digest=digest, environment=environment(), state="running"
     )
-    trained_on = manifest_data(desk, found)
-    relearns = relearns_for(plan, source, trained_on, digest)
+    trained_on = _trained_on(desk, found)
+    relearns = _relearns(plan, source, trained_on, digest)
     return Prepared(
         found=begun, place=place, original=source, source=source, relearns=relearns,
-        knows=not relearns and knows_rows(trained_on, digest), data=data, path=path, task=task,
+        knows=not relearns and _knows(trained_on, digest), data=data, path=path, task=task,
         plan=plan,
     )  # fmt: skip
 
@@ -158,3 +165,27 @@ def _said_task(source: Model) -> str | None:
     if outputs & {"label", "probability", "logits"}:
         return "classification"
     return "regression" if "prediction" in outputs else None
+
+
+def _trained_on(desk: Desk, found: Optimization) -> Mapping[str, str]:
+    """What a version was trained on, by role, as its manifest says."""
+    contents = desk.contents(found.model, found.number)
+    return manifest_of(contents.all_files).data or {}
+
+
+def _relearns(plan: Plan, source: Model, trained_on: Mapping[str, str], digest: str) -> bool:
+    """Whether the version is to be learned again before it is compared."""
+    learn = any(
+        pass_named(step.name).KIND in ("algorithm", "data") or step.name in _CUTTING
+        for _, step in plan.steps
+    )
+    if not learn or source.saved.framework not in FROM_SCRATCH:
+        return False
+    if plan.recipe.baseline != "auto":
+        return plan.recipe.baseline == "refit"
+    return _knows(trained_on, digest)
+
+
+def _knows(trained_on: Mapping[str, str], digest: str) -> bool:
+    """Whether a manifest says that the version has learned from this data."""
+    return bool(digest) and any(digest in told for told in trained_on.values())

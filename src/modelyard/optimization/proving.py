@@ -29,6 +29,7 @@ from modelyard.optimization.measuring import (
     latencies,
 )
 from modelyard.optimization.splitting import once
+from modelyard.optimization.trialing import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +67,6 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     Of equal rows the first alone counts: what a model says of a copy is known already, so copies
     would make chance look like a gain.
     """
-    from modelyard.optimization.trialing import parts_of
-
     parts = parts_of(task)
     rows = None if parts is None else once(parts.holdout, parts.columns)
     models = [task.source.model(), *(place.model() for _, place in task.candidates)]
@@ -143,7 +142,7 @@ def _measured(
         facts = None
         measures: tuple[Measure, ...] = ()
         if rows is not None and said is not None:
-            facts = facts_of(said, rows, task.task, answered[0], task.seed)  # type: ignore[arg-type]
+            facts = facts_of(said, rows, task.task, answered[0], task.seed)
             measures = measures_of(facts, Resampler(task.seed))
         found.append(_Proved(facts, measures, _costs(model, timing), timing))
     return found

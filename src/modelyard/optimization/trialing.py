@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ import msgspec
 
 from modelyard.core.decoding import converted
 from modelyard.core.optimization import PassDone
-from modelyard.errors import ModelyardError
 from modelyard.optimization.engines.interface import Place, Result
 from modelyard.optimization.making import canonical
 from modelyard.optimization.measuring import (
@@ -37,36 +35,10 @@ if TYPE_CHECKING:
     from modelyard.optimization.state import Model
     from modelyard.optimization.state import Task as Kind
 
-__all__ = ["measured", "parts_of", "run_task"]
+__all__ = ["parts_of", "run_trial"]
 
 _TIMED_ROWS = 2000
 _RESULT = "result.json"
-
-
-def run_task(task: Task, tell: Callable[[str, float | None], None]) -> Result:
-    """Run a task in this process; whatever fails becomes a result that says why.
-
-    Args:
-        tell: Called with what is being done and, where it is known, how good it is so far.
-    """
-    begun = time.perf_counter()
-    try:
-        if task.kind == "proof":
-            from modelyard.optimization.proving import prove
-
-            found = prove(task, tell)
-        elif task.kind == "nested":
-            found = _nested(task, tell)
-        else:
-            found = _trial(task, tell)
-    except ModelyardError as error:
-        found = Result(trial=task.trial, state="failed", reason=str(error)[:500])
-    except MemoryError:
-        found = Result(trial=task.trial, state="failed", reason="it took more memory than it may")
-    except Exception as error:  # libraries raise whatever they like
-        said = f"{type(error).__name__}: {error}"
-        found = Result(trial=task.trial, state="failed", reason=said.splitlines()[0][:500])
-    return replace(found, seconds=round(time.perf_counter() - begun, 3))
 
 
 def parts_of(task: Task) -> Split | None:
@@ -80,7 +52,7 @@ def parts_of(task: Task) -> Split | None:
     )  # fmt: skip
 
 
-def measured(
+def _measured(
     model: Model, source: Model, rows: Rows | None, task: Kind, *, seed: int, timed: bool
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Metrics and costs of a model, and of the version that it came from, side by side."""
@@ -100,51 +72,25 @@ def measured(
     return both[0], both[1]
 
 
-def _trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
+def run_trial(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     source = task.source.model()
     parts = parts_of(task)
     if task.whole and task.data is not None and parts is not None:
         parts = replace(parts, train=read_rows(Path(task.data), task.target))
-    kind: Kind = task.task  # type: ignore[assignment]
     work = Work(
-        task=kind, train=None if parts is None else parts.train,
+        task=task.task, train=None if parts is None else parts.train,
         valid=None if parts is None else parts.valid, source=source,
         scratch=Path(task.out), seed=task.seed, tell=tell, judges=not task.whole,
     )  # fmt: skip
     model, done = _walk(task, source, work)
     tell("measure", None)
-    after, before = measured(
-        model, source, work.valid, kind, seed=task.seed, timed=task.timed
+    after, before = _measured(
+        model, source, work.valid, task.task, seed=task.seed, timed=task.timed
     )  # fmt: skip
     return Result(
         trial=task.trial, state="done", place=Place.of(model), values=after, before=before,
         steps=tuple(done), digest=model.digest,
     )  # fmt: skip
-
-
-def _nested(task: Task, tell: Callable[[str, float | None], None]) -> Result:
-    """The whole search anew in each outer fold, of all rows: each measures what it has not seen."""
-    from modelyard.core.evaluation import Measure
-    from modelyard.optimization.nested import nested_gain, search_of_plan
-    from modelyard.optimization.recipes import read_recipe
-    from modelyard.optimization.spaces import plan_of
-    from modelyard.optimization.subjects import subject_of
-
-    kind: Kind = task.task  # type: ignore[assignment]
-    source, recipe = task.source.model(), read_recipe(task.recipe)
-    rows = read_rows(Path(task.data or ""), task.target)
-    plan = plan_of(recipe, subject_of(source, rows, kind))
-    columns = columns_of(source, rows.inputs, may_load=True)
-    search = search_of_plan(
-        source, plan, task=kind, trials=recipe.trials, scratch=Path(task.out), tell=tell,
-        columns=columns,
-    )  # fmt: skip
-    found = nested_gain(
-        search, rows, task=kind, count=task.folds, seed=task.seed, tell=tell, columns=columns
-    )
-    return Result(
-        trial=task.trial, state="done", nested=Measure("gain", found.gain, found.low, found.high)
-    )
 
 
 def _walk(task: Task, source: Model, work: Work) -> tuple[Model, list[PassDone]]:

@@ -15,7 +15,7 @@ from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.making import model_of_object
 from modelyard.optimization.proving import passes_gate
 from modelyard.optimization.state import Model
-from modelyard.optimization.trialing import run_task
+from modelyard.optimization.tasks import run_task
 
 if TYPE_CHECKING:
     from pathlib import Path

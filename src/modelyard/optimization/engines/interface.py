@@ -12,6 +12,7 @@ from modelyard.core.optimization import Candidate, PassDone
 from modelyard.core.trust import Trust
 from modelyard.frameworks import Saved
 from modelyard.optimization.state import Model
+from modelyard.optimization.state import Task as Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,8 +79,7 @@ class Task:
     data: str | None = None
     """A file of rows."""
     target: str | None = None
-    task: str = "other"
-    """`classification`, `regression` or `other`."""
+    task: Kind = "other"
     seed: int = 0
     holdout: float = 0.3
     valid: float = 0.2

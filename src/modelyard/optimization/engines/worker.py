@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNNER", "Told", "Worker"]
 
-RUNNER: Final = "modelyard.optimization.trialing:run_task"
+RUNNER: Final = "modelyard.optimization.tasks:run_task"
 """The function that runs a task: `run_task(task, tell) -> Result`."""
 
 _STUBBORN: Final = 30.0
