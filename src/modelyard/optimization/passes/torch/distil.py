@@ -54,8 +54,8 @@ class Distil:
             InvalidInput: `bad-pass-option`, `bad-target`, `bad-inputs`.
             Unsupported: `no-extra`; `not-improvable`: no module whose channels can be followed.
         """
+        from modelyard.optimization.passes.torch.lessons import epochs_for, lessons_of
         from modelyard.optimization.passes.torch.losses import outputs_of
-        from modelyard.optimization.passes.torch.prune import epochs_for, lessons_of
         from modelyard.optimization.passes.torch.training import Schooling, train
 
         if work.train is None or not len(work.train):

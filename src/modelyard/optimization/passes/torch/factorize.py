@@ -53,7 +53,7 @@ class Factorize:
             Unsupported: `no-extra`; `not-improvable`: no module that is rebuilt from layers.
         """
         from modelyard.frameworks.torch.tree import describe
-        from modelyard.optimization.passes.torch.prune import epochs_for, lessons_of
+        from modelyard.optimization.passes.torch.lessons import epochs_for, lessons_of
         from modelyard.optimization.passes.torch.training import Schooling, train
 
         energy = networks.number(params, "energy", 0.98, 0.01, 1.0)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.optimization.passes.interface import Choice, Made, Option, Range
 from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.lessons import STEPS, epochs_for, lessons_of
 from modelyard.optimization.passes.torch.masks import SCOPES, Masks, masks_of, prunable, sparsity_of
+from modelyard.optimization.passes.torch.structured import prune_channels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +23,6 @@ __all__ = ["PASS"]
 Json = Any
 
 KINDS = ("magnitude", "structured", "movement")
-_STEPS = 4_000
-"""Batches that all rounds together may take if nobody says how many epochs."""
 
 
 class Prune:
@@ -65,8 +65,6 @@ class Prune:
         with networks.repeatable(work):
             lesson, valid = lessons_of(module, model, work)
             if kind == "structured":
-                from modelyard.optimization.passes.torch.structured import prune_channels
-
                 module, note = prune_channels(module, sparsity, lesson, valid, params, work)
                 made = networks.saved(module, model, work)
                 return Made(model=made, notes=(note,))
@@ -80,25 +78,6 @@ class Prune:
         note = f"{share:.1%} of the weights are zero: files are smaller compressed, not faster"
         made = networks.saved(module, model, work)
         return Made(model=made, notes=(note,), changed=networks.kept(before, module))
-
-
-def lessons_of(module: Any, model: Model, work: Work) -> tuple[Lesson | None, Lesson | None]:
-    """What there is to learn, and to choose by, with what the module says as it is."""
-    from modelyard.optimization.passes.torch.losses import outputs_of
-
-    found: list[Lesson | None] = []
-    for rows in (work.train, work.valid):
-        if rows is None or not len(rows):
-            found.append(None)
-            continue
-        lesson = networks.lesson_of(module, model, rows, work.task)
-        found.append(lesson.taught(outputs_of(module, lesson.inputs)))
-    return found[0], found[1]
-
-
-def epochs_for(rows: int, batch: int, most: int, *, steps: int = _STEPS) -> int:
-    """Epochs if nobody says how many: no more than so many batches, however many rows."""
-    return max(1, min(most, steps // max(1, -(-rows // batch))))
 
 
 def _masks(module: Any, sparsity: float, params: Mapping[str, Json]) -> dict[str, Any]:
@@ -116,7 +95,7 @@ def _by_magnitude(
     rounds = networks.whole(params, "rounds", 3, 1, 20)
     batch = networks.whole(params, "batch", 64, 1, 4096)
     epochs = networks.whole(
-        params, "epochs", epochs_for(len(lesson), batch, 8, steps=_STEPS // rounds), 0, 1000
+        params, "epochs", epochs_for(len(lesson), batch, 8, steps=STEPS // rounds), 0, 1000
     )
     for place in range(1, rounds + 1):
         share = sparsity * (1 - (1 - place / rounds) ** 3)
@@ -142,7 +121,7 @@ def _by_movement(
 
     batch = networks.whole(params, "batch", 64, 1, 4096)
     epochs = networks.whole(
-        params, "epochs", epochs_for(len(lesson), batch, 8, steps=_STEPS // 4), 0, 1000
+        params, "epochs", epochs_for(len(lesson), batch, 8, steps=STEPS // 4), 0, 1000
     )
     rate = networks.number(params, "rate", 1e-3, 1e-7, 1.0)
     soft = networks.number(params, "teach", 0.5, 0.0, 1.0)

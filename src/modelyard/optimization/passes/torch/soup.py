@@ -51,9 +51,9 @@ class Soup:
         """
         import torch
 
+        from modelyard.optimization.passes.torch.lessons import epochs_for
         from modelyard.optimization.passes.torch.losses import score_of
         from modelyard.optimization.passes.torch.masks import zeros_of
-        from modelyard.optimization.passes.torch.prune import epochs_for
         from modelyard.optimization.passes.torch.training import Schooling, train
 
         if work.train is None or work.train.target is None or not len(work.train):

@@ -38,7 +38,7 @@ def prune_channels(
         sparsity: Share of all parameters that goes at least.
         params: `rounds` (2), `epochs` of each round, `rate`, `batch`, `teach`.
     """
-    from modelyard.optimization.passes.torch.prune import epochs_for
+    from modelyard.optimization.passes.torch.lessons import STEPS, epochs_for
     from modelyard.optimization.passes.torch.training import Schooling, train
 
     module = copy.deepcopy(module)
@@ -54,7 +54,7 @@ def prune_channels(
         if lesson is None:
             continue
         epochs = networks.whole(
-            params, "epochs", epochs_for(len(lesson), batch, 12, steps=4_000 // rounds), 0, 1000
+            params, "epochs", epochs_for(len(lesson), batch, 12, steps=STEPS // rounds), 0, 1000
         )
         last = place == rounds
         how = Schooling(

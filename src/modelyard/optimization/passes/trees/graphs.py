@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.extras import need
-from modelyard.optimization.passes.trees.forests import Forest, forest_of, joined, shifted
+from modelyard.optimization.passes.trees.forests import Forest, joined, shifted
+from modelyard.optimization.passes.trees.reading import forest_of
 
 if TYPE_CHECKING:
     from modelyard.optimization.passes.trees.forests import Tree
