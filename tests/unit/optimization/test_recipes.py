@@ -67,6 +67,7 @@ def test_every_pass_says_what_it_is() -> None:
         ("passes: []", "wrong-recipe"),
         ("[1, 2]", "wrong-recipe"),
         ("passes: [{tune: {optional: maybe}}]", "wrong-recipe"),
+        ("passes: [tune]\nseed: 1\nseed: 2", "wrong-recipe"),
         ("passes: [fly]", "no-pass"),
         ("passes: [[tune]]", "no-pass"),
         ("passes: [tune]\nwings: 2", "wrong-recipe"),
