@@ -107,6 +107,15 @@ def test_windows_before_are_told_apart_from_this_one(site):
     assert (drift.suspected, drift.drifted, drift.rows) == (True, False, 2000)
 
 
+@pytest.mark.parametrize("ago", [0.2, 59.9])
+def test_a_minute_is_seen_as_soon_as_it_has_begun(site, ago):
+    site.asked(NOON, 30)
+    seen = site.monitoring.look("svc", since=at(NOON - 600), until=at(NOON + ago))
+    assert whole(seen).performance.requests == 30
+    before = site.monitoring.look("svc", since=at(NOON - 600), until=at(NOON))
+    assert sum(version.performance.requests for version in before.versions) == 0
+
+
 def test_few_rows_are_looked_for_in_longer_windows(site):
     now = int(time.time()) // 60 * 60
     for minute in range(1, 120):

@@ -5,6 +5,7 @@ What is in them only `monitoring` knows; here they are bytes.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from modelyard.catalog.queries import watch
@@ -40,8 +41,9 @@ def between(
     house: House, deployment_id: int, since: float, until: float, *, kind: int, level: int
 ) -> list[TileRow]:
     """Those that begin in [since, until), seconds since 1970, of all servers, in time's order."""
+    first, end = math.ceil(since), math.ceil(until)  # a minute that has just begun is in it
     with house.catalog.fresh() as connection:
-        return watch.tiles(connection, deployment_id, int(since), int(until), kind, level)
+        return watch.tiles(connection, deployment_id, first, end, kind, level)
 
 
 def add_truth(
