@@ -27,6 +27,7 @@ from modelyard.core.version import VersionInfo
 from modelyard.i18n import Language
 from modelyard.server.web.draw.front import amount, front
 from modelyard.server.web.draw.pairs import pair
+from modelyard.server.web.draw.parallel import parallel
 from modelyard.server.web.fronts import best_first, better, field_of, on_front, value_in
 from modelyard.server.web.mattering import Input, mattering_of
 from modelyard.server.web.optimized import (
@@ -293,3 +294,13 @@ def test_two_bars_are_as_long_as_their_values():
     ]  # fmt: skip
     assert 'class="before"' not in str(pair(-0.1, None, 0.0, "a"))
     assert "nan" not in str(pair(1e-300, 5.0, 0.0, "a"))
+
+
+def test_axes_of_goals_tell_sizes_and_latencies_with_their_units() -> None:
+    run = _run()
+    found = parallel_of(run, trials(24))
+    assert found is not None
+    picture = str(parallel(found.axes, found.rows, ENGLISH, "trials", amount))
+    [axis] = [each for each in found.axes if each.name == "size"]
+    assert f">{amount(axis.high, 'size')}<" in picture
+    assert "e+0" not in picture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from modelyard.server.web.draw.svg import cut, drawing, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from markupsafe import Markup
 
@@ -36,8 +36,15 @@ class Row(Protocol):
         """From 0, at the bottom, to 1."""
 
 
-def parallel(axes: Sequence[Axis], rows: Sequence[Row], language: Language, label: str) -> Markup:
-    """Lines are coloured by their place on the last axis, and broken where a value is missing."""
+def parallel(
+    axes: Sequence[Axis], rows: Sequence[Row], language: Language, label: str,
+    amount: Callable[[float, str], str] = lambda value, _metric: f"{value:.4g}",
+) -> Markup:  # fmt: skip
+    """Lines are coloured by their place on the last axis, and broken where a value is missing.
+
+    Args:
+        amount: How values of a metric are written.
+    """
     gap = max(96, min(220, 1040 // max(len(axes) - 1, 1)))
     wide = gap * (len(axes) - 1) + 2 * _SIDE
     xs = [_SIDE + i * gap for i in range(len(axes))]
@@ -46,7 +53,7 @@ def parallel(axes: Sequence[Axis], rows: Sequence[Row], language: Language, labe
     for i, row in enumerate(rows):
         ys = [None if p is None else _TOP + (1 - p) * high for p in row.places]
         words = f"{row.title}: " + ", ".join(
-            f"{axis.name} {_short(value)}"
+            f"{axis.name} {_short(value, axis, amount)}"
             for axis, value in zip(axes, row.values, strict=True)
             if value is not None
         )
@@ -57,7 +64,8 @@ def parallel(axes: Sequence[Axis], rows: Sequence[Row], language: Language, labe
                 data_at=" ".join("-" if y is None else f"{y:.1f}" for y in ys))
         )  # fmt: skip
     stands = [
-        _axis(axis, x, high, i, language) for i, (axis, x) in enumerate(zip(axes, xs, strict=True))
+        _axis(axis, x, high, i, language, amount)
+        for i, (axis, x) in enumerate(zip(axes, xs, strict=True))
     ]
     return drawing(
         *lines, *stands, width=wide, height=_HEIGHT, label=label, class_="parallel",
@@ -80,9 +88,12 @@ def _path(xs: Sequence[int], ys: Sequence[float | None]) -> str:
     return "".join(parts)
 
 
-def _axis(axis: Axis, x: int, high: int, number: int, language: Language) -> Markup:
+def _axis(
+    axis: Axis, x: int, high: int, number: int, language: Language,
+    amount: Callable[[float, str], str],
+) -> Markup:  # fmt: skip
     bottom = _TOP + high
-    top_text, bottom_text = _short(axis.high), _short(axis.low)
+    top_text, bottom_text = (_short(value, axis, amount) for value in (axis.high, axis.low))
     parts = [
         tag("title", axis.name),
         tag("rect", x=x - 14, y=_TOP - 6, width=28, height=high + 12, class_="catch"),
@@ -115,7 +126,9 @@ def _named(name: str) -> str:
     return name if len(name) <= 17 else "…" + name[-16:]
 
 
-def _short(value: object) -> str:
+def _short(value: object, axis: Axis, amount: Callable[[float, str], str]) -> str:
+    if axis.kind == "metric" and isinstance(value, int | float):
+        return amount(value, axis.name)
     if isinstance(value, float):
         return f"{value:.4g}"
     return cut(str(value), _LONGEST)
