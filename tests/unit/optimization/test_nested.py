@@ -104,7 +104,9 @@ def searched(
         goals=goals, constraints=constraints,
     )  # fmt: skip
     plan = plan_of(recipe, subject_of(source, rows, "regression"))
-    plan = replace(plan, spaces={n: o for n, o in plan.spaces.items() if n.endswith("max_depth")})
+    plan = replace(
+        plan, spaces={n: o for n, o in plan.spaces.items() if n.endswith("tree.max_depth")}
+    )
     (folder / "work").mkdir()
     search = search_of_plan(
         source, plan, task="regression", trials=len(depths), scratch=folder / "work"

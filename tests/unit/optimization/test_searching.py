@@ -71,6 +71,31 @@ def test_every_algorithm_is_tried_before_any_is_tuned() -> None:
     assert {each["1.prune"] for each in found} == {True, False}
 
 
+def test_what_else_is_known_to_be_good_is_tried_of_the_algorithms_that_were_the_best() -> None:
+    space: dict[str, Choice | Range] = {
+        "0.choose.algorithm": Choice(("a", "b", "c", "d")),
+        **{f"0.choose.{each}.x": Range(0.0, 1.0, 0.5, also=(0.1, 0.2, 0.3)) for each in "abcd"},
+    }
+    search = Search(space, GOALS[:1], [], 0)
+    asked = []
+    for _ in range(9):
+        [params] = search.ask(1)
+        which = params["0.choose.algorithm"]
+        asked.append((which, params[f"0.choose.{which}.x"]))
+        search.tell(params, {"quality": {"a": 2.0, "b": 1.0, "c": 4.0, "d": 3.0}[which]}, {})
+
+    assert [which for which, _ in asked[:4]] == ["a", "b", "c", "d"]
+    assert asked[4:] == [("c", 0.1), ("c", 0.2), ("c", 0.3), ("d", 0.1), ("d", 0.2)]
+
+
+def test_what_is_tried_at_first_is_typical() -> None:
+    search = Search({"0.tune.x": Range(0.0, 1.0, 0.2)}, GOALS[:1], [], 0)
+
+    found = [params["0.tune.x"] for params in search.ask(40)]
+
+    assert sum(x < 0.6 for x in found) > 25
+
+
 def test_nothing_is_asked_for_twice() -> None:
     keys = [repr(sorted(trial.params.items())) for trial in searched(60, batch=3)]
 

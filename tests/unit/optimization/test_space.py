@@ -91,3 +91,62 @@ def test_what_is_near_is_something_else_in_the_space(seed: int) -> None:
 
     assert found == SPACE.cleaned(found)
     assert found != start
+
+
+KERNELS = {
+    "0.tune.svm__C": Range(0.1, 10.0, 1.0, log=True, also=(10.0, 0.1, 3.0)),
+    "0.tune.svm__gamma": Range(0.0, 1.0, 0.5, also=(0.2,), where=("kernel", ("rbf", "poly"))),
+    "0.tune.svm__kernel": Choice(("rbf", "linear", "poly"), also=("rbf", "linear")),
+}
+
+
+def test_an_option_may_count_only_beside_some_values_of_another() -> None:
+    space = Space(KERNELS)
+    rng = np.random.default_rng(0)
+
+    for found in (space.drawn(rng) for _ in range(50)):
+        assert ("0.tune.svm__gamma" in found) == (found["0.tune.svm__kernel"] != "linear")
+    linear = {"0.tune.svm__C": 1.0, "0.tune.svm__kernel": "linear"}
+    assert space.key(linear) == space.key(linear | {"0.tune.svm__gamma": 0.9})
+
+
+def test_where_the_other_option_is_not_left_open_it_counts_always() -> None:
+    left = {name: each for name, each in KERNELS.items() if "kernel" not in name}
+
+    assert "0.tune.svm__gamma" in Space(left).cleaned({})
+
+
+def test_other_settings_that_are_known_to_be_good_go_together() -> None:
+    space = Space(KERNELS)
+
+    assert space.varied(space.cleaned({})) == [
+        {"0.tune.svm__C": 10.0, "0.tune.svm__kernel": "rbf", "0.tune.svm__gamma": 0.2},
+        {"0.tune.svm__C": 0.1, "0.tune.svm__kernel": "linear"},
+        {"0.tune.svm__C": 3.0, "0.tune.svm__kernel": "rbf", "0.tune.svm__gamma": 0.5},
+    ]
+
+
+def test_settings_vary_within_the_algorithm() -> None:
+    space = Space(
+        {
+            "0.choose.algorithm": Choice(("linear", "tree")),
+            "0.choose.linear.C": Range(0.1, 10.0, 1.0, also=(5.0,)),
+            "0.choose.tree.depth": Range(1, 9, 9, whole=True, also=(4, 2)),
+        }
+    )
+
+    found = space.varied({"0.choose.algorithm": "tree", "0.choose.tree.depth": 9})
+
+    assert found == [{"0.choose.algorithm": "tree", "0.choose.tree.depth": n} for n in (4, 2)]
+
+
+def test_typical_points_are_oftener_near_to_the_default_and_reach_everywhere() -> None:
+    space = Space({"x": Range(0.0, 1.0, 0.1), "kind": Choice(("a", "b", "c"))})
+    rng = np.random.default_rng(0)
+
+    found = [space.typical(rng) for _ in range(400)]
+
+    assert np.mean([each["x"] < 0.35 for each in found]) > 0.5  # a third by chance alone
+    assert max(each["x"] for each in found) > 0.9
+    assert np.mean([each["kind"] == "a" for each in found]) > 0.5
+    assert {each["kind"] for each in found} == {"a", "b", "c"}

@@ -54,3 +54,36 @@ def test_many_trials_are_learned_from_by_the_best_and_the_last() -> None:
     good, bad = surrogate.improvement([{"x": 0.3, "kind": "a"}, {"x": 0.9, "kind": "b"}])
 
     assert good > bad
+
+
+def test_at_first_more_is_expected_of_what_is_usual() -> None:
+    space = Space({"x": Range(0.0, 1.0, 0.2, also=(0.8,)), "kind": Choice(("a", "b"))})
+    rng = np.random.default_rng(0)
+    surrogate = Surrogate(space, [{"x": 0.5, "kind": "a"}], np.zeros(1), rng)
+
+    default, also, between, kind = surrogate.improvement(
+        [
+            {"x": 0.2, "kind": "a"},
+            {"x": 0.8, "kind": "a"},
+            {"x": 0.5, "kind": "b"},
+            {"x": 0.2, "kind": "b"},
+        ]
+    )
+
+    assert default > kind > between
+    assert also > between
+
+
+def test_which_algorithm_is_the_first_says_nothing_of_which_is_usual() -> None:
+    names = ("0.choose.algorithm", "0.choose.a.x", "0.choose.b.x", "0.choose.c.x")
+    options = [Choice(("a", "b", "c")), *(Range(0.0, 1.0, 0.5) for _ in "abc")]
+    space = Space(dict(zip(names, options, strict=True)))
+    known = [space.cleaned({"0.choose.algorithm": "c"})]
+    surrogate = Surrogate(space, known, np.zeros(1), np.random.default_rng(0))
+
+    one, other = surrogate.improvement(
+        [space.cleaned({"0.choose.algorithm": each}) for each in "ab"]
+    )
+
+    assert one > 0
+    assert np.isclose(one, other, rtol=0.5)

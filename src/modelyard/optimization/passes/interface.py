@@ -25,6 +25,8 @@ class Choice:
     """One of several values; the first is what is tried first."""
 
     values: tuple[Json, ...]
+    also: tuple[Json, ...] = ()
+    """What is worth a try after the first; see `Range.also`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Range:
     log: bool = False
     """Whether its order of magnitude matters."""
     whole: bool = False
+    also: tuple[float, ...] = ()
+    """What is worth a try after the default. The first ones of all options of a model are meant to
+    go together, and so are the second ones, and so on."""
+    where: tuple[str, tuple[Json, ...]] | None = None
+    """The values of another option, named as beside this one, without which it does not count."""
 
 
 Option = Choice | Range

@@ -6,7 +6,7 @@ import pytest
 
 from modelyard.optimization.passes.interface import Choice
 from modelyard.optimization.passes.tables.spaces import _SPACES, space_of, spaces_in
-from modelyard.optimization.space import contains, first_of
+from modelyard.optimization.space import Space, contains, first_of
 
 pytest.importorskip("sklearn")
 
@@ -28,11 +28,24 @@ def test_every_option_is_a_parameter_whose_values_the_class_takes(name: str) -> 
     known = cls().get_params()
 
     for columns, rows in ((1, 20), (13, 150), (200, 50_000)):
-        for option, values in space_of(name, columns=columns, rows=rows).items():
+        found = space_of(name, columns=columns, rows=rows)
+        for option, values in found.items():
             assert option in known
             assert contains(values, first_of(values))
+            assert all(contains(values, each) for each in values.also)
             if not isinstance(values, Choice):
                 assert values.low <= values.default <= values.high
+                other, needed = values.where or (option, ())
+                assert all(contains(found[other], each) for each in needed)
+
+
+@pytest.mark.parametrize("name", ["SVC", "SVR", "KernelRidge"])
+def test_a_linear_kernel_has_no_width(name: str) -> None:
+    options = space_of(name, columns=10, rows=100)
+    space = Space({f"0.tune.{option}": values for option, values in options.items()})
+
+    assert "0.tune.gamma" not in space.cleaned({"0.tune.kernel": "linear"})
+    assert "0.tune.gamma" in space.cleaned({"0.tune.kernel": "rbf"})
 
 
 def test_of_a_pipeline_every_step_has_its_own_names() -> None:
