@@ -3,7 +3,7 @@
 The first value of each is the library's own default, or as near to it as a number comes. What is
 named after it (`Range.also`) goes together: settings that many people begin with. For logistic
 regression, SVMs, neighbours, trees, naive Bayes and XGBoost they were chosen one after the other by
-what each adds on data that come with R's packages (glass, Pima, crabs, biopsy, Boston, Caschool)
+what each adds on data that come with R's packages (glass, Pima, crabs, Boston, Hedonic, Caschool)
 and on data made up by scikit-learn.
 """
 
@@ -103,7 +103,7 @@ _BALANCE = Choice((None, "balanced"))
 
 def _logistic(_columns: int, _rows: int) -> dict[str, Option]:
     return {
-        "C": _log(1e-4, 1e3, 1.0, 100.0, 100.0, 0.1),
+        "C": _log(1e-4, 1e3, 1.0, 10.0, 0.1, 100.0),
         "class_weight": Choice((None, "balanced"), also=("balanced", None, None)),
     }
 
@@ -157,24 +157,24 @@ def _pls(columns: int, _rows: int) -> dict[str, Option]:
 
 def _svm(columns: int, _rows: int) -> dict[str, Option]:
     return {
-        "C": _log(1e-2, 1e3, 1.0, 10.0, 1.0, 100.0, 100.0),
+        "C": _log(1e-2, 1e3, 1.0, 10.0, 1.0, 1.0, 100.0),
         "gamma": replace(
-            _log(1e-4, 1e1, 1 / columns, 1 / columns, 3 / columns, 0.1 / columns, 0.3 / columns),
+            _log(1e-4, 1e1, 1 / columns, 0.3 / columns, 1 / columns, 3 / columns, 0.3 / columns),
             where=("kernel", ("rbf", "poly")),
         ),
-        "kernel": Choice(("rbf", "poly", "linear"), also=("linear", "rbf", "rbf", "rbf")),
+        "kernel": Choice(("rbf", "poly", "linear"), also=("rbf", "linear", "poly", "rbf")),
     }
 
 
 def _svr(columns: int, _rows: int) -> dict[str, Option]:
     return {
-        "C": _log(1e-2, 1e3, 1.0, 10.0, 0.1, 100.0),
+        "C": _log(1e-2, 1e3, 1.0, 10.0, 1.0, 0.1),
         "gamma": replace(
-            _log(1e-4, 1e1, 1 / columns, 0.3 / columns, 1 / columns, 0.3 / columns),
+            _log(1e-4, 1e1, 1 / columns, 0.3 / columns, 0.3 / columns, 1 / columns),
             where=("kernel", ("rbf", "poly")),
         ),
-        "kernel": Choice(("rbf", "poly", "linear"), also=("rbf", "linear", "rbf")),
-        "epsilon": _log(1e-3, 1.0, 0.1),
+        "kernel": Choice(("rbf", "poly", "linear"), also=("rbf", "rbf", "linear")),
+        "epsilon": _log(1e-3, 1.0, 0.1, 0.1, 0.3, 0.1),
     }
 
 
@@ -198,9 +198,9 @@ def _kernel_ridge(columns: int, _rows: int) -> dict[str, Option]:
 
 def _neighbours(_columns: int, rows: int) -> dict[str, Option]:
     return {
-        "n_neighbors": _count(1, min(60, max(rows // 3, 1)), 5, 1, 20, 10),
-        "weights": Choice(("uniform", "distance"), also=("uniform", "uniform", "distance")),
-        "p": Choice((2, 1), also=(1, 2, 1)),
+        "n_neighbors": _count(1, min(60, max(rows // 3, 1)), 5, 10, 1, 20),
+        "weights": Choice(("uniform", "distance"), also=("distance", "uniform", "uniform")),
+        "p": Choice((2, 1), also=(1, 1, 2)),
     }
 
 
