@@ -1,10 +1,9 @@
 """Hyper-parameters that are worth a search, by class: what people tune, in sensible bounds.
 
 The first value of each is the library's own default, or as near to it as a number comes. What is
-named after it (`Range.also`) goes together: settings that many people begin with. For logistic
-regression, SVMs, neighbours, trees, naive Bayes and XGBoost they were chosen one after the other by
-what each adds on data that come with R's packages (glass, Pima, crabs, Boston, Hedonic, Caschool)
-and on data made up by scikit-learn.
+named after it (`Range.also`) goes together: settings that many people begin with, which cover what
+is far from the default (each kernel, small trees, balanced classes). They come from experience, and
+from what they add on data that come with R's packages (glass, Pima, crabs, Boston, Caschool).
 """
 
 from __future__ import annotations
