@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from modelyard.optimization.passes.interface import Option
 
-__all__ = ["Space", "at_unit", "contains", "first_of", "is_ordinal", "unit_of"]
+__all__ = ["Space", "at_unit", "beside", "contains", "first_of", "is_ordinal", "unit_of"]
 
 Json = Any
 
@@ -187,6 +187,12 @@ def _wheres(options: Mapping[str, Option]) -> Iterator[tuple[str, tuple[str, tup
         if isinstance(option, Choice) or option.where is None:
             continue
         short, values = option.where
-        other = name[: max(name.rfind("."), name.rfind("__") + 1) + 1] + short
+        other = beside(name, short)
         if other in options:
             yield name, (other, values)
+
+
+def beside(name: str, short: str) -> str:
+    """The full name of an option that stands beside another: `0.tune.clf__kernel` for `kernel`."""
+    ends = [name.rfind(mark) + len(mark) for mark in (".", "__") if mark in name]
+    return name[: max(ends, default=0)] + short

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.passes import Choice, Range, pass_named
-from modelyard.optimization.space import first_of
+from modelyard.optimization.space import beside, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +93,11 @@ def plan_of(recipe: Recipe, subject: Subject) -> Plan:
 
 def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
     """Options that trials choose: those that the recipe says nothing of, lists and ranges."""
-    found = {name: option for name, option in options.items() if name not in step.options}
+    found = {
+        name: option
+        for name, option in options.items()
+        if name not in step.options and _may_count(name, step, options)
+    }
     for name, given in step.options.items():
         if isinstance(given, list):
             if len(given) > 1:
@@ -101,6 +105,30 @@ def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
         elif isinstance(given, dict) and {"low", "high"} <= given.keys():
             found[name] = _range(given, options.get(name))
     return found
+
+
+def _may_count(name: str, step: Step, options: Mapping[str, Option]) -> bool:
+    """Whether an option counts with some value of those that the recipe leaves to others.
+
+    `forest.max_depth` does not where `algorithm` is to be something else.
+    """
+    group, _, inner = name.partition(".")
+    groups = [
+        other for other, option in options.items()
+        if inner and isinstance(option, Choice) and group in option.values
+    ]  # fmt: skip
+    if any(group not in _left(step, other) for other in groups if other in step.options):
+        return False
+    where = getattr(options[name], "where", None)
+    if where is None or (other := beside(name, where[0])) not in step.options:
+        return True
+    return any(value in where[1] for value in _left(step, other))
+
+
+def _left(step: Step, name: str) -> list[Json]:
+    """What the recipe leaves of an option's values."""
+    given = step.options[name]
+    return given if isinstance(given, list) else [given]
 
 
 def _range(given: Mapping[str, Json], own: Option | None) -> Option:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelyard.errors import InvalidInput
@@ -80,3 +82,24 @@ def test_two_passes_of_one_name_have_chances_of_their_own() -> None:
     )
     assert [each.place for each in plan.fixed(plan.first())] == [0, 1, 2]
     assert [each.place for each in plan.fixed(plan.barest())] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "left"), [("tree", {"tree"}), ("[tree, linear]", {"tree", "linear"})]
+)
+def test_what_belongs_to_other_algorithms_is_not_chosen(given: str, left: set[str]) -> None:
+    text = f"objective: [quality max]\npasses: [{{choose: {{algorithm: {given}}}}}]"
+    plan = plan_of(read_recipe(text), _FOREST)
+    groups = {name.split(".")[2] for name in plan.spaces if name.count(".") == 3}
+    assert groups == left
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"), [("linear", False), ("rbf", True), ("[linear, poly]", True)]
+)
+def test_what_a_fixed_kernel_does_not_have_is_not_chosen(given: str, counts: bool) -> None:
+    machine = replace(_FOREST, class_name="sklearn.svm._classes.SVC", structure=("SVC",))
+    text = f"objective: [quality max]\npasses: [{{tune: {{kernel: {given}}}}}]"
+    plan = plan_of(read_recipe(text), machine)
+    assert ("0.tune.gamma" in plan.spaces) == counts
+    assert "0.tune.C" in plan.spaces
