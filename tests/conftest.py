@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+import modelyard.core.sqlite  # noqa: F401 - before whatever brings a SQLite of its own
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

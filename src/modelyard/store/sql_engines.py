@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from modelyard.core.extras import need
+from modelyard.core.sqlite import sqlite3
 from modelyard.errors import InvalidInput
 from modelyard.store.sql_errors import is_passing
 
@@ -43,7 +44,7 @@ def parse(text: str) -> sa.URL:
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=8, max_overflow=8)
+    engine = sa.create_engine(url, module=sqlite3, pool_size=8, max_overflow=8)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
-from modelyard.catalog.sqlite import sqlite3
+from modelyard.core.sqlite import sqlite3
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from modelyard.catalog.databases.interface import Mode, Retry
-from modelyard.catalog.sqlite import sqlite3
+from modelyard.core.sqlite import sqlite3
 from modelyard.errors import Corrupt, Denied, ModelyardError, Unavailable, Unsupported
 
 if TYPE_CHECKING:

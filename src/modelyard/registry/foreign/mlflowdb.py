@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from modelyard.core.sqlite import sqlite3
 from modelyard.errors import InvalidInput
 from modelyard.registry.foreign.localfiles import LocalFiles
 from modelyard.registry.foreign.tracking import DELETED, Registered, Run, TrackedVersion
