@@ -78,7 +78,9 @@ def stubborn(task: Task, tell: Tell) -> Result:
 def with_child(task: Task, tell: Tell) -> Result:
     """Starts a process of its own, and writes down who they are."""
     inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    Path(task.out, "pids").write_text(f"{os.getpid()} {inner.pid}")
+    rough = Path(task.out, "rough")
+    rough.write_text(f"{os.getpid()} {inner.pid}")
+    rough.rename(rough.with_name("pids"))  # who waits for it reads it at once
     tell("started", None)
     time.sleep(600)
     return Result(trial=task.trial, state="done")
