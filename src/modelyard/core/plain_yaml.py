@@ -1,7 +1,7 @@
 """YAML from anywhere, as plain values: nothing in it is executed, and nothing stands for more than
 it says.
 
-An alias can stand for a billion laughs (CVE-2003-1564), so none is followed.
+An alias can stand for a billion laughs, so none is followed.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from modelyard.core.optimization import Suggestion
 from modelyard.errors import ModelyardError
 from modelyard.optimization.expecting import Facts, expectations
-from modelyard.optimization.ladders import auto_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from modelyard.core.version import VersionDetail
     from modelyard.optimization.expecting import Expected
 
-__all__ = ["AskedYard", "Traffic", "auto_steps", "suggest"]
+__all__ = ["AskedYard", "Traffic", "suggest"]
 
 _LEAST: Final = 0.15
 """Suggestions with lower scores are not made."""

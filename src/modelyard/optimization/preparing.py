@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.goals import resolved
+from modelyard.optimization.ladders import auto_steps
 from modelyard.optimization.machine import environment
 from modelyard.optimization.made_up import write_made_up_rows
 from modelyard.optimization.passes import pass_named
@@ -102,8 +103,6 @@ def prepared(desk: Desk, found: Optimization, place: Workplace, trust: Trust) ->
     parts, task = _parted(path, recipe, source)
     subject = subject_of(source, parts.train, task)
     if not recipe.steps:
-        from modelyard.optimization.planning import auto_steps
-
         recipe = with_steps(recipe, auto_steps, subject)
     recipe = resolved(recipe, task)
     plan = plan_of(recipe, subject)

@@ -16,11 +16,9 @@ from modelyard.optimization.values import (
     contains,
     first_of,
     is_open,
-    is_ordinal,
     moved,
     same,
     typical,
-    unit_of,
     values_of,
 )
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     from modelyard.optimization.passes.interface import Option
 
-__all__ = ["Space", "at_unit", "beside", "contains", "first_of", "is_ordinal", "unit_of"]
+__all__ = ["Space", "beside"]
 
 Json = Any
 

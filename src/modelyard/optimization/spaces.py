@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.passes import Choice, Range, pass_named
-from modelyard.optimization.space import beside, first_of
+from modelyard.optimization.space import beside
+from modelyard.optimization.values import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

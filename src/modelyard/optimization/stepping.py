@@ -12,8 +12,9 @@ from modelyard.core.optimization import PassDone
 from modelyard.errors import InvalidInput
 from modelyard.optimization.measuring import answers, facts_of
 from modelyard.optimization.passes import pass_named
-from modelyard.optimization.space import Space, first_of
+from modelyard.optimization.space import Space
 from modelyard.optimization.subjects import subject_of
+from modelyard.optimization.values import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

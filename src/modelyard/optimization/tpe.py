@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.core.extras import need
 from modelyard.optimization.known import violations, worst
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.values import contains, is_ordinal
+from modelyard.optimization.values import is_ordinal, ordered, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,13 +60,13 @@ def _suggested(space: Space, trial: Any) -> dict[str, Json]:
         if not space.is_active(name, found):
             continue
         if isinstance(option, Choice):
-            ordered = _ordered(option)
+            values = ordered(option)
             at = (
-                trial.suggest_categorical(name, list(range(len(ordered))))
+                trial.suggest_categorical(name, list(range(len(values))))
                 if not is_ordinal(option)
-                else trial.suggest_int(name, 0, len(ordered) - 1)
+                else trial.suggest_int(name, 0, len(values) - 1)
             )
-            found[name] = ordered[at]
+            found[name] = values[at]
         elif option.whole:
             log = option.log and option.low >= 1
             found[name] = trial.suggest_int(name, int(option.low), int(option.high), log=log)
@@ -99,14 +99,10 @@ def _as_trials(optuna: Any, space: Space, known: Sequence[Known]) -> list[Any]:
     return made
 
 
-def _ordered(option: Choice) -> list[Json]:
-    return sorted(option.values) if is_ordinal(option) else list(option.values)
-
-
 def _inner(option: Option, value: Json) -> Json:
     if not isinstance(option, Choice):
         return value
-    return next(at for at, each in enumerate(_ordered(option)) if contains(Choice((each,)), value))
+    return next(at for at, each in enumerate(ordered(option)) if same(each, value))
 
 
 def _distribution(optuna: Any, option: Option) -> Any:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes.interface import Option, Range
 
 __all__ = [
-    "at_unit", "contains", "first_of", "is_open", "is_ordinal", "moved", "same", "typical",
-    "unit_of", "values_of",
+    "at_unit", "contains", "first_of", "is_open", "is_ordinal", "moved", "ordered", "same",
+    "typical", "unit_of", "values_of",
 ]  # fmt: skip
 
 Json = Any
@@ -44,6 +44,11 @@ def is_ordinal(option: Choice) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in option.values)
 
 
+def ordered(option: Choice) -> list[Json]:
+    """Its values: numbers rising, other things as they were given."""
+    return sorted(option.values) if is_ordinal(option) else list(option.values)
+
+
 def first_of(option: Option) -> Json:
     """What is tried first."""
     if isinstance(option, Choice):
@@ -54,7 +59,7 @@ def first_of(option: Option) -> Json:
 def unit_of(option: Option, value: Json) -> float:
     """Where between 0 and 1 a value lies."""
     if isinstance(option, Choice):
-        values = sorted(option.values) if is_ordinal(option) else option.values
+        values = ordered(option)
         place = next(at for at, each in enumerate(values) if same(each, value))
         return (place + 0.5) / len(values)
     low, high = _ends(option)
@@ -65,7 +70,7 @@ def unit_of(option: Option, value: Json) -> float:
 def at_unit(option: Option, unit: float) -> Json:
     """The value that lies there."""
     if isinstance(option, Choice):
-        values = sorted(option.values) if is_ordinal(option) else option.values
+        values = ordered(option)
         return values[min(int(unit * len(values)), len(values) - 1)]
     low, high = _ends(option)
     at = low + min(max(unit, 0.0), 1.0) * (high - low)

@@ -79,7 +79,7 @@ def _parsed(data: bytes) -> Hooks:
     if len(data) > _LARGEST:
         raise _bad("it is too large")
     try:
-        content = plain_yaml(data.decode("utf-8"), strict=True) or {}
+        content = plain_yaml(data.decode("utf-8")) or {}
     except UnicodeDecodeError:
         raise _bad("it is no YAML") from None
     except NotPlain as error:

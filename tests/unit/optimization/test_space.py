@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.optimization.passes.interface import Choice, Range
-from modelyard.optimization.space import Space, at_unit, contains, unit_of
+from modelyard.optimization.space import Space
+from modelyard.optimization.values import at_unit, contains, unit_of
 
 SPACE = Space(
     {

@@ -13,7 +13,7 @@ from modelyard.optimization.passes.data.rows import folds, groups_of, is_made, s
 from modelyard.optimization.passes.tables.fitting import fitted, scored
 from modelyard.optimization.passes.tables.preparing import columns_of, prepared
 from modelyard.optimization.passes.tables.spaces import space_of
-from modelyard.optimization.space import first_of
+from modelyard.optimization.values import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

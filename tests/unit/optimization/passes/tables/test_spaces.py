@@ -6,7 +6,8 @@ import pytest
 
 from modelyard.optimization.passes.interface import Choice
 from modelyard.optimization.passes.tables.spaces import _SPACES, space_of, spaces_in
-from modelyard.optimization.space import Space, contains, first_of
+from modelyard.optimization.space import Space
+from modelyard.optimization.values import contains, first_of
 
 pytest.importorskip("sklearn")
 
