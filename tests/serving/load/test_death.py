@@ -22,7 +22,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory, made: Models) -> Killed:
 def test_requests_under_way_are_answered_at_once(killed: Killed):
     assert len(killed.inside)
     assert killed.told_after < 1.0  # 0.1 on a quiet machine, which the benchmark asserts
-    assert set(killed.inside.counts()) == {503}
+    # 200: the model had answered, and its answer was on the way when the process was killed
+    assert {503} <= set(killed.inside.counts()) <= {200, 503}
 
 
 def test_every_request_has_a_prediction_or_is_told_to_come_again(killed: Killed):
