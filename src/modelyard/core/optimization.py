@@ -225,6 +225,8 @@ class Trial:
     """What its passes did, in their order."""
     excess: Mapping[str, float] = field(default_factory=dict)
     """By constraint, how far it is off; positive where it does not hold."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """How good it was so far, by where it told that (`epoch 3`); higher is better."""
     seconds: float = 0.0
     reason: str = ""
     """Why it failed or was given up."""

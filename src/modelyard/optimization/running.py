@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkingYard", "optimize"]
 
+_BEGINNING = 6
+"""Trials of the first batch."""
+
 
 class WorkingYard(Protocol):
     """A yard, here or on a server."""
@@ -218,26 +221,27 @@ def _search_on(
     """Ask, run, tell, until the budget is spent or nothing new can be asked for."""
     recipe = work.recipe
     waiting = trials.unfinished()
+    heard = 0
     while not beat.cancelled():
         room = recipe.trials - trials.ended
         if room <= 0 or not (left() or not trials.ended):
             return
-        batch = waiting[:room] or [
-            trials.begin(params) for params in search.ask(min(_batch(recipe, trials), room))
-        ]
+        count = _batch(recipe) if trials.all else _BEGINNING
+        batch = waiting[:room] or [trials.begin(params) for params in search.ask(min(count, room))]
         waiting = waiting[len(batch) :]
         if not batch:
             return
         tasks = [task_for(trial, work) for trial in batch]
         say(beat.last, batch)
-
-        heard: list[tuple[str, float]] = []
+        first = _first_beside(batch[0].number, recipe)
+        for earlier in trials.all[heard:first]:
+            for what, score in earlier.scores.items():
+                search.heard(what, score)
+        heard = first
 
         def tell(number: int, what: str, score: float | None) -> bool:
             reason = "" if score is None else search.gives_up(what, score)
-            if score is not None:
-                heard.append((what, score))  # noqa: B023 - it is called before the next batch
-            say(beat.last, [trials.doing(number, what)])
+            say(beat.last, [trials.doing(number, what, score)])
             if reason:
                 trials.given_up(number, reason)
             return bool(reason)
@@ -253,13 +257,20 @@ def _search_on(
             work.place.tidy(result)
             search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
             say(replace(beat.last, before=before), [trial])
-        for what, score in sorted(heard):
-            search.heard(what, score)
 
 
-def _batch(recipe: Recipe, trials: Trials) -> int:
-    """Trials that are asked for before the next ones are known.
+def _batch(recipe: Recipe) -> int:
+    """Trials that are asked for before the next ones are known, after the first ones.
 
     It must not depend on the engine nor on how quick it is: the search is the same everywhere.
     """
-    return 6 if not trials.all else max(2, recipe.trials // 8)
+    return max(2, recipe.trials // 8)
+
+
+def _first_beside(number: int, recipe: Recipe) -> int:
+    """The first of the trials that a trial was asked for with: they don't judge each other.
+
+    By its number, so that a search that goes on after a kill judges as one that was not killed.
+    """
+    later = number - _BEGINNING
+    return 0 if later < 0 else number - later % _batch(recipe)

@@ -61,9 +61,11 @@ class Trials:
         trial = self._trials[number] = Trial(number=number, params=dict(params))
         return trial
 
-    def doing(self, number: int, what: str) -> Trial:
-        """What one is at; told as its reason while it runs."""
-        trial = self._trials[number] = replace(self._trials[number], reason=what)
+    def doing(self, number: int, what: str, score: float | None) -> Trial:
+        """What one is at, told as its reason while it runs, and how good it is so far."""
+        old = self._trials[number]
+        scores = old.scores if score is None else {**old.scores, what: score}
+        trial = self._trials[number] = replace(old, reason=what, scores=scores)
         return trial
 
     def given_up(self, number: int, reason: str) -> None:

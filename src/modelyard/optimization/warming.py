@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["first_of_earlier"]
 
+_ENDED = ("done", "stopped", "cancelled")
 _LOOKED_AT = 5
 _BEST = 3
 
@@ -20,13 +21,14 @@ _BEST = 3
 def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> list[dict[str, Any]]:
     """Parameters of the best trials of the model's last optimizations, told in this plan's names.
 
-    Places may differ from recipe to recipe, so options are matched by pass and name.
+    Places may differ from recipe to recipe, so options are matched by pass and name. What ended
+    after this one began does not count: it goes on after a kill as it began.
     """
     homes = {name.split(".", 1)[1]: name for name in plan.spaces}
     best: list[tuple[float, dict[str, Any]]] = []
     looked = 0
     for earlier in kept.list(found.model):
-        if earlier.id >= found.id or earlier.state not in ("done", "stopped", "cancelled"):
+        if earlier.changed > found.created or earlier.state not in _ENDED:
             continue
         if not any(goal in earlier.recipe.goals for goal in found.recipe.goals):
             continue

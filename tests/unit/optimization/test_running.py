@@ -231,6 +231,45 @@ passes: [{trim: {tolerance: [0.0, 0.01, 0.05]}}, to-onnx]
     assert [t.params for t in told] == [t.params for t in yard.optimizations.trials(whole.id)]
 
 
+def test_an_interrupted_one_gives_up_the_same_trials(yard: LocalYard, tmp_path: Path) -> None:
+    """Each trial is judged by the scores of those before it, whichever process heard them."""
+    torch = pytest.importorskip("torch")
+    cells = load_breast_cancer(as_frame=True).frame
+    cells.iloc[:, :-1] = (cells.iloc[:, :-1] - cells.mean().iloc[:-1]) / cells.std().iloc[:-1]
+    cells.to_csv(tmp_path / "scaled.csv", index=False)
+    recipe = """
+objective: [quality max]
+budget: {trials: 12}
+passes: [{tune: {epochs: 6, learning_rate: {low: 0.00001, high: 0.03, log: true}}}]
+"""
+
+    def interrupt(now: object, _: object) -> None:
+        if getattr(now, "done", 0) == 7:  # one of the two that were asked for after the first six
+            raise KeyboardInterrupt
+
+    told = {}
+    for model in ("killed", "whole"):
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(
+            torch.nn.Linear(30, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+        )
+        example = cells.iloc[:3, :-1].to_numpy("float32")
+        yard.commit(model, network, example=example)
+        given = {"recipe": recipe, "data": tmp_path / "scaled.csv", "target": "target"}
+        if model == "killed":
+            with pytest.raises(KeyboardInterrupt):
+                optimize(yard, model, **given, progress=interrupt)
+            [stopped] = yard.optimizations.list(model)
+            ended = optimize(yard, model, resume=stopped.id)
+        else:
+            ended = optimize(yard, model, **given)
+        told[model] = [
+            (t.params, t.state, t.scores, t.reason) for t in yard.optimizations.trials(ended.id)
+        ]
+    assert "pruned" in [state for _, state, _, _ in told["whole"]]
+    assert told["killed"] == told["whole"]
+
+
 def test_another_yard_in_the_same_place_gets_nothing_of_the_one_before(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ class _Outline:
     values: Mapping[str, float] = field(default_factory=dict)
     steps: tuple[_Step, ...] = ()
     excess: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
     digest: str = ""
@@ -54,6 +55,6 @@ def outline(body: str) -> Trial:
     )  # fmt: skip
     return Trial(
         number=found.number, params=found.params, state=found.state, values=found.values,
-        steps=steps, excess=found.excess, seconds=found.seconds, reason=found.reason,
-        digest=found.digest, on_front=found.on_front,
+        steps=steps, excess=found.excess, scores=found.scores, seconds=found.seconds,
+        reason=found.reason, digest=found.digest, on_front=found.on_front,
     )  # fmt: skip

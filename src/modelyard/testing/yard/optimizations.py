@@ -50,7 +50,8 @@ def trial(number: int, **rest: object) -> Trial:
     made = Trial(
         number=number, params={"0.prune.sparsity": 0.5, "1.quantize": False}, state="done",
         values={"quality": 0.89, "size": 1234.0}, steps=(done,),
-        excess={"quality_drop<=0.005": 0.005}, seconds=2.0, digest="ab" * 32, on_front=True,
+        excess={"quality_drop<=0.005": 0.005}, scores={"epoch 1": 0.75}, seconds=2.0,
+        digest="ab" * 32, on_front=True,
     )  # fmt: skip
     return replace(made, **rest)  # type: ignore[arg-type]
 
