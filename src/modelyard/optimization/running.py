@@ -12,6 +12,7 @@ from modelyard.core.trust import Trust
 from modelyard.errors import InvalidInput, ModelyardError, Unavailable
 from modelyard.optimization.baselines import learned_again
 from modelyard.optimization.beating import beating
+from modelyard.optimization.choosing import to_prove
 from modelyard.optimization.concluding import conclude
 from modelyard.optimization.engines import engine_named
 from modelyard.optimization.goals import check_known
@@ -223,6 +224,9 @@ def _search_on(
     waiting = trials.unfinished()
     heard = 0
     while not beat.cancelled():
+        if work.place.is_full(work.source.size):
+            likely, _ = to_prove(beat.last, work.source.digest, trials)
+            trials.make_room([t.number for some in likely for t in some], work.source.folder)
         room = recipe.trials - trials.ended
         if room <= 0 or not (left() or not trials.ended):
             return

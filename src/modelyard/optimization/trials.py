@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.optimization import Trial
 from modelyard.optimization.goals import excesses, on_front
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from modelyard.core.optimization import Optimization, Recipe
     from modelyard.optimization.engines.interface import Place, Result, Task
@@ -101,8 +102,14 @@ class Trials:
         return None if result is None else result.place
 
     def again(self, result: Result) -> None:
-        """A trial of another machine was made again."""
+        """A trial whose model is not here was made again."""
         self._results[result.trial] = result
+
+    def make_room(self, kept: Iterable[int], source: Path) -> None:
+        """Remove what the others have made; who needs it makes it again."""
+        self._results = {n: self._results[n] for n in kept if n in self._results}
+        places = (each.place.folder for each in self._results.values() if each.place is not None)
+        self._place.make_room([source, *map(Path, places)])
 
     def marked(self, ended: Optimization) -> list[Trial]:
         """All trials, those on the front marked, where that has changed."""

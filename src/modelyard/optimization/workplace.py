@@ -25,6 +25,8 @@ from modelyard.registry.files import checkout, digest_of
 from modelyard.registry.saving import is_card, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modelyard.core.optimization import Optimization
     from modelyard.core.trust import Trust
     from modelyard.registry.desk import Desk
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Workplace", "workplace_of"]
 
 _SOURCE, _MADE, _TRIALS, _DATA, _MARK = "source", "made", "trials", "data", "mark"
+_MUCH: Final = 2 << 30
+"""Bytes that trials may leave, however small the model is."""
+_COPIES: Final = 12
+"""Or so many times the model."""
 _OLD: Final = 30 * 86_400
 """Seconds after which nobody goes on with what an optimization has left."""
 
@@ -70,6 +76,22 @@ class Workplace:
         for path in home.glob("*"):
             if model is None or (path != model and path not in model.parents):
                 shutil.rmtree(path, ignore_errors=True)
+
+    def is_full(self, size: int) -> bool:
+        """Whether more was made than is to lie around, of a model of so many bytes."""
+        files = (path for home in (_MADE, _TRIALS) for path in (self.folder / home).rglob("*"))
+        found = [path.lstat() for path in files]
+        made = {each.st_ino: each.st_size for each in found}  # links are counted once
+        return sum(made.values()) > max(_MUCH, _COPIES * size)
+
+    def make_room(self, kept: Iterable[Path]) -> None:
+        """Remove what trials have made, but for these models, while no trial runs."""
+        needed = {place for path in kept for place in (path, *path.parents)}
+        for home in (self.folder / _MADE, self.folder / _TRIALS):
+            for folder in home.iterdir():
+                if folder.is_dir() and folder not in needed:
+                    old = folder.rename(folder.with_name(f".old-{folder.name}"))
+                    shutil.rmtree(old, ignore_errors=True)  # none is there in part after a kill
 
     def known(self, number: int) -> Result | None:
         """What became of a trial, if its files are still here."""

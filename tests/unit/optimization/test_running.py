@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import modelyard
 from modelyard.errors import Conflict, InvalidInput, NotFound, Unsupported
+from modelyard.optimization import workplace
 from modelyard.optimization.replaying import replay
 from modelyard.optimization.running import optimize
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from modelyard.core.optimization import Optimization
     from modelyard.registry.local import LocalYard
 
 pytestmark = pytest.mark.slow
@@ -268,6 +270,36 @@ passes: [{tune: {epochs: 6, learning_rate: {low: 0.00001, high: 0.03, log: true}
         ]
     assert "pruned" in [state for _, state, _, _ in told["whole"]]
     assert told["killed"] == told["whole"]
+
+
+def test_what_is_not_needed_does_not_lie_around_and_is_not_missed(
+    yard: LocalYard, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = """
+objective: [size min]
+constraints: [quality_drop<=0.05]
+budget: {trials: 10}
+passes: [{trim: {tolerance: [0.0, 0.005, 0.01, 0.02, 0.05]}}, {to-onnx: {optional: true}}]
+"""
+    most = dict.fromkeys(("roomy", "narrow"), 0)
+
+    def look(now: Optimization, _: object) -> None:
+        made = tmp_path.glob(f"cache/modelyard/optimizations/*-{now.id}/made/*/model")
+        if now.done >= 8:
+            most[now.model] = max(most[now.model], len(list(made)))
+
+    ended = []
+    for model in most:
+        if model == "narrow":
+            monkeypatch.setattr(workplace, "_MUCH", 0)
+            monkeypatch.setattr(workplace, "_COPIES", 0)
+        _commit_forest(yard, model=model)
+        given = {"data": data, "target": "target", "progress": look}
+        ended.append(optimize(yard, model, recipe=recipe, **given))  # type: ignore[arg-type]
+    roomy, narrow = ended
+    assert most["narrow"] < most["roomy"]
+    assert [c.digest for c in narrow.candidates] == [c.digest for c in roomy.candidates]
+    assert narrow.published
 
 
 def test_another_yard_in_the_same_place_gets_nothing_of_the_one_before(
