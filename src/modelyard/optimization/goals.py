@@ -28,6 +28,9 @@ __all__ = [
     "value_of",
 ]
 
+_ERRORS = ("rmse", "mae", "mse", "median_error")
+_NO_ERROR = 1e-12
+"""Less than that is none."""
 _DROP, _RATIO = "_drop", "_ratio"
 _LEAST = Constraint("quality_drop", "<=", 0.01)
 
@@ -97,7 +100,9 @@ def gain(goal: Goal, after: float, before: float) -> float:
     """
     if not (math.isfinite(after) and math.isfinite(before)):
         return 0.0
-    if is_cost(goal.metric) or goal.metric in ("rmse", "mae", "mse", "median_error"):
+    if not is_cost(goal.metric) and goal.metric in _ERRORS:
+        after, before = (max(value, _NO_ERROR) for value in (after, before))
+    if is_cost(goal.metric) or goal.metric in _ERRORS:
         if after <= 0 or before <= 0:
             return 0.0
         return math.log(before / after) * (1 if goal.direction == "min" else -1)
@@ -115,7 +120,9 @@ def gain_in_all(
 
 
 def dominates(goals: Sequence[Goal], a: Mapping[str, float], b: Mapping[str, float]) -> bool:
-    """Whether `a` is better than `b` in one goal and worse in none."""
+    """Whether `a` is better than `b` in one goal and worse in none; what is not known is worse."""
+    if any(goal.metric in b and goal.metric not in a for goal in goals):
+        return False
     better = [gain(goal, a.get(goal.metric, math.nan), b.get(goal.metric, math.nan))
               for goal in goals]  # fmt: skip
     return all(each >= 0 for each in better) and any(each > 0 for each in better)

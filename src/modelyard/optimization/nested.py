@@ -141,7 +141,7 @@ def search_of_plan(
             each for each in plan.recipe.constraints
             if math.isfinite(value_of(each.metric, before, before))
         ]  # fmt: skip
-        asked = Search(plan.spaces, goals, constraints, seed)
+        asked = Search(plan.spaces, goals, constraints, seed, [plan.barest()])
         best, score = base, start
         for number in range(trials):
             for params in asked.ask(1):

@@ -33,6 +33,8 @@ Json = Any
 
 _FINITE = 4_000
 """Spaces of so many points are known to end."""
+_LARGEST = 1e150
+"""Larger numbers come of what has diverged, and can't be reckoned with."""
 _STARTUP = 5
 """Trials before anything is expected of others."""
 _MORE = (4, 2, 1)
@@ -208,7 +210,7 @@ class Search:
             value = float(values.get(goal.metric, math.nan))
             if goal.metric in COSTS and value > 0:
                 value = math.log(value)  # half the size counts alike wherever one begins
-            if not math.isfinite(value):
+            if not abs(value) < _LARGEST:
                 return None
             found.append(-value if goal.direction == "max" else value)
         return tuple(found) or (0.0,)

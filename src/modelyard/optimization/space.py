@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.optimization.passes.interface import Choice
 from modelyard.optimization.values import (
+    as_chosen,
     at_unit,
     contains,
     first_of,
@@ -69,7 +70,7 @@ class Space:
                 continue
             given = params.get(name, found)  # `found` is never a value
             usable = given is not found and contains(option, given)
-            found[name] = given if usable else first_of(option)
+            found[name] = as_chosen(option, given) if usable else first_of(option)
         return found
 
     def takes(self, params: Mapping[str, Json]) -> bool:
@@ -182,7 +183,7 @@ def _conditions(name: str, options: Mapping[str, Option]) -> Iterator[tuple[str,
 def _wheres(options: Mapping[str, Option]) -> Iterator[tuple[str, tuple[str, tuple[Json, ...]]]]:
     """Other options without certain values of which one does not count."""
     for name, option in options.items():
-        if isinstance(option, Choice) or option.where is None:
+        if option.where is None:
             continue
         short, values = option.where
         other = beside(name, short)

@@ -14,10 +14,10 @@ from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.passes import Choice, Range, pass_named
 from modelyard.optimization.space import beside
-from modelyard.optimization.values import first_of
+from modelyard.optimization.values import contains, first_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from modelyard.core.optimization import Recipe, Step
     from modelyard.optimization.passes import Option
@@ -102,7 +102,7 @@ def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
     for name, given in step.options.items():
         if isinstance(given, list):
             if len(given) > 1:
-                found[name] = Choice(tuple(given))
+                found[name] = _choice(given, options.get(name))
         elif isinstance(given, dict) and {"low", "high"} <= given.keys():
             found[name] = _range(given, options.get(name))
     return found
@@ -120,7 +120,7 @@ def _may_count(name: str, step: Step, options: Mapping[str, Option]) -> bool:
     ]  # fmt: skip
     if any(group not in _left(step, other) for other in groups if other in step.options):
         return False
-    where = getattr(options[name], "where", None)
+    where = options[name].where
     if where is None or (other := beside(name, where[0])) not in step.options:
         return True
     return any(value in where[1] for value in _left(step, other))
@@ -132,6 +132,12 @@ def _left(step: Step, name: str) -> list[Json]:
     return given if isinstance(given, list) else [given]
 
 
+def _choice(given: Sequence[Json], own: Option | None) -> Option:
+    """A recipe's values, each once, where the pass's own option counts."""
+    values = [each for at, each in enumerate(given) if not any(same(each, e) for e in given[:at])]
+    return Choice(tuple(values), where=None if own is None else own.where)
+
+
 def _range(given: Mapping[str, Json], own: Option | None) -> Option:
     low, high, log = given["low"], given["high"], bool(given.get("log", False))
     step = given.get("step")
@@ -139,12 +145,16 @@ def _range(given: Mapping[str, Json], own: Option | None) -> Option:
         count = (high - low) / step if step else math.inf
         if not 0 <= count <= 1000:
             raise InvalidInput("wrong-recipe", f"steps of {step} from {low} to {high} are too many")
-        return Choice(tuple(round(low + i * step, 12) for i in range(int(count + 1e-9) + 1)))
+        return _choice([round(low + i * step, 12) for i in range(int(count + 1e-9) + 1)], own)
     whole = isinstance(low, int) and isinstance(high, int)
-    middle = math.sqrt(low * high) if log else (low + high) / 2
+    middle = math.sqrt(low) * math.sqrt(high) if log else (low + high) / 2
     if isinstance(own, Range) and low <= own.default <= high:
         middle = own.default
-    return Range(low, high, round(middle) if whole else middle, log=log, whole=whole)
+    found = Range(low, high, round(middle) if whole else middle, log=log, whole=whole)
+    if not isinstance(own, Range):
+        return found
+    also = tuple(value for value in own.also if contains(found, value))
+    return replace(found, where=own.where, also=also)
 
 
 def _set(step: Step) -> dict[str, Json]:

@@ -148,12 +148,12 @@ def _tamed(values: Array) -> Array:
     return (found - found.mean()) / spread if spread > 0 else np.zeros_like(found)
 
 
-_ERF = np.vectorize(math.erf, otypes=[float])
+_ERFC = np.vectorize(math.erfc, otypes=[float])
 
 
 def _expected(gain: Array, spread: Array) -> Array:
     """Expected improvement of a normal distribution."""
     z = gain / spread
-    below = 0.5 * (1.0 + _ERF(z / math.sqrt(2.0)))
+    below = 0.5 * _ERFC(-z / math.sqrt(2.0))
     found: Array = gain * below + spread * np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.core.extras import need
 from modelyard.optimization.known import violations, worst
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.values import is_ordinal, ordered, same
+from modelyard.optimization.values import is_ordinal, ordered, rounded, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,7 @@ def _suggested(space: Space, trial: Any) -> dict[str, Json]:
         else:
             log = option.log and option.low > 0
             value = trial.suggest_float(name, option.low, option.high, log=log)
-            found[name] = min(max(float(f"{value:.4g}"), option.low), option.high)
+            found[name] = rounded(option, value)
     return found
 
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from modelyard.optimization.passes.interface import Option, Range
 
 __all__ = [
-    "at_unit", "contains", "first_of", "is_open", "is_ordinal", "moved", "ordered", "same",
-    "typical", "unit_of", "values_of",
+    "as_chosen", "at_unit", "contains", "first_of", "is_open", "is_ordinal", "moved", "ordered",
+    "rounded", "same", "typical", "unit_of", "values_of",
 ]  # fmt: skip
 
 Json = Any
 
 _DIGITS = 4
-"""Significant ones of a number that was chosen by chance: people read them."""
+"""Significant ones of a number that was chosen by chance from a wide range: people read them."""
 _TYPICAL = 0.25
 """How far from the default good numbers usually are, the whole range being one."""
 
@@ -37,6 +37,21 @@ def contains(option: Option, value: Json) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return option.low <= value <= option.high and (not option.whole or float(value).is_integer())
+
+
+def as_chosen(option: Option, value: Json) -> Json:
+    """A value that it contains, as the option itself would give it: 3 where 3.0 was said."""
+    if isinstance(option, Choice):
+        return next(each for each in option.values if same(value, each))
+    return int(value) if option.whole else float(value)
+
+
+def rounded(option: Range, value: float) -> float:
+    """With no more digits than people need to tell the numbers of a range apart."""
+    widest, width = max(abs(option.low), abs(option.high)), option.high - option.low
+    more = math.floor(math.log10(widest / width)) if width > 0 else 0
+    found = float(f"{value:.{_DIGITS + max(more, 0)}g}")
+    return float(min(max(found, option.low), option.high))
 
 
 def is_ordinal(option: Choice) -> bool:
@@ -77,7 +92,7 @@ def at_unit(option: Option, unit: float) -> Json:
     value = math.exp(at) if _is_log(option) else at
     if option.whole:
         return int(min(max(round(value), option.low), option.high))
-    return min(max(float(f"{value:.{_DIGITS}g}"), option.low), option.high)
+    return rounded(option, value)
 
 
 def _ends(option: Range) -> tuple[float, float]:
@@ -111,7 +126,7 @@ def moved(option: Option, value: Json, rng: np.random.Generator, far: float) -> 
         if is_ordinal(option):
             others.sort(key=lambda each: abs(each - value))
             others = others[:2]  # numbers have neighbours
-        return others[int(rng.integers(len(others)))]
+        return others[int(rng.integers(len(others)))] if others else value
     unit = unit_of(option, value)
     for _ in range(8):
         found = at_unit(option, _mirrored(unit + far * float(rng.standard_normal())))

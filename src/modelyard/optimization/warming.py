@@ -19,7 +19,8 @@ _BEST = 3
 
 
 def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> list[dict[str, Any]]:
-    """Parameters of the best trials of the model's last optimizations, told in this plan's names.
+    """Parameters of the best trials of the model's last optimizations that met their constraints,
+    told in this plan's names.
 
     Places may differ from recipe to recipe, so options are matched by pass and name. What ended
     after this one began does not count: it goes on after a kill as it began.
@@ -34,7 +35,8 @@ def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> li
             continue
         for trial in kept.trials(earlier.id):
             params = {homes[n]: v for n, v in _options(trial) if n in homes}
-            if trial.state == "done" and params:
+            fits = trial.state == "done" and not any(by > 0 for by in trial.excess.values())
+            if fits and params:
                 best.append((gain_in_all(found.recipe.goals, trial.values, earlier.before), params))
         looked += 1
         if looked == _LOOKED_AT:

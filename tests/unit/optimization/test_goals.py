@@ -66,3 +66,11 @@ def test_nothing_on_the_front_is_dominated_and_all_else_is_dominated_or_a_twin(
         beaten = any(dominates(_GOALS, other, each) for other in points)
         twin = any(points[j] == each for j in front if j != i)
         assert (i in front) == (not beaten and not (twin and i not in front))
+
+
+def test_a_perfect_score_is_the_best_and_an_unknown_one_beats_nothing() -> None:
+    error = [Goal("median_error", "min")]
+    assert on_front(error, [{"median_error": value} for value in (5.0, 0.0, 3.0)]) == [1]
+    goals = [Goal("accuracy", "max"), Goal("parameters", "min")]
+    assert not dominates(goals, {"accuracy": 0.9}, {"accuracy": 0.899, "parameters": 10.0})
+    assert dominates(goals, {"accuracy": 0.9, "parameters": 10.0}, {"accuracy": 0.899})

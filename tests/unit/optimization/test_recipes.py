@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +89,14 @@ def test_every_pass_says_what_it_is() -> None:
         ("passes: [{prune: {sparsity: {low: 1}}}]", "wrong-recipe"),
         ("passes: [{prune: {sparsity: {low: 2, high: 1}}}]", "wrong-recipe"),
         ("passes: [{prune: {sparsity: {low: 0, high: 1, log: true}}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: {low: 0, high: 1, step: a}}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: {low: 0, high: 1, step: 0}}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: {low: 0, high: .inf}}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: {low: 0, high: 1.0e+300}}}]", "wrong-recipe"),
+        (f"passes: [{{prune: {{sparsity: {{low: 0, high: {10**400}}}}}}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: [.nan, 0.5]}}]", "wrong-recipe"),
+        ("passes: [{prune: {sparsity: [2026-11-23, 0.5]}}]", "wrong-recipe"),
+        (f"passes: [{{prune: {{sparsity: {'[' * 20 + ']' * 20}}}}}]", "wrong-recipe"),
         ("passes: &a [tune]\nname: *a", "wrong-recipe"),
         ("passes: !!python/object:os.system [tune]", "wrong-recipe"),
         ("passes: [tune", "wrong-recipe"),
@@ -111,3 +123,11 @@ def test_a_name_that_nobody_knows_gets_a_hint() -> None:
         recipe_of("smal")
     assert caught.value.kind == "no-recipe"
     assert "small" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("value", [np.float64(0.5), object(), math.nan, 10**30])
+def test_a_recipe_made_in_python_is_looked_at_too(value: object) -> None:
+    recipe = replace(known_recipe(KNOWN[0]), steps=(Step("prune", {"sparsity": [value, 0.5]}),))
+    with pytest.raises(InvalidInput) as caught:
+        recipe_of(recipe)
+    assert caught.value.kind == "wrong-recipe"

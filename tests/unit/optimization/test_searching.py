@@ -198,3 +198,41 @@ def test_a_trial_whose_values_can_not_be_chosen_here_is_ignored() -> None:
     one.tell({"1.prune": True, "1.prune.sparsity": 0.99}, {"quality": 9.0, "size": 1.0}, {})
 
     assert one.ask(6) == other.ask(6)
+
+
+@pytest.mark.parametrize("odd", [math.inf, 1e300])
+def test_a_constraint_that_is_not_known_of_one_holds_for_the_others(odd: float) -> None:
+    """Found among trials of which only those with x below 0.2 keep it."""
+    search = Search({"0.a.x": Range(0.0, 1.0, 0.5), "0.a.y": Range(0.0, 1.0, 0.5)}, [
+        Goal("quality", "max")], [LIMIT], 0)  # fmt: skip
+    fit = 0
+    for at in range(40):
+        [params] = search.ask(1)
+        x = params["0.a.x"]
+        search.tell(params, {"quality": x + params["0.a.y"]}, {
+            str(LIMIT): odd if at == 3 else x - 0.2})  # fmt: skip
+        fit += at >= 20 and x <= 0.2
+
+    assert fit >= 10
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, math.inf, math.nan])
+def test_numbers_that_can_not_be_reckoned_with_count_as_failed(value: float) -> None:
+    search = Search(SPACES, GOALS, [], 0)
+    for at in range(12):
+        [params] = search.ask(1)
+        search.tell(params, measured(params) | ({"quality": value} if at % 3 else {}), {})
+
+
+def test_a_number_said_in_another_way_is_not_asked_for_again() -> None:
+    search = Search({"0.t.C": Range(0.1, 10.0, 1.0)}, GOALS[:1], [], 0, [{"0.t.C": 1}])
+
+    assert search.ask(1) == [{"0.t.C": 1.0}]
+    assert search.ask(1) != [{"0.t.C": 1.0}]
+
+
+def test_a_narrow_range_has_many_numbers() -> None:
+    search = Search({"0.t.C": Range(10_000.0, 10_010.0, 10_005.0)}, GOALS[:1], [], 0)
+    for at in range(30):
+        [params] = search.ask(1)
+        search.tell(params, {"quality": float(at)}, {})

@@ -9,6 +9,7 @@ import pytest
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes import Choice, Range
 from modelyard.optimization.recipes import read_recipe
+from modelyard.optimization.space import Space
 from modelyard.optimization.spaces import plan_of
 from modelyard.optimization.state import Subject
 
@@ -50,7 +51,25 @@ def test_steps_are_choices_too_unless_they_are_too_many() -> None:
     plan = plan_of(read_recipe(text), _FOREST)
     assert plan.spaces["0.tune.max_depth"] == Choice((2, 5, 8))
     with pytest.raises(InvalidInput, match="too many"):
-        plan_of(read_recipe(text.replace("step: 3", "step: 0")), _FOREST)
+        plan_of(read_recipe(text.replace("step: 3", "step: 0.001")), _FOREST)
+
+
+def test_a_value_that_is_named_twice_is_one() -> None:
+    text = "objective: [size min]\npasses: [{tune: {class_weight: [null, balanced, null]}}]"
+    assert plan_of(read_recipe(text), _FOREST).spaces["0.tune.class_weight"] == Choice(
+        (None, "balanced")
+    )
+
+
+@pytest.mark.parametrize("gamma", ["{low: 0.01, high: 1.0, log: true}", "[0.01, 0.1]"])
+def test_values_of_a_recipe_count_where_those_of_the_pass_do(gamma: str) -> None:
+    machine = replace(_FOREST, class_name="sklearn.svm._classes.SVC")
+    text = f"objective: [size min]\npasses: [{{tune: {{gamma: {gamma}}}}}]"
+    space = Space(plan_of(read_recipe(text), machine).spaces)
+    assert "0.tune.gamma" not in space.cleaned({"0.tune.kernel": "linear"})
+    assert "0.tune.gamma" in space.cleaned({"0.tune.kernel": "rbf"})
+    also = space.options["0.tune.gamma"].also
+    assert all(0.01 <= value <= 1.0 for value in also)
 
 
 def test_what_may_be_left_out_is_left_out_where_a_trial_says_so() -> None:

@@ -27,6 +27,8 @@ class Choice:
     values: tuple[Json, ...]
     also: tuple[Json, ...] = ()
     """What is worth a try after the first; see `Range.also`."""
+    where: tuple[str, tuple[Json, ...]] | None = None
+    """As `Range.where`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.core.optimization import Recipe
 from modelyard.errors import Denied, InvalidInput, NotFound, Unavailable
-from modelyard.optimization.recipes.reading import read_recipe
+from modelyard.optimization.recipes.reading import check_recipe, read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +133,7 @@ def recipe_of(given: Recipe | Path | str) -> Recipe:
     NotFound: `no-recipe`. InvalidInput: `wrong-recipe`.
     """
     if isinstance(given, Recipe):
+        check_recipe(given)
         return given
     if isinstance(given, str) and "\n" in given:
         return read_recipe(given)

@@ -14,7 +14,8 @@ passes:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 from modelyard.core.optimization import Constraint, Goal, Recipe, Step
 from modelyard.core.plain_yaml import NotPlain, plain_yaml
@@ -24,12 +25,14 @@ from modelyard.optimization.passes import NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_recipe", "recipe_from", "written"]
+__all__ = ["check_recipe", "read_recipe", "recipe_from", "written"]
 
 Json = Any
 
 _LONGEST: Final = 100_000
 _MOST: Final = 50
+_DEEPEST: Final = 8
+_LARGEST: Final = 1e150
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}\Z")
 _KEYS: Final = (
     "name", "description", "objective", "constraints", "data", "target", "seed", "budget",
@@ -76,6 +79,20 @@ def recipe_from(content: Mapping[str, Json]) -> Recipe:
         publish=_whole(content.get("publish", usual.publish), "publish", 1, 20),
         baseline=_baseline(content.get("baseline", "auto")),
     )  # fmt: skip
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Whether it can be written, and read again. InvalidInput: as `read_recipe`."""
+    import yaml
+
+    if not recipe.steps:  # it takes what fits the model
+        recipe = replace(recipe, steps=(Step("to-onnx"),))
+    try:
+        read_recipe(written(recipe))
+    except yaml.YAMLError:
+        raise _bad("options of passes are texts, numbers, lists of them, or a range") from None
+    except RecursionError:
+        raise _bad("its options are nested too deeply") from None
 
 
 def written(recipe: Recipe) -> str:
@@ -137,17 +154,38 @@ def _check_option(name: str, key: Json, value: Json) -> None:
         raise _bad(f"{str(key)[:40]!r} names no option of {name}")
     if isinstance(value, list) and not 0 < len(value) <= 1000:
         raise _bad(f"{key} of {name} has {len(value)} values to choose from")
+    _check_plain(value, f"{key} of {name}")
     if isinstance(value, dict) and ("low" in value or "high" in value):
         _refuse_unknown(value, tuple(_RANGE), f"{key} of {name}")
-        low, high = (_number(value.get(side), name, key) for side in ("low", "high"))
+        low, high = value.get("low"), value.get("high")
+        if not (_is_number(low) and _is_number(high)):
+            raise _bad(f"{key} of {name} needs low and high, two numbers")
         if low > high or (value.get("log") and low <= 0):
             raise _bad(f"{key} of {name} goes from {low} to {high}")
+        step = value.get("step", 1)
+        if not _is_number(step) or step <= 0:
+            raise _bad(f"a step of {key} of {name} is a number above 0")
 
 
-def _number(value: Json, name: str, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise _bad(f"{key} of {name} needs low and high, two numbers")
-    return value
+def _is_number(value: Json) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_plain(value: Json, what: str, depth: int = 0) -> None:
+    """Values that JSON knows too, and that can be reckoned with."""
+    if depth > _DEEPEST:
+        raise _bad(f"{what} is nested too deeply")
+    if isinstance(value, dict | list):
+        inner = value if isinstance(value, list) else [*value, *value.values()]
+        for each in inner:
+            _check_plain(each, what, depth + 1)
+    elif _is_number(value):
+        if not abs(value) < (2**63 if isinstance(value, int) else _LARGEST):
+            raise _bad(f"{what} is too large a number, or none")
+    elif value is not None and not isinstance(value, str | bool):
+        raise _bad(
+            f"{what} can't be a {type(value).__name__}", "write dates and times in quotation marks"
+        )
 
 
 def _loaded(text: str) -> dict[str, Json]:

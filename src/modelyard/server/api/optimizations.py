@@ -16,7 +16,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from modelyard.core.decoding import decode_json
-from modelyard.core.optimization import Optimization, Recipe, Step, Suggestion, Trial
+from modelyard.core.optimization import Optimization, Recipe, Suggestion, Trial
 from modelyard.core.wire import problem_of
 from modelyard.errors import InvalidInput, ModelyardError, Unsupported
 from modelyard.registry.access import known_name
@@ -196,7 +196,7 @@ def list_trials(
 def begin_optimization(ask: Ask, model: ModelName) -> Optimization:
     """Note that the caller begins one, and runs it elsewhere: `yard optimize` with a server."""
     given = _read(ask, Beginning)
-    _check_readable(given.recipe)
+    _check(given.recipe)
     return ask.yard.optimizations.begin(
         model, given.revision, given.recipe, engine=given.engine, alias=given.alias
     )
@@ -229,7 +229,7 @@ def keep_optimization(ask: Ask, optimization: Id) -> bool:
     kept, now = ask.yard.optimizations, given.optimization
     known = kept.get(optimization)
     check_elsewhere(ask, optimization)
-    _check_readable(now.recipe)
+    _check(now.recipe)
     return kept.keep(replace(now, id=known.id), given.trials)
 
 
@@ -304,16 +304,11 @@ def list_recipes(ask: Ask) -> list[RecipeInfo]:
 # -- how -------------------------------------------------------------------------------------------
 
 
-def _check_readable(recipe: Recipe) -> None:
+def _check(recipe: Recipe) -> None:
     """Whether pages can show it, and commands write it. InvalidInput: `wrong-recipe`."""
-    from modelyard.optimization.recipes.reading import read_recipe, written
+    from modelyard.optimization.recipes.reading import check_recipe
 
-    if not recipe.steps:  # it takes what fits the model
-        recipe = replace(recipe, steps=(Step("to-onnx"),))
-    try:
-        read_recipe(written(recipe))
-    except RecursionError:
-        raise InvalidInput("wrong-recipe", "its options are nested too deeply") from None
+    check_recipe(recipe)
 
 
 def _recipe(body: Starting) -> Recipe:

@@ -54,7 +54,9 @@ class Tune:
                 "epochs": Range(1, 60, 10, log=True, whole=True),
             }
         if subject.framework != "sklearn" or not subject.structure:
-            found = space_of(subject.class_name, columns=subject.columns, rows=subject.rows)
+            found = space_of(
+                subject.class_name, columns=subject.columns, rows=subject.rows, scaled=False
+            )
         else:
             found = spaces_in(subject.structure, columns=subject.columns, rows=subject.rows)
         name = rounds_name(subject.class_name)

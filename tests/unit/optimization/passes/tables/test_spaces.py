@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from modelyard.optimization.passes.interface import Choice
-from modelyard.optimization.passes.tables.spaces import _SPACES, space_of, spaces_in
+from modelyard.optimization.passes.tables.spaces import space_of, spaces_in
+from modelyard.optimization.passes.tables.spaces.finding import _SPACES
 from modelyard.optimization.space import Space
 from modelyard.optimization.values import contains, first_of
 
@@ -69,3 +70,11 @@ def test_what_a_search_inside_of_the_model_tunes_is_left_to_it() -> None:
 
 def test_of_unknown_classes_nothing_is_known() -> None:
     assert space_of("somewhere.Else", columns=3, rows=100) == {}
+
+
+@pytest.mark.parametrize(("scaler", "fits"), [("StandardScaler", False), ("SimpleImputer", True)])
+def test_kernels_are_as_wide_as_columns_that_nobody_scaled(scaler: str, fits: bool) -> None:
+    found = spaces_in(("Pipeline", f"  a: {scaler}", "  b: SVC"), columns=30, rows=500)
+
+    assert contains(found["b__gamma"], 6e-7) == fits
+    assert all(contains(found["b__gamma"], each) for each in found["b__gamma"].also)
