@@ -9,7 +9,6 @@ from modelyard.optimization.passes.interface import Choice, Range
 from modelyard.optimization.passes.tables.spaces.bounds import count, log
 
 if TYPE_CHECKING:
-
     from modelyard.optimization.passes.interface import Option
     from modelyard.optimization.passes.tables.spaces.bounds import Spaces
 
