@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from modelyard.core.optimization import (
 )
 from modelyard.core.version import VersionInfo
 from modelyard.i18n import Language
+from modelyard.server.web.courses import courses_of
+from modelyard.server.web.draw.courses import courses
 from modelyard.server.web.draw.front import amount, front
 from modelyard.server.web.draw.pairs import pair
 from modelyard.server.web.draw.parallel import parallel
@@ -304,3 +307,38 @@ def test_axes_of_goals_tell_sizes_and_latencies_with_their_units() -> None:
     [axis] = [each for each in found.axes if each.name == "size"]
     assert f">{amount(axis.high, 'size')}<" in picture
     assert "e+0" not in picture
+
+
+def _learned(number: int, *scores: float, state: str = "done") -> Trial:
+    told = {f"epoch {at + 1}": score for at, score in enumerate(scores)}
+    return Trial(number=number, state=state, scores=told)  # type: ignore[arg-type]
+
+
+def test_trials_are_drawn_as_they_learned_and_those_given_up_end_early():
+    found = courses_of(
+        [_learned(0, 0.5, 0.7, 0.8), _learned(1, 0.4, 0.3, state="pruned"), _trial(2, 0.9, 1.0)],
+        frozenset({0}),
+    )
+    assert found is not None
+    assert found.places == ("epoch 1", "epoch 2", "epoch 3")
+    assert [each.number for each in found.trials] == [0, 1]
+    drawn = str(courses(found, ENGLISH, "Scores", {0: "/0", 1: "/1"}))
+    assert "#1: 0.3, epoch 2, given up" in drawn
+    assert drawn.count('class="course gone"') == drawn.count('class="course chosen"') == 1
+    assert ">epoch 1<" in drawn
+    assert ">epoch 3<" in drawn
+
+
+def test_one_that_diverged_does_not_flatten_the_others():
+    many = [_learned(at, 0.5 + at / 100, 0.7 + at / 100) for at in range(10)]
+    found = courses_of([*many, _learned(10, -1e9, -1e12)], frozenset())
+    assert found is not None
+    drawn = str(courses(found, ENGLISH, "Scores", {each.number: "/" for each in found.trials}))
+    heights = {point.split(",")[1] for way in re.findall(r'points="([^"]+)"', drawn)
+               for point in way.split()}  # fmt: skip
+    assert len(heights) > 15
+
+
+@pytest.mark.parametrize("scores", [(), (0.5,), (math.nan, math.inf), (1e300, 1e300)])
+def test_there_are_no_courses_of_trials_that_told_nothing(scores: tuple[float, ...]):
+    assert courses_of([_learned(0, *scores), _learned(1, *scores)], frozenset()) is None

@@ -6,6 +6,7 @@ Every function gives a `Markup`; what comes from people is escaped by `svg.tag`.
 from __future__ import annotations
 
 from modelyard.server.web.draw.bars import bar
+from modelyard.server.web.draw.courses import courses
 from modelyard.server.web.draw.dag import Box, dag
 from modelyard.server.web.draw.front import amount, front
 from modelyard.server.web.draw.graph import graph_row
@@ -35,6 +36,7 @@ __all__ = [
     "block_map",
     "calibration",
     "confusion",
+    "courses",
     "dag",
     "drift_bar",
     "front",

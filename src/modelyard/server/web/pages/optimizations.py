@@ -27,6 +27,7 @@ from modelyard.server.shared import Slot, sight_of
 from modelyard.server.sse import Event, event_stream
 from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
+from modelyard.server.web.courses import Courses, courses_of
 from modelyard.server.web.fronts import Field, field_of
 from modelyard.server.web.here import language_of
 from modelyard.server.web.mattering import Mattering, mattering_of
@@ -85,6 +86,8 @@ class OptimizationPage:
     """One goal against another; None before a trial has ended."""
     parallel: Lines | None
     """Trials over their parameters and goals; None where nothing differs."""
+    courses: Courses | None
+    """Scores of trials on their way; None where none told any."""
     trials: tuple[TrialLine, ...]
     """A page of them."""
     after: int
@@ -150,6 +153,7 @@ def show_optimization(
     return OptimizationPage(
         optimization=found, recipe=written(found.recipe), facts=facts_of(found, trials),
         field=field_of(found, trials, across, up), parallel=parallel_of(found, trials),
+        courses=courses_of(trials, _chosen(found, shown)),
         trials=lines[after : after + _TRIALS], after=after, all_trials=len(lines),
         failed=sum(each.state == "failed" for each in trials),
         pruned=sum(each.state == "pruned" for each in trials),
@@ -186,6 +190,12 @@ def cancel(ask: Ask, form: Form, optimization: Id) -> Done:
         name=found.title,
     )
     return Done(f"/optimizations/{optimization}", text)
+
+
+def _chosen(found: Optimization, shown: Trial | None) -> frozenset[int]:
+    """Trials that became versions, and the one whose passes are told of."""
+    made = {each.trial for each in found.candidates if each.version is not None}
+    return frozenset(made | ({shown.number} if shown is not None else set()))
 
 
 def _mattering(ask: Ask, optimization: Optimization) -> dict[int, Mattering]:
