@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from modelyard.optimization.state import Model
 from modelyard.registry.examples import kept_example
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from modelyard.frameworks import Saved
@@ -53,9 +54,16 @@ def model_of_object(
     saved = framework.save(obj, folder, serializer_of(framework, serializer), rows)
     signature = framework.signature(obj, rows) or like.signature
     return Model(
-        folder=folder, saved=saved, signature=signature,
+        folder=folder, saved=_with_structure(saved, framework.structure(obj)), signature=signature,
         example=_example(obj, signature, like), trust=like.trust,
     )  # fmt: skip
+
+
+def _with_structure(saved: Saved, lines: Sequence[str]) -> Saved:
+    """As a version keeps it: later passes see the steps of a pipeline without loading it."""
+    kept = list(lines[:_LINES])
+    room = len(canonical(kept)) <= _ROOM
+    return replace(saved, details={**saved.details, "structure": kept}) if room else saved
 
 
 def model_of_files(

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import modelyard
@@ -150,6 +153,23 @@ passes: [{tune: {max_depth: [4, 6]}}]
     assert any("learned again" in reason for reason in ended.reasons)
     if ended.published:  # then it has learned from all rows, and can be made again
         assert replay(yard, ended.id).same
+
+
+def test_a_pipeline_that_was_tuned_is_tuned_again_on_the_same_rows(
+    yard: LocalYard, data: Path
+) -> None:
+    recipe = """
+objective: [quality max]
+budget: {trials: 3}
+passes: [{tune: {svc__C: [1.0, 10.0, 100.0]}}]
+"""
+    cells = load_breast_cancer(as_frame=True)
+    machine = make_pipeline(StandardScaler(), SVC(C=0.01)).fit(cells.data, cells.target)
+    yard.commit("cells", machine, example=cells.data[:3], data=data)
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target")
+    steps = [step for trial in yard.optimizations.trials(ended.id) for step in trial.steps]
+    assert [step.kept for step in steps] == [True] * 3, [step.why for step in steps]
+    assert ended.published
 
 
 def test_models_without_a_truth_are_compared_with_themselves(
