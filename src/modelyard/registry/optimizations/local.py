@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from modelyard.catalog.queries import models, optimizations
+from modelyard.catalog.queries import models, optimizations, refs
 from modelyard.catalog.queries.optimizations import OptimizationRow
 from modelyard.core.decoding import decode_json
+from modelyard.core.names import RefName
 from modelyard.core.optimization import Optimization, Trial
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry.access.door import known_name, readable
 from modelyard.registry.access.notes import write_note
 from modelyard.registry.lookup import find_model, find_version, moment
+from modelyard.registry.optimizations.ending import OVER, settled
 from modelyard.registry.optimizations.outlines import outline
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ PATIENCE: Final = 30_000_000
 _PAGE = 50
 _HIGHEST: Final = 1_000_000
 """Number of a trial."""
-_OVER: Final = ("done", "failed", "cancelled")
 
 
 class LocalOptimizations:
@@ -69,23 +70,23 @@ class LocalOptimizations:
 
     def trials(self, id: int, *, after: int = -1) -> Sequence[Trial]:
         with self._house.catalog.fresh() as connection:
-            self._row(connection, id, "reader")
+            row, _ = self._row(connection, id, "reader")
             bodies = optimizations.trials(connection, id, after)
-        return tuple(decode_json(body, Trial) for body in bodies)
+        return tuple(settled(decode_json(body, Trial), row.state) for body in bodies)
 
     def outlines(self, id: int) -> Sequence[Trial]:
         """Its trials in order, without what their passes changed layer by layer."""
         with self._house.catalog.fresh() as connection:
-            self._row(connection, id, "reader")
+            row, _ = self._row(connection, id, "reader")
             bodies = optimizations.trials(connection, id, -1)
-        return tuple(map(outline, bodies))
+        return tuple(settled(outline(body), row.state) for body in bodies)
 
     def trial(self, id: int, number: int) -> Trial | None:
         """One of its trials, whole; None if there is none of this number."""
         with self._house.catalog.fresh() as connection:
-            self._row(connection, id, "reader")
+            row, _ = self._row(connection, id, "reader")
             body = optimizations.trial(connection, id, number)
-        return None if body is None else decode_json(body, Trial)
+        return None if body is None else settled(decode_json(body, Trial), row.state)
 
     def begin(
         self, model: str, revision: str | int | None, recipe: Recipe, *, engine: str = "local",
@@ -97,6 +98,8 @@ class LocalOptimizations:
         def work(connection: sa.Connection) -> Optimization:
             row = find_model(connection, known, house.caller)
             version = find_version(connection, row, revision)
+            if alias is not None:
+                _check_alias(connection, row, alias)
             now = house.catalog.now(connection)
             made = Optimization(
                 id=0, model=row.name, number=version.number, recipe=recipe, state="running",
@@ -140,7 +143,7 @@ class LocalOptimizations:
             row, name = self._row(connection, optimization.id, "writer", lock=True)
             known = _optimization(row, name, self._house.catalog.now(connection))
             told = _as_begun(optimization, known)
-            if row.state in _OVER:  # whoever says the same once more has been heard
+            if row.state in OVER:  # whoever says the same once more has been heard
                 return row.state == told.state and _body(told) == row.body
             if told.claims != known.claims:
                 return False
@@ -182,6 +185,19 @@ class LocalOptimizations:
         if role == "writer":
             known_name(house, house.caller, name, "writer")
         return row, name
+
+
+def _check_alias(connection: sa.Connection, model: models.ModelRow, alias: str) -> None:
+    """Whether it may be pointed at what is chosen, as far as that is known before.
+
+    InvalidInput: `bad-ref-name`, `reserved-ref-name`. Conflict: `ref-exists`.
+    """
+    there = refs.get(connection, model.id, RefName.parse(alias).text)
+    if there is not None and there.kind != "alias":
+        raise Conflict(
+            "ref-exists", f"{model.name} has a {there.kind} {there.name} already",
+            hint="choose another alias; branches, tags and aliases share their names",
+        )  # fmt: skip
 
 
 def _names(connection: sa.Connection, keys: Collection[int]) -> dict[int, str]:

@@ -18,7 +18,7 @@ from modelyard.core.optimization import (
     Trial,
     Verdict,
 )
-from modelyard.errors import Conflict, NotFound
+from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.testing.yard.case import Desk, YardCase, refused
 
 if TYPE_CHECKING:
@@ -219,6 +219,43 @@ class OptimizationTests(YardCase):
             kept.cancel(made.id)
         with refused(Conflict, "optimization-ended"):
             kept.claim(made.id)
+
+    def test_once_it_is_over_no_trial_runs_any_more(self, improved: Yard) -> None:
+        kept = improved.optimizations
+        under_way = [trial(0), trial(1, state="running", reason="prune")]
+        told = {"cancelled": "it was cancelled", "done": "it ended before", "failed": "it failed"}
+        for state, reason in told.items():
+            made = kept.begin("m", 1, RECIPE)
+            assert kept.keep(made, under_way)
+            assert [each.state for each in kept.trials(made.id)] == ["done", "running"]
+            if state == "cancelled":
+                kept.cancel(made.id)
+            else:
+                assert kept.keep(replace(made, state=state))
+            whole, given_up = kept.trials(made.id)
+            assert whole == trial(0)
+            assert given_up == trial(1, state="pruned", reason=reason)
+
+    def test_what_was_under_way_when_it_failed_is_gone_on_with(self, improved: Yard) -> None:
+        kept = improved.optimizations
+        made = kept.begin("m", 1, RECIPE)
+        kept.keep(replace(made, state="failed"), [trial(0, state="running", reason="prune")])
+        kept.claim(made.id)
+        assert kept.trials(made.id) == (trial(0, state="running", reason="prune"),)
+
+    def test_an_alias_that_can_not_be_pointed_is_refused_before_anything_runs(
+        self, improved: Yard
+    ) -> None:
+        kept = improved.optimizations
+        improved.tag("m", "release", 1)
+        for name in ("main", "release"):
+            with refused(Conflict, "ref-exists", hint=True):
+                kept.begin("m", 1, RECIPE, alias=name)
+        with refused(InvalidInput, "bad-ref-name", hint=True):
+            kept.begin("m", 1, RECIPE, alias="a b")
+        improved.alias("m", "prod", 1)
+        assert kept.begin("m", 1, RECIPE, alias="prod").alias == "prod"
+        assert len(list(kept.list())) == 1
 
     def test_one_that_is_not_there_is_not_found(self, improved: Yard) -> None:
         kept = improved.optimizations
