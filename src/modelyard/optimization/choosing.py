@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from modelyard.optimization.goals import dominates, gain_in_all, on_front
+from modelyard.optimization.goals import dominates, gain_in_all, is_cost, on_front
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["failures", "to_prove"]
 
+_CLEARLY: Final = -0.1
+"""A logarithm: a tenth more is more than a trial's own measuring is off."""
 _MORE: Final = 2
 """Candidates that are proved beyond those that may be published."""
 
@@ -43,11 +45,27 @@ def to_prove(
     if not gained:
         best = max(fit, key=lambda t: gain_in_all(goals, t.values, found.before))
         return [], [f"the best trial, {best.number}, is better in no goal: {_told(found, best)}"]
+    bought = [t for t in gained if _costs_more(found, t)]
+    gained = [t for t in gained if t not in bought]
+    if not gained:
+        best = max(bought, key=lambda t: gain_in_all(goals, t.values, found.before))
+        said = f"trial {best.number} has {_told(found, best)}"
+        return [], [f"what is better in one goal is worse in another: {said}"]
     once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
     most = found.recipe.publish + _MORE
     first, *others = _fronts(found, once)
     following = [trial for front in others for trial in front][:most]
     return [first[:most], *([following] if following else [])], []
+
+
+def _costs_more(found: Optimization, trial: Trial) -> bool:
+    """Whether it is larger or slower than before, where that is a goal: it would not be published.
+
+    Unless a constraint says how much it may be.
+    """
+    held = " ".join(map(str, found.recipe.constraints))
+    costs = [g for g in found.recipe.goals if is_cost(g.metric) and g.metric not in held]
+    return any(gain_in_all([goal], trial.values, found.before) < _CLEARLY for goal in costs)
 
 
 def _fronts(found: Optimization, trials: Sequence[Trial]) -> list[list[Trial]]:

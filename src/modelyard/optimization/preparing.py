@@ -152,7 +152,13 @@ def _parted(path: Path, recipe: Recipe, source: Model) -> tuple[Split, Kind]:
             "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
             hint="equal rows stay together, so many equal ones count as one",
         )  # fmt: skip
-    return parts, task_of(rows.target, _said_task(source))
+    task = task_of(rows.target, _said_task(source))
+    if task == "classification" and rows.target is not None and len(set(rows.target.tolist())) < 2:
+        raise InvalidInput(
+            "one-class", f"all rows are of one class, {rows.target[0]!s:.60}",
+            hint="a classifier learns and is judged by rows of two classes at least",
+        )  # fmt: skip
+    return parts, task
 
 
 def _said_task(source: Model) -> str | None:

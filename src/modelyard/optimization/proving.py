@@ -90,7 +90,9 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
 
 
 def passes_gate(candidate: Candidate) -> tuple[bool, str]:
-    """Whether it may be published: better in one goal, worse in no metric, no constraint broken.
+    """Whether it may be published: better in one goal, worse in none, no constraint broken.
+
+    A goal with a constraint of its own may be worse as far as that allows.
 
     Returns:
         With the reason, if it may not.
@@ -102,7 +104,7 @@ def passes_gate(candidate: Candidate) -> tuple[bool, str]:
     goals = [v for v in candidate.verdicts if not _is_constraint(v)]
     for verdict in goals:
         metric = _metric_of(verdict.about)
-        if verdict.worse and not is_cost(metric) and metric not in held:
+        if verdict.worse and metric not in held:
             return False, verdict.sentence
     if not any(verdict.holds for verdict in goals):
         said = "; ".join(verdict.sentence for verdict in goals)
@@ -226,7 +228,14 @@ def _sentence(goal: Goal, before: float, after: float, better: bool, p: float) -
     if p >= ALPHA:
         return f"{name} from {before:.4g} to {after:.4g} may be chance (p {p:.2g})"
     way = "better" if better else "worse"
-    return f"{name} is {way}: from {before:.4g} to {after:.4g} (p {p:.2g})"
+    old, new = _apart(before, after)
+    return f"{name} is {way}: from {old} to {new} (p {p:.2g})"
+
+
+def _apart(before: float, after: float) -> tuple[str, str]:
+    """With so many digits that they differ."""
+    pairs = [(f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in (4, 6, 9, 17)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
 
 
 def _of_cost(goal: Goal, source: _Proved, other: _Proved, seed: int) -> Verdict:

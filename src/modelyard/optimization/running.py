@@ -193,6 +193,7 @@ def _run(
 
     if work.plan.steps:
         _search_on(work, engine, beat, search, trials, say, left)
+        trials.check_some_ran()
     if beat.cancelled():
         return replace(beat.last, state="cancelled")
 
@@ -261,6 +262,8 @@ def _search_on(
             work.place.tidy(result)
             search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
             say(replace(beat.last, before=before), [trial])
+        if trials.ended <= _BEGINNING and trials.all_failed_alike:
+            return  # so would all others
 
 
 def _batch(recipe: Recipe) -> int:

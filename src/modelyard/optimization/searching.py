@@ -156,7 +156,7 @@ class Search:
     def _another(self) -> dict[str, Json] | None:
         """What else is known to be good, of those that were the best by themselves."""
         told = self._told()
-        order = list(self._more)
+        order = [key for key, others in self._more.items() if others]
         if any(each.values is not None for each in told):
             # the same weights each time: otherwise others are the best from one ask to the next
             each_loss = losses(told, np.random.default_rng(self._seed))

@@ -117,14 +117,22 @@ class Space:
         return self.cleaned(changed)
 
     def portfolio(self) -> Iterator[dict[str, Json]]:
-        """The first of everything; then every other value of what other options depend on."""
+        """The first of everything; then every other value of what other options depend on, and
+        every value of what does not count beside the first.
+        """
         start = self.cleaned({})
         yield start
         for name in dict.fromkeys(other for each in self.conditions.values() for other, _ in each):
             option = self.options[name]
+            base = start if name in start else self._with_place_for(name, start)
             for value in option.values if isinstance(option, Choice) else ():
-                if name in start and not same(value, start[name]):
-                    yield self.cleaned(start | {name: value})
+                if name in base and (base is not start or not same(value, start[name])):
+                    yield self.cleaned(base | {name: value})
+
+    def _with_place_for(self, name: str, params: Mapping[str, Json]) -> dict[str, Json]:
+        """The same, but that an option counts."""
+        other, values = self._where.get(name, ("", ()))
+        return self.cleaned({**params, other: values[0]} if other else params)
 
     def varied(self, params: Mapping[str, Json]) -> list[dict[str, Json]]:
         """The same with what options say is worth a try too: the first of each, the second, ..."""
@@ -186,7 +194,7 @@ def _wheres(options: Mapping[str, Option]) -> Iterator[tuple[str, tuple[str, tup
         if option.where is None:
             continue
         short, values = option.where
-        other = beside(name, short)
+        other = short if short in options else beside(name, short)
         if other in options:
             yield name, (other, values)
 

@@ -62,6 +62,8 @@ class Plan:
             head = f"{place}.{step.name}"
             if step.optional and params.get(head) is False:
                 continue
+            if self._is_replaced(head, params):
+                continue
             chosen = {
                 name.removeprefix(f"{head}."): value
                 for name, value in params.items()
@@ -70,6 +72,14 @@ class Plan:
             earlier = sum(each.name == step.name for each in found)
             found.append(Fixed(place=earlier, name=step.name, params=_set(step) | chosen))
         return tuple(found)
+
+
+    def _is_replaced(self, head: str, params: Mapping[str, Json]) -> bool:
+        """Whether a later pass does what this one would, as `where` of its algorithm says."""
+        where = getattr(self.spaces.get(f"{head}.algorithm"), "where", None)
+        if where is None or where[0] not in params or f"{head}.algorithm" in params:
+            return False
+        return not any(same(params[where[0]], value) for value in where[1])
 
 
 def plan_of(recipe: Recipe, subject: Subject) -> Plan:
@@ -89,7 +99,21 @@ def plan_of(recipe: Recipe, subject: Subject) -> Plan:
         for name, option in _open(step, found.options(subject)).items():
             spaces[f"{head}.{name}"] = option
         subject = _after(step, subject)
-    return Plan(recipe, tuple(steps), spaces, tuple(reasons))
+    return Plan(recipe, tuple(steps), _each_for_itself(steps, spaces), tuple(reasons))
+
+
+def _each_for_itself(
+    steps: Sequence[tuple[int, Step]], spaces: Mapping[str, Option]
+) -> dict[str, Option]:
+    """What combines algorithms compares all of them, so which one was chosen before says little:
+    trials do one or the other, where the recipe leaves both open.
+    """
+    found = dict(spaces)
+    places = {step.name: f"{place}.{step.name}" for place, step in steps}
+    head, gate = f"{places.get('choose')}.algorithm", places.get("combine", "")
+    if head in found and gate in found and head < gate:
+        found[head] = replace(found[head], where=(gate, (False,)))
+    return found
 
 
 def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.core.optimization import Trial
+from modelyard.errors import InvalidInput
 from modelyard.optimization.goals import excesses, on_front
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ class Trials:
     def unfinished(self) -> list[Trial]:
         """Those that were under way when a process before this one ended."""
         return [trial for trial in self.all if trial.state == "running"]
+
+    @property
+    def all_failed_alike(self) -> bool:
+        """Whether all failed, and for one reason."""
+        failed = all(trial.state == "failed" for trial in self._trials.values())
+        return failed and len({trial.reason for trial in self._trials.values()}) == 1
+
+    def check_some_ran(self) -> None:
+        """InvalidInput: `trials-failed`: all of them."""
+        if self._trials and all(trial.state == "failed" for trial in self._trials.values()):
+            reasons = dict.fromkeys(trial.reason for trial in self.all)
+            raise InvalidInput(
+                "trials-failed", f"all trials failed: {'; '.join(list(reasons)[:3])}",
+                hint="data, target and passes have to fit the model",
+            )  # fmt: skip
 
     def begin(self, params: Mapping[str, Json]) -> Trial:
         """A new one."""

@@ -46,7 +46,8 @@ class Range:
     """What is worth a try after the default. The first ones of all options of a model are meant to
     go together, and so are the second ones, and so on."""
     where: tuple[str, tuple[Json, ...]] | None = None
-    """The values of another option, named as beside this one, without which it does not count."""
+    """The values of another option, named as beside this one, or in full, without which it does
+    not count."""
 
 
 Option = Choice | Range
