@@ -7,12 +7,18 @@ import importlib
 import logging
 import os
 import secrets
+import socket
+import subprocess
 import sys
 from typing import Any, Final
 
 from modelyard.core.extras import need
+from modelyard.errors import Unavailable
 
-__all__ = ["begin_ray", "imported_ray"]
+__all__ = ["begin_ray", "check_ray", "imported_ray"]
+
+_REACHED_WITHIN: Final = 5.0
+_ANSWERS_WITHIN: Final = 20.0
 
 _SET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
@@ -42,6 +48,57 @@ def imported_ray(*, own: bool) -> Any:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     return need("ray", "ray")
+
+
+def check_ray(address: str, *, seconds: float = _ANSWERS_WITHIN) -> None:
+    """Whether a cluster answers at an address; Ray itself would go on trying for ever.
+
+    Args:
+        address: `HOST:PORT`, `ray://HOST:PORT` or `auto`.
+        seconds: In which a cluster must answer once it is reached.
+
+    Raises:
+        Unavailable: `no-ray`: nobody is there, or what is there is no Ray.
+    """
+    host, port = _host_and_port(address)
+    if port:
+        try:
+            socket.create_connection((host, port), timeout=_REACHED_WITHIN).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            said = str(getattr(error, "strerror", None) or error)
+            raise Unavailable(
+                "no-ray", f"nobody answers at {address}: {said}",
+                hint="ray start --head on that machine tells its address",
+            ) from None  # fmt: skip
+    if address == "auto" or (port and "://" not in address):
+        _ask_status(address, seconds)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """The port is 0 where none is told."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    told = port.isascii() and port.isdigit() and host
+    return host.strip("[]"), int(port) if told else 0
+
+
+def _ask_status(address: str, seconds: float) -> None:
+    """By a process of its own: what waits in Ray's own code can't be given up otherwise."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        said = f"it said nothing for {seconds:g} seconds"
+    else:
+        if done.returncode == 0:
+            return
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = lines[-1].strip()[:200] if lines else f"ray status ended with {done.returncode}"
+    raise Unavailable(
+        "no-ray", f"no Ray that can be used answers at {address}: {said}",
+        hint="look into /tmp/ray/session_latest/logs on that machine",
+    )  # fmt: skip
 
 
 def begin_ray(ray: Any, *, address: str | None, cpus: int, store: int) -> None:

@@ -18,7 +18,7 @@ from modelyard.optimization.engines.bundles import packed, unpacked
 from modelyard.optimization.engines.interface import NO_TIME, Limits, Result
 from modelyard.optimization.engines.ray_task import Parcel, run_parcel
 from modelyard.optimization.engines.worker import RUNNER
-from modelyard.runtimes.clusters import begin_ray, imported_ray
+from modelyard.runtimes.clusters import begin_ray, check_ray, imported_ray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +67,8 @@ class RayEngine:
         self.sees_files = True
         """Whether workers may use files of this machine that they see; else all travel."""
         if self._own:
+            if address is not None:
+                check_ray(address)
             try:
                 begin_ray(self._ray, address=address, cpus=cpus, store=_STORE)
             except Exception as error:

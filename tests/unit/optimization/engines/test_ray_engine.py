@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -106,3 +108,25 @@ def test_a_cancelled_engine_ends_soon(tmp_path: Path) -> None:
         (found,) = engine.run(hanging, go_on)
         assert (found.state, found.reason) == ("failed", "cancelled")
         assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nobody.invalid:1"])
+def test_a_cluster_that_is_not_there_is_told_of_soon(address: str) -> None:
+    pytest.importorskip("ray")
+    program = f"from modelyard.optimization import engines; engines.engine_named('ray@{address}')"
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )  # a process of its own: this one may be connected to Ray already
+    assert "Unavailable" in done.stderr
+    assert f"nobody answers at {address}" in done.stderr
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_runs_answers() -> None:
+    import ray
+
+    from modelyard.runtimes.clusters import check_ray
+
+    check_ray(ray.get_runtime_context().gcs_address)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.core.extras import need
 from modelyard.errors import Unavailable
-from modelyard.runtimes.clusters import begin_ray, imported_ray
+from modelyard.runtimes.clusters import begin_ray, check_ray, imported_ray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ class Cluster:
         with self._lock:
             if not self._connected:
                 ray = self._imported()
+                if self._settings.address is not None and not ray.is_initialized():
+                    check_ray(self._settings.address)
                 try:
                     self._begin(ray)
                     log = logging.getLogger("ray.serve")
