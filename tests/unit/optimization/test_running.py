@@ -208,6 +208,36 @@ def test_what_cannot_be_is_refused_and_noted(
     assert [version.number for version in yard.log("cells")] == [1]
 
 
+def test_what_no_trial_can_do_is_told_after_a_few(
+    yard: LocalYard, data: Path, tmp_path: Path
+) -> None:
+    """Not after forty: the model was not made for these columns."""
+    recipe = """
+objective: [quality max]
+budget: {trials: 40}
+passes: [{tune: {class_weight: [null, balanced], max_depth: {low: 2, high: 20}}}]
+"""
+    _commit_forest(yard)
+    lines = data.read_text().splitlines()
+    lines[5] = "17 mm" + lines[5][lines[5].index(",") :]
+    (tmp_path / "broken.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InvalidInput) as caught:
+        optimize(yard, "cells", recipe=recipe, data=tmp_path / "broken.csv", target="target")
+    [found] = yard.optimizations.list("cells")
+    assert found.state == "failed"
+    assert caught.value.kind != "trials-failed" or found.done <= 6
+
+
+def test_one_class_is_nothing_to_learn(yard: LocalYard, data: Path, tmp_path: Path) -> None:
+    _commit_forest(yard)
+    lines = data.read_text().splitlines()
+    ones = [lines[0], *(line for line in lines[1:] if line.endswith(",1"))]
+    (tmp_path / "ones.csv").write_text("\n".join(ones) + "\n")
+    with pytest.raises(InvalidInput, match="of one class") as caught:
+        optimize(yard, "cells", recipe="choose", data=tmp_path / "ones.csv", target="target")
+    assert caught.value.kind == "one-class"
+
+
 def test_few_rows_are_refused(yard: LocalYard, tmp_path: Path) -> None:
     _commit_forest(yard, trees=2)
     path = tmp_path / "few.npz"
@@ -355,8 +385,15 @@ def test_an_alias_that_may_not_move_is_told_and_what_was_published_stands(
     yard: LocalYard, data: Path
 ) -> None:
     _commit_forest(yard)
-    yard.tag("cells", "fast", 1)
-    ended = optimize(yard, "cells", recipe=_SHRINK, data=data, target="target", alias="fast")
+
+    def take(now: Optimization, _: object) -> None:
+        """Somebody else takes the name while trials run."""
+        if now.done == 1 and not any(ref.name == "fast" for ref in yard.refs("cells")):
+            yard.tag("cells", "fast", 1)
+
+    ended = optimize(
+        yard, "cells", recipe=_SHRINK, data=data, target="target", alias="fast", progress=take
+    )
     assert ended.state == "done"
     assert ended.published == (2,)
     assert any("fast was not pointed at version 2" in reason for reason in ended.reasons)

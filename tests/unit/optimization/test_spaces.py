@@ -8,7 +8,7 @@ import pytest
 
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes import Choice, Range
-from modelyard.optimization.recipes import read_recipe
+from modelyard.optimization.recipes import known_recipe, read_recipe
 from modelyard.optimization.space import Space
 from modelyard.optimization.spaces import plan_of
 from modelyard.optimization.state import Subject
@@ -122,3 +122,22 @@ def test_what_a_fixed_kernel_does_not_have_is_not_chosen(given: str, counts: boo
     plan = plan_of(read_recipe(text), machine)
     assert ("0.tune.gamma" in plan.spaces) == counts
     assert "0.tune.C" in plan.spaces
+
+
+def test_trials_choose_an_algorithm_or_combine_several() -> None:
+    """What combines compares all algorithms: which was chosen before it would change little."""
+    plan = plan_of(known_recipe("choose"), _FOREST)
+    space = Space(plan.spaces)
+    alone = space.cleaned({"0.choose.algorithm": "svm", "1.combine": False})
+    together = space.cleaned({"0.choose.algorithm": "svm", "1.combine": True})
+    assert [each.name for each in plan.fixed(alone)] == ["choose"]
+    assert [each.name for each in plan.fixed(together)] == ["combine"]
+    first = [each.get("0.choose.algorithm") for each in space.portfolio()]
+    assert set(space.options["0.choose.algorithm"].values) < set(first)  # type: ignore[union-attr]
+
+
+def test_what_is_fixed_is_chosen_before_it_is_combined() -> None:
+    passes = "[{choose: {algorithm: svm}}, {combine: {optional: true}}]"
+    text = f"objective: [quality max]\npasses: {passes}"
+    plan = plan_of(read_recipe(text), _FOREST)
+    assert [each.name for each in plan.fixed({"1.combine": True})] == ["choose", "combine"]
