@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 
 from tests.unit.cli.optimized import RECIPE, optimization, trials
 
@@ -18,7 +19,8 @@ from modelyard.cli.views.optimizations import (
 )
 from modelyard.cli.views.suggestions import SuggestionsView
 from modelyard.cli.views.trials import best_line, metric_text, times, trials_line
-from modelyard.core.optimization import Suggestion
+from modelyard.core.evaluation import Measure
+from modelyard.core.optimization import Goal, Suggestion, Trial
 from modelyard.optimization.replaying import Replayed
 
 
@@ -84,9 +86,78 @@ def test_scripts_get_the_versions_the_chosen_one_first():
 def test_many_trials_are_cut_to_the_best():
     many = [trials()[2]] * 50 + [trials()[1]]
     text = told(OptimizationView(optimization(), many))
-    assert "... and 21 more: --all" in text
+    assert "... and 21 more: yard optimizations 7 --all" in text
     assert "front" in text
-    assert "more: --all" not in told(OptimizationView(optimization(), many, everything=True))
+    assert "more: yard" not in told(OptimizationView(optimization(), many, everything=True))
+
+
+def test_quality_of_a_regression_is_told_as_the_error_that_it_is_judged_by():
+    only_size = replace(RECIPE, goals=(Goal.parse("size min"),))
+    one = Trial(number=0, state="done", values={"size": 1e6, "rmse": 38.06, "quality": -38.06})
+    lines = told(OptimizationView(optimization(recipe=only_size), [one])).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("trial  state"))
+    assert lines[head].split() == ["trial", "state", "size", "rmse", "passes", "choices"]
+    assert lines[head + 1].split() == ["0", "done", "1.0", "MB", "38.06"]
+
+
+def test_quality_of_a_classifier_is_told_by_its_name_too():
+    only_size = replace(RECIPE, goals=(Goal.parse("size min"),))
+    one = Trial(number=0, state="done", values={"size": 1e6, "accuracy": 0.9, "quality": 0.9})
+    text = told(OptimizationView(optimization(recipe=only_size), [one]))
+    assert "trial  state    size  accuracy  passes" in text
+    assert "quality" not in text
+
+
+def test_what_the_search_as_a_whole_gains_is_told_with_its_interval():
+    found = optimization(
+        nested=Measure("gain", 0.02, 0.01, 0.03), recipe=replace(RECIPE, nested=3),
+        before={"accuracy": 0.98, "quality": 0.98},
+    )  # fmt: skip
+    lines = told(OptimizationView(found)).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("nested"))
+    assert lines[at] == (
+        "nested    the search as a whole changes accuracy by +0.02 (0.01 to 0.03):"
+        " better, by more than chance"
+    )
+    assert lines[at + 1].strip() == (
+        "searched anew 3 times, each judged by rows that it had not seen; 95 % interval"
+    )
+
+
+def test_of_an_error_less_is_a_gain():
+    found = optimization(
+        nested=Measure("gain", 6.5, -1.0, 14.0), before={"rmse": 38.06, "quality": -38.06},
+    )  # fmt: skip
+    text = told(OptimizationView(found))
+    assert "changes rmse by -6.5 (-14 to 1): may be chance" in text
+    worse = replace(found, nested=Measure("gain", -2.0, -3.0, -1.0))
+    text = told(OptimizationView(worse))
+    assert "changes rmse by +2 (1 to 3): worse, by more than chance" in text
+
+
+def test_without_nested_cross_validation_nothing_is_told_of_it():
+    assert "nested" not in told(OptimizationView(optimization()))
+
+
+def test_where_no_terminal_is_nothing_is_cut():
+    params = {f"0.tune.a_long_option_{i}": i for i in range(20)}
+    text = told(OptimizationView(optimization(), [replace(trials()[1], params=params)]))
+    assert "a_long_option_19=19" in text
+    assert "…" not in text
+
+
+def test_all_reasons_are_told():
+    found = optimization(reasons=tuple(f"reason {i}" for i in range(13)))
+    assert "reason 12" in told(OptimizationView(found))
+
+
+def test_why_a_candidate_was_not_published_stands_below_its_name():
+    why = "not published: others are better in all goals"
+    beaten = replace(optimization().candidates[0], version=None, chosen=False, sentence=why)
+    lines = told(OptimizationView(optimization(candidates=(beaten,)))).splitlines()
+    at = lines.index("not published  trial 1")
+    assert lines[at + 1] == f"  {why}"
+    assert "\n".join(lines).count(why) == 1
 
 
 def test_the_list_has_a_line_for_each():

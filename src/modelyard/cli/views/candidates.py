@@ -22,6 +22,8 @@ def candidate_blocks(found: Optimization, candidate: Candidate) -> Iterator[Bloc
     name = f"{found.model}@{candidate.version}" if candidate.version else "not published"
     mark = Span("  chosen", "good") if candidate.chosen else Span("")
     yield [Span(name, "bold" if candidate.version else "warn"), f"  trial {candidate.trial}", mark]
+    if candidate.sentence and candidate.version is None:
+        yield Span(f"  {candidate.sentence}", "warn")
     columns = [Column("proved"), Column("before", right=True), Column("after", right=True),
                Column("difference", right=True), Column("95 % interval"),
                Column("verdict", flexible=True)]  # fmt: skip
@@ -45,8 +47,6 @@ def candidate_blocks(found: Optimization, candidate: Candidate) -> Iterator[Bloc
              Column("95 % interval")],
             rows, indent=2,
         )  # fmt: skip
-    if candidate.sentence and candidate.version is None:
-        yield Span(f"  {candidate.sentence}", "dim")
 
 
 def _verdict(verdict: Verdict) -> Spans:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from modelyard.cli.text import Block, Column, Line, Span, Spans, Table
 from modelyard.cli.views import words
 from modelyard.cli.views.candidates import candidate_blocks
-from modelyard.cli.views.trials import best_line, trials_line, trials_table
+from modelyard.cli.views.trials import best_line, judged_by, trials_line, trials_table
 from modelyard.core.wire import builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from modelyard.core.evaluation import Measure
     from modelyard.core.optimization import Optimization, Recipe, Step, Trial
     from modelyard.optimization.replaying import Replayed
 
@@ -22,7 +23,6 @@ __all__ = ["OptimizationView", "OptimizationsView", "ReplayedView", "recipe_line
 _STATES = {
     "running": "name", "done": "good", "failed": "bad", "cancelled": "dim", "stopped": "warn",
 }  # fmt: skip
-_REASONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,15 @@ class OptimizationView:
         if self.trials:
             yield ""
             yield from trials_table(found, self.trials, everything=self.everything)
+        if found.nested is not None:
+            yield ""
+            yield from _nested(found, found.nested)
         if found.state != "running":
             yield ""
             if found.sentence:
                 good = bool(found.published)
                 yield Span(found.sentence, "good" if good else "warn")
-            yield from (f"  {reason}" for reason in found.reasons[:_REASONS])
+            yield from (f"  {reason}" for reason in found.reasons)
 
     def ids(self) -> Iterator[str]:
         yield from (f"{self.found.model}@{number}" for number in self.found.published)
@@ -170,3 +173,27 @@ def _facts(found: Optimization, trials: Sequence[Trial]) -> Iterator[Line]:
         yield words.fact("alias", found.alias)
     if found.state == "running":
         yield words.fact("best", best_line(found, trials) or "nothing yet")
+
+
+def _nested(found: Optimization, gain: Measure) -> Iterator[Line]:
+    """What the search as a whole gains, in the metric that it is judged by, with its own sign."""
+    name = judged_by(found.before) or "quality"
+    # a gain is of `quality`, which is the metric or minus the metric
+    way = 1 if found.before.get(name, 0.0) == found.before.get("quality", 0.0) else -1
+    between, word, style = "", "", ""
+    if gain.low is not None and gain.high is not None:
+        low, high = sorted((way * gain.low, way * gain.high))
+        between = f" ({words.amount(low)} to {words.amount(high)})"
+        word, style = _likely(gain.low, gain.high)
+    change = words.signed(way * gain.value)
+    told = f"the search as a whole changes {name} by {change}{between}"
+    yield words.fact("nested", [told, ": " if word else "", Span(word, style)])
+    folds = f"searched anew {found.recipe.nested} times, each judged by rows that it had not seen"
+    yield words.fact("", [Span(f"{folds}; 95 % interval" if between else folds, "dim")])
+
+
+def _likely(low: float, high: float) -> tuple[str, str]:
+    """What an interval of a gain says."""
+    if low > 0:
+        return "better, by more than chance", "good"
+    return ("worse, by more than chance", "bad") if high < 0 else ("may be chance", "warn")

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from modelyard.core.optimization import Optimization, PassDone, Trial
 
 __all__ = [
-    "best_line", "holds", "metric_text", "progress_bar", "times", "trials_line", "trials_table",
+    "best_line", "holds", "judged_by", "metric_text", "progress_bar", "times", "trials_line",
+    "trials_table",
 ]  # fmt: skip
 
 _STATES = {"running": "name", "done": "", "pruned": "dim", "failed": "bad"}
 _TRIALS = 30
-_PARAMS = 60
+_JUDGED = ("accuracy", "rmse", "cosine")
+"""What `quality` stands for: the first metric of a task."""
 _TIMES = ("latency_p50", "batch_latency_p50")
 
 
@@ -63,6 +65,14 @@ def metric_text(name: str, value: float | None) -> str:
     return words.amount(value)
 
 
+def judged_by(values: Mapping[str, float]) -> str:
+    """The metric that stands behind `quality`, which is less than zero for errors."""
+    if "quality" not in values:
+        return ""
+    size = abs(values["quality"])
+    return next((n for n in _JUDGED if n in values and abs(values[n]) == size), "quality")
+
+
 def progress_bar(done: int, total: int) -> str:
     """`███▌     7/20`."""
     share = done / total if total else 0.0
@@ -90,7 +100,8 @@ def trials_table(
 ) -> Iterator[Block]:
     shown = list(trials) if everything else _telling(trials)
     goals = [goal.metric for goal in found.recipe.goals]
-    others = ("size", "latency_p50") if set(goals) - set(COSTS) else ("quality", "size")
+    judged = next((name for each in shown if (name := judged_by(each.values))), "quality")
+    others = ("size", "latency_p50") if set(goals) - set(COSTS) else (judged, "size")
     known = {name for each in shown for name in each.values}
     metrics = list(dict.fromkeys([*goals, *(name for name in others if name in known)]))
     columns = [
@@ -100,7 +111,7 @@ def trials_table(
     ]  # fmt: skip
     yield Table(columns, [_trial(each, metrics) for each in shown])
     if left := len(trials) - len(shown):
-        yield Span(f"... and {left:,} more: --all", "dim")
+        yield Span(f"... and {left:,} more: yard optimizations {found.id} --all", "dim")
 
 
 def _trial(trial: Trial, metrics: Sequence[str]) -> Spans:
@@ -125,10 +136,9 @@ def _done(done: PassDone) -> str:
 
 def _params(params: Mapping[str, object]) -> str:
     """Without the places of passes: `prune.sparsity=0.5`."""
-    told = ", ".join(
+    return ", ".join(
         f"{name.partition('.')[2]}={words.value(value)}" for name, value in params.items()
     )
-    return told if len(told) <= _PARAMS else f"{told[: _PARAMS - 1]}…"
 
 
 def _telling(trials: Sequence[Trial]) -> list[Trial]:
