@@ -24,6 +24,7 @@ from modelyard.registry.blobs import NewBlob, ParentFiles, dangers_of
 from modelyard.registry.collect import collect
 from modelyard.registry.given import OnDisk
 from modelyard.registry.inspections import inspection_of
+from modelyard.registry.new_text import new_text
 from modelyard.registry.publish import (
     BranchMoved,
     ContentGone,
@@ -147,6 +148,7 @@ def _published(house: House, work: _Commit, *, blind: bool) -> Committed:
         return draft
     if blind:
         work.ingest.session.new_bytes = work.not_of_base
+    work.ingest.session.new_bytes += work.new_text
     return replace(publish(house, work.ingest, draft), warnings=tuple(work.dangers))
 
 
@@ -190,6 +192,8 @@ class _Commit:
         """Other files that are named in files of ours."""
         self.not_of_base = 0
         """Bytes of large files that the version below does not have."""
+        self.new_text = 0
+        """About how many bytes the files take that git holds itself: they come with the commit."""
         self._report = report
         self._done = 0
         self._total = sum(file.size for file in files)
@@ -217,6 +221,7 @@ class _Commit:
         self.not_of_base = sum(
             e.size for e in tree.values() if e.inline is None and e.digest.raw not in known
         )
+        self.new_text = new_text(base.tree, tree)
         card = card_of(tree)
         labels = {**(card.labels if card else {}), **request.labels}
         return Draft(
