@@ -224,7 +224,7 @@ def _hostile(yard: Yard, model: str, words: str) -> None:
         goals=(Goal(words, "max"), Goal("size", "min")), data=words, target=words,
         constraints=(Constraint(words, "<=", 1.0),),
     )  # fmt: skip
-    made = yard.optimizations.begin(model, 2, recipe, alias=words)
+    made = yard.optimizations.begin(model, 2, recipe)
     step = PassDone(
         name=words, params={words: words}, kept=False, why=words, before={words: 1.0},
         after={words: 2.0}, notes=(words,), changed=({"layer": words, words: words},),
