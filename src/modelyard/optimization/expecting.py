@@ -51,6 +51,11 @@ class Facts:
         return short > 0.5 * max(sum(self.dtypes.values()), 1)
 
     @property
+    def is_loose(self) -> bool:
+        """Whether its files are objects of which nobody knows the class before they are loaded."""
+        return self.framework == "sklearn" and not self.class_name
+
+    @property
     def has_trees(self) -> bool:
         return has_trees(self.class_name, self.structure)
 
@@ -68,6 +73,8 @@ class Expected:
     gains: Mapping[str, str]
     why: tuple[str, ...]
     needs_target: bool = False
+    needs_rows: bool = False
+    """Whether nothing tells what rows it takes, so that some are needed."""
     smaller: bool = False
     """Whether it is for size."""
     faster: bool = False
@@ -130,6 +137,9 @@ def _network(facts: Facts) -> Iterator[Expected]:
 
 
 def _estimator(facts: Facts) -> Iterator[Expected]:
+    if facts.is_loose:
+        yield from _loose()
+        return
     name = facts.class_name.rpartition(".")[2] or facts.framework
     if facts.has_trees:
         quick = "40x to 400x" if "Forest" in name or "ExtraTrees" in name else "10x to 100x"
@@ -137,7 +147,7 @@ def _estimator(facts: Facts) -> Iterator[Expected]:
             recipe="onnx", score=0.85, faster=True, smaller=True,
             gains={"latency_p50": f"{quick} faster at one row", "size": "2x to 10x smaller",
                    "quality": "the same answers"},
-            why=(f"a {name} walks its trees one by one; as a graph one operator walks all",),
+            why=(f"{name} walks its trees one by one; as a graph one operator walks all",),
         )  # fmt: skip
         yield Expected(
             recipe="trees", score=0.6, faster=True, smaller=True, needs_target=True,
@@ -148,7 +158,7 @@ def _estimator(facts: Facts) -> Iterator[Expected]:
         yield Expected(
             recipe="onnx", score=0.6, faster=True,
             gains={"latency_p50": "5x to 20x faster at one row", "quality": "the same answers"},
-            why=(f"what a {name} costs at one row is mostly checks of scikit-learn",),
+            why=(f"what {name} costs at one row is mostly checks of scikit-learn",),
         )  # fmt: skip
         if "neural_network" in facts.class_name:
             yield Expected(
@@ -161,6 +171,21 @@ def _estimator(facts: Facts) -> Iterator[Expected]:
         recipe="tune", score=0.5, needs_target=True, gains={"quality": "0 to 2 points gained"},
         why=("its parameters may not be the best for the data",),
     )  # fmt: skip
+    yield from _from_rows()
+
+
+def _loose() -> Iterator[Expected]:
+    """Of an object whose class nobody knows: no parameters, no trees."""
+    yield Expected(
+        recipe="onnx", score=0.6, faster=True, needs_rows=True,
+        gains={"latency_p50": "5x or more faster at one row", "quality": "the same answers"},
+        why=("what objects of scikit-learn cost at one row is mostly checks",),
+    )  # fmt: skip
+    yield from _from_rows()
+
+
+def _from_rows() -> Iterator[Expected]:
+    """What begins with the data, whatever the object."""
     yield Expected(
         recipe="choose", score=0.4, needs_target=True, gains={"quality": "0 to 3 points gained"},
         why=("another algorithm, or several together, may suit the data better",),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from modelyard.core.lineage import ancestors
 from modelyard.core.optimization import Suggestion
 from modelyard.errors import ModelyardError
 from modelyard.optimization.expecting import Facts, expectations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from modelyard.core.evaluation import Evaluation
     from modelyard.core.optimization import Optimization
     from modelyard.core.optimizing import Optimizations
-    from modelyard.core.version import VersionDetail
+    from modelyard.core.version import VersionDetail, VersionInfo
     from modelyard.optimization.expecting import Expected
 
 __all__ = ["AskedYard", "Traffic", "suggest"]
@@ -29,6 +31,7 @@ __all__ = ["AskedYard", "Traffic", "suggest"]
 _LEAST: Final = 0.15
 """Suggestions with lower scores are not made."""
 _LOOKED_AT: Final = 20
+_LOOKED_BACK: Final = 100
 _SLOW: Final = 0.5
 _QUICK: Final = 0.2
 _LARGE, _TINY = 20_000_000, 100_000
@@ -43,6 +46,8 @@ class AskedYard(Protocol):
     def evaluations(
         self, model: str, revision: str | int | None = None
     ) -> Iterator[Evaluation]: ...
+
+    def log(self, model: str, revision: str | int | None = None) -> Iterator[VersionInfo]: ...
 
     @property
     def optimizations(self) -> Optimizations: ...
@@ -79,12 +84,13 @@ def suggest(
     facts = _facts(detail)
     data = _measured_on(yard, detail)
     past = list(_past(yard, detail.version.model))
+    line = _line(yard, detail, past)
     found = []
     for each in expectations(facts):
         made = _suggestion(each, detail, facts, data)
         made = _by_traffic(made, each, traffic)
         made = _by_size(made, each, facts)
-        made = _by_past(made, past, detail.version.number)
+        made = _by_past(made, past, detail.version.number, line)
         if made.score >= _LEAST:
             found.append(replace(made, score=round(min(made.score, 0.99), 2)))
     return tuple(sorted(found, key=lambda each: (-each.score, each.recipe)))
@@ -135,6 +141,11 @@ def _suggestion(
     elif each.needs_target:
         needs.append("data with the right answers")
         words += " --data FILE --target COL"
+    elif each.needs_rows:
+        needs.append("rows such as it takes: its files do not tell")
+        words += " --data FILE"
+    if facts.is_loose and "pickle" in detail.version.formats:
+        needs.append("trust in what its files import: --trust")
     extra = "optimize-torch" if facts.framework in ("torch", "transformers") else "optimize"
     if find_spec(_LIBRARIES[extra]) is None:
         needs.append(f"pip install 'modelyard[{extra}]'")
@@ -188,26 +199,49 @@ def _past(yard: AskedYard, model: str) -> Iterator[Optimization]:
         return  # whoever may not look at them is told the rest
 
 
-def _by_past(made: Suggestion, past: list[Optimization], number: int) -> Suggestion:
-    """What the same recipe gave before, newest first; on this version it need not be run again."""
-    for each in past:
-        if each.recipe.name != made.recipe:
-            continue
-        if not each.published:
-            told = f"optimization {each.id} of version {each.number} found nothing better with it"
-            factor = 0.2 if each.number == number else 0.6
-            return replace(made, why=(*made.why, told), score=made.score * factor)
-        shown = ", ".join(map(str, each.published))
-        told = f"optimization {each.id} made version {shown} of version {each.number} with it"
-        gains = _gains(each)
-        if gains:
-            told += f": {', '.join(f'{name} {text}' for name, text in gains.items())}"
-        factor = 0.4 if each.number == number or number in each.published else 1.25
-        return replace(
-            made, why=(*made.why, told), score=made.score * factor,
-            expected={**made.expected, **gains},
-        )  # fmt: skip
-    return made
+def _line(yard: AskedYard, detail: VersionDetail, past: list[Optimization]) -> frozenset[int]:
+    """A version and those that it came of: its parents, and what optimizations made it of."""
+    number = detail.version.number
+    if not past:
+        return frozenset({number})
+    sources: dict[int, tuple[int, ...]] = {}
+    for each in islice(yard.log(detail.version.model, number), _LOOKED_BACK):
+        sources[each.number] = each.parents
+    for found in past:
+        for made in found.published:
+            sources[made] = (*sources.get(made, ()), found.number)
+    return frozenset(ancestors(number, lambda each: sources.get(each, ())))
+
+
+def _by_past(
+    made: Suggestion, past: list[Optimization], number: int, line: frozenset[int]
+) -> Suggestion:
+    """What the same recipe gave before, newest first; on this version it need not be run again.
+
+    Args:
+        line: The version, and those it came of: what they gained is not gained again.
+    """
+    told_of = [each for each in past if each.recipe.name == made.recipe]
+    told_of.sort(key=lambda each: each.number != number and line.isdisjoint(each.published))
+    if not told_of:
+        return made
+    each = told_of[0]
+    if not each.published:
+        told = f"optimization {each.id} of version {each.number} found nothing better with it"
+        factor = 0.2 if each.number == number else 0.6
+        return replace(made, why=(*made.why, told), score=made.score * factor)
+    shown = ", ".join(map(str, each.published))
+    told = f"optimization {each.id} made version {shown} of version {each.number} with it"
+    gains = _gains(each)
+    if gains:
+        told += f": {', '.join(f'{name} {text}' for name, text in gains.items())}"
+    if not line.isdisjoint(each.published):
+        told += "; this version came of that, so it is not to be gained again"
+        return replace(made, why=(*made.why, told), score=made.score * 0.4, expected={})
+    factor = 0.4 if each.number == number else 1.25
+    return replace(
+        made, why=(*made.why, told), score=made.score * factor, expected={**made.expected, **gains}
+    )
 
 
 def _gains(found: Optimization) -> dict[str, str]:

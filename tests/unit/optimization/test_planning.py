@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,59 @@ def test_what_was_tried_before_counts(yard: Any) -> None:
     onnx = recipes(suggest(yard, "a/forest"))["onnx"]
     assert onnx.expected["size"] == "4.0x smaller"
     assert any("made version 7 of version 1" in why for why in onnx.why)
+
+
+def tuned(yard: Any, number: int, made: int, *, gain: float = 0.341) -> None:
+    """An optimization with `tune` that made a version of another."""
+    begun = yard.optimizations.begin("a/line", number, known_recipe("tune"))
+    better = Verdict(about="accuracy max", holds=True, before=0.6, after=0.6 + gain)
+    found = Candidate(trial=0, version=made, chosen=True, verdicts=(better,))
+    yard.optimizations.keep(replace(begun, state="done", candidates=(found,)))
+
+
+def commit_line(yard: Any, strength: float) -> int:
+    data, target = datasets.load_iris(return_X_y=True)
+    line = linear_model.LogisticRegression(C=strength, max_iter=500).fit(data, target)
+    return int(yard.commit("a/line", line, example=data[:5]).number)
+
+
+def test_what_was_gained_is_not_expected_again_of_what_came_of_it(yard: Any) -> None:
+    commit_line(yard, 0.5)
+    tuned(yard, 1, 2)
+    assert recipes(suggest(yard, "a/line", 1))["tune"].expected["accuracy"] == "+0.341"
+    commit_line(yard, 0.25)
+    for number in (2, 3):
+        found = recipes(suggest(yard, "a/line", number))["tune"]
+        assert "accuracy" not in found.expected
+        assert found.score < 0.25
+        assert "this version came of that, so it is not to be gained again" in found.why[-1]
+
+
+def test_the_newest_gain_of_others_does_not_hide_where_a_version_came_of(yard: Any) -> None:
+    commit_line(yard, 0.5)
+    tuned(yard, 1, 2)
+    yard.branch("a/line", "other", 1)
+    tuned(yard, 1, 9)
+    assert "accuracy" not in recipes(suggest(yard, "a/line", 2))["tune"].expected
+
+
+def test_of_a_loose_object_only_what_can_run_is_suggested(yard: Any, tmp_path: Path) -> None:
+    data, target = datasets.load_iris(return_X_y=True)
+    line = linear_model.LogisticRegression(max_iter=500).fit(data, target)
+    (tmp_path / "line.pkl").write_bytes(pickle.dumps(line))
+    yard.commit("a/loose", tmp_path / "line.pkl")
+    found = recipes(suggest(yard, "a/loose"))
+    assert set(found) == {"onnx", "choose", "data"}
+    assert found["onnx"].command == "yard optimize a/loose@1 --recipe onnx --data FILE"
+    assert "rows such as it takes: its files do not tell" in found["onnx"].needs
+    assert all(any("trust" in need for need in each.needs) for each in found.values())
+
+
+def test_no_reason_has_an_article_before_the_name_of_a_class(yard: Any) -> None:
+    reasons = [why for model in ("a/forest", "a/line") for each in suggest(yard, model)
+               for why in each.why]  # fmt: skip
+    assert any(why.startswith("RandomForestClassifier walks its trees") for why in reasons)
+    assert any("what LogisticRegression costs at one row" in why for why in reasons)
 
 
 def test_a_graph_of_few_bits_needs_no_fewer(yard: Any, network: Any, tmp_path: Path) -> None:
