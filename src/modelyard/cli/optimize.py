@@ -6,18 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from modelyard.cli.command import command
 from modelyard.cli.params import DURATION, TARGET, revision_of, trust_options, trusted_of
 from modelyard.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from modelyard.core.names import ModelRevision
-    from modelyard.core.optimization import Optimization
+    from modelyard.core.optimization import Optimization, Trial
+
+    Report = Callable[[Optimization, Sequence[Trial]], None]
 
 __all__ = ["optimize_command"]
 
 _YAML = (".yaml", ".yml")
+_TERMINATED = 143
+"""Exit code of what SIGTERM has ended."""
+_SETTLED = {
+    "recipe": "--recipe", "data": "--data", "column": "--target", "budget": "--budget",
+    "trials": "--trials", "alias": "--alias", "seed": "--seed",
+}  # fmt: skip
+"""Options that one keeps from its beginning to its end."""
 
 
 @command(
@@ -80,8 +92,10 @@ def optimize_command(
     if sum((target is not None, resume is not None, replay is not None)) != 1:
         raise click.UsageError("name a model, or one optimization with --resume or --replay")
     trusted = trusted_of(trust, everything=trust_all)
+    if target is None:
+        _check_settled()
     if replay is not None:
-        _replay(session, replay, trusted)
+        _replay(session, replay, trusted, engine)
         return
     how: dict[str, Any] = {
         "recipe": _recipe(session, recipe), "data": data, "target": column, "budget": budget,
@@ -90,41 +104,62 @@ def optimize_command(
     if there:
         _there(session, target, how)
         return
-    from modelyard.cli.improving import Watching
     from modelyard.cli.views.optimizations import OptimizationView
     from modelyard.optimization.running import optimize
 
     yard: Any = session.yard()
-    with Watching(session.out) as watching:
-        try:
-            if resume is not None:
-                known = yard.optimizations.get(resume)
-                found = optimize(
-                    yard, known.model, known.number, resume=resume, trusted=trusted,
-                    progress=watching.report,
-                )  # fmt: skip
-            else:
-                assert target is not None
-                found = optimize(
-                    yard, target.model.text, revision_of(target), progress=watching.report,
-                    **how,
-                )  # fmt: skip
-        except KeyboardInterrupt:
-            if watching.found is None:
-                raise
-            _interrupted(session, watching.found)
+
+    def run(report: Report) -> Optimization:
+        if target is not None:
+            return optimize(yard, target.model.text, revision_of(target), progress=report, **how)
+        known = yard.optimizations.get(resume)
+        return optimize(
+            yard, known.model, known.number, resume=resume, engine=engine, trusted=trusted,
+            progress=report,
+        )  # fmt: skip
+
+    found = _watched(session, run)
+    if found.state == "cancelled":
+        _cancelled(session, yard.optimizations.get(found.id))
     session.out.show(OptimizationView(found, yard.optimizations.trials(found.id)))
-    _hint(session, found, data)
+    _hint(session, found)
 
 
-def _replay(session: Session, key: int, trusted: Any) -> None:
+def _check_settled() -> None:
+    """That nothing is said which an optimization has settled when it began."""
+    from modelyard.optimization.asking import check_resumed
+
+    source = click.get_current_context().get_parameter_source
+    check_resumed(
+        [said for name, said in _SETTLED.items() if source(name) is ParameterSource.COMMANDLINE]
+    )
+
+
+def _watched(session: Session, run: Callable[[Report], Optimization]) -> Optimization:
+    """What came of it; whoever stops it is told how it is gone on with."""
+    from modelyard.cli.failures import INTERRUPTED
+    from modelyard.cli.improving import Watching
+
+    watching = Watching(session.out)
+    try:
+        with watching:
+            return run(watching.report)
+    except KeyboardInterrupt:
+        _interrupted(session, watching.found, INTERRUPTED)
+    except SystemExit as error:
+        if error.code != _TERMINATED:
+            raise
+        _interrupted(session, watching.found, _TERMINATED)
+
+
+def _replay(session: Session, key: int, trusted: Any, engine: str) -> None:
     """Exit code 1 if it is not the same."""
     from modelyard.cli.failures import FAILED
     from modelyard.cli.views.optimizations import ReplayedView
     from modelyard.optimization.replaying import replay
 
     yard: Any = session.yard()
-    done = replay(yard, key, trusted=trusted)
+    done = replay(yard, key, engine=engine, trusted=trusted)
     session.out.show(ReplayedView(done))
     if not done.same:
         raise SystemExit(FAILED)
@@ -169,18 +204,33 @@ def _text(path: Path) -> str:
         raise InvalidInput("wrong-recipe", f"{path} can't be read") from None
 
 
-def _interrupted(session: Session, found: Optimization) -> NoReturn:
-    from modelyard.cli.failures import INTERRUPTED
-
+def _interrupted(session: Session, found: Optimization | None, code: int) -> NoReturn:
+    if found is None:
+        session.out.fail("interrupted", "stopped before its first trial")
+        raise SystemExit(code)
     done = f"{found.done} of {found.recipe.trials} trials are kept"
     session.out.fail("interrupted", f"stopped; {done}", f"yard optimize --resume {found.id}")
-    raise SystemExit(INTERRUPTED)
+    raise SystemExit(code)
 
 
-def _hint(session: Session, found: Optimization, data: str | None) -> None:
+def _cancelled(session: Session, found: Optimization) -> NoReturn:
+    """Somebody else has ended it, or has taken it over while this process was thought dead."""
+    from modelyard.cli.failures import FAILED
+
+    done = f"{found.done} of {found.recipe.trials} trials had ended"
+    if found.state == "cancelled":
+        said = f"optimization {found.id} was cancelled; {done}"
+        session.out.fail("optimization-cancelled", said, f"yard optimizations {found.id}")
+    else:
+        said = f"somebody else has taken up optimization {found.id}; {done}"
+        session.out.fail("optimization-taken", said, f"yard optimizations {found.id} --follow")
+    raise SystemExit(FAILED)
+
+
+def _hint(session: Session, found: Optimization) -> None:
     if found.published:
         best = f"{found.model}@{found.published[0]}"
         more = f"; yard diff {found.title} {best}"
         session.out.hint(f"yard show {best}{more}")
-    elif found.state == "done" and data is None:
+    elif found.state == "done" and found.recipe.data is None:
         session.out.hint("with --data and --target more can be tried, and proved")

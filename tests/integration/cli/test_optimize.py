@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -78,10 +79,12 @@ def test_what_can_not_be_made_better_is_told_and_nothing_is_published(iris):
     assert iris.out("optimizations", "1", "-q") == ""
 
 
-def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
+@contextmanager
+def optimizing(iris, *args):
+    """`yard optimize` of 200 trials in a process of its own, once one of them is done."""
     (iris.home / "long.yaml").write_text(TUNE.replace("trials: 3", "trials: 200"))
     command = [sys.executable, "-m", "modelyard", "optimize", "flowers/iris", "--recipe",
-               "long.yaml", "--data", "iris.csv", "--target", "kind"]  # fmt: skip
+               "long.yaml", "--data", "iris.csv", "--target", "kind", *args]  # fmt: skip
     with subprocess.Popen(
         command, cwd=iris.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "YARD": str(iris.home / "yard")}, start_new_session=True,
@@ -91,6 +94,11 @@ def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
             assert time.monotonic() < limit
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.3)
+        yield process
+
+
+def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
+    with optimizing(iris) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -102,8 +110,44 @@ def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
     assert not _children_of(process.pid)
     shown = iris.run("optimizations", "1")
     assert "hint: yard optimize --resume 1" in shown.stderr
+    error = iris.error("optimize", "--resume", "1", "--trials", "3", "--alias", "prod")
+    assert error["kind"] == "resumed-as-begun"
+    assert "--alias, --trials" in error["message"]
+    assert iris.json("optimizations", "1")["state"] == "stopped"
     ended = iris.json("optimizations", "1", "--cancel")
     assert ended["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("mode", [(), ("--json",)])
+def test_who_ends_it_with_sigterm_is_told_how_to_go_on(iris, mode):
+    with optimizing(iris, *mode) as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    if mode:
+        error = json.loads(out)["error"]
+        assert error["kind"] == "interrupted"
+        assert error["hint"] == "yard optimize --resume 1"
+    else:
+        assert out == ""
+        assert re.search(r"stopped; \d+ of 200 trials are kept", err)
+        assert "yard optimize --resume 1" in err
+    assert iris.json("optimizations", "1")["state"] == "stopped"
+    assert not _children_of(process.pid)
+
+
+def test_who_waits_for_it_is_told_that_it_was_cancelled(iris):
+    with optimizing(iris) as process:
+        iris.json("optimizations", "1", "--cancel")
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out == ""
+    assert re.search(r"optimization 1 was cancelled; \d+ of 200 trials had ended", err)
+    assert "yard optimizations 1" in err
+    states = {each["state"]: each["reason"] for each in iris.json("optimizations", "1")["trials"]}
+    assert states.get("pruned", "it was cancelled") == "it was cancelled"
+    assert "running" not in states
+    assert "running" not in iris.out("optimizations", "1", "--all")
 
 
 def _done(iris) -> int:
@@ -123,7 +167,7 @@ def test_recipes_are_listed_and_written(iris):
     text = iris.out("recipes", "int8")
     (iris.home / "mine.yaml").write_text(text)
     assert iris.json("recipes", "int8")["recipe"]["name"] == "int8"
-    assert "# passes: those that fit the model" in iris.out("recipes", "auto")
+    assert "passes: " in iris.out("recipes", "auto")
     assert iris.error("recipes", "nothing")["kind"] == "no-recipe"
 
 
@@ -138,11 +182,30 @@ def test_recipes_are_listed_and_written(iris):
         (("--resume", "7"), "no-optimization"),
         (("--replay", "7"), "no-optimization"),
         (("flowers/iris", *ARGS, "--there"), "only-remote"),
+        (("flowers/iris", *ARGS, "--alias", "main"), "ref-exists"),
+        (("flowers/iris", *ARGS, "--alias", "a b"), "bad-ref-name"),
+        (("--resume", "7", "--recipe", "auto"), "resumed-as-begun"),
+        (("--resume", "7", "--budget", "10m"), "resumed-as-begun"),
+        (("--resume", "7", "--seed", "0"), "resumed-as-begun"),
+        (("--resume", "7", *ARGS[2:]), "resumed-as-begun"),
+        (("--resume", "7", "--engine", "local"), "no-optimization"),
+        (("--replay", "7", "--trials", "3"), "resumed-as-begun"),
     ],
 )
 def test_what_can_not_be_done_is_told_in_a_sentence(iris, args, kind):
     error = iris.error("optimize", *args)
     assert error["kind"] == kind, error
+    assert not [one for one in iris.json("optimizations") if one["state"] == "done"]
+
+
+NESTED = "name: all\nobjective: [quality max]\nbudget: {trials: 2}\nnested: 2\npasses: [tune]\n"
+
+
+def test_what_the_search_as_a_whole_gains_is_shown(iris):
+    (iris.home / "nested.yaml").write_text(NESTED)
+    shown = iris.out("optimize", "flowers/iris", "--recipe", "nested.yaml", *ARGS[2:])
+    assert "nested    the search as a whole changes accuracy by +" in shown
+    assert "nested    the search as a whole" in iris.out("optimizations", "1")
 
 
 @pytest.mark.parametrize(

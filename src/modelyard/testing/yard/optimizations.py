@@ -22,6 +22,7 @@ from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.testing.yard.case import Desk, YardCase, refused
 
 if TYPE_CHECKING:
+    from modelyard.core.optimization import OptimizationState
     from modelyard.core.yard import Yard
 
 __all__ = ["OptimizationTests"]
@@ -223,7 +224,9 @@ class OptimizationTests(YardCase):
     def test_once_it_is_over_no_trial_runs_any_more(self, improved: Yard) -> None:
         kept = improved.optimizations
         under_way = [trial(0), trial(1, state="running", reason="prune")]
-        told = {"cancelled": "it was cancelled", "done": "it ended before", "failed": "it failed"}
+        told: dict[OptimizationState, str] = {
+            "cancelled": "it was cancelled", "done": "it ended before", "failed": "it failed",
+        }  # fmt: skip
         for state, reason in told.items():
             made = kept.begin("m", 1, RECIPE)
             assert kept.keep(made, under_way)
