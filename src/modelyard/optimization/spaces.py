@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Fixed
 from modelyard.optimization.passes import Choice, Range, pass_named
+from modelyard.optimization.passes.allowed import OneOf
+from modelyard.optimization.passes.tables.naming import check_named
+from modelyard.optimization.passes.takes import TAKES
 from modelyard.optimization.space import beside
 from modelyard.optimization.values import contains, first_of, same
 
@@ -73,7 +76,6 @@ class Plan:
             found.append(Fixed(place=earlier, name=step.name, params=_set(step) | chosen))
         return tuple(found)
 
-
     def _is_replaced(self, head: str, params: Mapping[str, Json]) -> bool:
         """Whether a later pass does what this one would, as `where` of its algorithm says."""
         where = getattr(self.spaces.get(f"{head}.algorithm"), "where", None)
@@ -84,7 +86,8 @@ class Plan:
 
 def plan_of(recipe: Recipe, subject: Subject) -> Plan:
     """Which passes may help a model, and what they leave open. InvalidInput: `wrong-recipe`."""
-    steps, reasons = [], []
+    steps: list[tuple[int, Step]] = []
+    reasons: list[str] = []
     spaces: dict[str, Option] = {}
     for place, step in enumerate(recipe.steps):
         found = pass_named(step.name)
@@ -92,11 +95,13 @@ def plan_of(recipe: Recipe, subject: Subject) -> Plan:
         if why is not None:
             reasons.append(f"{step.name}: {why}")
             continue
+        options = found.options(subject)
+        check_named(step, subject, options, [each for _, each in steps])
         steps.append((place, step))
         head = f"{place}.{step.name}"
         if step.optional:
             spaces[head] = Choice((True, False))
-        for name, option in _open(step, found.options(subject)).items():
+        for name, option in _open(step, options).items():
             spaces[f"{head}.{name}"] = option
         subject = _after(step, subject)
     return Plan(recipe, tuple(steps), _each_for_itself(steps, spaces), tuple(reasons))
@@ -128,7 +133,13 @@ def _open(step: Step, options: Mapping[str, Option]) -> dict[str, Option]:
             if len(given) > 1:
                 found[name] = _choice(given, options.get(name))
         elif isinstance(given, dict) and {"low", "high"} <= given.keys():
-            found[name] = _range(given, options.get(name))
+            allowed = TAKES[step.name].get(name)
+            if isinstance(allowed, OneOf):
+                found[name] = _choice(
+                    allowed.within(given["low"], given["high"]), options.get(name)
+                )
+            else:
+                found[name] = _range(given, options.get(name))
     return found
 
 

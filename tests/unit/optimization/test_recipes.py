@@ -21,13 +21,21 @@ _VALUES = st.one_of(
     st.builds(lambda low, more: {"low": low, "high": low + more}, st.integers(0, 9),
               st.integers(0, 9)),
 )  # fmt: skip
-_STEPS = st.builds(
-    Step, st.sampled_from(sorted(NAMES)),
-    st.dictionaries(st.text("xyz", min_size=1, max_size=5), _VALUES, max_size=3), st.booleans(),
+_STEPS = st.one_of(
+    st.builds(
+        Step, st.just("tune"),  # its options are the model's
+        st.dictionaries(st.text("xyz", min_size=1, max_size=5), _VALUES, max_size=3), st.booleans(),
+    ),
+    st.builds(
+        Step, st.just("prune"),
+        st.builds(lambda value: {"sparsity": value}, st.floats(0, 0.9) | st.lists(
+            st.floats(0, 0.9), min_size=1, max_size=3)), st.booleans(),
+    ),
+    st.builds(Step, st.sampled_from(sorted(NAMES)), st.just({}), st.booleans()),
 )  # fmt: skip
 _RECIPES = st.builds(
     Recipe,
-    name=st.sampled_from(["small", "My own-1"]), steps=st.lists(_STEPS, min_size=1, max_size=4).map(
+    name=st.sampled_from(["small", "My own-1"]), steps=st.lists(_STEPS, max_size=4).map(
         tuple), goals=st.just((Goal("quality", "max"), Goal("size", "min"))),
     constraints=st.just((Constraint("accuracy_drop", "<=", 0.005),)),
     data=st.none() | st.just("data/wine@3"), target=st.none() | st.just("class"),
@@ -44,10 +52,51 @@ def test_a_recipe_that_is_written_is_read_as_the_same(recipe: Recipe) -> None:
 
 def test_a_list_that_stands_in_two_steps_is_written_twice() -> None:
     shares = [0.5, 0.9]
-    steps = (Step("prune", {"sparsity": shares}), Step("factorize", {"share": shares}))
+    steps = (Step("prune", {"sparsity": shares}), Step("factorize", {"energy": shares}))
     recipe = Recipe(name="twice", steps=steps, goals=(Goal("size", "min"),))
 
     assert read_recipe(written(recipe)) == recipe
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_printed_of_a_known_recipe_is_read_as_the_same(name: str) -> None:
+    assert read_recipe(written(known_recipe(name))) == known_recipe(name)
+
+
+def test_passes_may_be_those_that_fit_the_model() -> None:
+    recipe = read_recipe("objective: [size min]\npasses: auto")
+    assert recipe.steps == ()
+    assert "passes: auto" in written(recipe)
+
+
+def test_a_budget_of_weeks_is_read_as_it_is_written() -> None:
+    recipe = read_recipe("objective: [size min]\npasses: auto\nbudget: {minutes: 40000}")
+    assert recipe.seconds == 2_400_000
+    assert read_recipe(written(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("budget: 10m", "budget: {minutes: 10}"),
+        ("budget: {minutes: 10m}", "budget: {minutes: 10}"),
+        ("budget: {minutes: 1e1}", "write 10.0"),
+        ("budget: {minutes: 1e400}", "reckoned with"),
+        ("budget: {trials: 1e2}", "write 100.0"),
+        ("budget: {hours: 2}", "seconds"),
+        ("split: 0.3", "split: {holdout: 0.3}"),
+        ("constraint: [size<=5MB]", "did you mean constraints?"),
+    ],
+)
+def test_hints_say_how_it_is_written(text: str, hint: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_recipe(f"objective: [size min]\npasses: [tune]\n{text}")
+    assert hint in (caught.value.hint or "")
+
+
+def test_the_longest_budget_is_told_in_days() -> None:
+    with pytest.raises(InvalidInput, match="1,157 days at most"):
+        read_recipe("objective: [size min]\npasses: [tune]\nbudget: {seconds: 1000000000}")
 
 
 @pytest.mark.parametrize("name", KNOWN)

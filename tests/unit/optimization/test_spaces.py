@@ -39,11 +39,11 @@ def test_lists_are_chosen_from_ranges_searched_and_values_stay() -> None:
 
 
 def test_a_list_of_one_is_that_value_though_it_be_a_list() -> None:
-    plan = plan_of(
-        read_recipe("objective: [size min]\npasses: [{tune: {n_estimators: [[1, 2]]}}]"), _FOREST
-    )
-    assert "0.tune.n_estimators" not in plan.spaces
-    assert plan.fixed({})[0].params["n_estimators"] == [1, 2]
+    network = replace(_FOREST, class_name="sklearn.neural_network.MLPClassifier")
+    text = "objective: [size min]\npasses: [{tune: {hidden_layer_sizes: [[1, 2]]}}]"
+    plan = plan_of(read_recipe(text), network)
+    assert "0.tune.hidden_layer_sizes" not in plan.spaces
+    assert plan.fixed({})[0].params["hidden_layer_sizes"] == [1, 2]
 
 
 def test_steps_are_choices_too_unless_they_are_too_many() -> None:

@@ -81,10 +81,7 @@ class RecipeView:
         return {"recipe": self.recipe, "yaml": self.text}
 
     def lines(self) -> Iterator[Block]:
-        text = self.text
-        if not self.recipe.steps:
-            text = text.replace("passes: []", "# passes: those that fit the model")
-        yield from text.rstrip("\n").split("\n")
+        yield from self.text.rstrip("\n").split("\n")
 
     def ids(self) -> Iterator[str]:
         yield self.recipe.name

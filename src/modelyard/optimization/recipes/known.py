@@ -25,18 +25,21 @@ _TEXTS: Final = {
         objective: [quality max, size min, latency_p50 min]
         constraints: [quality_drop<=0.005]
         budget: {trials: 20}
+        passes: auto
     """,
     "small": """
         description: As small as can be, for half a point of quality at most
         objective: [size min, quality max]
         constraints: [quality_drop<=0.005]
         budget: {trials: 20}
+        passes: auto
     """,
     "fast": """
         description: As quick as can be at one row, for half a point of quality at most
         objective: [latency_p50 min, quality max]
         constraints: [quality_drop<=0.005]
         budget: {trials: 20}
+        passes: auto
     """,
     "better": """
         description: Better answers, by data that is clean and parameters that are searched for
@@ -107,7 +110,7 @@ _TEXTS: Final = {
 }  # fmt: skip
 
 LADDERS: Final = ("auto", "small", "fast")
-"""Recipes whose passes are those that fit the model."""
+"""Recipes whose passes are those that fit the model: `passes: auto`."""
 
 KNOWN: Final = tuple(_TEXTS)
 """Their names."""
@@ -121,10 +124,7 @@ def known_recipe(name: str) -> Recipe:
             "no-recipe", f"there is no recipe {name[:80]!r}, and no such file",
             hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(KNOWN)}, or a file",
         )  # fmt: skip
-    # one that takes its passes from the model has none yet: it is read with one, which goes
-    body = _TEXTS[name] if name not in LADDERS else f"{_TEXTS[name]}\n        passes: [to-onnx]"
-    found = replace(read_recipe(_dedented(body)), name=name)
-    return replace(found, steps=()) if name in LADDERS else found
+    return replace(read_recipe(_dedented(_TEXTS[name])), name=name)
 
 
 def recipe_of(given: Recipe | Path | str) -> Recipe:
@@ -155,7 +155,7 @@ def recipe_of(given: Recipe | Path | str) -> Recipe:
 def with_steps(
     recipe: Recipe, steps_for: Callable[[Subject], tuple[Step, ...]], subject: Subject
 ) -> Recipe:
-    """A ladder with the passes that fit; others as they are."""
+    """A recipe of `passes: auto` with the passes that fit; others as they are."""
     return recipe if recipe.steps else replace(recipe, steps=steps_for(subject))
 
 

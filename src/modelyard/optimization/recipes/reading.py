@@ -13,14 +13,21 @@ passes:
 
 from __future__ import annotations
 
+import difflib
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 from modelyard.core.optimization import Constraint, Goal, Recipe, Step
 from modelyard.core.plain_yaml import NotPlain, plain_yaml
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes import NAMES
+from modelyard.optimization.passes.takes import (
+    BY_MODEL,
+    TAKES,
+    check_name,
+    check_value,
+    text_hint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +36,23 @@ __all__ = ["check_recipe", "read_recipe", "recipe_from", "written"]
 
 Json = Any
 
+_AUTO: Final = "auto"
+"""Passes that fit the model, chosen when it is known."""
 _LONGEST: Final = 100_000
 _MOST: Final = 50
 _DEEPEST: Final = 8
 _LARGEST: Final = 1e150
+_MOST_SECONDS: Final = 1e8
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}\Z")
 _KEYS: Final = (
     "name", "description", "objective", "constraints", "data", "target", "seed", "budget",
     "split", "nested", "publish", "baseline", "passes",
 )  # fmt: skip
+_EXAMPLES: Final = {
+    "a recipe": "objective: [quality max], and so on: yard recipes small shows one",
+    "budget": "budget: {minutes: 10}", "split": "split: {holdout: 0.3}",
+}  # fmt: skip
+_OF_PASS: Final = "passes: [{quantize: {kind: static}}]"
 _RANGE: Final = frozenset({"low", "high", "log", "step"})
 
 
@@ -51,9 +66,7 @@ def read_recipe(text: str) -> Recipe:
 def recipe_from(content: Mapping[str, Json]) -> Recipe:
     """A recipe from plain values, as YAML has them."""
     _refuse_unknown(content, _KEYS, "a recipe")
-    steps = tuple(_step(each) for each in _list(content.get("passes"), "passes"))
-    if not 0 < len(steps) <= _MOST:
-        raise _bad("a recipe has passes", "passes: [to-onnx, quantize]; yard recipes shows some")
+    steps = _steps(content.get("passes"))
     name = str(content.get("name", "own"))
     if not _NAME.match(name):
         raise _bad(f"{name[:80]!r} can't name a recipe", "letters, digits, - and _")
@@ -85,8 +98,6 @@ def check_recipe(recipe: Recipe) -> None:
     """Whether it can be written, and read again. InvalidInput: as `read_recipe`."""
     import yaml
 
-    if not recipe.steps:  # it takes what fits the model
-        recipe = replace(recipe, steps=(Step("to-onnx"),))
     try:
         read_recipe(written(recipe))
     except yaml.YAMLError:
@@ -117,7 +128,7 @@ def written(recipe: Recipe) -> str:
     content["publish"] = recipe.publish
     if recipe.baseline != "auto":
         content["baseline"] = recipe.baseline
-    content["passes"] = [_plain(step) for step in recipe.steps]
+    content["passes"] = [_plain(step) for step in recipe.steps] or _AUTO
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, _: object) -> bool:
@@ -131,10 +142,22 @@ def _plain(step: Step) -> Json:
     return {step.name: options} if options else step.name
 
 
+def _steps(given: Json) -> tuple[Step, ...]:
+    """None where they are to be those that fit the model."""
+    if given == _AUTO:
+        return ()
+    if not isinstance(given, list) or not 0 < len(given) <= _MOST:
+        raise _bad(
+            f"passes is a list of 1 to {_MOST} passes, or {_AUTO}: those that fit the model",
+            "passes: [to-onnx, quantize]; yard recipes shows some",
+        )
+    return tuple(map(_step, given))
+
+
 def _step(given: Json) -> Step:
     if isinstance(given, dict) and len(given) == 1:
         [(name, options)] = given.items()
-        options = _mapping(options or {}, f"the options of {name}")
+        options = _mapping({} if options is None else options, f"{name} in passes")
     else:
         name, options = given, {}
     if not isinstance(name, str) or name not in NAMES:
@@ -165,6 +188,10 @@ def _check_option(name: str, key: Json, value: Json) -> None:
         step = value.get("step", 1)
         if not _is_number(step) or step <= 0:
             raise _bad(f"a step of {key} of {name} is a number above 0")
+    known = TAKES[name]
+    if key in known or name not in BY_MODEL:
+        check_name(name, key)
+        check_value(name, key, value, known[key])
 
 
 def _is_number(value: Json) -> TypeGuard[float]:
@@ -204,7 +231,7 @@ def _loaded(text: str) -> dict[str, Json]:
 
 def _mapping(value: Json, what: str) -> dict[str, Json]:
     if not isinstance(value, dict):
-        raise _bad(f"{what} should have names and values", "name: value")
+        raise _bad(f"{what} should have names and values", _EXAMPLES.get(what, _OF_PASS))
     return dict(value)
 
 
@@ -232,14 +259,19 @@ def _optional_text(value: Json, what: str) -> str | None:
 
 def _whole(value: Json, what: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise _bad(f"{what} is a whole number from {low} to {high}")
+        raise _bad(
+            f"{what} is a whole number from {low} to {high}, not {value!r:.40}",
+            text_hint(value) or f"{what}: {low}",
+        )
     return value
 
 
 def _share(value: Json, what: str) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0.05 <= value <= 0.8:
-        raise _bad(f"{what} is a share from 0.05 to 0.8")
+    if not _is_number(value) or not 0.05 <= value <= 0.8:
+        raise _bad(
+            f"{what} is a share from 0.05 to 0.8, not {value!r:.40}",
+            text_hint(value) or f"split: {{{what}: 0.3}}",
+        )
     return float(value)
 
 
@@ -252,17 +284,24 @@ def _baseline(value: Json) -> Literal["auto", "as-is", "refit"]:
 def _seconds(budget: Mapping[str, Json]) -> float | None:
     for key, unit in (("minutes", 60.0), ("seconds", 1.0)):
         value = budget.get(key)
-        if value is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-                raise _bad(f"{key} of the budget is a number above 0")
-            return float(value) * unit
+        if value is None:
+            continue
+        if not _is_number(value) or not 0 < value * unit < _MOST_SECONDS:
+            most = f"{int(_MOST_SECONDS / 86_400):,} days at most"
+            raise _bad(
+                f"{key} of the budget is a number above 0, {most}, not {value!r:.40}",
+                text_hint(value) or "budget: {minutes: 10}",
+            )
+        return float(value) * unit
     return None
 
 
 def _refuse_unknown(content: Mapping[str, Json], known: tuple[str, ...], what: str) -> None:
     odd = [str(key) for key in content if key not in known]
     if odd:
-        raise _bad(f"{what} has no {odd[0][:40]!r}", f"there are {', '.join(sorted(known))}")
+        near = difflib.get_close_matches(odd[0], known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+        raise _bad(f"{what} has no {odd[0][:40]!r}", hint)
 
 
 def _bad(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.errors import InvalidInput
@@ -12,6 +13,7 @@ from modelyard.optimization.passes.tables.fitting import fitted, known_params
 from modelyard.optimization.passes.tables.networks import trained
 from modelyard.optimization.passes.tables.spaces import space_of, spaces_in
 from modelyard.optimization.passes.tables.stopping import best_rounds, rounds_name
+from modelyard.optimization.subjects import subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,9 +78,28 @@ class Tune:
         if model.saved.framework in _NETWORKS:
             found, chosen = trained(obj, given, work)
         else:
+            self._check_names(obj, given, model, work)
             found, chosen = self._fitted(obj, given, work, stop=stop)
         made = model_of_object(found, work.folder(), like=model, example=work.train.inputs)
         return Made(model=made, params=chosen)
+
+    def _check_names(self, obj: Any, given: Mapping[str, Json], model: Model, work: Work) -> None:
+        """InvalidInput `bad-pass-option`: the object has no such parameter.
+
+        Passes before this one may have put the object into a pipeline: names that it had before
+        are no mistakes.
+        """
+        odd = sorted(set(given) - set(framework_of(obj).params(obj)))
+        for each in (model, work.source) if odd else ():
+            known = self.options(subject_of(each, work.train, work.task))
+            odd = [name for name in odd if name not in known]
+        if odd:
+            known = framework_of(obj).params(obj)
+            near = difflib.get_close_matches(odd[0], known, 3)
+            raise InvalidInput(
+                "bad-pass-option", f"the model has no parameter {odd[0]!r:.60} to be tuned",
+                hint=f"there is {', '.join(near or sorted(known)[:20])}",
+            )  # fmt: skip
 
     def _fitted(
         self, obj: Any, given: Mapping[str, Json], work: Work, *, stop: bool

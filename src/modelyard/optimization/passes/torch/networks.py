@@ -206,7 +206,7 @@ def number(params: Mapping[str, Json], name: str, default: float, low: float, hi
     value = params.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InvalidInput(
-            "bad-pass-option", f"{name} is {str(value)[:40]!r}", hint=f"from {low:g} to {high:g}"
+            "bad-pass-option", f"{name} is a number from {low:g} to {high:g}, not {value!r:.40}"
         )
     return float(value)
 
@@ -215,7 +215,7 @@ def whole(params: Mapping[str, Json], name: str, default: int, low: int, high: i
     """An option that is a whole number. InvalidInput: `bad-pass-option`."""
     value = number(params, name, default, low, high)
     if value != int(value):
-        raise InvalidInput("bad-pass-option", f"{name} is {value}", hint="a whole number")
+        raise InvalidInput("bad-pass-option", f"{name} is a whole number, not {value}")
     return int(value)
 
 
@@ -224,7 +224,7 @@ def option(params: Mapping[str, Json], name: str, valid: tuple[str, ...]) -> str
     value = params.get(name, valid[0])
     if value not in valid:
         raise InvalidInput(
-            "bad-pass-option", f"{name} is {str(value)[:40]!r}", hint=f"one of {', '.join(valid)}"
+            "bad-pass-option", f"{name} is one of {', '.join(valid)}, not {value!r:.40}"
         )
     return str(value)
 
@@ -233,5 +233,5 @@ def boolean(params: Mapping[str, Json], name: str, *, default: bool) -> bool:
     """An option that is true or false. InvalidInput: `bad-pass-option`."""
     value = params.get(name, default)
     if not isinstance(value, bool):
-        raise InvalidInput("bad-pass-option", f"{name} is {str(value)[:40]!r}", hint="true, false")
+        raise InvalidInput("bad-pass-option", f"{name} is true or false, not {value!r:.40}")
     return value

@@ -105,12 +105,20 @@ def _trees(ensemble: Ensemble, params: Mapping[str, Json], work: Work) -> list[i
     rows = rows_to_choose_by(ensemble, work)
     order = order_of(ensemble, rows)
     if "share" in params:
-        return order[: max(1, round(number(params, "share", 1.0, 0.0, 1.0) * count))]
+        return order[: max(1, round(_share(params) * count))]
     tolerance = number(params, "tolerance", TOLERANCES[0], 0.0, 1.0)
     curve, whole = curve_of_forest(ensemble, rows)
     kept = enough(curve, float(whole), tolerance)
     work.tell(f"{kept} of {count} trees: {curve[kept - 1]:.4f}, all {whole:.4f}", None)
     return order[:kept]
+
+
+def _share(params: Mapping[str, Json]) -> float:
+    """Of the trees, that stay. InvalidInput: `bad-pass-option`."""
+    share = number(params, "share", 1.0, 0.0, 1.0)
+    if not share:
+        raise InvalidInput("bad-pass-option", "share is a number above 0, up to 1: some must stay")
+    return share
 
 
 def _are_places(given: Json, count: int) -> bool:
@@ -128,7 +136,7 @@ def _rounds(ensemble: Ensemble, params: Mapping[str, Json], work: Work) -> int:
     if "rounds" in params:
         return int(number(params, "rounds", count, 1, count))
     if "share" in params:
-        return max(1, round(number(params, "share", 1.0, 0.0, 1.0) * count))
+        return max(1, round(_share(params) * count))
     rows = rows_to_choose_by(ensemble, work)
     tolerance = number(params, "tolerance", TOLERANCES[0], 0.0, 1.0)
     return fewest_rounds(

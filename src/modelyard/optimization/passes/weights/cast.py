@@ -114,11 +114,11 @@ def _options(params: Mapping[str, Json]) -> tuple[str, float]:
     dtype, sparsity = params.get("dtype", "bfloat16"), params.get("sparsity", 0.0)
     if dtype not in _DTYPES:
         raise InvalidInput(
-            "bad-pass-option", f"dtype is {str(dtype)[:40]!r}", hint=f"one of {', '.join(_DTYPES)}"
+            "bad-pass-option", f"dtype is one of {', '.join(_DTYPES)}, not {dtype!r:.40}"
         )
     if isinstance(sparsity, bool) or not isinstance(sparsity, int | float) or not 0 <= sparsity < 1:
         raise InvalidInput(
-            "bad-pass-option", f"sparsity is {str(sparsity)[:40]!r}", hint="from 0, below 1"
+            "bad-pass-option", f"sparsity is a number from 0, below 1, not {sparsity!r:.40}"
         )
     return str(dtype), float(sparsity)
 
