@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = [
+    "LEARNED",
     "Bin",
     "Choice",
     "Comparison",
@@ -21,6 +22,9 @@ __all__ = [
     "ReportKind",
     "Slice",
 ]
+
+LEARNED: Final = "the version has learned from these rows: on others it may be less good"
+"""The note of an evaluation on what a version was trained on."""
 
 ReportKind = Literal["evaluation", "explanation", "profile", "optimization"]
 

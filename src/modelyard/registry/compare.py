@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from modelyard.catalog.queries import versions
 from modelyard.core.diff import Diff, TensorChange, ValueChange, summarize
 from modelyard.core.merge import change_tree
 from modelyard.core.names import ModelRevision
@@ -19,6 +20,7 @@ from modelyard.registry.tensor_pairs import change_of, match, surely_equal, tens
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from modelyard.core.manifest import Manifest
     from modelyard.registry.files import Contents
     from modelyard.registry.house import House
     from modelyard.registry.tensor_pairs import StoredTensor
@@ -75,7 +77,7 @@ def compared(
     files = change_tree(old.tree, new.tree)
     before, after = manifest_of(old.all_files), manifest_of(new.all_files)
     params = _values(before.params, after.params)
-    metrics = _values(before.metrics, after.metrics)
+    metrics = _values(*_metrics(house, (old, before), (new, after)))
     card_changed = old.tree.get(CARD_PATH) != new.tree.get(CARD_PATH)
     found = Diff(
         a=old.title,
@@ -96,6 +98,23 @@ def compared(
         tensors=tuple(TensorEntry.of(t.file, t.info) for t in same[:limit]),
         card=_lines(_card(old), _card(new)) if card_changed else (),
     )
+
+
+def _metrics(
+    house: House, old: tuple[Contents, Manifest], new: tuple[Contents, Manifest]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of two versions: what was committed, and what evaluations found where that says of both."""
+    keys = [contents.version.id for contents, _ in (old, new)]
+    with house.catalog.read() as connection:
+        known = versions.metrics_of(connection, keys)
+    measured = [known.get(key, {}) for key in keys]
+    committed = {*old[1].metrics, *new[1].metrics}
+    told = committed | (measured[0].keys() & measured[1].keys())
+    before, after = (
+        {name: value for name, value in {**manifest.metrics, **found}.items() if name in told}
+        for (_, manifest), found in zip((old, new), measured, strict=True)
+    )
+    return before, after
 
 
 def _structure(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:

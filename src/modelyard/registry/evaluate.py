@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelyard.core.evaluation import Evaluation, Latency
+from modelyard.core.evaluation import LEARNED, Evaluation, Latency
 from modelyard.core.metrics import SUITE_VERSION, SUITES, Classified, Means, Resampler
 from modelyard.core.metrics.interface import measures_of
 from modelyard.core.version import Progress
@@ -50,6 +50,8 @@ _SINGLES = 200
 _SINGLES_SHARE = 0.06
 """Of the model's time for all rows, what asking for single rows may take."""
 _SINGLES_SECONDS = 0.1
+_ROLES_UNSEEN = ("test", "holdout", "eval", "evaluation")
+"""Of data that a version names, but has not learned from."""
 _LIBRARIES = {
     "sklearn": "scikit-learn", "keras": "keras", "torch": "torch", "xgboost": "xgboost",
     "lightgbm": "lightgbm", "onnx": "onnxruntime", "transformers": "transformers",
@@ -123,6 +125,8 @@ def evaluate(
         inputs, left_out = rows.for_model(about, how)
         batches = _ask(asked.runtime, inputs, rows.truth, gathered, observers, report)
         latency = _latency(asked.runtime, inputs, batches)
+        if _learned(asked.manifest.data or {}, found.digest):
+            left_out.insert(0, LEARNED)
         identity = (asked.model, asked.number, asked.contents.version.size)
     facts = gathered.facts()
     told = [f"suite {suite}, {why}"] if why else []
@@ -141,6 +145,13 @@ def evaluate(
     for onlooker in looking:
         onlooker.done(done)
     return done
+
+
+def _learned(trained_on: Mapping[str, str], digest: str) -> bool:
+    """Whether a manifest says that its version has learned from this data."""
+    return any(
+        digest in told for role, told in trained_on.items() if role.lower() not in _ROLES_UNSEEN
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.cli.text import Block, Column, Line, Span, Spans, Table, bar
 from modelyard.cli.views import words
+from modelyard.core.evaluation import LEARNED
 from modelyard.core.version import human_size
 from modelyard.core.wire import builtins
 
@@ -98,7 +99,11 @@ def _head(found: Evaluation) -> Iterator[Line]:
             f"{milliseconds(time.p50)} for a row (p95 {milliseconds(time.p95)}), "
             f"{time.rows_per_second:,.0f} rows/s in batches of {time.batch_rows:,}",
         )
-    yield from (words.fact("note", note) for note in found.notes)
+    yield from (words.fact("note", _note(note)) for note in found.notes)
+
+
+def _note(note: str) -> str | list[str | Span]:
+    return [Span(note, "warn")] if note == LEARNED else note
 
 
 def _measures(measures: Sequence[Measure]) -> Table:
