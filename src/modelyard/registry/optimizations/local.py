@@ -196,7 +196,7 @@ def _check_alias(connection: sa.Connection, model: models.ModelRow, alias: str) 
     if there is not None and there.kind != "alias":
         raise Conflict(
             "ref-exists", f"{model.name} has a {there.kind} {there.name} already",
-            hint="choose another alias; branches, tags and aliases share their names",
+            hint="choose another name; branches, tags and aliases share theirs",
         )  # fmt: skip
 
 
