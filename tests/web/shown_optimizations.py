@@ -30,8 +30,8 @@ BEFORE = {"accuracy": 0.9653, "size": 1_136_000.0, "stored": 1_030_000.0, "laten
 RECIPE = Recipe(
     name="small", description="Prune, convert, quantize: as small as can be.",
     steps=(
-        Step("prune", {"sparsity": {"low": 0.3, "high": 0.95}, "structured": [False, True]},
-             optional=True),
+        Step("prune", {"sparsity": {"low": 0.3, "high": 0.95},
+                       "kind": ["magnitude", "structured"]}, optional=True),
         Step("to-onnx"),
         Step("quantize", {"kind": ["static", "dynamic"]}),
     ),
@@ -73,7 +73,7 @@ def _trial(number: int, rng: Any) -> Trial:
     }  # fmt: skip
     params: dict[str, Any] = {"2.quantize.kind": "static" if static else "dynamic"}
     if pruned:
-        params |= {"0.prune.sparsity": round(sparsity, 3), "0.prune.structured": structured}
+        params |= {"0.prune.sparsity": round(sparsity, 3), "0.prune.kind": _kind(structured)}
     else:
         params["0.prune"] = False
     steps = (
@@ -95,6 +95,10 @@ def _trial(number: int, rng: Any) -> Trial:
     )  # fmt: skip
 
 
+def _kind(structured: bool) -> str:
+    return "structured" if structured else "magnitude"
+
+
 def _scores(best: float, epochs: int) -> dict[str, float]:
     """Of fine-tuning after pruning."""
     return {f"prune: epoch {at + 1}": best - 0.1 / (at + 1) for at in range(epochs)}
@@ -103,7 +107,7 @@ def _scores(best: float, epochs: int) -> dict[str, float]:
 def _pruned(sparsity: float, structured: bool) -> PassDone:
     return PassDone(
         name="prune",
-        params={"sparsity": round(sparsity, 3), "structured": structured, "rounds": 3},
+        params={"sparsity": round(sparsity, 3), "kind": _kind(structured), "rounds": 3},
         seconds=2.1, before={"accuracy": 0.9653}, after={"accuracy": 0.9671},
         changed=tuple(
             {"layer": name, "change": round(0.4 - at / 20, 3), "sparsity": round(sparsity, 3),

@@ -57,7 +57,7 @@ def courses(found: Courses, language: Language, label: str, links: Mapping[int, 
         if each.given_up:
             told += f", {language.say('given up')}"
         parts.append(_line(each, points, told, links[each.number]))
-    return drawing(*parts, width=_WIDTH, height=_HEIGHT, label=label, class_="front-field courses")
+    return drawing(*parts, width=_WIDTH, height=_HEIGHT, label=label, class_="courses")
 
 
 def _line(each: Course, points: list[tuple[float, float]], told: str, link: str) -> Markup:
