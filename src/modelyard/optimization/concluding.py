@@ -39,6 +39,7 @@ _KNOWS = (
     "the version has learned from these rows, and can't forget them: what was measured on them says"
     " little about others, so it is kept with no version; name other data for a proof"
 )
+_BEATEN = "another candidate is better, or as good, in all goals"
 _FROM_ALL = "what was published has learned from all rows, with the parameters that were proved"
 
 
@@ -170,10 +171,15 @@ def _published(
                 candidate=told, trial=trial, place=place, described=described, proof=folder
             ))  # fmt: skip
         candidates[trial.number] = told
-    passed = _on_front(found, passed)
-    passed.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
+    front = _on_front(found, passed)
+    front.sort(key=lambda each: (-worth(found.recipe.goals, each.candidate), each.trial.number))
+    best = [each.trial.number for each in front]
+    for number in (each.trial.number for each in passed):
+        why = f"the recipe publishes {found.recipe.publish}" if number in best else _BEATEN
+        if number not in best[: found.recipe.publish]:
+            candidates[number] = replace(candidates[number], sentence=f"not published: {why}")
     proved = not (work.relearns or work.knows)
-    for each in passed[: found.recipe.publish]:
+    for each in front[: found.recipe.publish]:
         if not goes_on(replace(found, candidates=tuple(candidates.values()))):
             break
         try:

@@ -208,6 +208,22 @@ def test_what_cannot_be_is_refused_and_noted(
     assert [version.number for version in yard.log("cells")] == [1]
 
 
+def test_each_candidate_that_is_not_published_says_why(yard: LocalYard, data: Path) -> None:
+    recipe = """
+objective: [size min, quality max]
+constraints: [quality_drop<=0.05]
+budget: {trials: 4}
+publish: 1
+passes: [{trim: {tolerance: [0.0, 0.02, 0.05], optional: true}}, to-onnx]
+"""
+    _commit_forest(yard, 30)
+    ended = optimize(yard, "cells", recipe=recipe, data=data, target="target")
+    assert len(ended.candidates) > 1
+    assert len(ended.published) == 1
+    for each in ended.candidates:
+        assert each.version is not None or each.sentence.startswith("not published: "), each
+
+
 def test_what_no_trial_can_do_is_told_after_a_few(
     yard: LocalYard, data: Path, tmp_path: Path
 ) -> None:
