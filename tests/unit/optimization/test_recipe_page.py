@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from modelyard.core.optimization import COSTS
 from modelyard.optimization.passes import NAMES, pass_named
 from modelyard.optimization.recipes.reading import read_recipe, written
 
@@ -27,3 +28,10 @@ def test_the_example_is_a_recipe_and_each_key_is_explained():
     from modelyard.optimization.recipes import reading
 
     assert keys == set(reading._KEYS)
+
+
+def test_the_limit_that_nobody_named_is_told():
+    from modelyard.optimization import goals
+
+    assert f"`{goals._LEAST}`" in PAGE
+    assert all(f"`{metric}`" in PAGE for metric in COSTS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from modelyard.errors import InvalidInput
 from modelyard.optimization.measuring import quality
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.stepping import run_pass
@@ -42,6 +43,33 @@ def test_a_step_of_a_pipeline_is_tuned(bench: Bench, wine: Rows) -> None:
     assert done.kept
     assert made.signature is not None
     assert [each["name"] for each in made.signature["inputs"]] == list(wine.inputs.names)
+
+
+def test_a_parameter_that_the_object_does_not_have_is_no_parameter(
+    bench: Bench, wine: Rows
+) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    model, work = bench(DecisionTreeClassifier().fit(wine.inputs.frame(), wine.target), wine)
+
+    with pytest.raises(InvalidInput, match="no parameter 'max_deph'") as caught:
+        run_pass("tune", model, {"max_deph": 3}, work)
+    assert "max_depth" in (caught.value.hint or "")
+
+
+def test_a_name_from_before_the_object_became_a_pipeline_is_no_mistake(
+    bench: Bench, wine: Rows
+) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier
+
+    model, work = bench(DecisionTreeClassifier().fit(wine.inputs.frame(), wine.target), wine)
+    later, _ = bench(make_pipeline(model.load()), wine)
+    given = {"max_depth": 2, "decisiontreeclassifier__max_depth": 3}
+
+    made, _, _ = run_pass("tune", later, given, work)
+
+    assert made.load()[-1].max_depth == 3
 
 
 @pytest.mark.parametrize("library", ["sklearn", "histograms", "xgboost", "lightgbm"])
