@@ -175,7 +175,7 @@ def test_what_is_wrong_with_the_form_is_told_beside_it(ann: Person, forest: str)
     act = f"/do/optimize/{forest}"
     wrong: list[tuple[dict[str, str], str]] = [
         ({"text": "passes: [fly]"}, "there is no pass 'fly'"),
-        ({"text": "passes: 3"}, "should be a list"),
+        ({"text": "passes: 3"}, "passes is a list"),
         ({"data": "no/such@1"}, "no/such"),
         ({"data": "/etc/passwd"}, "there is no dataset"),
         ({"budget": "soon"}, "is no time"),
