@@ -93,6 +93,8 @@ def optimize_command(
         raise click.UsageError("name a model, or one optimization with --resume or --replay")
     trusted = trusted_of(trust, everything=trust_all)
     if target is None:
+        if there:
+            raise click.UsageError("--there takes a model; a server goes on by itself")
         _check_settled()
     if replay is not None:
         _replay(session, replay, trusted, engine)
@@ -101,7 +103,7 @@ def optimize_command(
         "recipe": _recipe(session, recipe), "data": data, "target": column, "budget": budget,
         "trials": trials, "alias": alias, "engine": engine, "seed": seed, "trusted": trusted,
     }  # fmt: skip
-    if there:
+    if there and target is not None:
         _there(session, target, how)
         return
     from modelyard.cli.views.optimizations import OptimizationView
@@ -165,7 +167,7 @@ def _replay(session: Session, key: int, trusted: Any, engine: str) -> None:
         raise SystemExit(FAILED)
 
 
-def _there(session: Session, target: ModelRevision | None, how: dict[str, Any]) -> None:
+def _there(session: Session, target: ModelRevision, how: dict[str, Any]) -> None:
     from modelyard.cli.views.optimizations import OptimizationView
     from modelyard.client.remote import RemoteYard
     from modelyard.core.trust import Trust
@@ -175,8 +177,6 @@ def _there(session: Session, target: ModelRevision | None, how: dict[str, Any]) 
     if not isinstance(yard, RemoteYard):
         raise Unsupported("only-remote", "this yard has no server that could do it",
                           hint="leave --there out")  # fmt: skip
-    if target is None:
-        raise click.UsageError("a server takes up by itself what it began")
     trust = Trust.of(how.pop("trusted"))
     how["trusted"] = ["*"] if trust.everything else sorted(trust.names)
     given = how["recipe"]

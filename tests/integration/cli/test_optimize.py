@@ -215,6 +215,12 @@ def test_a_model_or_one_optimization_is_named(iris, args):
     assert "name a model, or one optimization" in iris.error("optimize", *args, code=2)["message"]
 
 
+@pytest.mark.parametrize("which", ["--resume", "--replay"])
+def test_a_server_goes_on_by_itself(iris, which):
+    error = iris.error("optimize", which, "1", "--there", code=2)
+    assert "a server goes on by itself" in error["message"]
+
+
 def test_the_json_is_one_document(iris):
     result = iris.run("optimize", "flowers/iris", *ARGS, "--seed", "3", "--trials", "2", "--json")
     told = json.loads(result.stdout)
