@@ -64,6 +64,19 @@ def test_from_measuring_to_the_champion(flowers):
     assert flowers.out("search", "metric.accuracy>0.8", "-q").split() == ["flowers@3", "flowers@2"]
 
 
+def test_whoever_measures_on_what_was_learned_from_is_warned(flowers):
+    from modelyard.registry import open_yard
+
+    with open_yard(flowers.home / "yard") as opened:
+        model = opened.model("flowers").load(2, trusted="all")
+        opened.model("flowers").commit(model, data=flowers.home / "test.csv", message="knows")
+    args = ("--data", "test.csv", "--target", "kind")
+    warning = "the version has learned from these rows"
+    assert warning in flowers.out("evaluate", "flowers", *args)
+    assert any(warning in note for note in flowers.json("evaluate", "flowers", *args)["notes"])
+    assert warning not in flowers.out("evaluate", "flowers@2", *args)
+
+
 def test_what_is_wrong_is_told_before_any_work(flowers):
     assert flowers.error("compare", "flowers", "1", "2")["kind"] == "not-evaluated"
     assert flowers.error("best", "flowers", "--metric", "luck")["kind"] == "metric-direction"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -88,3 +90,18 @@ def test_replicas_fetch_their_version_from_a_server_and_are_as_many_as_wished(
 
     with yard_up(zoo.folder, tmp_path) as (_, url):
         asyncio.run(run(url))
+
+
+def test_a_cluster_that_is_not_there_is_told_of_soon() -> None:
+    pytest.importorskip("ray")
+    program = """
+from modelyard.serving.engines.ray import RaySettings
+from modelyard.serving.engines.ray.cluster import Cluster
+Cluster(RaySettings(address="127.0.0.1:1")).connect()
+"""
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )  # a process of its own: this one may be connected to Ray already
+    assert "nobody answers at 127.0.0.1:1" in done.stderr
+    assert time.monotonic() - begun < 30
