@@ -16,8 +16,8 @@ from tests.server.test_access_api import given
 from modelyard.client.remote import RemoteYard
 from modelyard.core.optimization import Goal, Recipe, Step
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.optimization.recipes.reading import check_recipe
 from modelyard.registry import open_yard
-from modelyard.server.api.optimizations import _check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,7 +302,7 @@ def test_what_nobody_could_show_is_not_kept() -> None:
     for _ in range(400):
         deep = [deep]
     with pytest.raises(InvalidInput):
-        _check_readable(Recipe(name="deep", steps=(Step("tune", {"x": deep}),), goals=()))
+        check_recipe(Recipe(name="deep", steps=(Step("tune", {"x": deep}),), goals=()))
     with pytest.raises(InvalidInput):
-        _check_readable(Recipe(name="own", steps=(Step("fly"),), goals=()))
-    _check_readable(Recipe(name="auto", steps=(), goals=()))
+        check_recipe(Recipe(name="own", steps=(Step("fly"),), goals=()))
+    check_recipe(Recipe(name="auto", steps=(), goals=()))

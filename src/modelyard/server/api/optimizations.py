@@ -132,7 +132,7 @@ class RecipeInfo:
     name: str
     description: str
     yaml: str
-    """Its text; without passes if it takes those that fit the model."""
+    """Its text."""
 
 
 class Beginning(msgspec.Struct, forbid_unknown_fields=True):
