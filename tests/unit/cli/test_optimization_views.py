@@ -7,10 +7,12 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 
+import pytest
 from tests.unit.cli.optimized import RECIPE, optimization, trials
 
 from modelyard.cli.improving import Watching
 from modelyard.cli.output import Output
+from modelyard.cli.views.candidates import _interval
 from modelyard.cli.views.optimizations import (
     OptimizationsView,
     OptimizationView,
@@ -20,7 +22,7 @@ from modelyard.cli.views.optimizations import (
 from modelyard.cli.views.suggestions import SuggestionsView
 from modelyard.cli.views.trials import best_line, metric_text, times, trials_line
 from modelyard.core.evaluation import Measure
-from modelyard.core.optimization import Goal, Suggestion, Trial
+from modelyard.core.optimization import Goal, Suggestion, Trial, Verdict
 from modelyard.optimization.replaying import Replayed
 
 
@@ -227,3 +229,16 @@ def test_suggestions_say_what_why_and_how():
     assert "$ yard optimize m" in text
     assert told(SuggestionsView("m", None, [one]), "quiet") == "small\n"
     assert "nothing is likely to pay" in told(SuggestionsView("m", None, []))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.44, 1.46, "1.44x to 1.46x"),
+        (0.25, 0.5, "2x less to 4x less"),
+        (0.5, 2.0, "2x to 2x less"),
+    ],
+)
+def test_an_interval_of_a_cost_begins_with_the_smaller_factor(low: float, high: float, said: str):
+    verdict = Verdict(about="latency_p50 min", holds=False, low=low, high=high)
+    assert _interval("latency_p50", verdict) == said

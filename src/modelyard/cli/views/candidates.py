@@ -71,7 +71,8 @@ def _interval(name: str, verdict: Verdict) -> str:
     if low is None or high is None or (name in COSTS and low == high):
         return ""
     if name in COSTS:
-        return f"{times(high)} to {times(low)}"
+        first, last = (low, high) if low > 1 else (high, low)  # the smaller factor first
+        return f"{times(first)} to {times(last)}"
     return _between(low, high)
 
 

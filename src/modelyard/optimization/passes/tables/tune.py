@@ -46,6 +46,8 @@ class Tune:
             return "without a target nothing can be learned"
         if not self.options(subject):
             name = subject.class_name.rpartition(".")[2]
+            if not name:
+                return "nobody knows the class of a loose file: commit the object instead"
             return f"no hyper-parameters of {name} are known to be worth a search"
         return None
 

@@ -138,7 +138,7 @@ def class_of(subject: Subject) -> str | None:
     """The class of the estimator, or of a pipeline's last step; None if nobody knows it."""
     name = subject.class_name.rpartition(".")[2]
     if name != "Pipeline":
-        return name
+        return name or None
     steps = [line for line in subject.structure if line[:2] == "  " and line[2:3] != " "]
     return steps[-1].partition(": ")[2].partition(" ")[0] if steps else None
 

@@ -130,6 +130,8 @@ def test_a_model_that_can_not_learn_is_told_why(bench: Bench, wine: Rows) -> Non
 
     assert "DummyClassifier" in str(tune.why_not(subject_of(model, work.train, work.task)))
     assert "target" in str(tune.why_not(subject_of(model, without.train, "other")))
+    loose = replace(subject_of(model, work.train, work.task), class_name="", structure=())
+    assert "loose file" in str(tune.why_not(loose))
 
 
 @pytest.mark.heavy
