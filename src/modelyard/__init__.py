@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from modelyard.core.trust import TRUST_ALL
     from modelyard.core.yard import Yard
     from modelyard.monitoring.opening import watch
-    from modelyard.optimization.asking import optimize
     from modelyard.optimization.explain import explain
+    from modelyard.optimization.running import optimize
 
 __all__ = [
     "TRUST_ALL", "Constraint", "DeploymentSpec", "Goal", "Limits", "Model", "Recipe", "Rollout",
@@ -49,7 +49,7 @@ _HOMES = {
     "Model": "modelyard.core.handles",
     "Version": "modelyard.core.handles",
     "Yard": "modelyard.core.yard",
-    "optimize": "modelyard.optimization.asking",
+    "optimize": "modelyard.optimization.running",
     "suggest": "modelyard.automation.suggesting",
     "watch": "modelyard.monitoring.opening",
 }

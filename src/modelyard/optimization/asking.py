@@ -1,25 +1,49 @@
-"""`modelyard.optimize`: what it is asked for is looked at before anything begins."""
+"""What an optimization is asked for is looked at before anything begins."""
 
 from __future__ import annotations
 
 import os
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from modelyard.core.optimization import Recipe
 from modelyard.errors import InvalidInput
-from modelyard.optimization import running
+from modelyard.optimization.recipes import recipe_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection
+    from pathlib import Path
 
-__all__ = ["check_resumed", "optimize"]
+__all__ = ["asked", "check_resumed"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-_SETTLED = ("recipe", "data", "target", "budget", "trials", "alias", "seed")
-"""What an optimization keeps from its beginning to its end."""
+def asked(
+    recipe: Recipe | Path | str,
+    data: str | Path | None,
+    target: str | None,
+    budget: float | None,
+    trials: int | None,
+    seed: int | None,
+) -> Recipe:
+    """The recipe with what was said beside it.
+
+    Raises:
+        InvalidInput: `bad-data`, `wrong-recipe`, `bad-budget`, `bad-seed`.
+        NotFound: `no-recipe`.
+    """
+    _check_kinds(recipe, data)
+    if budget is not None and not 0 < budget < 1e8:
+        raise InvalidInput("bad-budget", f"{budget} seconds can't be a budget", hint="--budget 10m")
+    if trials is not None and not 0 < trials <= 100_000:
+        raise InvalidInput("bad-budget", f"{trials} trials can't be a budget", hint="--trials 20")
+    if seed is not None and not 0 <= seed < 2**32:
+        raise InvalidInput("bad-seed", f"{seed} is no seed", hint="0 to 4294967295")
+    said: dict[str, Any] = {
+        "data": None if data is None else str(data), "target": target, "seconds": budget,
+        "trials": trials, "seed": seed,
+    }  # fmt: skip
+    given = {name: value for name, value in said.items() if value is not None}
+    return replace(recipe_of(recipe), **given)
 
 
 def check_resumed(given: Collection[str]) -> None:
@@ -36,8 +60,7 @@ def check_resumed(given: Collection[str]) -> None:
         )
 
 
-def _check_kinds(asked: Mapping[str, Any]) -> None:
-    data, recipe = asked.get("data"), asked.get("recipe", "auto")
+def _check_kinds(recipe: object, data: object) -> None:
     if data is not None and not isinstance(data, str | os.PathLike):
         raise InvalidInput(
             "bad-data", f"a {type(data).__name__} can't be handed to the processes of trials",
@@ -48,17 +71,3 @@ def _check_kinds(asked: Mapping[str, Any]) -> None:
             "wrong-recipe", f"a {type(recipe).__name__} is no recipe",
             hint="a name (yard recipes), a file, YAML, or modelyard.Recipe",
         )  # fmt: skip
-
-
-def _checked(function: Callable[P, R]) -> Callable[P, R]:
-    @wraps(function)
-    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-        _check_kinds(kwargs)
-        if kwargs.get("resume") is not None:
-            check_resumed([name for name in _SETTLED if kwargs.get(name) is not None])
-        return function(*args, **kwargs)
-
-    return asked
-
-
-optimize = _checked(running.optimize)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from modelyard.core.names import RefName
 from modelyard.core.trust import Trust
-from modelyard.errors import InvalidInput, ModelyardError, Unavailable
+from modelyard.errors import ModelyardError, Unavailable
+from modelyard.optimization.asking import asked, check_resumed
 from modelyard.optimization.baselines import learned_again
 from modelyard.optimization.beating import beating
 from modelyard.optimization.choosing import to_prove
@@ -17,7 +18,6 @@ from modelyard.optimization.concluding import conclude
 from modelyard.optimization.engines import engine_named
 from modelyard.optimization.goals import check_known
 from modelyard.optimization.preparing import prepared
-from modelyard.optimization.recipes import recipe_of
 from modelyard.optimization.searching import Search, told_all
 from modelyard.optimization.trials import Trials, task_for
 from modelyard.optimization.warming import first_of_earlier
@@ -61,7 +61,7 @@ def optimize(
     model: str,
     revision: str | int | None = None,
     *,
-    recipe: Recipe | Path | str = "auto",
+    recipe: Recipe | Path | str | None = None,
     data: str | Path | None = None,
     target: str | None = None,
     budget: float | None = None,
@@ -80,7 +80,7 @@ def optimize(
     `resume`; whatever its trials made on this machine is used again.
 
     Args:
-        recipe: A name (`yard recipes`), a file, YAML, or a `Recipe`.
+        recipe: A name (`yard recipes`), a file, YAML, or a `Recipe`; `auto` if None.
         data: A file or a committed dataset; without it the rows are made up, and the new versions
             can only be compared with the old one's answers.
         target: Its column of right answers.
@@ -89,13 +89,14 @@ def optimize(
         alias: Pointed at the version that is chosen, if there is one.
         engine: `local`, `ray`, or an engine.
         trusted: As `Yard.load` has it; for the version's own files.
-        resume: The number of an optimization that has stopped. `recipe`, `data` and so on are its
-            own then, but for the engine.
+        resume: The number of an optimization that has stopped. It goes on as it began; the engine
+            may be another.
         begun: As `yard.optimizations.begin` gave it: to be run, rather than a new one.
         progress: Told how far it is, and of trials that are new or have changed.
 
     Raises:
-        InvalidInput: `wrong-recipe`, `bad-goal`, `no-pass`, `no-column`, `no-rows`, ...
+        InvalidInput: `wrong-recipe`, `bad-goal`, `no-pass`, `no-column`, `no-rows`, `bad-data`,
+            `trials-failed`, `resumed-as-begun`, ...
         Denied: `untrusted`, as `Yard.load`; `not-allowed`.
         Conflict: `optimization-runs`, `optimization-ended`, for `resume`.
         Unsupported: `no-extra`.
@@ -105,9 +106,12 @@ def optimize(
     if begun is not None:
         found = begun
     elif resume is not None:
+        settled = {"recipe": recipe, "data": data, "target": target, "budget": budget,
+                   "trials": trials, "alias": alias, "seed": seed}  # fmt: skip
+        check_resumed([name for name, value in settled.items() if value is not None])
         found = yard.optimizations.claim(resume)
     else:
-        wanted = _asked(recipe_of(recipe), data, target, budget, trials, seed)
+        wanted = asked("auto" if recipe is None else recipe, data, target, budget, trials, seed)
         if alias is not None:
             RefName.parse(alias)
         name = (engine if isinstance(engine, str) else engine.name).partition("@")[0]
@@ -136,28 +140,6 @@ def optimize(
     if ended.state == "done" or yard.optimizations.get(found.id).state == "cancelled":
         place.clear()  # else another worker has taken it over, perhaps on this machine
     return ended
-
-
-def _asked(
-    recipe: Recipe,
-    data: str | Path | None,
-    target: str | None,
-    budget: float | None,
-    trials: int | None,
-    seed: int | None,
-) -> Recipe:
-    """The recipe with what was said beside it."""
-    if budget is not None and not 0 < budget < 1e8:
-        raise InvalidInput("bad-budget", f"{budget} seconds can't be a budget", hint="--budget 10m")
-    if trials is not None and not 0 < trials <= 100_000:
-        raise InvalidInput("bad-budget", f"{trials} trials can't be a budget", hint="--trials 20")
-    if seed is not None and not 0 <= seed < 2**32:
-        raise InvalidInput("bad-seed", f"{seed} is no seed", hint="0 to 4294967295")
-    said: dict[str, Any] = {
-        "data": None if data is None else str(data), "target": target, "seconds": budget,
-        "trials": trials, "seed": seed,
-    }  # fmt: skip
-    return replace(recipe, **{name: value for name, value in said.items() if value is not None})
 
 
 def _run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ import pytest
 
 import modelyard
 from modelyard.errors import Conflict, InvalidInput, NotFound
-from modelyard.optimization import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +47,7 @@ def test_rows_are_given_as_a_file_or_a_dataset(yard: Yard, data: object) -> None
     assert "to_parquet" in str(error.hint)
 
 
-@pytest.mark.parametrize("recipe", [42, None, ["tune"], {"passes": ["tune"]}])
+@pytest.mark.parametrize("recipe", [42, ["tune"], {"passes": ["tune"]}])
 def test_a_recipe_is_a_name_a_file_or_a_recipe(yard: Yard, recipe: object) -> None:
     error = refused(yard, recipe=recipe)
     assert error.kind == "wrong-recipe"
@@ -86,8 +84,3 @@ def test_an_alias_that_is_a_branch_is_refused_before_anything_runs(yard: Yard) -
         modelyard.optimize(yard, "m", alias="main")
     assert caught.value.kind == "ref-exists"
     assert list(yard.optimizations.list()) == []
-
-
-def test_it_is_documented_as_what_it_calls() -> None:
-    assert inspect.signature(modelyard.optimize) == inspect.signature(running.optimize)
-    assert modelyard.optimize.__doc__ == running.optimize.__doc__

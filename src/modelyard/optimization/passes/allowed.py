@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from modelyard.optimization.values import same
+
 __all__ = ["Allowed", "Anything", "Either", "ListOf", "Number", "OneOf"]
 
 Json = Any
@@ -18,7 +20,7 @@ class OneOf:
     values: tuple[Json, ...]
 
     def takes(self, value: Json) -> bool:
-        return any(_same(value, each) for each in self.values)
+        return any(same(value, each) for each in self.values)
 
     def within(self, low: float, high: float) -> list[Json]:
         """Those that are numbers between two, which are included."""
@@ -112,10 +114,6 @@ class Anything:
 
 
 Allowed = OneOf | Number | ListOf | Either | Anything
-
-
-def _same(one: Json, other: Json) -> bool:
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _shown(value: Json) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from modelyard.errors import InvalidInput
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.allowed import Number, OneOf
 from modelyard.optimization.passes.tables.portfolio import algorithms
+from modelyard.optimization.passes.tables.steps import steps_in
 from modelyard.optimization.passes.takes import check_name, check_value, given_values, text_hint
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _OF_NETWORKS: Final[Mapping[str, Allowed]] = {
     "patience": Number(0, whole=True),
 }  # fmt: skip
 _STOP: Final = "early_stopping_by_valid"
-_LINE: Final = re.compile(r"( *)(?:([^:]+): )?([A-Za-z_][A-Za-z0-9_]*)")
 _LIBRARIES: Final = ("sklearn", "xgboost", "lightgbm")
 _MODULES: Final = (
     "svm", "linear_model", "ensemble", "preprocessing", "pipeline", "compose", "impute", "tree",
@@ -115,15 +114,9 @@ def _estimators(subject: Subject) -> Iterator[tuple[tuple[str, ...], str]]:
 
     Nothing where its steps are not known: an object of several classes tells them in `structure`.
     """
-    path: list[str] = []
-    for place, line in enumerate(subject.structure if subject.framework == "sklearn" else ()):
-        match = _LINE.match(line)
-        if match is None:
-            continue
-        depth = len(match[1]) // 2
-        path = path[: max(depth - 1, 0)] + ([match[2]] if depth and match[2] else [])
-        if match[3] not in ("passthrough", "drop"):
-            yield tuple(path), match[3] if place else subject.class_name
+    for step in steps_in(subject.structure if subject.framework == "sklearn" else ()):
+        if step.class_name not in ("passthrough", "drop"):
+            yield step.path, step.class_name if step.depth else subject.class_name
     if subject.framework != "sklearn" or not subject.structure:
         yield (), subject.class_name
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelyard.optimization.passes.interface import Range
 from modelyard.optimization.passes.tables.spaces import kernels, linear, others, trees
+from modelyard.optimization.passes.tables.steps import steps_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["space_of", "spaces_in"]
 
-_LINE = re.compile(r"( *)(?:([^:]+): )?([A-Za-z_][A-Za-z0-9_]*)")
 _SCALERS = (
     "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PowerTransformer",
     "QuantileTransformer", "Normalizer", "SplineTransformer",
@@ -64,15 +63,9 @@ def _of_any_scale(gamma: Range) -> Range:
 
 
 def _steps(structure: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    path: list[str] = []
     searched: int | None = None
-    for line in structure:
-        match = _LINE.match(line)
-        if match is None:
-            continue
-        depth = len(match[1]) // 2
-        if searched is not None and depth > searched:
+    for line in steps_in(structure):
+        if searched is not None and line.depth > searched:
             continue  # what a search holds it tunes itself
-        searched = depth if match[3].endswith("SearchCV") else None
-        path = path[: max(depth - 1, 0)] + ([match[2]] if depth and match[2] else [])
-        yield tuple(path), match[3]
+        searched = line.depth if line.class_name.endswith("SearchCV") else None
+        yield line.path, line.class_name
