@@ -9,6 +9,7 @@ none of this: its house locks a file in the yard's folder.
 from __future__ import annotations
 
 import random
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ __all__ = ["Presence"]
 
 _LOCK = 7_955_820
 _SEATS = 256
+_LEAVING = 1.5
+"""Seconds."""
 
 
 class Presence:
@@ -83,9 +86,8 @@ class Presence:
             yield
             return
         self.renew()
-        taken = self._take_all()
         try:
-            if not taken:
+            if not self._take_all_soon():
                 raise _in_use()
             yield
         finally:
@@ -111,6 +113,18 @@ class Presence:
                 self._seat = seat
                 return True
         return False
+
+    def _take_all_soon(self) -> bool:
+        """Databases end a session some time after its connection: who has just left may be there
+        for a moment yet.
+        """
+        until = time.monotonic() + _LEAVING
+        while not self._take_all():
+            if time.monotonic() > until:
+                return False
+            self._give_back()
+            time.sleep(0.05)
+        return True
 
     def _take_all(self) -> bool:
         if self._name == "postgresql":
