@@ -14,6 +14,7 @@ from modelyard.optimization.machine import environment
 from modelyard.optimization.made_up import write_made_up_rows
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.data.learning import FROM_SCRATCH
+from modelyard.optimization.passes.tables.steps import steps_in
 from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.spaces import plan_of
 from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
@@ -163,13 +164,21 @@ def _parted(path: Path, recipe: Recipe, source: Model) -> tuple[Split, Kind]:
 
 def _said_task(source: Model) -> str | None:
     """What the model predicts, as its class or its signature says."""
-    name = source.saved.class_name
+    name = _estimator(source)
     if name.endswith(("Classifier", "Regressor")):
         return "classification" if name.endswith("Classifier") else "regression"
     outputs = {str(each.get("name")) for each in (source.signature or {}).get("outputs", ())}
     if outputs & {"label", "probability", "logits"}:
         return "classification"
     return "regression" if "prediction" in outputs else None
+
+
+def _estimator(source: Model) -> str:
+    """The class of a model, or of the last step of a pipeline."""
+    lines = map(str, source.saved.details.get("structure", ()))
+    steps = [step.class_name for step in steps_in(list(lines)) if step.depth == 1]
+    name = source.saved.class_name
+    return steps[-1] if steps and name.endswith(".Pipeline") else name
 
 
 def _trained_on(desk: Desk, found: Optimization) -> Mapping[str, str]:

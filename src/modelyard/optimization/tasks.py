@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.core.evaluation import Measure
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, Unsupported
 from modelyard.optimization.engines.interface import Result
 from modelyard.optimization.nested import nested_gain, search_of_plan
 from modelyard.optimization.proving import prove
@@ -41,7 +41,10 @@ def run_task(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         else:
             found = run_trial(task, tell)
     except ModelyardError as error:
-        found = Result(trial=task.trial, state="failed", reason=str(error)[:500])
+        found = Result(
+            trial=task.trial, state="failed", reason=str(error)[:500],
+            helpless=isinstance(error, Unsupported),
+        )  # fmt: skip
     except MemoryError:
         found = Result(trial=task.trial, state="failed", reason="it took more memory than it may")
     except Exception as error:  # libraries raise whatever they like

@@ -33,6 +33,7 @@ class Trials:
         self._trials = {trial.number: trial for trial in kept}
         self._results: dict[int, Result] = {}
         self._given_up: dict[int, str] = {}
+        self._helpless = False
         for trial in kept:
             result = place.known(trial.number) if trial.state == "done" else None
             if result is not None:
@@ -64,8 +65,9 @@ class Trials:
         return failed and len({trial.reason for trial in self._trials.values()}) == 1
 
     def check_some_ran(self) -> None:
-        """InvalidInput: `trials-failed`: all of them."""
-        if self._trials and all(trial.state == "failed" for trial in self._trials.values()):
+        """InvalidInput: `trials-failed`: all of them, and not as their passes can't help."""
+        failed = all(trial.state == "failed" for trial in self._trials.values())
+        if self._trials and failed and not self._helpless:
             reasons = dict.fromkeys(trial.reason for trial in self.all)
             raise InvalidInput(
                 "trials-failed", f"all trials failed: {'; '.join(list(reasons)[:3])}",
@@ -107,6 +109,7 @@ class Trials:
             excess=_finite(excesses(recipe.constraints, values, before)) if values else {},
         )  # fmt: skip
         self._trials[result.trial] = trial
+        self._helpless = self._helpless or result.helpless
         if result.state == "done":
             self._results[result.trial] = result
             self._place.keep(result)

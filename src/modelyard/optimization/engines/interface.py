@@ -110,6 +110,9 @@ class Result:
     state: Literal["done", "pruned", "failed"]
     reason: str = ""
     """Why it failed or was given up: one sentence for people."""
+    helpless: bool = False
+    """Whether it failed as a pass can do nothing for such a model: nothing is wrong with what was
+    asked for."""
     place: Place | None = None
     """What a trial made."""
     values: Mapping[str, float] = field(default_factory=dict)
