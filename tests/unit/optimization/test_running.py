@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -242,6 +243,24 @@ passes: [{tune: {class_weight: [null, balanced], max_depth: {low: 2, high: 20}}}
     [found] = yard.optimizations.list("cells")
     assert found.state == "failed"
     assert caught.value.kind != "trials-failed" or found.done <= 6
+
+
+def test_many_whole_numbers_are_classes_to_a_pipeline_that_says_so(
+    yard: LocalYard, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    rows, letters = rng.normal(size=(260, 3)), np.arange(260) % 26
+    near = make_pipeline(StandardScaler(), KNeighborsClassifier(algorithm="brute")).fit(
+        rows, letters
+    )
+    yard.commit("cells", near)
+    lines = [",".join(map(str, [*row, kind])) for row, kind in zip(rows, letters, strict=True)]
+    (tmp_path / "letters.csv").write_text("\n".join(["x0,x1,x2,letter", *lines]) + "\n")
+    ended = optimize(
+        yard, "cells", recipe="objective: [size min]\npasses: [to-onnx]",
+        data=tmp_path / "letters.csv", target="letter", trials=1,
+    )  # fmt: skip
+    assert "accuracy" in ended.before
 
 
 def test_one_class_is_nothing_to_learn(yard: LocalYard, data: Path, tmp_path: Path) -> None:
