@@ -235,6 +235,11 @@ class Trial:
     on_front: bool = False
     """Whether no other trial is better in all goals."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether no constraint is broken."""
+        return all(excess <= 0 for excess in self.excess.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from modelyard.optimization.goals import dominates, gain_in_all, is_cost, on_front
+from modelyard.optimization.goals import base_of, dominates, gain_in_all, is_cost, on_front
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def to_prove(
     fresh = [t for t in done if t.digest != source and any(step.kept for step in t.steps)]
     if not fresh:
         return [], ["no trial made anything else than what was there", *_dropped(done)]
-    fit = [t for t in fresh if all(excess <= 0 for excess in t.excess.values())]
+    fit = [t for t in fresh if t.holds]
     if not fit:
         return [], [_nearest(fresh)]
     better = [t for t in fit if not dominates(goals, found.before, t.values)]
@@ -63,7 +63,7 @@ def _costs_more(found: Optimization, trial: Trial) -> bool:
 
     Unless a constraint says how much it may be.
     """
-    held = " ".join(map(str, found.recipe.constraints))
+    held = {base_of(each.metric) for each in found.recipe.constraints}
     costs = [g for g in found.recipe.goals if is_cost(g.metric) and g.metric not in held]
     return any(gain_in_all([goal], trial.values, found.before) < _CLEARLY for goal in costs)
 

@@ -11,7 +11,7 @@ from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.choosing import failures, to_prove
 from modelyard.optimization.evaluating import keep_written
-from modelyard.optimization.goals import is_cost, on_front, value_of
+from modelyard.optimization.goals import base_of, is_cost, on_front, value_of
 from modelyard.optimization.proving import passes_gate
 from modelyard.optimization.publishing import Finished, keep_findings, publish, worth
 from modelyard.optimization.recipes import written
@@ -225,7 +225,7 @@ def _learned_from_all(finished: Finished, work: Prepared, engine: Engine) -> Fin
     broken = [
         f"{each} does not hold once it has learned from all rows"
         for each in work.found.recipe.constraints
-        if is_cost(each.metric.removesuffix("_drop").removesuffix("_ratio"))
+        if is_cost(base_of(each.metric))
         and each.excess(value_of(each.metric, costs, result.before)) > 0
     ]
     if broken:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelyard.optimization.state import Task
 
 __all__ = [
+    "base_of",
     "check_known",
     "dominates",
     "excesses",
@@ -48,7 +49,7 @@ def resolved(recipe: Recipe, task: Task) -> Recipe:
         raise InvalidInput("bad-goal", "the recipe has no objective",
                            hint="objective: [quality max, size min]")  # fmt: skip
     constraints = tuple(_constraint(each, name) for each in recipe.constraints)
-    named = [goal.metric for goal in goals] + [_base(each.metric) for each in constraints]
+    named = [goal.metric for goal in goals] + [base_of(each.metric) for each in constraints]
     if all(is_cost(metric) for metric in named):
         constraints = (*constraints, _constraint(_LEAST, name))
     return replace(recipe, goals=tuple(dict.fromkeys(goals)), constraints=constraints)
@@ -62,7 +63,7 @@ def is_cost(metric: str) -> bool:
 def check_known(recipe: Recipe, values: Mapping[str, float]) -> None:
     """Whether goals and constraints are about what was measured. InvalidInput: `bad-goal`."""
     wanted = [goal.metric for goal in recipe.goals]
-    wanted += [_base(each.metric) for each in recipe.constraints]
+    wanted += [base_of(each.metric) for each in recipe.constraints]
     for metric in wanted:
         if metric not in values:
             raise InvalidInput(
@@ -71,11 +72,16 @@ def check_known(recipe: Recipe, values: Mapping[str, float]) -> None:
             )  # fmt: skip
 
 
+def base_of(metric: str) -> str:
+    """`accuracy` of `accuracy_drop` and `accuracy_ratio`."""
+    return metric.removesuffix(_DROP).removesuffix(_RATIO)
+
+
 def value_of(metric: str, values: Mapping[str, float], before: Mapping[str, float]) -> float:
     """A metric, `METRIC_drop` or `METRIC_ratio`; NaN where it is not known."""
     if metric in values:
         return values[metric]
-    base = _base(metric)
+    base = base_of(metric)
     new, old = values.get(base, math.nan), before.get(base, math.nan)
     if metric.endswith(_RATIO):
         return new / old if old else math.nan
@@ -100,7 +106,7 @@ def gain(goal: Goal, after: float, before: float) -> float:
     """
     if not (math.isfinite(after) and math.isfinite(before)):
         return 0.0
-    if not is_cost(goal.metric) and goal.metric in _ERRORS:
+    if goal.metric in _ERRORS:
         after, before = (max(value, _NO_ERROR) for value in (after, before))
     if is_cost(goal.metric) or goal.metric in _ERRORS:
         if after <= 0 or before <= 0:
@@ -160,7 +166,3 @@ def _constraint(constraint: Constraint, first: str) -> Constraint:
     if rest == _DROP and first == "rmse":
         return Constraint("rmse_ratio", constraint.operator, 1 + constraint.value)
     return Constraint(first + rest, constraint.operator, constraint.value)
-
-
-def _base(metric: str) -> str:
-    return metric.removesuffix(_DROP).removesuffix(_RATIO)

@@ -20,7 +20,7 @@ from modelyard.core.optimization import Candidate, Constraint, Goal, Verdict
 from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
 from modelyard.optimization.engines.interface import Result
 from modelyard.optimization.evaluating import write_evaluation
-from modelyard.optimization.goals import is_cost, value_of
+from modelyard.optimization.goals import base_of, is_cost, value_of
 from modelyard.optimization.making import described
 from modelyard.optimization.measuring import (
     answers,
@@ -295,7 +295,7 @@ def _of_constraint(constraint: Constraint, source: _Proved, other: _Proved) -> V
     value = value_of(constraint.metric, after, before)
     holds = math.isfinite(value) and constraint.excess(value) <= 1e-12
     said = "holds" if holds else "does not hold"
-    base = constraint.metric.removesuffix("_drop").removesuffix("_ratio")
+    base = base_of(constraint.metric)
     return Verdict(
         about=str(constraint), holds=holds, before=before.get(base), after=after.get(base),
         difference=value if math.isfinite(value) else None,
@@ -344,4 +344,4 @@ def _is_constraint(verdict: Verdict) -> bool:
 
 def _metric_of(about: str) -> str:
     name = about.split("<")[0].split(">")[0].split(" ")[0]
-    return name.removesuffix("_drop").removesuffix("_ratio")
+    return base_of(name)

@@ -61,13 +61,16 @@ class Trials:
     @property
     def all_failed_alike(self) -> bool:
         """Whether all failed, and for one reason."""
-        failed = all(trial.state == "failed" for trial in self._trials.values())
-        return failed and len({trial.reason for trial in self._trials.values()}) == 1
+        return self._all_failed and len({trial.reason for trial in self.all}) == 1
+
+    @property
+    def _all_failed(self) -> bool:
+        """Not where there are none."""
+        return bool(self._trials) and all(trial.state == "failed" for trial in self.all)
 
     def check_some_ran(self) -> None:
         """InvalidInput: `trials-failed`: all of them, and not as their passes can't help."""
-        failed = all(trial.state == "failed" for trial in self._trials.values())
-        if self._trials and failed and not self._helpless:
+        if self._all_failed and not self._helpless:
             reasons = dict.fromkeys(trial.reason for trial in self.all)
             raise InvalidInput(
                 "trials-failed", f"all trials failed: {'; '.join(list(reasons)[:3])}",
@@ -132,7 +135,7 @@ class Trials:
 
     def marked(self, ended: Optimization) -> list[Trial]:
         """All trials, those on the front marked, where that has changed."""
-        done = [trial for trial in self.done if not any(e > 0 for e in trial.excess.values())]
+        done = [trial for trial in self.done if trial.holds]
         front = {done[i].number for i in on_front(ended.recipe.goals, [t.values for t in done])}
         changed = []
         for number, trial in self._trials.items():

@@ -35,8 +35,7 @@ def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> li
             continue
         for trial in kept.trials(earlier.id):
             params = {homes[n]: v for n, v in _options(trial) if n in homes}
-            fits = trial.state == "done" and not any(by > 0 for by in trial.excess.values())
-            if fits and params:
+            if trial.state == "done" and trial.holds and params:
                 best.append((gain_in_all(found.recipe.goals, trial.values, earlier.before), params))
         looked += 1
         if looked == _LOOKED_AT:

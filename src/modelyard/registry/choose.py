@@ -10,13 +10,12 @@ from modelyard.catalog.queries import refs, versions
 from modelyard.catalog.queries.search import search as search_versions
 from modelyard.core.conditions import HasText, Query
 from modelyard.core.evaluation import Choice, Excluded, Measure
-from modelyard.core.names import RefName
 from modelyard.core.wishes import Bound, parse_wishes
-from modelyard.errors import Conflict, NotFound
+from modelyard.errors import NotFound
 from modelyard.registry.contest import Entrant, contest, way_of, words_of
 from modelyard.registry.lookup import find_model
 from modelyard.registry.measured import WantedData, known_evaluations
-from modelyard.registry.refs import move_alias
+from modelyard.registry.refs import check_alias, move_alias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +84,8 @@ def choose(
     with house.catalog.read() as connection:
         row = find_model(connection, model, house.caller)
         there = _field(connection, row, metric, wanted)
-        _check_alias(connection, row, alias)
+        if alias is not None:
+            check_alias(connection, row, alias)
         reasons = _reasons(house, connection, there, metric, wishes)
     entrants = [
         _entrant(there, number, metric) for number in there.rows if number not in reasons
@@ -284,17 +284,6 @@ def _sentence(
 
 
 # -- the alias -------------------------------------------------------------------------------------
-
-
-def _check_alias(connection: sa.Connection, model: ModelRow, alias: str | None) -> None:
-    if alias is None:
-        return
-    there = refs.get(connection, model.id, RefName.parse(alias).text)
-    if there is not None and there.kind != "alias":
-        raise Conflict(
-            "ref-exists", f"{model.name} has a {there.kind} {there.name} already",
-            hint="choose another name; branches, tags and aliases share theirs",
-        )  # fmt: skip
 
 
 def _pointed(house: House, field: _Field, choice: Choice, alias: str, *, blind: bool) -> Choice:

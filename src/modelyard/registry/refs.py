@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from modelyard.registry.house import House
 
 __all__ = [
-    "ANYWHERE", "SOMEWHERE", "Expected", "all_refs", "create", "delete", "move_alias", "move_ref",
-    "one", "place_before", "reflog", "reflog_page", "rollback",
+    "ANYWHERE", "SOMEWHERE", "Expected", "all_refs", "check_alias", "create", "delete",
+    "move_alias", "move_ref", "one", "place_before", "reflog", "reflog_page", "rollback",
 ]  # fmt: skip
 
 
@@ -216,6 +216,16 @@ def apply_move(
         refs.create(connection, model, name, kind, new)
     elif not refs.compare_and_swap(connection, model, name, old, new):
         raise Conflict("ref-moved", f"{name} moved while you worked", hint="look, then try again")
+
+
+def check_alias(connection: sa.Connection, model: ModelRow, alias: str) -> None:
+    """Whether an alias may have this name, before the work whose result it is to point at.
+
+    InvalidInput: `bad-ref-name`, `reserved-ref-name`. Conflict: `ref-exists`: it is something else.
+    """
+    there = refs.get(connection, model.id, RefName.parse(alias).text)
+    if there is not None and there.kind != "alias":
+        raise _exists(model, there)
 
 
 def reflog(house: House, model: str, name: str | None) -> Iterator[RefMove]:

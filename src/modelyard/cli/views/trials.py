@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modelyard.core.optimization import Optimization, PassDone, Trial
 
 __all__ = [
-    "best_line", "holds", "judged_by", "metric_text", "progress_bar", "times", "trials_line",
+    "best_line", "judged_by", "metric_text", "progress_bar", "times", "trials_line",
     "trials_table",
 ]  # fmt: skip
 
@@ -28,7 +28,7 @@ _TIMES = ("latency_p50", "batch_latency_p50")
 
 def best_line(found: Optimization, trials: Sequence[Trial]) -> str:
     """The best trial so far, by the first goal, in one line; empty if there is none."""
-    good = [each for each in trials if each.state == "done" and holds(each)]
+    good = [each for each in trials if each.state == "done" and each.holds]
     goal = found.recipe.goals[0] if found.recipe.goals else None
     known = [each for each in good if goal is None or goal.metric in each.values]
     if not known or goal is None:
@@ -119,7 +119,7 @@ def _trial(trial: Trial, metrics: Sequence[str]) -> Spans:
     state: str = trial.state
     if trial.state == "done":
         state, style = ("front", "good") if trial.on_front else ("done", "")
-        if not holds(trial):
+        if not trial.holds:
             state, style = "not allowed", "warn"
     params = _params(trial.params)
     return [
@@ -143,12 +143,7 @@ def _params(params: Mapping[str, object]) -> str:
 
 def _telling(trials: Sequence[Trial]) -> list[Trial]:
     """Those on the front first, then others, as many as are shown."""
-    front = [each for each in trials if each.on_front and holds(each)]
+    front = [each for each in trials if each.on_front and each.holds]
     rest = [each for each in trials if each not in front]
     kept = (front + rest)[:_TRIALS]
     return sorted(kept, key=lambda each: each.number)
-
-
-def holds(trial: Trial) -> bool:
-    """Whether no constraint is broken."""
-    return all(excess <= 0 for excess in trial.excess.values())

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from modelyard.catalog.queries import models, optimizations, refs
+from modelyard.catalog.queries import models, optimizations
 from modelyard.catalog.queries.optimizations import OptimizationRow
 from modelyard.core.decoding import decode_json
-from modelyard.core.names import RefName
 from modelyard.core.optimization import Optimization, Trial
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.registry.access.door import known_name, readable
@@ -18,6 +17,7 @@ from modelyard.registry.access.notes import write_note
 from modelyard.registry.lookup import find_model, find_version, moment
 from modelyard.registry.optimizations.ending import OVER, settled
 from modelyard.registry.optimizations.outlines import outline
+from modelyard.registry.refs import check_alias
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -99,7 +99,7 @@ class LocalOptimizations:
             row = find_model(connection, known, house.caller)
             version = find_version(connection, row, revision)
             if alias is not None:
-                _check_alias(connection, row, alias)
+                check_alias(connection, row, alias)
             now = house.catalog.now(connection)
             made = Optimization(
                 id=0, model=row.name, number=version.number, recipe=recipe, state="running",
@@ -185,19 +185,6 @@ class LocalOptimizations:
         if role == "writer":
             known_name(house, house.caller, name, "writer")
         return row, name
-
-
-def _check_alias(connection: sa.Connection, model: models.ModelRow, alias: str) -> None:
-    """Whether it may be pointed at what is chosen, as far as that is known before.
-
-    InvalidInput: `bad-ref-name`, `reserved-ref-name`. Conflict: `ref-exists`.
-    """
-    there = refs.get(connection, model.id, RefName.parse(alias).text)
-    if there is not None and there.kind != "alias":
-        raise Conflict(
-            "ref-exists", f"{model.name} has a {there.kind} {there.name} already",
-            hint="choose another name; branches, tags and aliases share theirs",
-        )  # fmt: skip
 
 
 def _names(connection: sa.Connection, keys: Collection[int]) -> dict[int, str]:

@@ -77,7 +77,7 @@ def on_front(trials: Sequence[Trial], goals: Sequence[Goal]) -> frozenset[int]:
     known = {}
     for trial in trials:
         values = [value_in(trial.values, goal.metric) for goal in goals]
-        if trial.state == "done" and holds(trial) and None not in values:
+        if trial.state == "done" and trial.holds and None not in values:
             known[trial.number] = tuple(
                 _cost(value, goal) for value, goal in zip(values, goals, strict=True)
             )
@@ -89,16 +89,11 @@ def on_front(trials: Sequence[Trial], goals: Sequence[Goal]) -> frozenset[int]:
     )  # fmt: skip
 
 
-def holds(trial: Trial) -> bool:
-    """Whether it meets every constraint."""
-    return not any(excess > 0 for excess in trial.excess.values())
-
-
 def best_first(trials: Iterable[Trial], goal: Goal) -> list[Trial]:
     """Those that are done and have a value: what meets the constraints first, then the better."""
     known = [trial for trial in trials if trial.state == "done"
              and value_in(trial.values, goal.metric) is not None]  # fmt: skip
-    return sorted(known, key=lambda t: (not holds(t), _cost(value_in(t.values, goal.metric), goal),
+    return sorted(known, key=lambda t: (not t.holds, _cost(value_in(t.values, goal.metric), goal),
                                         t.number))  # fmt: skip
 
 
@@ -122,7 +117,7 @@ def field_of(
         y = value_in(trial.values, upper.metric)
         x = float(trial.number) if lower is None else value_in(trial.values, lower.metric)
         if trial.state == "done" and x is not None and y is not None:
-            spots.append(Spot(trial.number, x, y, trial.number in front, holds(trial),
+            spots.append(Spot(trial.number, x, y, trial.number in front, trial.holds,
                               versions.get(trial.number)))  # fmt: skip
     if not spots:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.server.web.axes import Axis, axis_of, place_of
-from modelyard.server.web.fronts import best_first, holds, on_front, value_in
+from modelyard.server.web.fronts import best_first, on_front, value_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +170,7 @@ def lines_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[Trial
     made = []
     for trial in trials:
         values = tuple(value_in(trial.values, goal.metric) for goal in goals)
-        fits = holds(trial)
+        fits = trial.holds
         tops_it = tuple(v is not None and fits and v == b and trial.state == "done"
                         for v, b in zip(values, best, strict=True))  # fmt: skip
         made.append(TrialLine(trial, values, tops_it, trial.number in front, fits,
