@@ -89,31 +89,41 @@ def opened(house: House, keys: Sequence[int]) -> Iterator[tuple[int, Answers]]:
                 yield key, answers
 
 
-def find(house: House, deployment_id: int, keys: Array, since: float) -> list[Found]:
+def find(
+    house: House, deployment_id: int, keys: Array, since: float
+) -> tuple[list[Found], set[int]]:
     """Where each key's answer is, in each version that has any of them: the newest one.
 
     Args:
         keys: uint64.
         since: Seconds since 1970: segments that end before are not looked at.
+
+    Returns:
+        And ids of segments that may hold what was not found: they went while it looked, or can't
+        be read.
     """
-    found = []
+    found: list[Found] = []
+    unread: set[int] = set()
     heads = kept.heads(house, deployment_id, since)
     heads.sort(key=lambda head: (head.model_id, head.number))  # stable: newest first in each
     for (model_id, number), some in groupby(heads, key=lambda head: (head.model_id, head.number)):
-        segments, places = _find(house, list(some), keys)
+        segments, places, missed = _find(house, list(some), keys)
+        unread |= missed
         if (segments >= 0).any():
             found.append(Found(model_id, number, segments, places))
-    return found
+    return found, unread
 
 
-def _find(house: House, heads: Sequence[Head], keys: Array) -> tuple[Array, Array]:
+def _find(house: House, heads: Sequence[Head], keys: Array) -> tuple[Array, Array, set[int]]:
     segments, places = np.full(len(keys), -1), np.full(len(keys), -1)
     left = np.argsort(keys, kind="stable")  # in order, a search finds what it needs in the cache
+    missed = {head.id for head in heads}
     for key, answers in opened(house, [head.id for head in heads]):
+        missed.remove(key)
         there = answers.places(keys[left])
         hits = there >= 0
         segments[left[hits]], places[left[hits]] = key, there[hits]
         left = left[~hits]
         if not len(left):
-            break
-    return segments, places
+            return segments, places, set()
+    return segments, places, missed

@@ -140,14 +140,15 @@ def _attempt(
     house: House, deployment_id: int, given: Given, keys: Array, since: float, *, waited: bool
 ) -> Array | None:
     """None if answers were made larger segments meanwhile, and have to be found again."""
-    found = find(house, deployment_id, keys, since)
+    found, unread = find(house, deployment_id, keys, since)
     schemas = _schemas(house, found)
     ready = [each for each in found if (each.model_id, each.number) in schemas]
     wanted = {int(key) for each in ready for key in np.unique(each.segments) if key >= 0}
     segments = dict(opened(house, sorted(wanted)))
+    looked = wanted | unread
 
     def work(connection: sa.Connection) -> Array | None:
-        if watch_answers.count(connection, wanted) < len(wanted):
+        if watch_answers.count(connection, looked) < len(looked):
             return None
         settled = Settled(given, keys, time.time() - JOINED)
         for each in ready:

@@ -209,6 +209,24 @@ def test_small_segments_become_one_and_are_joined_as_before(served):
     assert served.truth().confusion.tolist() == [[0, 20], [0, 20]]
 
 
+def test_truth_finds_its_answer_while_small_segments_become_one(served, monkeypatch):
+    ids = [f"r{n}" for n in range(40)]
+    for at, key in enumerate(ids):
+        served.answer([key], [1], when=NOW - 600 + at)
+    heads, looks = kept.heads, []
+
+    def listed(*given):
+        looks.append(found := heads(*given))
+        if len(looks) == 1:  # another server makes them one right after they were listed
+            tend_answers(served.house, time.time())
+        return found
+
+    monkeypatch.setattr(kept, "heads", listed)
+    assert served.tell(**dict.fromkeys(ids, "yes")) == (40, 0, 0, 0, 0)
+    assert [len(looks[0]), len(looks[-1])] == [40, 1]
+    assert served.truth().rows == 40
+
+
 def test_answers_are_let_go_after_a_month(served):
     served.answer(["old"], [1], when=time.time() - 32 * DAY)
     served.answer(["new"], [1])
