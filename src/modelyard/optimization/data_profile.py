@@ -20,6 +20,7 @@ from modelyard.optimization.data_facts import (
     TargetFacts,
 )
 from modelyard.optimization.data_findings import findings_of
+from modelyard.optimization.kinds import task_of
 from modelyard.optimization.passes.data.clean import far_out
 from modelyard.optimization.passes.data.columns import kind_of
 from modelyard.optimization.passes.data.encoding import column_encoder
@@ -27,7 +28,6 @@ from modelyard.optimization.passes.data.leaks import exact_copies, near_copies, 
 from modelyard.optimization.passes.data.learning import Learner
 from modelyard.optimization.passes.data.relabel import doubtful
 from modelyard.optimization.passes.data.rows import codes_of, is_missing, row_groups, sampled
-from modelyard.optimization.splitting import task_of
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.goals import resolved
+from modelyard.optimization.kinds import said_task, task_of
 from modelyard.optimization.ladders import auto_steps
 from modelyard.optimization.machine import environment
 from modelyard.optimization.made_up import write_made_up_rows
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.data.learning import FROM_SCRATCH
-from modelyard.optimization.passes.tables.steps import steps_in
 from modelyard.optimization.recipes.known import with_steps
 from modelyard.optimization.spaces import plan_of
-from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
+from modelyard.optimization.splitting import columns_of, once, read_rows, split
 from modelyard.optimization.subjects import subject_of
 from modelyard.registry.data import DataName, name_data
 from modelyard.registry.publish import manifest_of
@@ -153,32 +153,13 @@ def _parted(path: Path, recipe: Recipe, source: Model) -> tuple[Split, Kind]:
             "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
             hint="equal rows stay together, so many equal ones count as one",
         )  # fmt: skip
-    task = task_of(rows.target, _said_task(source))
+    task = task_of(rows.target, said_task(source))
     if task == "classification" and rows.target is not None and len(set(rows.target.tolist())) < 2:
         raise InvalidInput(
             "one-class", f"all rows are of one class, {rows.target[0]!s:.60}",
             hint="a classifier learns and is judged by rows of two classes at least",
         )  # fmt: skip
     return parts, task
-
-
-def _said_task(source: Model) -> str | None:
-    """What the model predicts, as its class or its signature says."""
-    name = _estimator(source)
-    if name.endswith(("Classifier", "Regressor")):
-        return "classification" if name.endswith("Classifier") else "regression"
-    outputs = {str(each.get("name")) for each in (source.signature or {}).get("outputs", ())}
-    if outputs & {"label", "probability", "logits"}:
-        return "classification"
-    return "regression" if "prediction" in outputs else None
-
-
-def _estimator(source: Model) -> str:
-    """The class of a model, or of the last step of a pipeline."""
-    lines = map(str, source.saved.details.get("structure", ()))
-    steps = [step.class_name for step in steps_in(list(lines)) if step.depth == 1]
-    name = source.saved.class_name
-    return steps[-1] if steps and name.endswith(".Pipeline") else name
 
 
 def _trained_on(desk: Desk, found: Optimization) -> Mapping[str, str]:

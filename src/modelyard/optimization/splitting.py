@@ -10,7 +10,7 @@ import numpy as np
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.formats.tables import read_table
 from modelyard.optimization.passes.data.rows import row_groups
-from modelyard.optimization.state import Rows, Task
+from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelyard.core.table import Table
     from modelyard.optimization.state import Model
 
-__all__ = ["LEAST", "Split", "columns_of", "once", "read_rows", "split", "taken", "task_of"]
+__all__ = ["LEAST", "Split", "columns_of", "once", "read_rows", "split", "taken"]
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +27,6 @@ LEAST = 20
 """Rows that data must have."""
 _MEMORY = 10**9
 """Bytes that rows may take: a server reads them too, and every process that runs trials."""
-_FEW = 20
 _MOST_CLASSES = 1000
 
 
@@ -116,19 +115,6 @@ def split(
         rows.take(np.flatnonzero(found == 2)),
         tuple(columns),
     )
-
-
-def task_of(target: Array | None, said: str | None = None) -> Task:
-    """What is predicted, as the model says or else as the target looks."""
-    if target is None:
-        return "other"
-    if said in ("classification", "regression"):
-        return "classification" if said == "classification" else "regression"
-    if target.dtype.kind not in "iuf":
-        return "classification"
-    if target.dtype.kind in "iu" and len(np.unique(target)) <= _FEW:
-        return "classification"
-    return "regression"
 
 
 def _refuse_missing(truth: Array, target: str) -> None:

@@ -14,7 +14,7 @@ from modelyard.core.table import Table
 from modelyard.errors import InvalidInput
 from modelyard.frameworks import framework_of, serializer_of
 from modelyard.optimization.engines.interface import Place, Task
-from modelyard.optimization.splitting import columns_of, once, read_rows, split, task_of
+from modelyard.optimization.splitting import columns_of, once, read_rows, split
 from modelyard.optimization.state import Model, Rows
 from modelyard.optimization.trialing import parts_of
 
@@ -98,21 +98,6 @@ def test_chance_does_not_depend_on_the_order_of_other_seeds(seed: int) -> None:
     one = split(given_rows, holdout=0.3, valid=0.2, seed=seed)
     other = split(given_rows, holdout=0.3, valid=0.2, seed=(seed + 1) % 2**32)
     assert contents(one.holdout) != contents(other.holdout)
-
-
-@pytest.mark.parametrize(
-    ("target", "task"),
-    [
-        (None, "other"),
-        (np.array(["a", "b"], object), "classification"),
-        (np.array([0, 1, 1]), "classification"),
-        (np.array([0.5, 1.5]), "regression"),
-        (np.arange(100), "regression"),
-        (np.array([True, False]), "classification"),
-    ],
-)
-def test_the_target_tells_the_task(target: np.ndarray | None, task: str) -> None:
-    assert task_of(target) == task
 
 
 def _with_ids(copies: int = 3) -> Rows:
