@@ -15,10 +15,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from words_told import patterns
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "modelyard"
 CATALOGUE = SOURCE / "locales" / "zh" / "LC_MESSAGES" / "modelyard.po"
@@ -32,6 +34,16 @@ METHODS = [
     ("server/web/templates/**.html", "jinja2"),
     ("server/**.py", "python"),
 ]
+TOLD = "told"
+"""Context of what is told by its pattern: see `modelyard.told`."""
+TELLERS = ("optimization",)
+"""Packages whose sentences are kept in English, and told by pages in another language."""
+SINGLE = ("better", "holds", "trees", "worse", "; ", ": ", ", ")
+"""Words that are filled in, and what joins sentences."""
+UNTOLD = tuple(
+    f"optimization/{name}.py" for name in ("data_findings", "machine", "recipes/reading")
+)
+"""Modules of these whose sentences no page tells, or by the kinds of errors."""
 OPTIONS = {
     "server/web/templates/**.html": {
         "trimmed": "true", "newstyle_gettext": "true", "extensions": "jinja2.ext.do",
@@ -54,17 +66,21 @@ def _run(given: argparse.Namespace) -> int:
     more = json.loads(given.source.read_text()) if given.source else {}
     catalogue = merged(more)
     untold = [m.id for m in catalogue if m.id and (m.fuzzy or not all(_strings(m)))]
-    text, compiled = _written(write_po, catalogue), _written(write_mo, catalogue)
+    told, others = _parted(catalogue)
+    made = {
+        CATALOGUE: _written(write_po, catalogue),
+        CATALOGUE.with_suffix(".mo"): _written(write_mo, others),
+        CATALOGUE.with_name("told.json"): msgspec.json.format(msgspec.json.encode(told), indent=1),
+    }
     for message in untold:
         print(f"not translated: {message!r}", file=sys.stderr)
-    target = CATALOGUE.with_suffix(".mo")
     if given.check:
-        same = CATALOGUE.read_bytes() == text and target.read_bytes() == compiled
+        same = all(path.is_file() and path.read_bytes() == body for path, body in made.items())
         if not same:
             print("run: make words", file=sys.stderr)
         return 0 if same and not untold else 1
-    CATALOGUE.write_bytes(text)
-    target.write_bytes(compiled)
+    for path, body in made.items():
+        path.write_bytes(body)
     return 0
 
 
@@ -74,6 +90,13 @@ def merged(more: dict[str, str | list[str]]) -> Catalog:
     found = extract_from_dir(SOURCE, METHODS, OPTIONS, KEYWORDS, comment_tags=["words:"])
     for file, _, message, comments, context in found:
         fresh.add(message, locations=[(file, 0)], auto_comments=comments, context=context)
+    for word in SINGLE:
+        fresh.add(word, context=TOLD)
+    for file in sorted(path for package in TELLERS for path in (SOURCE / package).rglob("*.py")):
+        name = file.relative_to(SOURCE).as_posix()
+        if name not in UNTOLD:
+            for pattern in patterns(file.read_text(encoding="utf-8")):
+                fresh.add(pattern, locations=[(name, 0)], context=TOLD)
     known = read_po(io.BytesIO(CATALOGUE.read_bytes())) if CATALOGUE.exists() else Catalog("zh")
     made = Catalog(
         project="modelyard", locale="zh", charset="utf-8", fuzzy=False, creation_date=_DAY,
@@ -91,6 +114,19 @@ def merged(more: dict[str, str | list[str]]) -> Catalog:
             message.string = told.string
         made[message.id] = message
     return made
+
+
+def _parted(catalogue: Catalog) -> tuple[dict[str, str], Catalog]:
+    """What is told by its pattern, and all else."""
+    told: dict[str, str] = {}
+    others = Catalog(locale="zh", charset="utf-8", fuzzy=False)
+    others.mime_headers = catalogue.mime_headers
+    for message in catalogue:
+        if message.context == TOLD:
+            told[str(message.id)] = str(message.string)
+        else:
+            others[message.id] = message
+    return told, others
 
 
 def _strings(message: object) -> tuple[str, ...]:

@@ -87,6 +87,13 @@ def test_nothing_better_is_said_with_the_reasons(ann: Person, tried: str) -> Non
     assert not any("alias" in form.action for form in page.forms)
 
 
+def test_what_was_found_is_told_in_chinese(ann: Person, tried: str) -> None:
+    page = ann.client.get("/optimizations/1", headers={"accept-language": "zh"}).text
+    assert "0.871 低于此处的中位数 0.942" in page
+    assert "is below the median" not in page
+    assert f"由 {tried}@3 得到 {tried}@5" in page
+
+
 def test_a_result_is_accepted_and_that_is_taken_back(ann: Person, tried: str) -> None:
     page = ann.see("/optimizations/1")
     done = page.submit(f"/do/alias/{tried}", holding={"revision": "5"})

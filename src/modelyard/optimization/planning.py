@@ -164,15 +164,14 @@ def _by_traffic(made: Suggestion, each: Expected, traffic: Traffic | None) -> Su
     if traffic.model_share is None:
         return made
     share = traffic.model_share
-    told = f"its deployments get {traffic.requests:.3g} requests a second, and the model takes "
-    told += f"{share:.0%} of their time"
-    if traffic.latency_p50 is not None:
-        told += (
-            f" ({1000 * traffic.latency_p50 * share:.3g} of {1000 * traffic.latency_p50:.3g} ms)"
-        )
     factor = 1.3 if share >= _SLOW else 0.6 if share < _QUICK else 1.0
+    asked = f"its deployments get {traffic.requests:.3g} requests a second"
+    told = f"{asked}, and the model takes {share:.0%} of their time"
+    if traffic.latency_p50 is not None:
+        took = 1000 * traffic.latency_p50
+        told = f"{told} ({took * share:.3g} of {took:.3g} ms)"
     if share < _QUICK:
-        told += ": a quicker one would hardly be noticed"
+        told = f"{told}: a quicker one would hardly be noticed"
     return replace(made, why=(*made.why, told), score=made.score * factor)
 
 
@@ -231,12 +230,11 @@ def _by_past(
         factor = 0.2 if each.number == number else 0.6
         return replace(made, why=(*made.why, told), score=made.score * factor)
     shown = ", ".join(map(str, each.published))
-    told = f"optimization {each.id} made version {shown} of version {each.number} with it"
     gains = _gains(each)
-    if gains:
-        told += f": {', '.join(f'{name} {text}' for name, text in gains.items())}"
+    gained = ": " + ", ".join(f"{name} {text}" for name, text in gains.items()) if gains else ""
+    told = f"optimization {each.id} made version {shown} of version {each.number} with it{gained}"
     if not line.isdisjoint(each.published):
-        told += "; this version came of that, so it is not to be gained again"
+        told = f"{told}; this version came of that, so it is not to be gained again"
         return replace(made, why=(*made.why, told), score=made.score * 0.4, expected={})
     factor = 0.4 if each.number == number else 1.25
     return replace(

@@ -17,6 +17,7 @@ from modelyard.i18n import Language
 from modelyard.server.web import draw
 from modelyard.server.web.here import SAID, THEME, THEMES, Here, language_of, said_in
 from modelyard.server.web.markdown import card_html
+from modelyard.told import told_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ def environment(code: str) -> Environment:
         "span": _span,
         "json": _json,
         "card": card_html,
+        "told": told_in(code),
         "when": lambda time: _when(time, language),
     }
     made.filters |= filters
