@@ -35,9 +35,9 @@ class Trials:
         self._given_up: dict[int, str] = {}
         self._helpless = False
         for trial in kept:
-            result = place.known(trial.number) if trial.state == "done" else None
+            result = place.known(trial.number) if trial.state in ("done", "failed") else None
             if result is not None:
-                self._results[trial.number] = result
+                self._note(result)
 
     @property
     def all(self) -> list[Trial]:
@@ -112,11 +112,14 @@ class Trials:
             excess=_finite(excesses(recipe.constraints, values, before)) if values else {},
         )  # fmt: skip
         self._trials[result.trial] = trial
+        self._place.keep(result)
+        self._note(result)
+        return trial
+
+    def _note(self, result: Result) -> None:
         self._helpless = self._helpless or result.helpless
         if result.state == "done":
             self._results[result.trial] = result
-            self._place.keep(result)
-        return trial
 
     def place(self, number: int) -> Place | None:
         """Where the model of a trial lies on this machine."""

@@ -65,6 +65,7 @@ class Workplace:
         import msgspec
 
         path = self.folder / _TRIALS / f"{result.trial}.json"
+        path.parent.mkdir(exist_ok=True)
         rough = path.with_suffix(".tmp")
         rough.write_bytes(msgspec.json.encode(result))
         rough.rename(path)

@@ -39,6 +39,9 @@ def test_where_passes_can_do_nothing_nothing_is_wrong(tmp_path: Path) -> None:
     trials = _failed(tmp_path, "the graph has none of MatMul", helpless=True)
     assert trials.all_failed_alike
     trials.check_some_ran()
+    resumed = Trials(Workplace(tmp_path), trials.all)
+    assert resumed.all_failed_alike
+    resumed.check_some_ran()
 
 
 def test_trials_that_fail_for_different_reasons_are_no_sign_of_the_next(tmp_path: Path) -> None:
