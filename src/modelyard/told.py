@@ -29,8 +29,10 @@ _DEEP: Final = 4
 _LONGEST: Final = 2000
 """Characters of a sentence; longer ones are no sentences of ours."""
 _KNOWN: Final = 10_000
-_BETWEEN: Final = ("; ", ": ", ", ")
+_SEVERAL: Final = "; "
 """What joins several sentences."""
+_BETWEEN: Final = (_SEVERAL, ": ", ", ")
+"""What stands between a sentence, or a part of one, and another."""
 
 
 @cache
@@ -59,6 +61,11 @@ class _Pattern:
     def weight(self) -> int:
         """Letters that must be there: the more, the surer is a match."""
         return sum(map(len, self.texts))
+
+    @property
+    def is_several(self) -> bool:
+        """Whether it is a pattern of several sentences."""
+        return any(_SEVERAL in text for text in self.texts)
 
     def fields(self, sentence: str) -> dict[str, str] | None:
         """What is filled in, each as short as can be but the last; None: it is another sentence."""
@@ -104,7 +111,8 @@ class Patterns:
             return self._whole[sentence]
         if not deep or " " not in sentence:
             return sentence
-        found = self._match(sentence)
+        several = _SEVERAL in sentence
+        found = self._match(sentence, several=several)
         if found is not None:
             pattern, fields = found
             told = {name: self._told(text, deep - 1) for name, text in fields.items()}
@@ -117,8 +125,15 @@ class Patterns:
                     return self._whole.get(between, between).join(told_parts)
         return sentence
 
-    def _match(self, sentence: str) -> tuple[_Pattern, dict[str, str]] | None:
-        """The pattern that says most of what the sentence says."""
+    def _match(self, sentence: str, *, several: bool) -> tuple[_Pattern, dict[str, str]] | None:
+        """The pattern that says most of what the sentence says.
+
+        Args:
+            several: Only patterns of several sentences.
+        """
         candidates: Iterable[_Pattern] = (*self._by_start[sentence[:1]], *self._by_start[""])
-        matches = [(p, f) for p in candidates if (f := p.fields(sentence)) is not None]
+        matches = [
+            (each, fields) for each in candidates
+            if each.is_several >= several and (fields := each.fields(sentence)) is not None
+        ]  # fmt: skip
         return max(matches, key=lambda match: match[0].weight, default=None)

@@ -40,6 +40,8 @@ KNOWN = {
         ("a, b have 2 holes", "Lücken hat a, b"),
         ("clean: it helps", "clean: sie hilft"),
         ("it helps; trial 1 failed: no", "sie hilft / Versuch 1 scheitert: no"),
+        ("a b is better: from 1 to 2; it helps", "a b ist besser: von 1 auf 2 / sie hilft"),
+        ("x is no worse; y is better: from 1 to 2", "x is no worse / y ist besser: von 1 auf 2"),
         ("nobody knows; this", "nobody knows; this"),
         ("", ""),
         ("it  helps", "it  helps"),
@@ -89,6 +91,16 @@ def test_findings_of_optimizations_are_told_in_chinese() -> None:
         "accuracy_drop<=0.005 不成立：实际为 0.02"
     )
     assert tell("all 100 trees are needed") == "100 棵树都需要"
+    told = tell(
+        "own/m@2 from own/m@1: size is 3.6 times less; accuracy stays at 0.9 (1 more on the front)"
+    )
+    assert (
+        told == "由 own/m@1 得到 own/m@2：size 减少到 1/3.6；accuracy 保持在 0.9（前沿上另有 1 个）"
+    )
+    told = tell(
+        "converted by skl2onnx; on 9 rows numbers differ by at most 2e-08, 99.00% equal labels"
+    )
+    assert told == "用 skl2onnx 转换；在 9 行上数值最多相差 2e-08，标签相同的占 99.00%"
     told = tell("no trial meets all constraints; the nearest, 4, breaks size<=5MB")
     assert told == "没有试验满足所有约束；最接近的试验 4 违反 size<=5MB"
 

@@ -247,5 +247,5 @@ def _sentence(ended: Optimization) -> str:
     goals = [v for v in chosen.verdicts[: len(ended.recipe.goals)] if v.sentence]
     first = [v.sentence for v in goals if v.holds] + [v.sentence for v in goals if not v.holds]
     others = len(ended.published) - 1
-    more = f" ({others} more on the front)" if others > 0 else ""
-    return f"{ended.model}@{chosen.version} from {ended.title}: {'; '.join(first)}{more}"
+    said = f"{ended.model}@{chosen.version} from {ended.title}: {'; '.join(first)}"
+    return f"{said} ({others} more on the front)" if others > 0 else said

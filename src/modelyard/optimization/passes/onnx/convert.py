@@ -64,13 +64,12 @@ class _ToOnnx:
         made = model_of_proto(proto, work.folder(), like=model, details=details)
         note = f"converted by {way}; not compared: there are no rows"
         if parity is not None:
-            labels = (
-                "" if parity.labels_equal is None else f", {parity.labels_equal:.2%} equal labels"
-            )
             note = (
                 f"converted by {way}; on {parity.rows} rows numbers differ by at most "
-                f"{parity.max_difference:.2g}{labels}"
+                f"{parity.max_difference:.2g}"
             )
+            if parity.labels_equal is not None:
+                note = f"{note}, {parity.labels_equal:.2%} equal labels"
         return Made(model=made, notes=(note,))
 
 
