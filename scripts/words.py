@@ -36,10 +36,18 @@ METHODS = [
 ]
 TOLD = "told"
 """Context of what is told by its pattern: see `modelyard.told`."""
-TELLERS = ("optimization",)
-"""Packages whose sentences are kept in English, and told by pages in another language."""
-SINGLE = ("better", "holds", "trees", "worse", "; ", ": ", ", ")
-"""Words that are filled in, and what joins sentences."""
+TELLERS = (
+    "optimization/**/*.py",
+    *(f"monitoring/{name}/*.py" for name in ("anomalies", "drift", "quality")),
+    *(f"monitoring/alerts/{name}.py" for name in ("evaluator", "rules", "signals")),
+    "monitoring/looking.py",
+)
+"""Modules whose sentences are kept in English, and told by pages in another language."""
+SINGLE = (
+    "better", "holds", "reference", "rows", "trees", "window", "worse", "; ", ": ", ", ",
+    "{signal} is {value} ({op} {limit})",
+)  # fmt: skip
+"""Words that are filled in, what joins sentences, and those with less than two words."""
 UNTOLD = tuple(
     f"optimization/{name}.py" for name in ("data_findings", "machine", "recipes/reading")
 )
@@ -92,7 +100,7 @@ def merged(more: dict[str, str | list[str]]) -> Catalog:
         fresh.add(message, locations=[(file, 0)], auto_comments=comments, context=context)
     for word in SINGLE:
         fresh.add(word, context=TOLD)
-    for file in sorted(path for package in TELLERS for path in (SOURCE / package).rglob("*.py")):
+    for file in sorted(path for files in TELLERS for path in SOURCE.glob(files)):
         name = file.relative_to(SOURCE).as_posix()
         if name not in UNTOLD:
             for pattern in patterns(file.read_text(encoding="utf-8")):

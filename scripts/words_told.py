@@ -18,7 +18,7 @@ __all__ = ["patterns"]
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _SHORT = 3
-_CODE = re.compile(r"\\|\bimport |\.\*|\w\[\w")
+_CODE = re.compile(r"\\|\bimport |\.\*|\w\[\w| \| ")
 _DESCRIPTION = re.compile(r"^\s*description: (.+)$", re.MULTILINE)
 
 

@@ -105,6 +105,19 @@ def test_findings_of_optimizations_are_told_in_chinese() -> None:
     assert told == "没有试验满足所有约束；最接近的试验 4 违反 size<=5MB"
 
 
+def test_what_monitoring_sees_is_told_in_chinese() -> None:
+    tell = told_in("zh")
+    assert tell("Too many requests fail: error_rate is 7 % (> 5 %)") == (
+        "失败的请求太多：error_rate 为 7 %（> 5 %）"
+    )
+    assert tell("12 rows with a value in the window: 100 are needed") == (
+        "在窗口中有值的有 12 行：需要 100 行"
+    )
+    assert tell("30 of 40 requests of shop in a minute were wrong, in 3 different ways") == (
+        "shop 在一分钟内的 40 个请求中有 30 个有误，有 3 种不同的错误"
+    )
+
+
 def test_translations_fill_in_nothing_else_than_the_sentence_has() -> None:
     source = ROOT / "src/modelyard/locales/zh/LC_MESSAGES/told.json"
     for pattern, told in json.loads(source.read_bytes()).items():

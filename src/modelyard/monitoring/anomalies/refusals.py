@@ -150,15 +150,15 @@ class Refusals:
             )  # fmt: skip
         yield from _told(
             "auth-failures", counts, client, AUTH, _AUTH, name,
-            "requests of {name} in a minute were refused: they may not ask", "warning",
+            "{count} requests of {name} in a minute were refused: they may not ask", "warning",
         )  # fmt: skip
         yield from _told(
             "oversized-bodies", counts, client, OVERSIZED, _OVERSIZED, name,
-            "bodies of {name} in a minute were larger than this deployment takes", "warning",
+            "{count} bodies of {name} in a minute were larger than this deployment takes", "warning",
         )  # fmt: skip
         yield from _told(
             "overload", counts, client, PACE, _PACE, name,
-            "requests of {name} in a minute came faster than it is allowed", "info",
+            "{count} requests of {name} in a minute came faster than it is allowed", "info",
         )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def _told(
         evidence["largest"] = client.largest
     yield Finding(
         kind=kind, severity=severity, client=name, count=count, evidence=evidence,
-        words=f"{count} {words.format(name=name)}", fresh=_sum(client.fresh, kinds),
+        words=words.format(count=count, name=name), fresh=_sum(client.fresh, kinds),
     )  # fmt: skip
 
 

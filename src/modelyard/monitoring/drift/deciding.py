@@ -121,6 +121,7 @@ def _reason(pair: Pair, limits: Limits) -> str:
     ):
         values = int(counts.sum())
         if values < limits.rows:
-            what = "rows with a value" if values + nulls >= limits.rows else "rows"
-            return f"{values:,} {what} {where}: {limits.rows:,} are needed"
+            if values + nulls >= limits.rows:
+                return f"{values:,} rows with a value {where}: {limits.rows:,} are needed"
+            return f"{values:,} rows {where}: {limits.rows:,} are needed"
     return "too few rows"
