@@ -154,7 +154,8 @@ class Refusals:
         )  # fmt: skip
         yield from _told(
             "oversized-bodies", counts, client, OVERSIZED, _OVERSIZED, name,
-            "{count} bodies of {name} in a minute were larger than this deployment takes", "warning",
+            "{count} bodies of {name} in a minute were larger than this deployment takes",
+            "warning",
         )  # fmt: skip
         yield from _told(
             "overload", counts, client, PACE, _PACE, name,
