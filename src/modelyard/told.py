@@ -26,8 +26,10 @@ _FOLDER = Path(__file__).parent / "locales"
 _FIELD = re.compile(r"\{(\w+)\}")
 _DEEP: Final = 4
 """Sentences inside of sentences."""
-_LONGEST: Final = 2000
+_LONGEST: Final = 600
 """Characters of a sentence; longer ones are no sentences of ours."""
+_PARTS: Final = 12
+"""Parts that a sentence is looked at in; one of more is no sentence of ours."""
 _KNOWN: Final = 10_000
 _SEVERAL: Final = "; "
 """What joins several sentences."""
@@ -51,11 +53,14 @@ class _Pattern:
     """What stands before, between and behind the fields: one more than there are fields."""
     names: tuple[str, ...]
     translation: str
+    longest: str
+    """Of `texts`: most sentences do not have it, and need not be looked at."""
 
     @classmethod
     def of(cls, pattern: str, translation: str) -> _Pattern:
         parts = _FIELD.split(pattern)
-        return cls(tuple(parts[::2]), tuple(parts[1::2]), translation)
+        texts = tuple(parts[::2])
+        return cls(texts, tuple(parts[1::2]), translation, max(texts, key=len))
 
     @property
     def weight(self) -> int:
@@ -118,8 +123,8 @@ class Patterns:
             told = {name: self._told(text, deep - 1) for name, text in fields.items()}
             return _FIELD.sub(lambda field: told[field[1]], pattern.translation)
         for between in _BETWEEN:
-            if between in sentence:
-                parts = sentence.split(between)
+            parts = sentence.split(between)
+            if 1 < len(parts) <= _PARTS:
                 told_parts = [self._told(part, deep - 1) for part in parts]
                 if told_parts != parts:
                     return self._whole.get(between, between).join(told_parts)
@@ -134,6 +139,7 @@ class Patterns:
         candidates: Iterable[_Pattern] = (*self._by_start[sentence[:1]], *self._by_start[""])
         matches = [
             (each, fields) for each in candidates
-            if each.is_several >= several and (fields := each.fields(sentence)) is not None
+            if each.longest in sentence and each.is_several >= several
+            and (fields := each.fields(sentence)) is not None
         ]  # fmt: skip
         return max(matches, key=lambda match: match[0].weight, default=None)

@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from modelyard.cli.root import root
+from modelyard.core.table import Table
 from modelyard.errors import InvalidInput
 from modelyard.optimization.explain.explaining import explain, explanations
+from modelyard.optimization.explain.shapley import _Codes
 from modelyard.registry import create
 from modelyard.testing.yard import refused
 
@@ -65,6 +67,34 @@ def test_classes_are_compared_by_their_meaning(yard, place):
     found = explain(yard, "truth", data=place / "yes.csv", target="y", top=0)
     assert found.score == "accuracy"
     assert found.baseline > 0.9
+
+
+def test_the_highest_of_several_scores_is_the_class_that_is_meant(yard, place):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 3)).astype(np.float32)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.eye(3))
+        net[0].bias.zero_()
+    yard.model("net").commit(net, message="scores", example=x[:5])
+    columns = {f"x{i}": x[:, i].tolist() for i in range(3)}
+    for name, y in (("places", x.argmax(1)), ("names", np.array(["k", "l", "m"])[x.argmax(1)])):
+        data = write_csv(place / f"{name}.csv", **columns, y=y.tolist())
+        found = explain(yard, "net", data=data, target="y")
+        assert (found.score, found.baseline) == ("accuracy", 1.0)
+        assert min(each.mean for each in found.importances) > 0.2
+
+
+def test_texts_that_are_missing_stay_missing_for_shap():
+    texts = np.array(["b", None, "a", "None"], object)
+    days = np.array(["2026-01-02", "2026-01-01", "2026-01-01", "2026-01-02"], "M8[D]")
+    table = Table({"text": texts, "number": np.arange(4), "day": days})
+    codes = _Codes(table)
+    back = codes.decode(codes.encode(table))
+    for name, column in table.columns.items():
+        assert back.columns[name].tolist() == column.tolist()
+        assert back.columns[name].dtype == column.dtype
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from modelyard.optimization.ladders import NETWORKS, has_trees
+from modelyard.optimization.passes import pass_named
+from modelyard.optimization.state import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,12 +151,13 @@ def _estimator(facts: Facts) -> Iterator[Expected]:
                    "quality": "the same answers"},
             why=(f"{name} walks its trees one by one; as a graph one operator walks all",),
         )  # fmt: skip
+    if facts.has_trees and (_may(facts, "trim") or _may(facts, "shrink")):
         yield Expected(
             recipe="trees", score=0.6, faster=True, smaller=True, needs_target=True,
             gains={"size": "2x to 8x smaller", "quality": "0 to 0.5 points lost"},
             why=("mostly a part of the trees is enough",),
         )  # fmt: skip
-    elif facts.framework == "sklearn":
+    if not facts.has_trees and facts.framework == "sklearn":
         yield Expected(
             recipe="onnx", score=0.6, faster=True,
             gains={"latency_p50": "5x to 20x faster at one row", "quality": "the same answers"},
@@ -167,11 +170,22 @@ def _estimator(facts: Facts) -> Iterator[Expected]:
                        "quality": "0 to 0.5 points lost"},
                 why=("its weights, and those of its optimizer, are floats; 8 bits mostly do",),
             )  # fmt: skip
-    yield Expected(
-        recipe="tune", score=0.5, needs_target=True, gains={"quality": "0 to 2 points gained"},
-        why=("its parameters may not be the best for the data",),
-    )  # fmt: skip
+    if _may(facts, "tune"):
+        yield Expected(
+            recipe="tune", score=0.5, needs_target=True, gains={"quality": "0 to 2 points gained"},
+            why=("its parameters may not be the best for the data",),
+        )  # fmt: skip
     yield from _from_rows()
+
+
+def _may(facts: Facts, name: str) -> bool:
+    """Whether a pass may help such a model, were there data for it."""
+    subject = Subject(
+        framework=facts.framework, serializer=facts.serializer, class_name=facts.class_name,
+        size=facts.size, task="classification", rows=1000, columns=10, classes=2, has_target=True,
+        structure=facts.structure, operators=facts.operators,
+    )  # fmt: skip
+    return pass_named(name).why_not(subject) is None
 
 
 def _loose() -> Iterator[Expected]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.core.optimization import COSTS, FIDELITY, Constraint, Goal
 from modelyard.errors import InvalidInput
+from modelyard.optimization.fronts import Costs, are_beaten
 from modelyard.optimization.measuring import higher_is_better, primary
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _NO_ERROR = 1e-12
 """Less than that is none."""
 _DROP, _RATIO = "_drop", "_ratio"
 _LEAST = Constraint("quality_drop", "<=", 0.01)
+_Told = tuple[bool | None, ...]
+"""Goal by goal whether there is a value, and one that gains can be told of: None, False, True."""
 
 
 def resolved(recipe: Recipe, task: Task) -> Recipe:
@@ -136,15 +139,58 @@ def dominates(goals: Sequence[Goal], a: Mapping[str, float], b: Mapping[str, flo
 
 def on_front(goals: Sequence[Goal], found: Sequence[Mapping[str, float]]) -> list[int]:
     """Places of those that nothing dominates; of several alike the first."""
-    front: list[int] = []
+    groups: dict[_Told, list[int]] = {}
     for i, each in enumerate(found):
-        if any(dominates(goals, other, each) for other in found):
-            continue
-        twins = (found[j] for j in front)
-        if any(all(t.get(g.metric) == each.get(g.metric) for g in goals) for t in twins):
+        groups.setdefault(_told(goals, each), []).append(i)
+    beaten: set[int] = set()
+    for told, places in groups.items():
+        for others, rivals in groups.items():
+            beaten |= _beaten(goals, found, (told, places), (others, rivals))
+    front: list[int] = []
+    seen: set[tuple[float | None, ...]] = set()
+    for i, each in enumerate(found):
+        values = tuple(each.get(goal.metric) for goal in goals)
+        if i in beaten or values in seen:
             continue
         front.append(i)
+        if all(value == value for value in values):  # NaN is like nothing, not even itself
+            seen.add(values)
     return front
+
+
+def _told(goals: Sequence[Goal], values: Mapping[str, float]) -> _Told:
+    return tuple(
+        None if goal.metric not in values else _cost(goal, values[goal.metric]) is not None
+        for goal in goals
+    )
+
+
+def _cost(goal: Goal, value: float) -> float | None:
+    """In the order of `gain`, the best first; None where it tells of no gain."""
+    if goal.metric in _ERRORS:
+        value = max(value, _NO_ERROR) if math.isfinite(value) else value
+    if not math.isfinite(value) or (is_cost(goal.metric) and value <= 0):
+        return None
+    return value if goal.direction == "min" else -value
+
+
+def _beaten(
+    goals: Sequence[Goal],
+    found: Sequence[Mapping[str, float]],
+    some: tuple[_Told, list[int]],
+    rivals: tuple[_Told, list[int]],
+) -> set[int]:
+    """Places that a rival dominates, by the goals that both tell of: see `dominates`."""
+    (told, places), (others, against) = some, rivals
+    if any(mine is not None and other is None for mine, other in zip(told, others, strict=True)):
+        return set()
+    both = [goal for goal, mine, other in zip(goals, told, others, strict=True) if mine and other]
+
+    def costs(of: Sequence[int]) -> list[Costs]:
+        return [tuple(_cost(g, found[i][g.metric]) or 0.0 for g in both) for i in of]
+
+    told_of = are_beaten(costs(places), costs(against))
+    return {i for i, beaten in zip(places, told_of, strict=True) if beaten}
 
 
 def _goal(goal: Goal, first: str, task: Task) -> Goal:
@@ -163,6 +209,11 @@ def _constraint(constraint: Constraint, first: str) -> Constraint:
     if not metric.startswith("quality"):
         return constraint
     rest = metric.removeprefix("quality")
-    if rest == _DROP and first == "rmse":
-        return Constraint("rmse_ratio", constraint.operator, 1 + constraint.value)
+    if not higher_is_better(first):
+        if rest != _DROP:
+            raise InvalidInput(
+                "bad-constraint", f"{metric} says nothing where quality is {first}",
+                hint=f"quality_drop<=0.005, {first}_ratio<=1.005 or {first}<=2.5",
+            )  # fmt: skip
+        return Constraint(f"{first}{_RATIO}", constraint.operator, 1 + constraint.value)
     return Constraint(first + rest, constraint.operator, constraint.value)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from modelyard.optimization.passes.tables.steps import steps_in
+from modelyard.registry.classes import Coder, unnamed
 
 if TYPE_CHECKING:
     from modelyard.optimization.state import Model, Task
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["said_task", "task_of"]
+__all__ = ["said_task", "scores_of", "task_of"]
 
 _FEW: Final = 20
 """Different whole numbers that are classes rather than amounts."""
@@ -44,12 +45,30 @@ def said_task(source: Model) -> Literal["classification", "regression"] | None:
     return "regression" if "prediction" in outputs else None
 
 
-def task_of(target: Array | None, said: str | None = None) -> Task:
-    """What is predicted, as the model says or else as the target looks."""
+def scores_of(source: Model) -> int:
+    """How many scores a model gives each row, if it says that and has no other output; else 0."""
+    shapes = [each.get("shape") for each in (source.signature or {}).get("outputs", ())]
+    match shapes:
+        case [[_, int(width)]] if width > 1:
+            return width
+    return 0
+
+
+def task_of(target: Array | None, said: str | None = None, scores: int = 0) -> Task:
+    """What is predicted, as the model says or else as the target looks.
+
+    Args:
+        said: As `said_task` gives it.
+        scores: As `scores_of` does: a target that names one of so many places is a class.
+    """
     if target is None:
         return "other"
     if said in ("classification", "regression"):
         return "classification" if said == "classification" else "regression"
+    if scores and target.dtype.kind in "iuf":
+        classes = np.unique(target).tolist()
+        if len(classes) <= scores and unnamed([Coder.name(each) for each in classes], scores):
+            return "classification"
     if target.dtype.kind not in "iuf":
         return "classification"
     if target.dtype.kind in "iu" and len(np.unique(target)) <= _FEW:

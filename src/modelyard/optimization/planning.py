@@ -6,6 +6,7 @@ what earlier optimizations of the same model gave.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AskedYard", "Traffic", "suggest"]
 
+_HOLDOUT: Final = " (holdout)"
+"""What a proof calls the rows that it kept apart."""
 _LEAST: Final = 0.15
 """Suggestions with lower scores are not made."""
 _LOOKED_AT: Final = 20
@@ -124,8 +127,9 @@ def _measured_on(yard: AskedYard, detail: VersionDetail) -> tuple[str, str] | No
     """A committed dataset that the version was measured on, and its target."""
     try:
         for each in yard.evaluations(detail.version.model, detail.version.number):
-            if "@" in each.data:
-                return each.data, each.target
+            name = each.data.removesuffix(_HOLDOUT)
+            if "@" in name and each.target:
+                return name, each.target
     except ModelyardError:
         return None
     return None
@@ -135,15 +139,15 @@ def _suggestion(
     each: Expected, detail: VersionDetail, facts: Facts, data: tuple[str, str] | None
 ) -> Suggestion:
     needs = []
-    words = f"yard optimize {detail.version.title} --recipe {each.recipe}"
+    words = ["yard", "optimize", detail.version.title, "--recipe", each.recipe]
     if data is not None:
-        words += f" --data {data[0]} --target {data[1]}"
+        words += ["--data", data[0], "--target", data[1]]
     elif each.needs_target:
         needs.append("data with the right answers")
-        words += " --data FILE --target COL"
+        words += ["--data", "FILE", "--target", "COL"]
     elif each.needs_rows:
         needs.append("rows such as it takes: its files do not tell")
-        words += " --data FILE"
+        words += ["--data", "FILE"]
     if facts.is_loose and "pickle" in detail.version.formats:
         needs.append("trust in what its files import: --trust")
     extra = "optimize-torch" if facts.framework in ("torch", "transformers") else "optimize"
@@ -151,7 +155,7 @@ def _suggestion(
         needs.append(f"pip install 'modelyard[{extra}]'")
     return Suggestion(
         recipe=each.recipe, score=each.score, expected=each.gains, why=each.why,
-        needs=tuple(needs), command=words,
+        needs=tuple(needs), command=shlex.join(words),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from modelyard.errors import InvalidInput
 from modelyard.optimization.engines.interface import Place, Task
 from modelyard.optimization.goals import resolved
-from modelyard.optimization.kinds import said_task, task_of
+from modelyard.optimization.kinds import said_task, scores_of, task_of
 from modelyard.optimization.ladders import auto_steps
 from modelyard.optimization.machine import environment
 from modelyard.optimization.made_up import write_made_up_rows
@@ -153,7 +153,7 @@ def _parted(path: Path, recipe: Recipe, source: Model) -> tuple[Split, Kind]:
             "no-rows", f"{len(rows)} rows are too few to learn, to choose and to prove with",
             hint="equal rows stay together, so many equal ones count as one",
         )  # fmt: skip
-    task = task_of(rows.target, said_task(source))
+    task = task_of(rows.target, said_task(source), scores_of(source))
     if task == "classification" and rows.target is not None and len(set(rows.target.tolist())) < 2:
         raise InvalidInput(
             "one-class", f"all rows are of one class, {rows.target[0]!s:.60}",

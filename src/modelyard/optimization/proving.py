@@ -1,64 +1,35 @@
-"""The proof: candidates and the version they came from, on rows that no pass has seen.
-
-Metrics are compared by the paired tests of evaluation (`core.significance`), latencies by turns on
-the same rows. A goal is reached only where the difference is more than chance.
-"""
+"""The proof: candidates and the version they came from, on rows that no pass has seen."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from modelyard.core.evaluation import Measure
-from modelyard.core.metrics import Classified, Resampler
+from modelyard.core.metrics import Resampler
 from modelyard.core.metrics.interface import measures_of
-from modelyard.core.optimization import Candidate, Constraint, Goal, Verdict
-from modelyard.core.significance import ALPHA, holm, paired_bootstrap, paired_mcnemar
+from modelyard.core.optimization import Constraint, Goal
+from modelyard.errors import ModelyardError
 from modelyard.optimization.engines.interface import Result
 from modelyard.optimization.evaluating import write_evaluation
-from modelyard.optimization.goals import base_of, is_cost, value_of
+from modelyard.optimization.judging import Proved, corrected, judged, passes_gate
 from modelyard.optimization.making import described
-from modelyard.optimization.measuring import (
-    answers,
-    costs,
-    facts_of,
-    latencies,
-)
+from modelyard.optimization.measuring import answers, costs, facts_of, latencies
 from modelyard.optimization.splitting import once
 from modelyard.optimization.trialing import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from modelyard.core.metrics import Facts
+    from modelyard.core.optimization import Candidate
     from modelyard.optimization.engines.interface import Task
     from modelyard.optimization.measuring import Answers, Timing
     from modelyard.optimization.splitting import Split
     from modelyard.optimization.state import Model, Rows
 
-__all__ = ["passes_gate", "prove"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["prove"]
 
 _TIMED_ROWS: Final = 2000
-_LEAST_GAIN: Final = 0.02
-"""A cost must go down by so much to be better: smaller gains are not worth a version."""
-_BLOCKS: Final = 12
-_RESAMPLES: Final = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class _Proved:
-    """A model with all that was measured of it."""
-
-    facts: Facts | None
-    measures: tuple[Measure, ...]
-    costs: dict[str, float]
-    timing: Timing | None
 
 
 def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
@@ -75,41 +46,18 @@ def prove(task: Task, tell: Callable[[str, float | None], None]) -> Result:
     tell("prove", None)
     source, *others = _measured(models, rows, task, parts)
     found = [
-        _candidate(trial, source, other, goals, constraints, task.seed)
+        judged(trial, source, other, goals, constraints, task.seed)
         for (trial, _), other in zip(task.candidates, others, strict=True)
     ]
-    corrected = _corrected(found, task.earlier)
+    candidates = corrected(found, task.earlier)
     _write_down([source, *others], [0, *(trial for trial, _ in task.candidates)], rows, task)
     return Result(
-        trial=task.trial, state="done", candidates=tuple(corrected), before=_values(source),
+        trial=task.trial, state="done", candidates=tuple(candidates), before=source.values,
         described=tuple(
             _described(candidate, models[0], model, rows, task.seed)
-            for candidate, model in zip(corrected, models[1:], strict=True)
+            for candidate, model in zip(candidates, models[1:], strict=True)
         ),
     )  # fmt: skip
-
-
-def passes_gate(candidate: Candidate) -> tuple[bool, str]:
-    """Whether it may be published: better in one goal, worse in none, no constraint broken.
-
-    A goal with a constraint of its own may be worse as far as that allows.
-
-    Returns:
-        With the reason, if it may not.
-    """
-    broken = [v for v in candidate.verdicts if not v.holds and _is_constraint(v)]
-    if broken:
-        return False, broken[0].sentence
-    held = {_metric_of(v.about) for v in candidate.verdicts if _is_constraint(v)}
-    goals = [v for v in candidate.verdicts if not _is_constraint(v)]
-    for verdict in goals:
-        metric = _metric_of(verdict.about)
-        if verdict.worse and metric not in held:
-            return False, verdict.sentence
-    if not any(verdict.holds for verdict in goals):
-        said = "; ".join(verdict.sentence for verdict in goals)
-        return False, said or "nothing was to become better"
-    return True, ""
 
 
 def _described(
@@ -131,38 +79,43 @@ def _described(
 
 def _measured(
     models: Sequence[Model], rows: Rows | None, task: Task, parts: Split | None
-) -> list[_Proved]:
-    answered: list[Answers | None] = [None] * len(models)
-    timings: list[Timing | None] = [None] * len(models)
-    if rows is not None and parts is not None:
-        answered = [answers(model, rows.inputs) for model in models]
-        if task.timed:  # with the copies: a batch wants many rows, and it takes them all the same
-            asked = parts.holdout.inputs.take(slice(0, _TIMED_ROWS))
-            timings = list(latencies(models, asked, seconds=1.5 * len(models)))
-    found = []
-    for model, said, timing in zip(models, answered, timings, strict=True):
-        facts = None
-        measures: tuple[Measure, ...] = ()
-        if rows is not None and said is not None:
-            facts = facts_of(said, rows, task.task, answered[0], task.seed)
-            measures = measures_of(facts, Resampler(task.seed))
-        found.append(_Proved(facts, measures, _costs(model, timing), timing))
+) -> list[Proved]:
+    """The source, which must answer, and candidates: one that can't is no hindrance to others."""
+    source, *others = models
+    first = None if rows is None else answers(source, rows.inputs)
+    found = [_facts(source, first, first, rows, task)]
+    for model in others:
+        try:
+            said = None if rows is None else answers(model, rows.inputs)
+            found.append(_facts(model, said, first, rows, task))
+        except ModelyardError as error:
+            found.append(Proved(None, (), costs(model), None, refused=error.message))
+    if not task.timed or parts is None:
+        return found
+    # with the copies: a batch wants many rows, and it takes them all the same
+    asked = parts.holdout.inputs.take(slice(0, _TIMED_ROWS))
+    able = [place for place, each in enumerate(found) if not each.refused]
+    timings = latencies([models[place] for place in able], asked, seconds=1.5 * len(able))
+    for place, timing in zip(able, timings, strict=True):
+        found[place] = replace(found[place], timing=timing, costs=_costs(models[place], timing))
     return found
 
 
-def _costs(model: Model, timing: Timing | None) -> dict[str, float]:
-    found = costs(model)
-    if timing is not None:
-        found |= {"latency_p50": timing.p50, "batch_latency_p50": timing.batch_p50}
-    return found
+def _facts(
+    model: Model, said: Answers | None, first: Answers | None, rows: Rows | None, task: Task
+) -> Proved:
+    if rows is None or said is None:
+        return Proved(None, (), costs(model), None)
+    facts = facts_of(said, rows, task.task, first, task.seed)
+    return Proved(facts, measures_of(facts, Resampler(task.seed)), costs(model), None)
 
 
-def _values(proved: _Proved) -> dict[str, float]:
-    return {**{m.name: m.value for m in proved.measures}, **proved.costs}
+def _costs(model: Model, timing: Timing) -> dict[str, float]:
+    return {**costs(model), "latency_p50": timing.p50, "batch_latency_p50": timing.batch_p50}
 
 
 def _write_down(
-    proved: Sequence[_Proved], trials: Sequence[int], rows: Rows | None, task: Task
+    proved: Sequence[Proved], trials: Sequence[int], rows: Rows | None, task: Task
 ) -> None:
     """Evaluations of the source (`before`) and of each candidate, for whoever publishes them."""
     if rows is None or rows.target is None:
@@ -170,178 +123,3 @@ def _write_down(
     for place, (each, trial) in enumerate(zip(proved, trials, strict=True)):
         name = f"trial-{trial}" if place else "before"
         write_evaluation(Path(task.out) / name, each.facts, each.measures, each.timing, rows, task)
-
-
-# -- judging ---------------------------------------------------------------------------------------
-
-
-def _candidate(
-    trial: int,
-    source: _Proved,
-    other: _Proved,
-    goals: Sequence[Goal],
-    constraints: Sequence[Constraint],
-    seed: int,
-) -> Candidate:
-    verdicts = [_of_goal(goal, source, other, seed) for goal in goals]
-    verdicts += [_of_constraint(each, source, other) for each in constraints]
-    return Candidate(
-        trial=trial, before=_told(source), after=_told(other), verdicts=tuple(verdicts)
-    )
-
-
-def _told(proved: _Proved) -> tuple[Measure, ...]:
-    costs = tuple(Measure(name, value) for name, value in proved.costs.items())
-    return (*proved.measures, *costs)
-
-
-def _of_goal(goal: Goal, source: _Proved, other: _Proved, seed: int) -> Verdict:
-    if is_cost(goal.metric):
-        return _of_cost(goal, source, other, seed)
-    before, after = (_values(each).get(goal.metric) for each in (source, other))
-    verdict = Verdict(about=str(goal), holds=False, before=before, after=after)
-    if before is None or after is None or source.facts is None or other.facts is None:
-        return replace(verdict, sentence=f"{goal.metric} could not be measured")
-    test = _paired(goal.metric, source.facts, other.facts, seed)
-    if test is None:
-        return replace(verdict, difference=after - before,
-                       sentence=f"{goal.metric}: nothing is known of chance")  # fmt: skip
-    better = test.difference > 0 if goal.direction == "max" else test.difference < 0
-    return replace(
-        verdict, difference=test.difference, low=test.low, high=test.high, p=test.p,
-        test=test.name, holds=better and test.p < ALPHA,
-        worse=not better and bool(test.difference) and test.p < ALPHA,
-        sentence=_sentence(goal, before, after, better, test.p),
-    )  # fmt: skip
-
-
-def _paired(metric: str, source: Facts, other: Facts, seed: int) -> Any:
-    if metric == "accuracy" and isinstance(source, Classified) and isinstance(other, Classified):
-        return paired_mcnemar(source.truth == source.label, other.truth == other.label)
-    return paired_bootstrap(source, other, metric, Resampler(seed))
-
-
-def _sentence(goal: Goal, before: float, after: float, better: bool, p: float) -> str:
-    name = goal.metric
-    if after == before:
-        return f"{name} stays at {before:.4g}"
-    if p >= ALPHA:
-        return f"{name} from {before:.4g} to {after:.4g} may be chance (p {p:.2g})"
-    way = "better" if better else "worse"
-    old, new = _apart(before, after)
-    return f"{name} is {way}: from {old} to {new} (p {p:.2g})"
-
-
-def _apart(before: float, after: float) -> tuple[str, str]:
-    """With so many digits that they differ."""
-    pairs = [(f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in (4, 6, 9, 17)]
-    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
-
-
-def _of_cost(goal: Goal, source: _Proved, other: _Proved, seed: int) -> Verdict:
-    before, after = source.costs.get(goal.metric), other.costs.get(goal.metric)
-    verdict = Verdict(about=str(goal), holds=False, before=before, after=after)
-    if before is None or after is None or not before:
-        return replace(verdict, sentence=f"{goal.metric} could not be measured")
-    ratio, low, high = after / before, after / before, after / before
-    if goal.metric.endswith("latency_p50") and source.timing and other.timing:
-        ratio, low, high = _ratio(*_calls(goal.metric, source.timing, other.timing), seed)
-    if goal.direction == "max":
-        holds, worse = low > 1 + _LEAST_GAIN, high < 1 - _LEAST_GAIN
-    else:
-        holds, worse = high < 1 - _LEAST_GAIN, low > 1 + _LEAST_GAIN
-    return replace(
-        verdict, difference=ratio, low=low, high=high, holds=holds, worse=worse,
-        test="counted" if low == high else "bootstrap of calls in turns",
-        sentence=_cost_sentence(goal.metric, ratio, holds, worse),
-    )  # fmt: skip
-
-
-def _cost_sentence(name: str, ratio: float, holds: bool, worse: bool) -> str:
-    if not (holds or worse):
-        return f"{name} stays about the same ({ratio:.3g} of what it was)"
-    if ratio < 1:
-        return f"{name} is {1 / ratio:.3g} times less"
-    return f"{name} is {ratio:.3g} times what it was"
-
-
-def _calls(metric: str, source: Timing, other: Timing) -> tuple[Array, Array]:
-    if metric == "latency_p50":
-        return source.singles, other.singles
-    return source.batches, other.batches
-
-
-def _ratio(before: Array, after: Array, seed: int) -> tuple[float, float, float]:
-    """The ratio of medians with its 95 % interval, by resampling blocks of turns.
-
-    Calls that follow each other see the same machine, so blocks of them are what varies freely.
-    """
-    ratio = float(np.median(after) / np.median(before))
-    count = min(_BLOCKS, len(before) // 3)
-    if count < 2:
-        return ratio, 0.0, math.inf
-    logs = np.array([
-        math.log(np.median(b) / np.median(a))
-        for a, b in zip(np.array_split(before, count), np.array_split(after, count), strict=True)
-    ])  # fmt: skip
-    rng = np.random.default_rng([seed, count])
-    drawn = rng.integers(0, count, (_RESAMPLES, count))
-    low, high = np.percentile(np.median(logs[drawn], axis=1), [2.5, 97.5])
-    return ratio, min(math.exp(low), ratio), max(math.exp(high), ratio)
-
-
-def _of_constraint(constraint: Constraint, source: _Proved, other: _Proved) -> Verdict:
-    before, after = _values(source), _values(other)
-    value = value_of(constraint.metric, after, before)
-    holds = math.isfinite(value) and constraint.excess(value) <= 1e-12
-    said = "holds" if holds else "does not hold"
-    base = base_of(constraint.metric)
-    return Verdict(
-        about=str(constraint), holds=holds, before=before.get(base), after=after.get(base),
-        difference=value if math.isfinite(value) else None,
-        sentence=f"{constraint} {said}: it is {value:.4g}",
-    )  # fmt: skip
-
-
-def _corrected(found: Sequence[Candidate], earlier: int = 0) -> list[Candidate]:
-    """Of several candidates one is the best by chance: p-values by Holm's correction, by goal.
-
-    Args:
-        earlier: How many were tested before these: each of them was a chance too.
-    """
-    if len(found) + earlier < 2 or not found:
-        return list(found)
-    columns = zip(*(candidate.verdicts for candidate in found), strict=True)
-    corrected = [_corrected_column(column, earlier) for column in columns]
-    return [
-        replace(candidate, verdicts=tuple(column[i] for column in corrected))
-        for i, candidate in enumerate(found)
-    ]
-
-
-def _corrected_column(column: Sequence[Verdict], earlier: int) -> list[Verdict]:
-    chances = [verdict.p for verdict in column]
-    if any(p is None for p in chances):
-        return list(column)
-    count = len(column) + earlier
-    by_holm = holm([p for p in chances if p is not None])
-    again = [min(p * count / len(column), 1.0) for p in by_holm]
-    return [
-        replace(
-            verdict, p=p, holds=verdict.holds and p < ALPHA,
-            # that it is worse needs no correction: nothing is published that may be
-            sentence=verdict.sentence if not verdict.holds or p < ALPHA else (
-                f"{verdict.sentence}, but {p:.2g} among {count} candidates"
-            ),
-        )
-        for verdict, p in zip(column, again, strict=True)
-    ]  # fmt: skip
-
-
-def _is_constraint(verdict: Verdict) -> bool:
-    return "=" in verdict.about
-
-
-def _metric_of(about: str) -> str:
-    name = about.split("<")[0].split(">")[0].split(" ")[0]
-    return base_of(name)

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelyard.core.metrics import Classified, Regressed, neighbour_facts, ranking_facts
 from modelyard.errors import InvalidInput
-from modelyard.registry.classes import Coder, agreed, ordered
+from modelyard.registry.classes import Coder, agreed, ordered, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,19 +143,17 @@ class _Classes:
         count = scores.shape[1]
         if self._known is not None and len(self._known) == count:
             return self._known
-        names = ordered(self._truth_names)
-        numbers = [str(i) for i in range(count)]
-        if set(names) <= set(numbers):
-            return numbers
-        if len(names) == count:
+        names = unnamed(self._truth_names, count)
+        if names is None:
+            raise InvalidInput(
+                "labels-differ", f"the model scores {count} classes without naming them, the "
+                f"target has {_shown(ordered(self._truth_names))}",
+                hint="commit the model with its classes, or use 0, 1, 2, ... in the target",
+            )  # fmt: skip
+        if names != [str(place) for place in range(count)]:
             self.notes.append(f"columns of the scores are taken for {', '.join(names)}")
             self._known = names
-            return names
-        raise InvalidInput(
-            "labels-differ", f"the model scores {count} classes without naming them, the target "
-            f"has {_shown(names)}",
-            hint="commit the model with its classes, or use 0, 1, 2, ... in the target",
-        )  # fmt: skip
+        return names
 
     def facts(self) -> Facts:
         label = np.concatenate(self._labels)

@@ -11,7 +11,7 @@ from modelyard.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Coder", "agreed", "ordered"]
+__all__ = ["Coder", "agreed", "ordered", "unnamed"]
 
 _MOST = 5000
 _TRUTHS = {"true": "1", "false": "0", "yes": "1", "no": "0"}
@@ -62,6 +62,17 @@ class Coder:
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         return str(value)[:200]
+
+
+def unnamed(truth: Sequence[str], count: int) -> list[str] | None:
+    """The classes of so many scores that nobody named, as the target has them.
+
+    They are 0, 1, 2 and so on, or those of the target in order if there are as many. None: neither.
+    """
+    numbers = [str(place) for place in range(count)]
+    if set(truth) <= set(numbers):
+        return numbers
+    return ordered(truth) if len(set(truth)) == count else None
 
 
 def agreed(truth: Sequence[str], said: Sequence[str]) -> dict[str, str]:

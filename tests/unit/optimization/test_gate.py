@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelyard.core.metrics import Classified
 from modelyard.core.optimization import Candidate, Constraint, Goal, Verdict
-from modelyard.optimization.proving import _candidate, _corrected, _Proved, passes_gate
+from modelyard.optimization.judging import Proved, corrected, judged, passes_gate
 
 GOALS = st.sampled_from(["accuracy max", "f1 max", "rmse min", "size min", "latency_p50 min"])
 CONSTRAINTS = st.sampled_from(["accuracy_drop<=0.005", "size<=5000000", "f1>=0.9"])
@@ -59,12 +59,12 @@ def test_a_candidate_that_gets_worse_never_begins_to_pass(
         assert not passes_gate(Candidate(trial=0, verdicts=tuple(poorer)))[0]
 
 
-def proved(truth: np.ndarray, label: np.ndarray) -> _Proved:
+def proved(truth: np.ndarray, label: np.ndarray) -> Proved:
     from modelyard.core.evaluation import Measure
 
     accuracy = float((truth == label).mean())
     facts = Classified.of(("0", "1"), truth, label, None)
-    return _Proved(facts, (Measure("accuracy", accuracy),), {"size": 1000.0}, None)
+    return Proved(facts, (Measure("accuracy", accuracy),), {"size": 1000.0}, None)
 
 
 def test_of_a_thousand_searches_that_found_nothing_few_publish() -> None:
@@ -77,8 +77,8 @@ def test_of_a_thousand_searches_that_found_nothing_few_publish() -> None:
         wrong = rng.random((4, rows)) < 0.15
         source, *others = (proved(truth, np.where(each, 1 - truth, truth)) for each in wrong)
         goal = Goal("accuracy", "max")
-        found = [_candidate(i, source, each, [goal], [], seed) for i, each in enumerate(others)]
-        published += any(passes_gate(each)[0] for each in _corrected(found))
+        found = [judged(i, source, each, [goal], [], seed) for i, each in enumerate(others)]
+        published += any(passes_gate(each)[0] for each in corrected(found))
     assert published <= 25, "half of what is significant is better, half is worse"
 
 
@@ -93,6 +93,6 @@ def test_of_candidates_that_are_three_points_worse_few_pass_by_chance() -> None:
         goals = [Goal("accuracy", "max"), Goal("size", "min")]
         held = [Constraint("accuracy_drop", "<=", 0.005)]
         small = replace(proved(truth, after), costs={"size": 300.0})
-        found = [_candidate(0, proved(truth, before), small, goals, held, seed)]
+        found = [judged(0, proved(truth, before), small, goals, held, seed)]
         published += passes_gate(found[0])[0]
     assert published <= 125

@@ -33,6 +33,15 @@ def test_quality_is_the_first_metric_of_the_task() -> None:
     assert str(other.goals[0]) == "cosine max"
 
 
+@pytest.mark.parametrize("constraint", ["quality>=-2", "quality_ratio>=0.99"])
+def test_of_errors_quality_is_bounded_by_what_is_lost_alone(constraint: str) -> None:
+    recipe = read_recipe(f"objective: [size min]\nconstraints: ['{constraint}']\npasses: [tune]")
+    assert str(resolved(recipe, "classification").constraints[0]).startswith("accuracy")
+    with pytest.raises(InvalidInput, match="says nothing where quality is rmse") as caught:
+        resolved(recipe, "regression")
+    assert caught.value.kind == "bad-constraint"
+
+
 def test_likeness_is_no_goal_where_the_truth_is_known() -> None:
     recipe = read_recipe("objective: [cosine max]\npasses: [tune]")
     with pytest.raises(InvalidInput, match="without a known target"):

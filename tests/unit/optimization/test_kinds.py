@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from modelyard.frameworks import Saved
-from modelyard.optimization.kinds import said_task, task_of
+from modelyard.optimization.kinds import said_task, scores_of, task_of
 from modelyard.optimization.state import Model
 
 
@@ -34,6 +35,44 @@ def a_model(class_name: str, *, structure: tuple[str, ...] = (), outputs: tuple[
 )
 def test_the_target_tells_the_task(target: np.ndarray | None, task: str) -> None:
     assert task_of(target) == task
+
+
+@pytest.mark.parametrize(
+    ("target", "scores", "task"),
+    [
+        (np.arange(26), 26, "classification"),
+        (np.arange(26) * 1.0, 26, "classification"),
+        (np.array([0.0, 1.0, 1.0]), 2, "classification"),
+        (np.arange(27), 26, "regression"),
+        (np.array([0.5, 1.5]), 3, "regression"),
+        (np.arange(26) - 1, 25, "regression"),
+        (np.arange(26), 0, "regression"),
+    ],
+)
+def test_a_target_that_names_one_of_the_scores_is_a_class(
+    target: np.ndarray, scores: int, task: str
+) -> None:
+    assert task_of(target, None, scores) == task
+
+
+@pytest.mark.parametrize(
+    ("shapes", "scores"),
+    [
+        ([[-1, 26]], 26),
+        ([[-1, 1]], 0),
+        ([[-1]], 0),
+        ([[-1, 3], [-1]], 0),
+        ([[-1, "n"]], 0),
+        ([], 0),
+    ],
+)
+def test_a_signature_tells_how_many_scores_a_row_gets(
+    shapes: list[list[object]], scores: int
+) -> None:
+    outputs = [{"name": "output", "shape": shape} for shape in shapes]
+    model = replace(a_model("own.Net"), signature={"outputs": outputs})
+    assert scores_of(model) == scores
+    assert scores_of(replace(model, signature=None)) == 0
 
 
 def test_what_the_model_says_counts_more_than_how_the_target_looks() -> None:

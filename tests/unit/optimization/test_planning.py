@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,35 @@ def test_a_forest_had_best_become_a_graph(yard: Any) -> None:
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
 
 
+def test_what_a_pass_would_refuse_is_not_suggested(yard: Any) -> None:
+    data, target = datasets.load_iris(return_X_y=True)
+    yard.commit("a/plain", linear_model.LinearRegression().fit(data, target), example=data[:5])
+    odd = ensemble.IsolationForest(n_estimators=5, random_state=0).fit(data)
+    yard.commit("a/odd", odd, example=data[:5])
+    assert "tune" not in recipes(suggest(yard, "a/plain"))
+    assert "tune" in recipes(suggest(yard, "a/line"))
+    assert "trees" not in recipes(suggest(yard, "a/odd"))
+
+
 def test_what_learns_needs_right_answers(yard: Any) -> None:
     (needs,) = recipes(suggest(yard, "a/forest"))["tune"].needs
     assert needs == "data with the right answers"
+
+
+def test_commands_can_be_pasted_whatever_data_and_target_are_called(
+    yard: Any, tmp_path: Path
+) -> None:
+    data, target = datasets.load_iris(return_X_y=True)
+    path = tmp_path / "rows.csv"
+    lines = [",".join(map(str, [*row, label])) for row, label in zip(data, target, strict=True)]
+    path.write_text("\n".join(["a,b,c,d,kind; touch pwned #", *lines]))
+    yard.commit("data/iris", path, kind="dataset")
+    odd = "kind; touch pwned #"
+    for name in (None, "data/iris@1 (holdout)"):
+        yard.evaluate("a/line", 1, data="data/iris@1", target=odd, name=name)
+        command = recipes(suggest(yard, "a/line"))["tune"].command
+        words = ["yard", "optimize", "a/line@1", "--recipe", "tune", "--data", "data/iris@1"]
+        assert shlex.split(command) == [*words, "--target", odd]
 
 
 def test_speed_pays_where_people_wait_for_the_model(yard: Any) -> None:

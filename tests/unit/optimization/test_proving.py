@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from modelyard.core.optimization import Verdict
+from modelyard.core.optimization import Candidate, Verdict
 from modelyard.core.table import Table
 from modelyard.frameworks import Saved
 from modelyard.optimization.engines.interface import Place, Task
+from modelyard.optimization.judging import corrected, passes_gate
 from modelyard.optimization.making import model_of_object
-from modelyard.optimization.proving import passes_gate
 from modelyard.optimization.state import Model
 from modelyard.optimization.tasks import run_task
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from modelyard.core.optimization import Candidate
 
 _LIKE = Saved(framework="sklearn", serializer="skops", class_name="x")
 
@@ -148,13 +146,45 @@ def test_copies_of_a_row_prove_nothing_anew(tmp_path: Path) -> None:
         assert not verdict.worse
 
 
-def test_a_chance_among_many_is_not_taken_for_a_gain() -> None:
-    from modelyard.core.optimization import Candidate
-    from modelyard.optimization.proving import _corrected
+def test_a_candidate_that_gives_no_answers_is_no_hindrance_to_others(
+    tmp_path: Path, made: tuple[Path, np.ndarray, np.ndarray]
+) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
+    _, x, y = made
+    gap = x.copy()
+    gap[::50, 2] = np.nan
+    path = tmp_path / "gap.npz"
+    np.savez(path, **{n: gap[:, i] for i, n in enumerate("abcd")}, y=y)
+    table = Table({n: x[:, i] for i, n in enumerate("abcd")})
+    poor = HistGradientBoostingClassifier(max_iter=1, random_state=0).fit(x * [0, 1, 0, 0], y)
+    good = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(x, y)
+    models = [
+        _model(each, tmp_path / name, table)
+        for name, each in (("poor", poor), ("good", good), ("none", _fitted(x, y, [0, 1])))
+    ]
+    found = _proved(tmp_path, path, models[0], models[1:], ["accuracy max"])
+    assert passes_gate(found[0]) == (True, "")
+    fit, why = passes_gate(found[1])
+    assert not fit
+    assert "NaN" in why
+    assert found[1].after == ()
+
+
+def test_what_could_not_be_tested_spares_no_other_its_correction() -> None:
+    tested = [Verdict(about="log_loss min", holds=p < 0.05, p=p) for p in (0.04, 0.3, 0.5)]
+    untested = Verdict(about="log_loss min", holds=False)
+    verdicts = enumerate([*tested, untested])
+    found = corrected([Candidate(trial=i, verdicts=(verdict,)) for i, verdict in verdicts])
+    assert not found[0].verdicts[0].holds
+    assert found[0].verdicts[0].p == pytest.approx(0.16)
+    assert found[3].verdicts[0] == untested
+
+
+def test_a_chance_among_many_is_not_taken_for_a_gain() -> None:
     lucky = Verdict(about="accuracy max", holds=True, p=0.03, sentence="accuracy is better")
     others = Verdict(about="accuracy max", holds=False, p=0.6, sentence="may be chance")
-    found = _corrected([Candidate(trial=i, verdicts=(lucky if i == 0 else others,))
+    found = corrected([Candidate(trial=i, verdicts=(lucky if i == 0 else others,))
                         for i in range(4)])  # fmt: skip
     assert not found[0].verdicts[0].holds
     assert found[0].verdicts[0].p == pytest.approx(0.12)

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.registry.answers import check_target
-from modelyard.registry.classes import Coder, agreed
+from modelyard.registry.classes import Coder, agreed, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,9 +72,27 @@ class Asked:
                 "bad-outputs", f"asked about {len(table):,} rows, the model gives {what}"
             )
         label = outputs.get("label")
+        if label is None and self.truth is not None:
+            label = self._likeliest(outputs, self.truth)
+            return outputs if label is None else {**outputs, "label": label}
         if label is not None and label.ndim != 1:
             raise InvalidInput("bad-outputs", "the model gives several labels for each row")
         return outputs
+
+    def _likeliest(self, outputs: Mapping[str, Array], truth: Array) -> Array | None:
+        """The class with the highest of several scores; None: these are no scores of classes."""
+        scores = outputs.get("probability", next(iter(outputs.values())))
+        if scores.dtype.kind != "f" or scores.ndim != 2 or scores.shape[1] < 2:
+            return None
+        classes = self.runtime.about.classes
+        if classes is None or len(classes) != scores.shape[1]:
+            known = [Coder.name(value) for value in np.unique(truth).tolist()]
+            names = unnamed(known, scores.shape[1])
+            if names is None:
+                return None
+            classes = np.asarray(names, object)
+        found: Array = classes[scores.argmax(axis=1)]
+        return found
 
     def _numbers(self, outputs: Mapping[str, Array]) -> Array:
         for name in ("probability", "prediction", *outputs):

@@ -57,8 +57,8 @@ class _Codes:
 
     def __init__(self, table: Table) -> None:
         self._names = table.names
-        self._texts = {
-            name: sorted({str(value) for value in column})
+        self._known = {
+            name: _distinct(column)
             for name, column in table.columns.items()
             if column.dtype.kind not in "biuf"
         }
@@ -67,9 +67,9 @@ class _Codes:
     def encode(self, table: Table) -> Array:
         columns = []
         for name, column in table.columns.items():
-            if name in self._texts:
-                code = {text: i for i, text in enumerate(self._texts[name])}
-                columns.append(np.array([code[str(value)] for value in column], np.float64))
+            if name in self._known:
+                code = {value: i for i, value in enumerate(self._known[name].tolist())}
+                columns.append(np.array([code[value] for value in column.tolist()], np.float64))
             else:
                 columns.append(column.astype(np.float64))
         return np.column_stack(columns)
@@ -77,9 +77,18 @@ class _Codes:
     def decode(self, values: Array) -> Table:
         columns: dict[str, Array] = {}
         for i, name in enumerate(self._names):
-            if name in self._texts:
-                texts = np.array(self._texts[name], object)
-                columns[name] = texts[values[:, i].astype(np.int64)]
+            if name in self._known:
+                columns[name] = self._known[name][values[:, i].astype(np.int64)]
             else:
                 columns[name] = values[:, i].astype(self._dtypes[name])
         return Table(columns)
+
+
+def _distinct(column: Array) -> Array:
+    """What is in a column, once and in order; what is missing stays missing."""
+    if column.dtype.kind != "O":
+        return np.unique(column)
+    values = sorted(set(column.tolist()), key=lambda value: (value is not None, str(value)))
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found

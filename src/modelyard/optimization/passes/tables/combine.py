@@ -83,6 +83,12 @@ class Combine:
             if len(members) < 2:
                 return Made(model=None, why="fewer than two algorithms could learn these rows")
             chosen, weights = _selected(members, work, kind, count)
+        unknown = [name for name in chosen if name not in candidates]
+        if unknown:
+            raise InvalidInput(
+                "bad-pass-option", f"there is no algorithm {unknown[0]!r:.40} for these rows",
+                hint=f"algorithms: [{', '.join(candidates)}]",
+            )  # fmt: skip
         if len(chosen) < 2:
             return Made(model=None, why=f"{chosen[0]} alone is as good as any combination")
         named = [(name, candidates[name]) for name in chosen]

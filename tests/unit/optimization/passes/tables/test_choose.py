@@ -199,6 +199,15 @@ def test_of_rows_that_were_made_of_others_no_member_knows_the_answer(bench: Benc
     assert right.mean() < 0.75
 
 
+def test_members_that_nobody_knows_are_refused(bench: Bench) -> None:
+    rows = made_of_others()
+    model, work = bench(dummy(rows), rows)
+    params = {"algorithms": ["linear", "nosuch"]}
+    with pytest.raises(InvalidInput, match="no algorithm 'nosuch'") as caught:
+        run_pass("combine", model, params, work.with_rows(rows))
+    assert caught.value.kind == "bad-pass-option"
+
+
 def test_a_stack_is_learned_by_folds_that_keep_made_rows_together(bench: Bench) -> None:
     from sklearn.model_selection import StratifiedKFold
     from sklearn.tree import DecisionTreeClassifier
