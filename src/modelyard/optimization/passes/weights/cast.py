@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from modelyard.core.tensor import ITEMSIZE
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.frameworks import FolderFiles
-from modelyard.frameworks.torch.shards import INDEX, read_json
 from modelyard.optimization.making import model_of_files
 from modelyard.optimization.passes.interface import Choice, Made, Option
+from modelyard.optimization.passes.weights.folders import (
+    OPTIMIZER,
+    Weights,
+    copy_rest,
+    renamed_by,
+    shards_in,
+    weights_in,
+)
 from modelyard.optimization.passes.weights.streams import (
     FLOATS,
     Change,
-    Source,
     TooLarge,
     is_weight,
     limit_of,
-    sources_of,
+)
+from modelyard.optimization.passes.weights.writing import (
+    metadata_of,
     write_npz,
     write_safetensors,
 )
@@ -38,9 +46,7 @@ __all__ = ["PASS"]
 Json = Any
 
 _DTYPES = ("bfloat16", "float16", "float32", "same")
-_TORCH = (".pt", ".pth", ".bin")
-_OPTIMIZER = ("optimizer.safetensors", "optimizer.json")
-_WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+_NONE = "it has no weights that could become zero"
 
 
 class Cast:
@@ -67,47 +73,52 @@ class Cast:
         return {"dtype": Choice(("bfloat16", "float16"))}
 
     def run(self, model: Model, params: Mapping[str, Json], work: Work) -> Made:
-        """Write the files again, tensor by tensor; a saved optimizer stays behind.
+        """Write the files again, tensor by tensor. A saved optimizer stays behind; a file in which
+        nothing gets smaller or zero is copied.
 
         Raises:
             InvalidInput: `bad-pass-option`; those of `formats.inspect`.
-            Unsupported: `not-improvable`: there are no such files.
+            Unsupported: `not-improvable`: there are no such files, or safetensors would lose a part
+                of what is in them.
         """
         dtype, sparsity = _options(params)
-        paths = FolderFiles(model.folder).paths()
-        weights = [path for path in paths if _is_weights(path)]
-        if not weights or model.saved.serializer == "export":
+        files = FolderFiles(model.folder)
+        paths = [path for path in files.paths() if posixpath.basename(path) not in OPTIMIZER]
+        found = [] if model.saved.serializer == "export" else weights_in(model.folder, paths)
+        if not found:
             raise Unsupported(
                 "not-improvable", "there are no safetensors, torch or npz files with weights"
             )
-        files = {path: sources_of(model.folder / path) for path in weights}
-        tensors = [source for sources, _ in files.values() for source in sources]
-        if not any(_shrinks(source, dtype) for source in tensors) and not sparsity:
-            return Made(model=None, why="its weights have no more bits than that")
-        limit = limit_of(tensors, sparsity) if sparsity else -1
-        change = Change(None if dtype == "same" else dtype, limit)
+        change = Change(None if dtype == "same" else dtype, 0 if sparsity else -1)
+        chosen, notes = _chosen(found, change, model.saved, shards_in(files))
+        if not chosen:
+            why = _NONE if sparsity else "its weights have no more bits than that"
+            return Made(model=None, why=why, notes=notes)
+        renamed = renamed_by(chosen, paths)
+        if sparsity:
+            limit, share = limit_of((s for file in chosen for s in file.sources), sparsity)
+            change = Change(change.dtype, limit)
+            notes = (_zeros(chosen, sparsity, share), *notes)
+            if not any(_is_touched(file, change) for file in chosen):
+                return Made(model=None, why=notes[0], notes=notes[1:])
         folder = work.folder()
-        renamed: dict[str, str] = {}
         try:
-            for path, (sources, found) in files.items():
-                work.tell(f"writing {path}", None)
-                metadata = {
-                    str(key): str(value)
-                    for key, value in found.metadata.get("metadata", {}).items()
-                }
-                renamed[path] = _written(folder, path, sources, change, metadata)
+            for file in chosen:
+                work.tell(f"writing {file.path}", None)
+                _write(model.folder, folder, file, change)
         except TooLarge as error:
             shutil.rmtree(folder)
             return Made(
-                model=None, why=f"a value of {error.name} is beyond what float16 can hold",
-                notes=("bfloat16 has the range of float32",),
+                model=None, why=f"a value of {error.name} is beyond what {error.dtype} can hold",
+                notes=("bfloat16 has the range of float32",) if error.dtype == "float16" else (),
             )  # fmt: skip
-        _copy_rest(model.folder, folder, [path for path in paths if path not in files], renamed)
-        saved = _saved(model.saved, renamed)
-        made = model_of_files(
-            folder, saved, like=model, signature=_signature(model.signature, change.dtype)
-        )
-        return Made(model=made, notes=_notes(tensors, change, sparsity))
+        copy_rest(model.folder, folder, paths, renamed)
+        cast = _smaller(found, change, renamed)
+        signature = _signature(model.signature, change.dtype) if cast else model.signature
+        made = model_of_files(folder, _saved(model.saved, renamed), like=model, signature=signature)
+        if len(paths) < len(files.paths()):
+            notes = (*notes, "the state of its optimizer is left out")
+        return Made(model=made, notes=(*cast, *notes))
 
 
 def _options(params: Mapping[str, Json]) -> tuple[str, float]:
@@ -123,73 +134,69 @@ def _options(params: Mapping[str, Json]) -> tuple[str, float]:
     return str(dtype), float(sparsity)
 
 
-def _is_weights(path: str) -> bool:
-    if posixpath.basename(path) in _OPTIMIZER:
-        return False
-    return path.endswith((".safetensors", ".npz", *_TORCH))
+def _chosen(
+    found: Sequence[Weights], change: Change, saved: Saved, shards: Sequence[set[str]]
+) -> tuple[list[Weights], tuple[str, ...]]:
+    """The files to write anew, of shards all or none; and what to tell of files that stay."""
+    staying = {file.path: why for file in found if (why := _why_it_stays(file, saved))}
+    wanted = {file.path for file in found if _is_touched(file, change)}
+    for group in shards:
+        if group & wanted - staying.keys():
+            wanted |= group
+    kept = wanted & staying.keys()
+    wanted -= kept
+    torn = {path for group in shards if group & wanted for path in group & kept}
+    if torn or (kept and len(staying) == len(found)):
+        raise Unsupported(
+            "not-improvable", staying[min(torn or kept)],
+            hint="commit its tensors alone: a dict of them by name",
+        )  # fmt: skip
+    chosen = [file for file in found if file.path in wanted]
+    if change.dtype == "bfloat16" and any(_is_numpy(file, change) for file in chosen):
+        raise Unsupported("not-improvable", "npz files can't hold bfloat16", hint="dtype: float16")
+    return chosen, tuple(staying[path] for path in sorted(kept))
 
 
-def _shrinks(source: Source, dtype: str) -> bool:
-    return _WIDTH.get(source.info.dtype, 0) > _WIDTH.get(dtype, 9)
+def _is_touched(file: Weights, change: Change) -> bool:
+    return any(change.touches(source.info) for source in file.sources)
 
 
-def _written(
-    folder: Path, path: str, sources: Sequence[Source], change: Change, metadata: Mapping[str, str]
-) -> str:
-    """Write one file's tensors; gives its new name: what torch wrote becomes safetensors."""
-    if path.endswith(".npz"):
-        if change.dtype == "bfloat16":
-            raise Unsupported(
-                "not-improvable", "npz files can't hold bfloat16", hint="dtype: float16"
-            )
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        write_npz(folder / path, sources, change)
-        return path
-    target = path
-    if path.endswith(_TORCH):
-        target = posixpath.splitext(path)[0] + ".safetensors"
-        metadata = {"format": "pt"}
-    (folder / target).parent.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / target, sources, change, metadata)
-    return target
+def _is_numpy(file: Weights, change: Change) -> bool:
+    """Whether numpy must hold the new dtype."""
+    infos = (source.info for source in file.sources)
+    return file.format == "npz" and any(change.dtype_of(info) != info.dtype for info in infos)
 
 
-def _copy_rest(
-    source: Path, folder: Path, paths: Sequence[str], renamed: Mapping[str, str]
-) -> None:
-    """All other files as they are; the index of shards and `model.json` tell what is now so."""
-    for path in paths:
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if posixpath.basename(path) in _OPTIMIZER:
-            continue
-        if path == "model.json" or path.endswith(INDEX):
-            content = read_json(FolderFiles(source), path)
-            if path == "model.json" and content.get("kind") == "pair":
-                content["kind"] = "module"
-            if path.endswith(INDEX) and isinstance(content.get("metadata"), dict):
-                shards = {folder / target for target in renamed.values()}
-                content["metadata"]["total_size"] = sum(_values(shard) for shard in shards)
-            text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-            target.write_text(text, encoding="utf-8")
-            continue
-        shutil.copyfile(source / path, target)
+def _why_it_stays(file: Weights, saved: Saved) -> str:
+    """Why a file must not become safetensors; empty if it may."""
+    path = file.path
+    if file.others:
+        shown = ", ".join(file.others)
+        return f"{path} stays as it is: it holds more than tensors ({shown})"
+    if file.format == "torch" and saved.serializer == "safetensors":
+        return f"{path} stays as it is: the model is in the safetensors files beside it"
+    return ""
 
 
-def _values(shard: Path) -> int:
-    """Bytes of the tensors of a file."""
-    return sum(source.info.nbytes or 0 for source in sources_of(shard)[0])
+def _write(source: Path, folder: Path, file: Weights, change: Change) -> None:
+    old, new = source / file.path, folder / file.target
+    new.parent.mkdir(parents=True, exist_ok=True)
+    if file.format == "npz":
+        write_npz(new, old, file.sources, change)
+    else:
+        metadata = {"format": "pt"} if file.format == "torch" else metadata_of(old)
+        write_safetensors(new, file.sources, change, metadata)
 
 
 def _saved(saved: Saved, renamed: Mapping[str, str]) -> Saved:
     details = dict(saved.details)
-    if details.get("file") in renamed:
-        details["file"] = renamed[details["file"]]
+    main = details.get("file")
+    if main is not None:
+        details["file"] = renamed.get(main, main)
     if details.get("kind") == "pair":
         details["kind"] = "module"
-    serializer = saved.serializer
-    if any(path.endswith(_TORCH) for path in renamed):
-        serializer = "safetensors"
+    moved = any(new != path for path, new in renamed.items() if main in (None, path))
+    serializer = "safetensors" if moved else saved.serializer
     return replace(saved, serializer=serializer, details=details)
 
 
@@ -200,20 +207,32 @@ def _signature(
     if signature is None or dtype is None:
         return signature
     told = "float32" if dtype == "bfloat16" else dtype
+    wider = [name for name in FLOATS if ITEMSIZE[name] > ITEMSIZE[told]]
     outputs = [
-        {**entry, "dtype": told if entry.get("dtype") in FLOATS else entry.get("dtype")}
+        {**entry, "dtype": told if entry.get("dtype") in wider else entry.get("dtype")}
         for entry in signature.get("outputs", ())
     ]
     return {**signature, "outputs": outputs}
 
 
-def _notes(tensors: Sequence[Source], change: Change, sparsity: float) -> tuple[str, ...]:
-    count = sum(change.dtype_of(source.info) != source.info.dtype for source in tensors)
-    notes = [f"{count} of {len(tensors)} tensors are {change.dtype} now"] if change.dtype else []
-    if sparsity:
-        weights = sum(is_weight(source.info) for source in tensors)
-        notes.append(f"the smallest {sparsity:.0%} of the weights of {weights} tensors are zero")
-    return tuple(notes)
+def _smaller(
+    found: Sequence[Weights], change: Change, renamed: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What is told of the dtype, if it is that of any tensor now."""
+    written = [source.info for file in found if file.path in renamed for source in file.sources]
+    count = sum(change.dtype_of(info) != info.dtype for info in written)
+    tensors = [source for file in found for source in file.sources]
+    return (f"{count} of {len(tensors)} tensors are {change.dtype} now",) if count else ()
+
+
+def _zeros(chosen: Sequence[Weights], sparsity: float, share: float) -> str:
+    """What is told of zeros: weights of the same size become zero together, or not at all."""
+    weights = sum(is_weight(source.info) for file in chosen for source in file.sources)
+    if not weights:
+        return _NONE
+    if share:
+        return f"the smallest {share:.1%} of the weights of {weights} tensors are zero"
+    return f"no weights became zero: more than {sparsity:.0%} of them are as small as the smallest"
 
 
 PASS = Cast()

@@ -1,34 +1,31 @@
-"""Tensors of files read, changed and written piece by piece: memory does not grow with a model."""
+"""Tensors of files read and changed piece by piece: memory does not grow with a model."""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.core.closeness import as_floats
-from modelyard.core.tensor import ITEMSIZE, TensorInfo, numpy_dtype
+from modelyard.core.tensor import ITEMSIZE, TensorInfo
 from modelyard.formats import inspect, read_tensor
-from modelyard.formats.safetensors_writer import write_head
+from modelyard.formats.interface import Budget
 from modelyard.frameworks.torch.arithmetic import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from modelyard.formats import Inspection
 
-__all__ = [
-    "FLOATS", "Change", "Source", "TooLarge", "limit_of", "sources_of", "write_npz",
-    "write_safetensors",
-]  # fmt: skip
+__all__ = ["BUDGET", "FLOATS", "Change", "Source", "TooLarge", "limit_of", "sources_of"]
 
 Array = np.ndarray[Any, Any]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+BUDGET = Budget(seconds=20.0, max_ops=2_000_000_000, max_nodes=20_000_000)
+"""What looking at one file may cost: a walk that ends early would leave tensors out."""
 _PIECE = 8 << 20
 """Bytes that are in memory at once, a few times over."""
 _BINS = 1 << 16
@@ -37,9 +34,10 @@ _BINS = 1 << 16
 class TooLarge(Exception):
     """A value is beyond what the new dtype can hold."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, dtype: str) -> None:
         self.name = name
-        super().__init__(name)
+        self.dtype = dtype
+        super().__init__(name, dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +85,26 @@ class Change:
     """What happens to the floats of tensors."""
 
     dtype: str | None
-    """What they become; None: as they are."""
+    """What those become that get smaller by it; None: all stay as they are."""
     limit: int = -1
     """Weights whose size is in this bin or below become zero (see `limit_of`)."""
 
     def dtype_of(self, info: TensorInfo) -> str:
-        """Counters and masks stay what they are."""
-        return self.dtype if self.dtype and info.dtype in FLOATS else info.dtype
+        """Counters and masks stay what they are, and floats that would not get smaller."""
+        if self.dtype is None or info.dtype not in FLOATS:
+            return info.dtype
+        return self.dtype if ITEMSIZE[self.dtype] < ITEMSIZE[info.dtype] else info.dtype
+
+    def touches(self, info: TensorInfo) -> bool:
+        """Whether the tensor may become another."""
+        return self.dtype_of(info) != info.dtype or (self.limit >= 0 and is_weight(info))
 
     def of(self, source: Source, *, flip: bool = False) -> Iterator[Array]:
         """Raw bytes of the changed tensor, as `Source.pieces`. Raises TooLarge."""
         info, dtype = source.info, self.dtype_of(source.info)
         prunes = self.limit >= 0 and is_weight(info)
         for piece in source.pieces(flip=flip):
-            if dtype == info.dtype and not prunes:
+            if not self.touches(info):
                 yield piece
                 continue
             values = as_floats(piece, info.dtype)
@@ -108,15 +112,21 @@ class Change:
             if prunes:
                 values = np.where(bins_of(values) <= self.limit, values.dtype.type(0), values)
             raw = encoded(values, dtype)
-            if dtype == "float16" and (np.isinf(raw) & np.isfinite(values)).any():
-                raise TooLarge(info.name)
+            if (_infinite(raw, dtype) & np.isfinite(values)).any():
+                raise TooLarge(info.name, dtype)
             yield np.ascontiguousarray(raw).view(np.uint8)
+
+
+def _infinite(raw: Array, dtype: str) -> Array:
+    """Which raw values of a dtype are infinite."""
+    found: Array = (raw & 0x7FFF) == 0x7F80 if dtype == "bfloat16" else np.isinf(raw)
+    return found
 
 
 def sources_of(path: Path) -> tuple[list[Source], Inspection]:
     """The tensors of a file. InvalidInput: those of `formats.inspect`."""
     with path.open("rb") as file:
-        found = inspect(file, path.name, scan=False)
+        found = inspect(file, path.name, budget=BUDGET)
     return [Source(path, info, found) for info in found.tensors], found
 
 
@@ -127,12 +137,18 @@ def is_weight(info: TensorInfo) -> bool:
 
 def bins_of(values: Array) -> Array:
     """The size of numbers as whole numbers below 65536: sign dropped, 7 bits of the fraction."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    with np.errstate(over="ignore"):
+        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     return (bits & np.uint32(0x7FFFFFFF)) >> np.uint32(15)
 
 
-def limit_of(sources: Iterable[Source], sparsity: float) -> int:
-    """The bin up to which a share of all weights lies at most: one look at every file."""
+def limit_of(sources: Iterable[Source], sparsity: float) -> tuple[int, float]:
+    """Where to cut all weights so that a share of them at most lies below: one look at every file.
+
+    Returns:
+        The bin up to which they go, -1 if none can; and the share that does, which is smaller
+        where many weights are of the same size.
+    """
     counts = np.zeros(_BINS, np.int64)
     for source in sources:
         if not is_weight(source.info):
@@ -142,63 +158,7 @@ def limit_of(sources: Iterable[Source], sparsity: float) -> int:
             assert values is not None
             counts += np.bincount(bins_of(values), minlength=_BINS)
     below = np.cumsum(counts)
-    return int(np.searchsorted(below, sparsity * below[-1], side="right")) - 1
-
-
-def write_safetensors(
-    path: Path, sources: Sequence[Source], change: Change, metadata: Mapping[str, str]
-) -> int:
-    """Write tensors into a new file, and give its bytes. Tensors that share their bytes are kept
-    once; the metadata tells their other names.
-
-    Raises:
-        TooLarge: a value does not fit the new dtype.
-    """
-    first: dict[tuple[object, ...], str] = {}
-    aliases: dict[str, str] = {}
-    distinct: dict[str, Source] = {}
-    for source in sources:
-        info = source.info
-        place = (source.path, info.start, info.shape, info.dtype) if info.start else (id(source),)
-        if prod(info.shape) and place in first:
-            aliases[info.name] = first[place]
-        else:
-            first[place] = info.name
-            distinct[info.name] = source
-    wanted = [
-        TensorInfo(info.name, change.dtype_of(info), info.shape)
-        for info in (source.info for source in distinct.values())
-    ]
-    head, placed = write_head(wanted, {**metadata, **aliases})
-    size = len(head)
-    with path.open("xb") as file:
-        file.write(head)
-        for info in placed:
-            size += _write(file, change.of(distinct[info.name], flip=True))
-    return size
-
-
-def write_npz(path: Path, sources: Sequence[Source], change: Change) -> None:
-    """Write arrays into a new `.npz`. Raises TooLarge."""
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:
-        for source in sources:
-            info = source.info
-            dtype = numpy_dtype(change.dtype_of(info))
-            assert dtype is not None
-            member = zipfile.ZipInfo(f"{info.name}.npy", (1980, 1, 1, 0, 0, 0))
-            with archive.open(member, "w", force_zip64=True) as file:
-                about = {
-                    "descr": np.lib.format.dtype_to_descr(dtype),
-                    "fortran_order": source.is_flipped,
-                    "shape": info.shape,
-                }
-                np.lib.format.write_array_header_2_0(file, about)
-                _write(file, change.of(source))
-
-
-def _write(file: Any, pieces: Iterator[Array]) -> int:
-    size = 0
-    for piece in pieces:
-        file.write(piece.data)
-        size += len(piece)
-    return size
+    limit = int(np.searchsorted(below, sparsity * below[-1], side="right")) - 1
+    if not below[-1] or limit < 0 or not below[limit]:
+        return -1, 0.0
+    return limit, float(below[limit] / below[-1])

@@ -10,53 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.unit.optimization.passes.weights.samples import tensors_in, write_file
 
 from modelyard.core.tensor import TensorInfo
 from modelyard.errors import InvalidInput, Unsupported
-from modelyard.formats import inspect, read_tensor
+from modelyard.formats import inspect
 from modelyard.formats.safetensors_writer import write_head
-from modelyard.frameworks import FolderFiles, Saved, claim
+from modelyard.frameworks import Saved
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.weights.streams import Change, limit_of, sources_of
-from modelyard.optimization.state import Model, Subject, Work
+from modelyard.optimization.state import Model, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 CAST = pass_named("cast")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Any]:
-    """`run(folder, saved, **params)`: the pass on files."""
-    count = 0
-
-    def cast(folder: Path, saved: Saved | None = None, **params: Any) -> Any:
-        nonlocal count
-        count += 1
-        scratch = tmp_path / f"scratch{count}"
-        scratch.mkdir()
-        known = saved or claim(FolderFiles(folder))
-        assert known is not None
-        model = Model(folder=folder, saved=known)
-        work = Work(task="other", train=None, valid=None, source=model, scratch=scratch, seed=1)
-        return CAST.run(model, params, work)
-
-    return cast
-
-
-def tensors_in(path: Path) -> dict[str, tuple[str, Any]]:
-    """By name the dtype and the values."""
-    with path.open("rb") as file:
-        found = inspect(file, path.name)
-        return {t.name: (t.dtype, read_tensor(file, path.name, found, t)) for t in found.tensors}
-
-
-def write_file(path: Path, arrays: Mapping[str, Any], **metadata: str) -> None:
-    """A safetensors file."""
-    infos = [TensorInfo(name, a.dtype.name, a.shape) for name, a in arrays.items()]
-    head, placed = write_head(infos, metadata)
-    path.write_bytes(head + b"".join(arrays[info.name].tobytes() for info in placed))
 
 
 @pytest.fixture
