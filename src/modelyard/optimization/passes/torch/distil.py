@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.optimization.passes.interface import Choice, Made, Option, Range
 from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.precision import widened
+from modelyard.optimization.passes.torch.results import made_of, why_nothing_learns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +65,10 @@ class Distil:
         width = networks.number(params, "width", 0.25, 0.01, 1.0)
         start = networks.option(params, "start", _STARTS)
         teacher = networks.module_in(model)
+        why = why_nothing_learns(teacher)
+        if why is not None:
+            return Made(model=None, why=why)
+        dtypes = widened(teacher)
         batch = networks.whole(params, "batch", 64, 1, 4096)
         with networks.repeatable(work):
             lesson, valid = lessons_of(teacher, model, work)
@@ -84,13 +90,15 @@ class Distil:
             )  # fmt: skip
         old, new = _parameters(teacher), _parameters(student)
         note = f"{new:,} parameters instead of {old:,}: {old / new:.1f}x fewer"
-        return Made(model=networks.saved(student, model, work), notes=(note,))
+        return made_of(student, model, work, dtypes, notes=(note,))
 
 
 def _student(teacher: Any, width: float, lesson: Lesson, *, fresh: bool) -> Any:
-    """The teacher with its strongest channels only, or one as narrow that knows nothing."""
+    """The teacher with its strongest channels only, or one as narrow that knows nothing but what
+    is frozen: it could never learn that."""
     from modelyard.optimization.passes.torch.chains import narrowed
     from modelyard.optimization.passes.torch.structured import groups_of, importance_of, strongest
+    from modelyard.optimization.passes.torch.training import is_frozen
 
     student = copy.deepcopy(teacher)
     groups = groups_of(student)
@@ -100,7 +108,7 @@ def _student(teacher: Any, width: float, lesson: Lesson, *, fresh: bool) -> Any:
     narrowed(student, groups, keep)
     if fresh:
         for part in student.modules():
-            if hasattr(part, "reset_parameters"):
+            if hasattr(part, "reset_parameters") and not is_frozen(part):
                 part.reset_parameters()
     return student
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from modelyard.errors import Unsupported
 from modelyard.optimization.passes.interface import Made, Option, Range
 from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.precision import widened
+from modelyard.optimization.passes.torch.results import made_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,6 +65,7 @@ class Factorize:
                 "not-improvable", "the module has code of its own, so its layers can't be replaced",
                 hint="build it from layers of torch.nn in an nn.Sequential",
             )  # fmt: skip
+        dtypes = widened(module)
         with networks.repeatable(work):
             lesson, valid = lessons_of(module, model, work)
             seen = {} if lesson is None else _seen(module, lesson.inputs)
@@ -90,8 +93,8 @@ class Factorize:
                 )  # fmt: skip
                 train(module, lesson, how, valid=valid, tell=work.tell, what="training on")
         ranks = ", ".join(f"{entry['layer']} to rank {entry['rank']}" for entry in changed[:6])
-        made = networks.saved(module, model, work)
-        return Made(model=made, notes=(f"factorized {ranks}",), changed=tuple(changed[:200]))
+        note = f"factorized {ranks}"
+        return made_of(module, model, work, dtypes, notes=(note,), changed=tuple(changed[:200]))
 
 
 def _replaceable(module: Any) -> Iterator[tuple[Any, str, str]]:

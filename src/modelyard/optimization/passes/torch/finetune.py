@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.optimization.passes.interface import Made, Option, Range
 from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.precision import widened
+from modelyard.optimization.passes.torch.results import made_of, why_nothing_learns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +53,10 @@ class Finetune:
         if work.train is None or work.train.target is None or not len(work.train):
             return Made(model=None, why="there is no target to learn from")
         module = networks.module_in(model)
+        why = why_nothing_learns(module)
+        if why is not None:
+            return Made(model=None, why=why)
+        dtypes = widened(module)
         before = copy.deepcopy(module)
         how = Schooling(
             epochs=networks.whole(params, "epochs", 10, 1, 10_000),
@@ -71,7 +77,7 @@ class Finetune:
         changed = networks.kept(before, module)
         if not any(entry.get("change") for entry in changed):
             return Made(model=None, why="no epoch was better than the weights that were there")
-        return Made(model=networks.saved(module, model, work), changed=changed)
+        return made_of(module, model, work, dtypes, changed=changed)
 
 
 PASS = Finetune()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput, Unsupported
@@ -15,6 +16,7 @@ __all__ = ["loss_of", "outputs_of", "score_of"]
 Tensor = Any
 
 _BATCH = 256
+_WORST = (-math.inf, -math.inf)
 
 
 def loss_of(
@@ -39,7 +41,7 @@ def loss_of(
         rows = (1 - soft) * _by_truth(module, output, lesson.target)
     if soft > 0:
         classes = lesson.target is not None and not lesson.target.is_floating_point()
-        rows = rows + soft * _by_teacher(module, output, lesson.soft, classes, temperature)
+        rows = rows + soft * _by_teacher(module, output, lesson, classes, temperature)
     if lesson.weights is not None:
         return (rows * lesson.weights).sum() / lesson.weights.sum().clamp_min(1e-12)
     return rows.mean()
@@ -63,8 +65,13 @@ def score_of(module: Any, lesson: Lesson) -> tuple[float, float]:
     """How good a module is on rows, higher is better, and the same more finely, for ties.
 
     The share of right classes and minus the loss; minus the root of the mean squared error; mean
-    cosine to what the teacher says.
+    cosine to what the teacher says. Minus infinity if it says what is no number.
     """
+    found = _score(module, lesson)
+    return found if all(map(math.isfinite, found)) else _WORST
+
+
+def _score(module: Any, lesson: Lesson) -> tuple[float, float]:
     import torch
 
     output = outputs_of(module, lesson.inputs)
@@ -103,19 +110,19 @@ def _by_truth(module: Any, output: Tensor, target: Tensor) -> Tensor:
 
 
 def _by_teacher(
-    module: Any, output: Tensor, said: Tensor, classes: bool, temperature: float
+    module: Any, output: Tensor, lesson: Lesson, classes: bool, temperature: float
 ) -> Tensor:
     """Of each row: how far it is from what the teacher says."""
     import torch.nn.functional as F
 
+    said = lesson.soft
     if output.shape != said.shape:
         raise Unsupported("not-improvable", "teacher and student do not give the same outputs")
     if classes:
         ours = F.log_softmax(_logs(module, output) / temperature, 1)
         theirs = F.log_softmax(_logs(module, said) / temperature, 1)
         return temperature**2 * F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
-    scale = said.var().clamp_min(1e-12)
-    return ((output - said) ** 2).flatten(1).mean(1) / scale
+    return ((output - said) ** 2).flatten(1).mean(1) / lesson.scale
 
 
 def _logs(module: Any, output: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SCOPES", "Masks", "Scope", "masks_of", "prunable", "sparsity_of", "zeros_of"]
+__all__ = [
+    "SCOPES", "Masks", "Scope", "all_but_lowest", "masks_of", "prunable", "sparsity_of", "zeros_of",
+]  # fmt: skip
 
 Tensor = Any
 Scope = Literal["global", "adaptive", "layer"]
@@ -42,10 +44,12 @@ class Masks:
 
 
 def prunable(module: Any) -> dict[str, Tensor]:
-    """Weights with two axes or more; biases and norms are few and matter much."""
+    """Weights with two axes or more; biases and norms are few and matter much, and so does a layer
+    of one weight."""
     return {
         name: parameter for name, parameter in module.named_parameters()
-        if parameter.ndim > 1 and parameter.is_floating_point() and parameter.requires_grad
+        if parameter.ndim > 1 and parameter.numel() > 1
+        and parameter.is_floating_point() and parameter.requires_grad
     }  # fmt: skip
 
 
@@ -67,20 +71,49 @@ def masks_of(weights: Mapping[str, Tensor], sparsity: float, scope: str) -> dict
             for name, w in weights.items()
         }
         together = torch.cat([score.flatten() for score in scores.values()])
-        gone = round(sparsity * len(together))
-        if not gone:
-            return {name: torch.ones_like(w) for name, w in weights.items()}
-        limit = torch.kthvalue(together, gone).values
-        return {name: (scores[name] > limit).to(w.dtype) for name, w in weights.items()}
+        stays = all_but_lowest(together, round(sparsity * len(together)))
+        parts = stays.split([w.numel() for w in weights.values()])
+        return {
+            name: part.reshape(w.shape).to(w.dtype)
+            for (name, w), part in zip(weights.items(), parts, strict=True)
+        }
+
+
+def all_but_lowest(scores: Tensor, count: int) -> Tensor:
+    """Which of a row of scores are left without so many of the lowest; of a tie the first go.
+
+    As a stable sort would have it, and faster.
+    """
+    import torch
+
+    stays = torch.ones_like(scores, dtype=torch.bool)
+    if count:
+        limit = torch.kthvalue(scores, count).values
+        stays[scores < limit] = False
+        ties = (scores == limit).nonzero().flatten()
+        stays[ties[: count - int((~stays).sum())]] = False
+    return stays
 
 
 def zeros_of(module: Any) -> Masks | None:
-    """What holds the zeros of a module that was pruned; None if it was not."""
-    weights = prunable(module)
-    found = {
-        name: (w.detach() != 0).to(w.dtype) for name, w in weights.items()
-        if float((w == 0).float().mean()) > _SPARSE
+    """What holds the zeros of a module that was pruned; None if it was not.
+
+    Not those of a layer that is all zero, nor of words that are: nobody has taught them yet.
+    """
+    import torch
+
+    tables = {
+        id(part.weight) for part in module.modules()
+        if isinstance(part, torch.nn.Embedding | torch.nn.EmbeddingBag)
     }  # fmt: skip
+    weights = prunable(module)
+    found = {}
+    for name, weight in weights.items():
+        zero = weight.detach() == 0
+        taught = ~zero.all(1) if id(weight) in tables else ~zero.all().expand(len(zero))
+        if bool(taught.any()) and float(zero[taught].float().mean()) > _SPARSE:
+            zero[~taught] = False
+            found[name] = (~zero).to(weight.dtype)
     return Masks(weights, found) if found else None
 
 
@@ -92,13 +125,8 @@ def sparsity_of(module: Any) -> float:
 
 
 def _above(size: Tensor, sparsity: float) -> Tensor:
-    import torch
-
-    gone = round(sparsity * size.numel())
-    if not gone:
-        return torch.ones_like(size)
-    limit = torch.kthvalue(size.flatten(), gone).values
-    return (size > limit).to(size.dtype)
+    stays = all_but_lowest(size.flatten(), round(sparsity * size.numel()))
+    return stays.reshape(size.shape).to(size.dtype)
 
 
 def _adaptive(weight: Tensor) -> Tensor:

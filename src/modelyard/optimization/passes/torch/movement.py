@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modelyard.optimization.passes.torch.masks import all_but_lowest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,9 +74,7 @@ class Movement:
 
         scaled = [s.flatten() / s.std().clamp_min(1e-30) for s in self._scores.values()]
         together = torch.cat(scaled)
-        gone = round(sparsity * len(together))
-        if not gone:
-            return
-        limit = torch.kthvalue(together, gone).values
-        for (name, weight), score in zip(self._dense.items(), scaled, strict=True):
-            self.masks[name] = (score > limit).to(weight.dtype).reshape(weight.shape)
+        stays = all_but_lowest(together, round(sparsity * len(together)))
+        parts = stays.split([len(score) for score in scaled])
+        for (name, weight), part in zip(self._dense.items(), parts, strict=True):
+            self.masks[name] = part.reshape(weight.shape).to(weight.dtype)

@@ -39,6 +39,8 @@ __all__ = [
 ]  # fmt: skip
 
 EXTRA = "optimize-torch"
+_FLAT = 1e-12
+"""A teacher whose variance is no larger says the same of all."""
 _STATES = ("builtins.dict", "collections.OrderedDict")
 
 Json = Any
@@ -56,20 +58,24 @@ class Lesson:
     """float32: how much each row counts; None: all alike."""
     soft: Any = None
     """What a teacher says: its raw outputs."""
+    scale: float = 1.0
+    """Variance of all that the teacher says: the unit in which numbers are compared to it. That of
+    a batch would make a small last one count most."""
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def take(self, rows: Any) -> Lesson:
         """Some of the rows."""
-        return Lesson(*(None if t is None else t[rows] for t in self._all()))
+        tensors = (self.inputs, self.target, self.weights, self.soft)
+        inputs, target, weights, soft = (None if t is None else t[rows] for t in tensors)
+        return Lesson(inputs, target, weights, soft, self.scale)
 
-    def taught(self, soft: Any) -> Lesson:
-        """The same with what a teacher says."""
-        return Lesson(self.inputs, self.target, self.weights, soft)
-
-    def _all(self) -> tuple[Any, ...]:
-        return (self.inputs, self.target, self.weights, self.soft)
+    def taught(self, soft: Any, *, scale: float | None = None) -> Lesson:
+        """The same with what a teacher says; `scale` by itself if None."""
+        if scale is None:
+            scale = float(soft.var(correction=0))
+        return Lesson(self.inputs, self.target, self.weights, soft, scale if scale > _FLAT else 1.0)
 
 
 def why_no_module(subject: Subject, *, rows: bool = True, layers: bool = False) -> str | None:

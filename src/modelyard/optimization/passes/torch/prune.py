@@ -9,6 +9,8 @@ from modelyard.optimization.passes.interface import Choice, Made, Option, Range
 from modelyard.optimization.passes.torch import networks
 from modelyard.optimization.passes.torch.lessons import STEPS, epochs_for, lessons_of
 from modelyard.optimization.passes.torch.masks import SCOPES, Masks, masks_of, prunable, sparsity_of
+from modelyard.optimization.passes.torch.precision import widened
+from modelyard.optimization.passes.torch.results import made_of, why_nothing_learns
 from modelyard.optimization.passes.torch.structured import prune_channels
 
 if TYPE_CHECKING:
@@ -61,13 +63,16 @@ class Prune:
         kind = networks.option(params, "kind", KINDS)
         sparsity = networks.number(params, "sparsity", 0.8, 0.0, 0.999)
         module = networks.module_in(model)
+        why = _why_not(module, kind, learns=work.train is not None and len(work.train) > 0)
+        if why is not None:
+            return Made(model=None, why=why)
+        dtypes = widened(module)
         before = copy.deepcopy(module)
         with networks.repeatable(work):
             lesson, valid = lessons_of(module, model, work)
             if kind == "structured":
-                module, note = prune_channels(module, sparsity, lesson, valid, params, work)
-                made = networks.saved(module, model, work)
-                return Made(model=made, notes=(note,))
+                module, notes = prune_channels(module, sparsity, lesson, valid, params, work)
+                return made_of(module, model, work, dtypes, notes=notes)
             if lesson is None:
                 Masks(prunable(module), _masks(module, sparsity, params))
             elif kind == "movement":
@@ -75,9 +80,22 @@ class Prune:
             else:
                 _by_magnitude(module, sparsity, lesson, valid, params, work)
         share = sparsity_of(module)
+        if not share:
+            why = "none of its weights became zero: give it more epochs, or a higher sparsity"
+            return Made(model=None, why=why)
         note = f"{share:.1%} of the weights are zero: files are smaller compressed, not faster"
-        made = networks.saved(module, model, work)
-        return Made(model=made, notes=(note,), changed=networks.kept(before, module))
+        changed = networks.kept(before, module)
+        return made_of(module, model, work, dtypes, notes=(note,), changed=changed)
+
+
+def _why_not(module: Any, kind: str, *, learns: bool) -> str | None:
+    """Why a module can't be pruned; without rows frozen channels may go, for nothing learns."""
+    why = why_nothing_learns(module)
+    if why is not None and (learns or kind != "structured"):
+        return why
+    if kind != "structured" and not prunable(module):
+        return "none of its weights can be pruned: they are frozen, or biases and norms"
+    return None
 
 
 def _masks(module: Any, sparsity: float, params: Mapping[str, Json]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from modelyard.optimization.passes.interface import Choice, Made, Option, Range
 from modelyard.optimization.passes.torch import networks
+from modelyard.optimization.passes.torch.precision import widened
+from modelyard.optimization.passes.torch.results import made_of, why_nothing_learns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,6 +64,10 @@ class Soup:
         rate = networks.number(params, "rate", 5e-4, 1e-8, 1.0)
         batch = networks.whole(params, "batch", 64, 1, 4096)
         module = networks.module_in(model)
+        why = why_nothing_learns(module)
+        if why is not None:
+            return Made(model=None, why=why)
+        dtypes = widened(module)
         with networks.repeatable(work):
             lesson = networks.lesson_of(module, model, work.train, work.task)
             valid = None
@@ -91,10 +97,20 @@ class Soup:
                 before = score_of(module, valid)
                 tuned.append((before, copy.deepcopy(module.state_dict())))
                 chosen = _greedy(module, tuned, valid)
-                if chosen == [len(tuned) - 1]:
+                if chosen == [count]:
                     return Made(model=None, why="no fine-tune was better than what was there")
-                note = f"the mean of {len(chosen)} of {count} fine-tunes and the weights before"
-        return Made(model=networks.saved(module, model, work), notes=(note,))
+                note = _told(chosen, count)
+        return made_of(module, model, work, dtypes, notes=(note,))
+
+
+def _told(places: Sequence[int], count: int) -> str:
+    """What a mean is of; the place after all fine-tunes is that of the weights before."""
+    chosen = [place for place in places if place < count]
+    if count in places:
+        return f"the mean of {len(chosen)} of {count} fine-tunes and the weights before"
+    if len(chosen) == 1:
+        return f"the best of {count} fine-tunes"
+    return f"the mean of {len(chosen)} of {count} fine-tunes"
 
 
 def _greedy(module: Any, tuned: Sequence[tuple[Any, State]], valid: Any) -> list[int]:

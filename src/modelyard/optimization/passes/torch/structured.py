@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import Unsupported
@@ -11,7 +12,7 @@ from modelyard.optimization.passes.torch.chains import channels_in, narrowed, pa
 from modelyard.optimization.passes.torch.losses import loss_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modelyard.optimization.passes.torch.chains import Group
     from modelyard.optimization.passes.torch.networks import Lesson
@@ -31,11 +32,12 @@ _LEAST = 0.05
 def prune_channels(
     module: Any, sparsity: float, lesson: Lesson | None, valid: Lesson | None,
     params: Mapping[str, Json], work: Work,
-) -> tuple[Any, str]:  # fmt: skip
-    """A smaller module, trained on between rounds, and a sentence.
+) -> tuple[Any, tuple[str, ...]]:  # fmt: skip
+    """A smaller module, trained on between rounds, and what is to be said of it.
 
     Args:
-        sparsity: Share of all parameters that goes at least.
+        sparsity: Share of all parameters that goes at least, if so many can: each group keeps a
+            channel, and some layers are in no group.
         params: `rounds` (2), `epochs` of each round, `rate`, `batch`, `teach`.
     """
     from modelyard.optimization.passes.torch.lessons import STEPS, epochs_for
@@ -48,9 +50,10 @@ def prune_channels(
     batch = networks.whole(params, "batch", 64, 1, 4096)
     for place in range(1, rounds + 1):
         goal = full * (1 - sparsity * (1 - (1 - place / rounds) ** 3))
-        groups = groups_of(module)
-        scores = importance_of(module, groups, lesson)
-        narrowed(module, groups, _chosen(module, groups, scores, goal))
+        groups = channels_in(module)
+        if groups:
+            scores = importance_of(module, groups, lesson)
+            narrowed(module, groups, _chosen(module, groups, scores, goal))
         if lesson is None:
             continue
         epochs = networks.whole(
@@ -68,7 +71,11 @@ def prune_channels(
         )  # fmt: skip
     after = {g.producer: g.channels for g in channels_in(module)}
     told = ", ".join(f"{name} {count} to {after.get(name, 1)}" for name, count in before[:6])
-    return module, f"{1 - _parameters(module) / full:.1%} of the parameters are gone: {told}"
+    left = _parameters(module)
+    notes = [f"{1 - left / full:.1%} of the parameters are gone: {told}"]
+    if left > goal:
+        notes.append(f"{sparsity:.1%} were to go, but no more of its channels can")
+    return module, tuple(notes)
 
 
 def groups_of(module: Any) -> tuple[Group, ...]:
@@ -100,28 +107,45 @@ def importance_of(module: Any, groups: Sequence[Group], lesson: Lesson | None) -
             found.append(made * taken.reshape(group.channels, -1).norm(dim=1))
     else:
         found = [torch.zeros(group.channels) for group in groups]
+        makers = [layers[group.producer] for group in groups]
         rows = torch.randperm(len(lesson))[:_LOOKED_AT]
-        modes = [(part, part.training) for part in module.modules()]
-        module.eval()
-        for batch in torch.split(rows, 64):
-            some = lesson.take(batch)
-            module.zero_grad()
-            output = module(some.inputs)
-            if some.target is None:  # it says what it says: that has no slope
-                output.square().mean().backward()
-            else:
-                loss_of(module, some, output).backward()
-            for group, score in zip(groups, found, strict=True):
-                layer = layers[group.producer]
-                effect = (layer.weight.grad * layer.weight.detach()).flatten(1).sum(1)
-                if layer.bias is not None:
-                    effect = effect + layer.bias.grad * layer.bias.detach()
-                score += effect.square()
-        module.zero_grad()
-        for part, training in modes:
-            part.training = training
+        with _looked_at(module, makers):
+            for batch in torch.split(rows, 64):
+                some = lesson.take(batch)
+                module.zero_grad()
+                output = module(some.inputs)
+                if some.target is None:  # it says what it says: that has no slope
+                    output.square().mean().backward()
+                else:
+                    loss_of(module, some, output).backward()
+                for layer, score in zip(makers, found, strict=True):
+                    effect = (layer.weight.grad * layer.weight.detach()).flatten(1).sum(1)
+                    if layer.bias is not None:
+                        effect = effect + layer.bias.grad * layer.bias.detach()
+                    score += effect.square()
         found = [score.sqrt() for score in found]
     return [score / score.mean().clamp_min(1e-30) for score in found]
+
+
+@contextmanager
+def _looked_at(module: Any, makers: Sequence[Any]) -> Iterator[None]:
+    """In evaluation mode, with gradients of some layers, though they be frozen; then as it was."""
+    modes = [(part, part.training) for part in module.modules()]
+    frozen = [
+        parameter for layer in makers for parameter in layer.parameters(recurse=False)
+        if not parameter.requires_grad
+    ]  # fmt: skip
+    try:
+        module.eval()
+        for parameter in frozen:
+            parameter.requires_grad_(requires_grad=True)
+        yield
+    finally:
+        module.zero_grad()
+        for parameter in frozen:
+            parameter.requires_grad_(requires_grad=False)
+        for part, training in modes:
+            part.training = training
 
 
 def strongest(scores: Tensor, count: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from modelyard.optimization.passes.torch.networks import Lesson
 
-__all__ = ["Keeper", "Schooling", "train"]
+__all__ = ["Keeper", "Schooling", "is_frozen", "train"]
 
 Tensor = Any
 
@@ -68,6 +69,8 @@ def train(
 ) -> float | None:
     """Train a module in place, with torch's own chance: set the seed before.
 
+    Norms keep their statistics where rows come one by one: a single row has none.
+
     Args:
         valid: By which the best epoch is chosen, and training stops early. The weights that it came
             with count as an epoch too.
@@ -87,7 +90,11 @@ def train(
         return None
     optimizer = torch.optim.AdamW(parameters, lr=how.rate, weight_decay=how.decay)
     modes = [(part, part.training) for part in module.modules()]
-    frozen = [part for part, training in modes if not training and _is_frozen(part)]
+    alone = how.batch == 1 or len(lesson) == 1
+    frozen = [
+        part for part, training in modes
+        if (not training and is_frozen(part)) or (alone and _is_norm_of_rows(part))
+    ]  # fmt: skip
     best = score_of(module, valid) if valid is not None else None
     kept = _state(module) if best is not None and how.choose else None
     since = 0
@@ -103,7 +110,7 @@ def train(
                     keeper.before_forward(done / steps)
                 for group in optimizer.param_groups:
                     group["lr"] = how.rate * _cosine(done / steps)
-                if len(rows) > 1 or len(lesson) == 1:  # batch norm takes no single row
+                if len(rows) > 1 or alone:  # batch norm takes no last single row
                     _step(module, lesson.take(rows), how, optimizer, keeper, teacher)
                 done += 1
             if keeper is not None:
@@ -116,7 +123,8 @@ def train(
                     kept = _state(module) if how.choose else None
                 else:
                     since += 1
-            tell(f"{what}: epoch {epoch + 1} of {how.epochs}", score[0] if score else None)
+            good = score[0] if score and math.isfinite(score[0]) else None
+            tell(f"{what}: epoch {epoch + 1} of {how.epochs}", good)
             if how.patience is not None and since >= how.patience:
                 break
         if kept is not None:
@@ -151,6 +159,7 @@ def _step(
         raise InvalidInput(
             "bad-inputs", f"the module can't be trained on these rows: {reason}"
         ) from error
+    _fill_gradients(optimizer)
     if keeper is not None:
         keeper.before_step()
     optimizer.step()
@@ -166,20 +175,32 @@ def _mixed(batch: Lesson, teacher: Callable[[Tensor], Tensor]) -> Lesson:
     share = torch.rand(len(batch)).reshape(-1, *(1,) * (batch.inputs.ndim - 1))
     inputs = torch.lerp(batch.inputs, other, share.to(batch.inputs.dtype))
     mixed = type(batch)(inputs, batch.target, None, None)
-    return mixed.taught(teacher(inputs))
+    return mixed.taught(teacher(inputs), scale=batch.scale)
+
+
+def _fill_gradients(optimizer: Any) -> None:
+    """Embeddings may give sparse ones, which neither Adam nor masks take."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.to_dense()
 
 
 def _cosine(progress: float) -> float:
     """From 1 down to 0.02."""
-    import math
-
     return 0.02 + 0.98 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
 
-def _is_frozen(part: Any) -> bool:
-    """A part that was in evaluation mode on purpose: a frozen norm keeps its statistics."""
+def is_frozen(part: Any) -> bool:
+    """Whether a part has weights, and none may learn: a frozen norm keeps its statistics too."""
     own = list(part.parameters(recurse=False))
     return bool(own) and not any(parameter.requires_grad for parameter in own)
+
+
+def _is_norm_of_rows(part: Any) -> bool:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return isinstance(part, _BatchNorm)
 
 
 def _state(module: Any) -> Mapping[str, Tensor]:

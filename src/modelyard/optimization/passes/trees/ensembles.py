@@ -130,7 +130,7 @@ class Ensemble:
         if hasattr(self.obj, "steps") and len(self.obj.steps) > 1:
             rows = self.obj[:-1].transform(rows)
         if hasattr(rows, "toarray"):
-            rows = rows.toarray()
+            rows = rows.astype(np.float32).toarray()  # float64 would be twice as large
         return np.asarray(rows, np.float32)
 
 

@@ -150,6 +150,28 @@ def test_a_soup_is_no_worse_than_what_went_in(
     assert made.notes == ("the mean of 2 fine-tunes",)
 
 
+def test_a_soup_says_what_it_is_the_mean_of() -> None:
+    from modelyard.optimization.passes.torch.soup import _told
+
+    assert _told([1], 3) == "the best of 3 fine-tunes"
+    assert _told([1, 0], 3) == "the mean of 2 of 3 fine-tunes"
+    assert _told([0, 3], 3) == "the mean of 1 of 3 fine-tunes and the weights before"
+    assert _told([3, 2, 1, 0], 3) == "the mean of 3 of 3 fine-tunes and the weights before"
+
+
+def test_a_soup_of_the_best_alone_says_so(
+    given: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch import nn
+
+    from modelyard.optimization.passes.torch import soup
+
+    monkeypatch.setattr(soup, "_greedy", lambda _module, _tuned, _valid: [1])
+    model, work = given(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+    made = pass_named("soup").run(model, {"count": 2, "epochs": 1}, work)
+    assert made.notes == ("the best of 2 fine-tunes",)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_makes_the_same_bytes_again(
     name: str, trained: Any, given: Callable[..., Any]
