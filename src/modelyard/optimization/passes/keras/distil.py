@@ -11,6 +11,7 @@ from modelyard.errors import Unsupported
 from modelyard.formats.reading import printable
 from modelyard.optimization.passes.interface import Made, Option, Range
 from modelyard.optimization.passes.keras import networks
+from modelyard.optimization.passes.keras.states import carried, counted_anew
 from modelyard.optimization.passes.torch.networks import number, whole
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ class Distil:
 
 
 def _narrower(network: Any, width: float, seed: int) -> Any:
-    """The same layers, not trained, with fewer units and filters; the last keeps its own."""
+    """The same layers, not trained, with fewer units and filters; the last keeps its own.
+
+    So do frozen ones, and all that can't be learned is handed on: a student would go on without it.
+    """
     from modelyard.frameworks.keras.library import keras
     from modelyard.frameworks.keras.rebuilding import made
 
@@ -104,17 +108,34 @@ def _narrower(network: Any, width: float, seed: int) -> Any:
     for each in layers:
         each.pop("build_config", None)
     for settings in wide[:-1]:
-        for side in _SIDES:
+        for side in _SIDES if settings.get("trainable", True) else ():
             if isinstance(settings.get(side), int):
                 settings[side] = max(1, round(settings[side] * width))
     keras().utils.set_random_seed(seed % 2**32)
     try:
-        return made(type(network), config)
-    except (ValueError, TypeError) as error:
+        with counted_anew():
+            student = made(type(network), config)
+    except MemoryError:
+        raise
+    except Exception as error:  # layers of other people raise what they like
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise Unsupported(
             "not-improvable", f"a narrower copy can't be built: {printable(lines[0], 200)}"
         ) from None
+    if _ends(student) != _ends(network):
+        raise Unsupported("not-improvable", "a narrower copy would give outputs of other widths")
+    lost = carried(network, student)
+    if lost:
+        raise Unsupported(
+            "not-improvable", f"what the layer {printable(lost[0], 60)} keeps can't be learned, "
+            "and layers before it would be narrower",
+            hint="let it train (trainable=True)",
+        )  # fmt: skip
+    return student
+
+
+def _ends(network: Any) -> list[tuple[Any, ...]]:
+    return [tuple(each.shape) for each in getattr(network, "outputs", None) or ()]
 
 
 def _learned(

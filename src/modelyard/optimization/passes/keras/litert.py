@@ -17,6 +17,7 @@ from modelyard.frameworks.litert import CLASS, NAME
 from modelyard.optimization.making import model_of_files
 from modelyard.optimization.passes.interface import Choice, Made, Option
 from modelyard.optimization.passes.keras import networks
+from modelyard.optimization.passes.keras.graphs import convertible
 from modelyard.optimization.passes.torch.networks import option
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class ToLiteRT:
                 converted.
         """
         kind = option(params, "kind", KINDS)
-        network = networks.bare(networks.network_in(model))
+        network = convertible(networks.network_in(model))
         rows = _calibration(network, model, work) if kind == "int8" else None
         content = _converted(network, kind, rows)
         folder = work.folder()
@@ -74,8 +75,11 @@ class ToLiteRT:
         return Made(model=made, notes=(f"{len(content):,} bytes, {kind}",))
 
 
-def _calibration(network: Any, model: Model, work: Work) -> Callable[[], Iterator[list[Any]]]:
-    """Rows one by one, in the order of the model's inputs, by which ranges are found."""
+def _calibration(network: Any, model: Model, work: Work) -> Callable[[], Iterator[Any]]:
+    """Rows one by one, by which ranges are found.
+
+    Several inputs go by name: a list would be taken in the order of the graph, which sorts them.
+    """
     from modelyard.frameworks.keras.tensors import arrange
     from modelyard.runtimes.keras import open as open_network
 
@@ -88,14 +92,17 @@ def _calibration(network: Any, model: Model, work: Work) -> Callable[[], Iterato
     features = open_network(network, model.signature).about.features
     arrays = arrange(network, work.train.inputs.take(chosen), features)
 
-    def each() -> Iterator[list[Any]]:
+    names = [str(tensor.name) for tensor in network.inputs] if len(arrays) > 1 else []
+
+    def each() -> Iterator[Any]:
         for at in range(len(chosen)):
-            yield [array[at : at + 1] for array in arrays]
+            row = [array[at : at + 1] for array in arrays]
+            yield dict(zip(names, row, strict=True)) if names else row
 
     return each
 
 
-def _converted(network: Any, kind: str, rows: Callable[[], Iterator[list[Any]]] | None) -> bytes:
+def _converted(network: Any, kind: str, rows: Callable[[], Iterator[Any]] | None) -> bytes:
     from modelyard.frameworks.keras.library import keras, quiet
 
     if keras().backend.backend() != "tensorflow":

@@ -11,6 +11,7 @@ from modelyard.errors import InvalidInput, Unsupported
 from modelyard.frameworks.interface import bases_of
 from modelyard.optimization.making import model_of_object
 from modelyard.optimization.passes.data.learning import hits
+from modelyard.optimization.passes.keras.states import carried, counted_anew
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bare", "kernels", "network_in", "right", "saved", "taught_by", "why_no_network"]
 
+Json = Any
 Array = np.ndarray[Any, Any]
 
 
@@ -41,17 +43,26 @@ def network_in(model: Model) -> Any:
     return found
 
 
-def bare(network: Any) -> Any:
-    """The same layers and weights, never compiled: an optimizer's state triples a file."""
+def bare(network: Any, config: Json = None) -> Any:
+    """The same layers and weights, never compiled: an optimizer's state triples a file.
+
+    Args:
+        config: Another one, by which it has the same weights.
+
+    Raises:
+        Unsupported: `not-improvable`: its configuration does not tell all of it.
+    """
     from modelyard.frameworks.keras.rebuilding import copied, made
 
     shapes = network.get_build_config() if hasattr(network, "get_build_config") else None
-    found = made(type(network), network.get_config(), shapes=shapes)
+    with counted_anew():
+        found = made(type(network), config or network.get_config(), shapes=shapes)
     if not copied(network, found):
         raise Unsupported(
             "not-improvable", f"a {type(network).__name__} can't be built again from what it tells",
             hint="it needs get_config() that tells all of it",
         )  # fmt: skip
+    carried(network, found)
     return found
 
 

@@ -59,7 +59,7 @@ class Prune:
         weights = networks.kernels(network)
         if not weights:
             return Made(model=None, why="there are no weights that could go")
-        before = {each.path: _numpy(each) for each in weights}
+        before = [_numpy(each) for each in weights]
         rows = work.train
         if rows is None or not len(rows):
             masks = _masks(weights, sparsity)
@@ -132,13 +132,14 @@ def _masks(weights: list[Any], sparsity: float) -> list[Array]:
     return [(each > limit).astype(np.float32) for each in sizes]
 
 
-def _changed(before: Mapping[str, Array], weights: list[Any]) -> tuple[Mapping[str, Json], ...]:
+def _changed(before: list[Array], weights: list[Any]) -> tuple[Mapping[str, Json], ...]:
+    """Paired by position: layers inside of two models may have equal paths."""
     found: list[dict[str, Json]] = []
-    for (path, old), each in zip(before.items(), weights, strict=True):
+    for old, each in zip(before, weights, strict=True):
         new = _numpy(each)
         size = float(np.linalg.norm(old)) or 1.0
         found.append({
-            "layer": path, "change": float(np.linalg.norm(new - old)) / size,
+            "layer": each.path, "change": float(np.linalg.norm(new - old)) / size,
             "sparsity": float((new == 0).mean()), "dtype": str(each.dtype),
             "shape": list(new.shape),
         })  # fmt: skip

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from modelyard.errors import Unsupported
 from modelyard.optimization.passes.interface import Choice, Made, Option
 from modelyard.optimization.passes.keras import networks
+from modelyard.optimization.passes.keras.states import every_layer, own
 from modelyard.optimization.passes.torch.networks import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from modelyard.core.lineage import LineageKind
     from modelyard.optimization.state import Model, Subject, Work
@@ -53,22 +54,24 @@ class Quantize:
         """
         mode = option(params, "mode", MODES)
         network = networks.bare(networks.network_in(model))
-        if any("int" in str(each.dtype) for _, each in _weights(network)):
+        if any(each.quantization_mode is not None for each in every_layer(network)):
             raise Unsupported("not-improvable", "it is quantized already")
-        before = {path: (str(each.dtype), each.shape) for path, each in _weights(network)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of layers that stay as they are: we tell them too
-            _quantized(network, mode)
-        after = {path: (str(each.dtype), each.shape) for path, each in _weights(network)}
+        before = _weights(network)
+        _quantized(network, mode)
+        forgetful = _forgetful(network)
+        if forgetful:
+            network = networks.bare(networks.network_in(model))
+            _quantized(network, mode, forgetful)
+        after = _weights(network)
         changed = tuple(
-            {"layer": path, "dtype": dtype, "shape": list(shape)}
-            for path, (dtype, shape) in after.items()
-            if path in before and before[path][0] != dtype
+            {"layer": key[1], "dtype": dtype, "shape": list(shape)}
+            for key, (dtype, shape) in after.items()
+            if key in before and before[key][0] != dtype
         )
         if not changed:
             return Made(model=None, why="none of its layers can be quantized by Keras")
-        left = [path for path, (dtype, shape) in after.items()
-                if len(shape) >= 2 and before.get(path, ("",))[0] == dtype]  # fmt: skip
+        left = [key[1] for key, (dtype, shape) in after.items()
+                if len(shape) >= 2 and key in before and before[key][0] == dtype]  # fmt: skip
         notes = [f"{len(changed)} layers keep {mode.partition('-')[0]}"]
         if left:
             shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
@@ -78,19 +81,46 @@ class Quantize:
         return Made(model=made, notes=tuple(notes), changed=changed[:200])
 
 
-def _quantized(network: Any, mode: str) -> None:
+def _quantized(network: Any, mode: str, without: frozenset[int] = frozenset()) -> None:
+    """Quantize the layers but for those at some places."""
     from modelyard.frameworks.keras.library import keras
 
-    library = keras()
-    if mode == "int8":
-        network.quantize("int8")
-        return
-    size = 128 if mode == "int4-blocks" else None
-    network.quantize(config=library.quantizers.Int4QuantizationConfig(block_size=size))
+    config = None
+    if mode != "int8":
+        size = 128 if mode == "int4-blocks" else None
+        config = keras().quantizers.Int4QuantizationConfig(block_size=size)
+    left = {id(each) for at, each in enumerate(every_layer(network)) if at in without}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of layers that stay as they are: we tell them too
+        network.quantize(
+            "int8" if config is None else None, config=config,
+            filters=(lambda layer: id(layer) not in left) if left else None,
+        )  # fmt: skip
 
 
-def _weights(network: Any) -> Iterator[tuple[str, Any]]:
-    return ((each.path, each) for each in network.weights)
+def _forgetful(network: Any) -> frozenset[int]:
+    """Places of layers that a file would bring back as they were before: layers of other people
+    make those inside of them without a word on their precision."""
+    from modelyard.frameworks.keras.rebuilding import made
+
+    again = made(
+        type(network), network.get_config(),
+        shapes=network.get_build_config() if hasattr(network, "get_build_config") else None,
+    )  # fmt: skip
+    pairs = zip(every_layer(network), every_layer(again), strict=False)
+    return frozenset(
+        at for at, (old, new) in enumerate(pairs)
+        if old.quantization_mode != new.quantization_mode
+    )  # fmt: skip
+
+
+def _weights(network: Any) -> dict[tuple[int, str], tuple[str, tuple[int, ...]]]:
+    """Dtype and shape by the place of a layer and a path: two models inside may have equal ones."""
+    places = {id(each): at for at, layer in enumerate(every_layer(network)) for each in own(layer)}
+    return {
+        (places.get(id(each), 0), str(each.path)): (str(each.dtype), tuple(each.shape))
+        for each in network.weights
+    }
 
 
 PASS = Quantize()
