@@ -63,7 +63,8 @@ def optimizations_command(
         one = _followed(session, yard, one)
     session.out.show(OptimizationView(one, yard.optimizations.trials(number), everything))
     if one.state in ("stopped", "failed"):
-        session.out.hint(f"yard optimize --resume {one.id}")
+        trusted = "with the --trust that it began with, if any"
+        session.out.hint(f"yard optimize --resume {one.id}, {trusted}")
 
 
 def _followed(session: Session, yard: Yard, one: Optimization) -> Optimization:

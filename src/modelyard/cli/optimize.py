@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -49,7 +50,8 @@ _SETTLED = {
               help="Rows to learn from, to choose by, and for the proof.")  # fmt: skip
 @click.option("--target", "column", metavar="COL",
               help="The column to be predicted; else a model is compared with itself.")  # fmt: skip
-@click.option("--budget", metavar="TIME", type=DURATION, help="How long at most: 90s, 10m, 2h.")
+@click.option("--budget", metavar="TIME", type=DURATION,
+              help="How long to search: 90s, 10m, 2h. The proof comes after it.")  # fmt: skip
 @click.option("--trials", metavar="N", type=click.IntRange(1, 10_000), help="How many at most.")
 @click.option("--alias", metavar="NAME", help="Point this alias at the version that is chosen.")
 @click.option("--engine", metavar="NAME", default="local", show_default=True,
@@ -120,7 +122,7 @@ def optimize_command(
             progress=report,
         )  # fmt: skip
 
-    found = _watched(session, run)
+    found = _watched(session, run, _said(trust, everything=trust_all))
     if found.state == "cancelled":
         _cancelled(session, yard.optimizations.get(found.id))
     session.out.show(OptimizationView(found, yard.optimizations.trials(found.id)))
@@ -137,21 +139,35 @@ def _check_settled() -> None:
     )
 
 
-def _watched(session: Session, run: Callable[[Report], Optimization]) -> Optimization:
+def _said(trust: tuple[str, ...], *, everything: bool) -> str:
+    """The trust that was given, as it is typed: an optimization keeps none."""
+    if everything:
+        return " --trust-all"
+    return "".join(f" --trust {shlex.quote(name)}" for name in trust)
+
+
+def _watched(
+    session: Session, run: Callable[[Report], Optimization], trusting: str
+) -> Optimization:
     """What came of it; whoever stops it is told how it is gone on with."""
     from modelyard.cli.failures import INTERRUPTED
     from modelyard.cli.improving import Watching
+    from modelyard.errors import Unavailable
 
     watching = Watching(session.out)
     try:
         with watching:
             return run(watching.report)
     except KeyboardInterrupt:
-        _interrupted(session, watching.found, INTERRUPTED)
+        _interrupted(session, watching.found, trusting, INTERRUPTED)
     except SystemExit as error:
         if error.code != _TERMINATED:
             raise
-        _interrupted(session, watching.found, _TERMINATED)
+        _interrupted(session, watching.found, trusting, _TERMINATED)
+    except Unavailable as error:
+        if error.hint is not None and " --resume " in error.hint:
+            error.hint += trusting
+        raise
 
 
 def _replay(session: Session, key: int, trusted: Any, engine: str) -> None:
@@ -204,12 +220,15 @@ def _text(path: Path) -> str:
         raise InvalidInput("wrong-recipe", f"{path} can't be read") from None
 
 
-def _interrupted(session: Session, found: Optimization | None, code: int) -> NoReturn:
+def _interrupted(
+    session: Session, found: Optimization | None, trusting: str, code: int
+) -> NoReturn:
     if found is None:
         session.out.fail("interrupted", "stopped before its first trial")
         raise SystemExit(code)
     done = f"{found.done} of {found.recipe.trials} trials are kept"
-    session.out.fail("interrupted", f"stopped; {done}", f"yard optimize --resume {found.id}")
+    hint = f"yard optimize --resume {found.id}{trusting}"
+    session.out.fail("interrupted", f"stopped; {done}", hint)
     raise SystemExit(code)
 
 

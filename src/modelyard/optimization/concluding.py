@@ -10,9 +10,10 @@ from modelyard.core.version import human_size
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.choosing import failures, to_prove
+from modelyard.optimization.engines.interface import Place
 from modelyard.optimization.evaluating import keep_written
 from modelyard.optimization.goals import base_of, is_cost, on_front, value_of
-from modelyard.optimization.proving import passes_gate
+from modelyard.optimization.judging import passes_gate
 from modelyard.optimization.publishing import Finished, keep_findings, publish, worth
 from modelyard.optimization.recipes import written
 from modelyard.optimization.trials import task_for
@@ -133,7 +134,12 @@ def _proved(
         trials.again(result)
     number = max((trial.number for trial in trials.all), default=0) + 1
     recipe = found.recipe
-    places = [(t.number, place) for t in wanted if (place := trials.place(t.number)) is not None]
+    trusted = Place.of(work.source).trusted  # as it is now, not when the trial ran
+    places = [
+        (t.number, replace(place, trusted=trusted))
+        for t in wanted
+        if (place := trials.place(t.number)) is not None
+    ]
     task = replace(
         work.job("proof", number, work.source, timed=True), candidates=tuple(places),
         goals=tuple(map(str, recipe.goals)), constraints=tuple(map(str, recipe.constraints)),

@@ -11,8 +11,9 @@ from modelyard.core.trust import Trust
 from modelyard.errors import Conflict, InvalidInput, NotFound
 from modelyard.optimization.baselines import learned_from_all, steps_of
 from modelyard.optimization.engines import engine_named
+from modelyard.optimization.engines.refusing import Refusing
 from modelyard.optimization.preparing import prepared
-from modelyard.optimization.workplace import workplace_of
+from modelyard.optimization.workplace import passing_workplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ def replay(
 
     Raises:
         NotFound: `no-optimization`; `no-candidate`: it has published no such version.
-        InvalidInput: `other-data`; `replay-failed`.
+        InvalidInput: `other-data`; `replay-failed`. Denied: `untrusted`.
     """
     begun = time.monotonic()
     found = yard.optimizations.get(id)
@@ -69,15 +70,12 @@ def replay(
                        hint=f"yard optimizations {id} --follow")  # fmt: skip
     candidate = _candidate(found, version)
     [trial] = [each for each in yard.optimizations.trials(id) if each.number == candidate.trial]
-    place = workplace_of(f"{yard.url}#replay", found)
-    try:
+    with passing_workplace(yard.url, found) as place:
         work = prepared(yard.desk, found, place, Trust.of(trusted))
         with closing(engine_named(engine)) as running:
             result = learned_from_all(
-                work, running, steps_of(trial), trial.number, whole=work.relearns
+                work, Refusing(running), steps_of(trial), trial.number, whole=work.relearns
             )
-    finally:
-        place.clear()
     if result.state != "done":
         raise InvalidInput("replay-failed", f"it could not be made again: {result.reason}")
     assert candidate.version is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modelyard.core.names import RefName
 from modelyard.core.trust import Trust
@@ -13,15 +13,16 @@ from modelyard.errors import ModelyardError, Unavailable
 from modelyard.optimization.asking import asked, check_resumed
 from modelyard.optimization.baselines import learned_again
 from modelyard.optimization.beating import beating
-from modelyard.optimization.choosing import to_prove
 from modelyard.optimization.concluding import conclude
+from modelyard.optimization.ending import clear, fail, stop
 from modelyard.optimization.engines import engine_named
-from modelyard.optimization.goals import check_known
+from modelyard.optimization.engines.refusing import Refusing
 from modelyard.optimization.preparing import prepared
 from modelyard.optimization.searching import Search, told_all
-from modelyard.optimization.trials import Trials, task_for
+from modelyard.optimization.trials import Trials
+from modelyard.optimization.trying import search_on
 from modelyard.optimization.warming import first_of_earlier
-from modelyard.optimization.workplace import workplace_of
+from modelyard.optimization.workplace import room_for, workplace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from modelyard.registry.desk import Desk
 
 __all__ = ["WorkingYard", "optimize"]
-
-_BEGINNING = 6
-"""Trials of the first batch."""
 
 
 class WorkingYard(Protocol):
@@ -103,42 +101,49 @@ def optimize(
     """
     told = progress or (lambda _found, _trials: None)
     trust = Trust.of(trusted)
-    if begun is not None:
-        found = begun
-    elif resume is not None:
-        settled = {"recipe": recipe, "data": data, "target": target, "budget": budget,
-                   "trials": trials, "alias": alias, "seed": seed}  # fmt: skip
-        check_resumed([name for name, value in settled.items() if value is not None])
-        found = yard.optimizations.claim(resume)
-    else:
-        wanted = asked("auto" if recipe is None else recipe, data, target, budget, trials, seed)
-        if alias is not None:
-            RefName.parse(alias)
-        name = (engine if isinstance(engine, str) else engine.name).partition("@")[0]
-        found = yard.optimizations.begin(model, revision, wanted, engine=name, alias=alias)
     with ExitStack() as stack:
+        chosen: Engine | None = None
+        if begun is not None:
+            found = begun
+        elif resume is not None:
+            settled = {"recipe": recipe, "data": data, "target": target, "budget": budget,
+                       "trials": trials, "alias": alias, "seed": seed}  # fmt: skip
+            check_resumed([name for name, value in settled.items() if value is not None])
+            chosen = stack.enter_context(closing(engine_named(engine)))
+            found = yard.optimizations.claim(resume)
+        else:
+            wanted = asked("auto" if recipe is None else recipe, data, target, budget, trials, seed)
+            if alias is not None:
+                RefName.parse(alias)
+            name = (engine if isinstance(engine, str) else engine.name).partition("@")[0]
+            found = yard.optimizations.begin(model, revision, wanted, engine=name, alias=alias)
         beat = stack.enter_context(beating(yard, found))
+        running: Refusing | None = None
         try:
-            place = workplace_of(yard.url, found)
-            work = prepared(yard.desk, found, place, trust)
-            # after all that can be refused: an engine may have a cluster to start
-            chosen = engine_named(engine)
-            running = stack.enter_context(closing(chosen))
-            beat.engine = running
-            ended = _run(yard, work, running, beat, told)
+            with room_for(yard.url, found):
+                place = workplace_of(yard.url, found)
+                work = prepared(yard.desk, found, place, trust)
+                if chosen is None:  # after all that can be refused: it may have a cluster to start
+                    chosen = stack.enter_context(closing(engine_named(engine)))
+                beat.engine = running = Refusing(chosen)
+                ended = _run(yard, work, running, beat, told)
         except ModelyardError as error:
+            resumed = begun is None and resume is not None
+            if error.kind == "untrusted":  # who has begun it for others has no more trust to give
+                stays = resumed or (begun is None and beat.last.done > 0)
+            else:
+                stays = resumed and not (running is not None and running.asked)
             if isinstance(error, Unavailable):  # a server, a store: another time it may be there
-                beat.say(replace(beat.last, state="stopped"))
-                raise
-            beat.say(replace(beat.last, state="failed", sentence=str(error), reasons=(str(error),)))
-            with suppress(Unavailable):
-                workplace_of(yard.url, found).clear()
+                stop(beat)
+            elif stays:
+                stop(beat, error)
+            else:
+                fail(yard, beat, error)
             raise
         except BaseException:
-            beat.say(replace(beat.last, state="stopped"))
+            stop(beat)
             raise
-    if ended.state == "done" or yard.optimizations.get(found.id).state == "cancelled":
-        place.clear()  # else another worker has taken it over, perhaps on this machine
+    clear(yard, ended)
     return ended
 
 
@@ -162,8 +167,10 @@ def _run(
         told(now, some)
 
     say(found)
-    warm = first_of_earlier(yard.optimizations, found, work.plan)
-    say(replace(beat.last, warm=len(warm)))
+    warm: list[dict[str, Any]] = []
+    if not trials.all:  # else those that it began with are among its own
+        warm = first_of_earlier(yard.optimizations, found, work.plan)
+        say(replace(beat.last, warm=len(warm)))
     search = Search(
         work.plan.spaces, recipe.goals, recipe.constraints, recipe.seed,
         [work.plan.barest(), *warm],
@@ -174,10 +181,11 @@ def _run(
         return recipe.seconds is None or spent + time.monotonic() - begun < recipe.seconds
 
     if work.plan.steps:
-        _search_on(work, engine, beat, search, trials, say, left)
-        trials.check_some_ran()
+        search_on(work, engine, beat, search, trials, say, left)
     if beat.cancelled():
         return replace(beat.last, state="cancelled")
+    if work.plan.steps:
+        trials.check_some_ran()
 
     def goes_on(now: Optimization) -> bool:
         say(now)
@@ -189,77 +197,7 @@ def _run(
         return replace(beat.last, state="cancelled")
     marked = trials.marked(ended)
     beat.say(replace(ended, done=trials.ended), marked, surely=True)
+    if beat.cancelled():
+        return replace(beat.last, state="cancelled")
     told(beat.last, marked)
     return beat.last
-
-
-def _search_on(
-    work: Prepared,
-    engine: Engine,
-    beat: Beat,
-    search: Search,
-    trials: Trials,
-    say: Callable[..., None],
-    left: Callable[[], bool],
-) -> None:
-    """Ask, run, tell, until the budget is spent or nothing new can be asked for."""
-    recipe = work.recipe
-    waiting = trials.unfinished()
-    heard = 0
-    while not beat.cancelled():
-        if work.place.is_full(work.source.size):
-            likely, _ = to_prove(beat.last, work.source.digest, trials)
-            trials.make_room([t.number for some in likely for t in some], work.source.folder)
-        room = recipe.trials - trials.ended
-        if room <= 0 or not (left() or not trials.ended):
-            return
-        count = _batch(recipe) if trials.all else _BEGINNING
-        batch = waiting[:room] or [trials.begin(params) for params in search.ask(min(count, room))]
-        waiting = waiting[len(batch) :]
-        if not batch:
-            return
-        tasks = [task_for(trial, work) for trial in batch]
-        say(beat.last, batch)
-        first = _first_beside(batch[0].number, recipe)
-        for earlier in trials.all[heard:first]:
-            for what, score in earlier.scores.items():
-                search.heard(what, score)
-        heard = first
-
-        def tell(number: int, what: str, score: float | None) -> bool:
-            reason = "" if score is None else search.gives_up(what, score)
-            say(beat.last, [trials.doing(number, what, score)])
-            if reason:
-                trials.given_up(number, reason)
-            return bool(reason)
-
-        for result in engine.run(tasks, tell, lambda: left() or not trials.ended):
-            if beat.cancelled():
-                return
-            before = beat.last.before
-            if result.state == "done" and not before:
-                before = dict(result.before)
-                check_known(recipe, before)
-            trial = trials.end(result, before, recipe)
-            work.place.tidy(result)
-            search.tell(trial.params, trial.values if trial.state == "done" else None, trial.excess)
-            say(replace(beat.last, before=before), [trial])
-        if trials.ended <= _BEGINNING and trials.all_failed_alike:
-            return  # so would all others
-
-
-def _batch(recipe: Recipe) -> int:
-    """Trials that are asked for before the next ones are known, after the first ones.
-
-    It must not depend on the engine nor on how quick it is: the search is the same everywhere.
-    """
-    return max(2, recipe.trials // 8)
-
-
-def _first_beside(number: int, recipe: Recipe) -> int:
-    """The first of the trials that a trial was asked for with: they don't judge each other.
-
-    By its number, so that a search that goes on after a kill judges as one that was not killed.
-    """
-    later = number - _BEGINNING
-    return 0 if later < 0 else number - later % _batch(recipe)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.core.evaluation import Measure
-from modelyard.errors import ModelyardError, Unsupported
+from modelyard.errors import Denied, ModelyardError, Unsupported
 from modelyard.optimization.engines.interface import Result
 from modelyard.optimization.nested import nested_gain, search_of_plan
 from modelyard.optimization.proving import prove
@@ -41,7 +41,8 @@ def run_task(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         else:
             found = run_trial(task, tell)
     except ModelyardError as error:
-        found = Result(
+        refused = _refused(task) if isinstance(error, Denied) else None
+        found = refused or Result(
             trial=task.trial, state="failed", reason=str(error)[:500],
             helpless=isinstance(error, Unsupported),
         )  # fmt: skip
@@ -51,6 +52,24 @@ def run_task(task: Task, tell: Callable[[str, float | None], None]) -> Result:
         said = f"{type(error).__name__}: {error}"
         found = Result(trial=task.trial, state="failed", reason=said.splitlines()[0][:500])
     return replace(found, seconds=round(time.perf_counter() - begun, 3))
+
+
+def _refused(task: Task) -> Result | None:
+    """That the version itself may not be loaded, and why; None if it may.
+
+    What a pass has made of it may want more trust than was given: that says nothing of others.
+    """
+    try:
+        task.source.model().load()
+    except Denied as error:
+        if error.kind == "untrusted":
+            return Result(
+                trial=task.trial, state="failed", reason=str(error), untrusted=True,
+                hint=error.hint or "",
+            )  # fmt: skip
+    except Exception:
+        return None
+    return None
 
 
 def _nested(task: Task, tell: Callable[[str, float | None], None]) -> Result:

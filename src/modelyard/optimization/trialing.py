@@ -125,7 +125,7 @@ def _known_of(task: Task, source: Model) -> tuple[Model, list[PassDone], int]:
             content = json.loads((folder / _RESULT).read_bytes())
         except (OSError, ValueError):
             continue
-        place = converted(content["place"], Place)
+        place = replace(converted(content["place"], Place), trusted=task.source.trusted)
         steps = converted(content["steps"], tuple[PassDone, ...])
         return place.model(), list(steps), count
     return source, [], 0

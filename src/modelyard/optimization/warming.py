@@ -23,7 +23,8 @@ def first_of_earlier(kept: Optimizations, found: Optimization, plan: Plan) -> li
     told in this plan's names.
 
     Places may differ from recipe to recipe, so options are matched by pass and name. What ended
-    after this one began does not count: it goes on after a kill as it began.
+    after this one began does not count. Whoever goes on with trials must not look again: earlier
+    ones may be cancelled or gone on with meanwhile. What was found first is among the first trials.
     """
     homes = {name.split(".", 1)[1]: name for name in plan.spaces}
     best: list[tuple[float, dict[str, Any]]] = []

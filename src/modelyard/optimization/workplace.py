@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,15 +24,16 @@ from modelyard.optimization.state import Model
 from modelyard.registry.data import find_data
 from modelyard.registry.files import checkout, digest_of
 from modelyard.registry.saving import is_card, stored
+from modelyard.store.interface import NO_ROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from modelyard.core.optimization import Optimization
     from modelyard.core.trust import Trust
     from modelyard.registry.desk import Desk
 
-__all__ = ["Workplace", "workplace_of"]
+__all__ = ["Workplace", "passing_workplace", "room_for", "workplace_of"]
 
 _SOURCE, _MADE, _TRIALS, _DATA, _MARK = "source", "made", "trials", "data", "mark"
 _MUCH: Final = 2 << 30
@@ -40,6 +42,8 @@ _COPIES: Final = 12
 """Or so many times the model."""
 _OLD: Final = 30 * 86_400
 """Seconds after which nobody goes on with what an optimization has left."""
+_PASSING, _PASSED = "once-", 86_400
+"""Of folders of which nothing is kept; after so many seconds whoever made one has crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +160,78 @@ def workplace_of(url: str, found: Optimization) -> Workplace:
 
     Unavailable: `no-scratch`.
     """
-    try:
-        home = cache_home(os.environ)
-    except RuntimeError:  # a user without a home
-        home = Path(tempfile.gettempdir())
-    key = hashlib.sha256(url.encode()).hexdigest()[:16]
-    folder = home / "modelyard" / "optimizations" / f"{key}-{found.id}"
+    folder = _folder_of(url, found)
     told = f"{found.title} {found.created.isoformat()}"
     try:
         _sweep(folder.parent)
         if folder.is_dir() and _mark_of(folder) != told:
             shutil.rmtree(folder)
-        for part in (folder, folder / _MADE, folder / _TRIALS):
-            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _made(folder)
         (folder / _MARK).write_text(told, "utf-8")
     except OSError as error:
-        raise Unavailable(
-            "no-scratch", f"{folder}: {error.strerror}", hint="set XDG_CACHE_HOME to a folder"
-        ) from None
+        raise _no_scratch(folder, error) from None
     return Workplace(folder)
+
+
+@contextmanager
+def passing_workplace(url: str, found: Optimization) -> Iterator[Workplace]:
+    """One that nobody else has, gone at the end: nobody goes on with what was made in it.
+
+    Unavailable: `no-scratch`.
+    """
+    beside = _folder_of(url, found)
+    folder = beside.with_name(f"{_PASSING}{beside.name}-{secrets.token_hex(8)}")
+    try:
+        _sweep(folder.parent)
+        _made(folder)
+    except OSError as error:
+        raise _no_scratch(folder, error) from None
+    place = Workplace(folder)
+    try:
+        yield place
+    finally:
+        place.clear()
+
+
+@contextmanager
+def room_for(url: str, found: Optimization) -> Iterator[None]:
+    """Unavailable `disk-full` where there is no room for its files: it can be gone on with."""
+    hint = f"make room, then yard optimize --resume {found.id}"
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        folder = _folder_of(url, found)
+        raise Unavailable(
+            "disk-full", f"the disk that holds {folder} is full", hint=hint
+        ) from error
+    except Unavailable as error:
+        if error.kind != "disk-full":
+            raise
+        raise Unavailable(error.kind, error.message, hint=hint) from error
+
+
+def _folder_of(url: str, found: Optimization) -> Path:
+    try:
+        home = cache_home(os.environ)
+    except RuntimeError:  # a user without a home
+        home = Path(tempfile.gettempdir())
+    key = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return home / "modelyard" / "optimizations" / f"{key}-{found.id}"
+
+
+def _made(folder: Path) -> None:
+    for part in (folder, folder / _MADE, folder / _TRIALS):
+        part.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _no_scratch(folder: Path, error: OSError) -> Exception:
+    if error.errno in NO_ROOM:
+        return error
+    return Unavailable(
+        "no-scratch", f"{folder}: {error.strerror}", hint="set XDG_CACHE_HOME to a folder"
+    )
 
 
 def _mark_of(folder: Path) -> str:
@@ -187,6 +244,7 @@ def _mark_of(folder: Path) -> str:
 def _sweep(home: Path) -> None:
     """Remove what nobody went on with."""
     for folder in home.glob("*-*"):
+        old = _PASSED if folder.name.startswith(_PASSING) else _OLD
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _OLD:
+            if time.time() - folder.stat().st_mtime > old:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -118,7 +119,7 @@ def test_ctrl_c_stops_it_and_it_goes_on_from_there(iris):
     assert ended["state"] == "cancelled"
 
 
-@pytest.mark.parametrize("mode", [(), ("--json",)])
+@pytest.mark.parametrize("mode", [(), ("--json",), ("--json", "--trust", "a.b", "--trust", "c.d")])
 def test_who_ends_it_with_sigterm_is_told_how_to_go_on(iris, mode):
     with optimizing(iris, *mode) as process:
         process.send_signal(signal.SIGTERM)
@@ -127,13 +128,25 @@ def test_who_ends_it_with_sigterm_is_told_how_to_go_on(iris, mode):
     if mode:
         error = json.loads(out)["error"]
         assert error["kind"] == "interrupted"
-        assert error["hint"] == "yard optimize --resume 1"
+        assert error["hint"] == " ".join(["yard optimize --resume 1", *mode[1:]])
     else:
         assert out == ""
         assert re.search(r"stopped; \d+ of 200 trials are kept", err)
         assert "yard optimize --resume 1" in err
     assert iris.json("optimizations", "1")["state"] == "stopped"
     assert not _children_of(process.pid)
+
+
+def test_where_the_disk_is_full_the_hint_goes_on_with_what_was_trusted(iris, monkeypatch):
+    from modelyard.optimization.workplace import Workplace
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Workplace, "keep", full)
+    error = iris.error("optimize", "flowers/iris", *ARGS, "--trust", "a.b")
+    assert error["kind"] == "disk-full"
+    assert error["hint"] == "make room, then yard optimize --resume 1 --trust a.b"
 
 
 def test_who_waits_for_it_is_told_that_it_was_cancelled(iris):

@@ -113,6 +113,10 @@ class Result:
     helpless: bool = False
     """Whether it failed as a pass can do nothing for such a model: nothing is wrong with what was
     asked for."""
+    untrusted: bool = False
+    """Whether it failed as the version may not be loaded with the trust that was given."""
+    hint: str = ""
+    """What can be done about that."""
     place: Place | None = None
     """What a trial made."""
     values: Mapping[str, float] = field(default_factory=dict)
