@@ -76,6 +76,8 @@ class Overlap:
     """Of the data to measure with."""
     exact: int
     near: int
+    differing: tuple[str, ...] = ()
+    """Columns with values of another kind there: text instead of numbers, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ class Finding:
 
     about: str
     """`leak`, `overlap`, `copies`, `conflicts`, `missing`, `far-out`, `labels`, `balance`,
-    `constant`, `identifier`, `text`, `few-rows`."""
+    `constant`, `identifier`, `text`, `few-rows`, `differing`."""
     weight: Literal["bad", "warn", "note"]
     sentence: str
     passes: tuple[str, ...] = ()

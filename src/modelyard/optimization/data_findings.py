@@ -75,6 +75,13 @@ def _overlap(facts: DataFacts) -> Iterator[Finding]:
     both = facts.overlap
     if both is None:
         return
+    if both.differing:
+        shown = ", ".join(both.differing[:_SHOWN]) + (", ..." if both.differing[_SHOWN:] else "")
+        yield Finding(
+            about="differing", weight="warn", columns=both.differing,
+            sentence=f"{shown}: other kinds of values in the rows to measure with than in those to "
+            "learn from",
+        )  # fmt: skip
     if both.exact:
         yield Finding(
             about="overlap", weight="bad",

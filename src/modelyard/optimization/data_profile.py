@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.core.table import Table
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import InvalidInput
 from modelyard.formats.tables import read_table
 from modelyard.optimization.data_facts import (
     ColumnFacts,
@@ -23,11 +22,10 @@ from modelyard.optimization.data_findings import findings_of
 from modelyard.optimization.kinds import task_of
 from modelyard.optimization.passes.data.clean import far_out
 from modelyard.optimization.passes.data.columns import kind_of
-from modelyard.optimization.passes.data.encoding import column_encoder
+from modelyard.optimization.passes.data.comparing import differing
+from modelyard.optimization.passes.data.labels import MOST_JUDGED, doubted_labels
 from modelyard.optimization.passes.data.leaks import exact_copies, near_copies, skill
-from modelyard.optimization.passes.data.learning import Learner
-from modelyard.optimization.passes.data.relabel import doubtful
-from modelyard.optimization.passes.data.rows import codes_of, is_missing, row_groups, sampled
+from modelyard.optimization.passes.data.rows import codes_of, is_missing, row_groups
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
@@ -47,10 +45,6 @@ _DIFFERENT = 0.95
 _FEW = 50
 _CELLS = 12
 _COMMON = 4
-_MOST = 5000
-"""Rows whose labels are looked at; all others are not judged."""
-_MOST_DOUBTS = 1000
-_MOST_CLASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +115,23 @@ def profile_data(
         tell("rows in both parts")
         exact = exact_copies(rows.inputs, holdout.inputs)
         near = near_copies(rows.inputs, holdout.inputs, seed=seed)
-        overlap = Overlap(rows=len(holdout), exact=int(exact.sum()), near=int(near.sum()))
+        overlap = Overlap(
+            rows=len(holdout), exact=int(exact.sum()), near=int(near.sum()),
+            differing=differing(rows.inputs, holdout.inputs),
+        )  # fmt: skip
     doubts: tuple[Doubt, ...] = ()
     doubted = None
     if labels and guessed == "classification" and rows.target is not None:
         tell("labels")
         without = {each.column for each in leaks}
-        found = _doubts(rows, without, seed)
+        found = doubted_labels(rows, without, seed)
         if found is not None:
             doubts, doubted = found
     facts = DataFacts(
         name=name, rows=len(rows), columns=columns, target=_target(target, rows.target, guessed),
         copies=copies, conflicts=conflicts, leaks=leaks, doubts=doubts, doubted=doubted,
         overlap=overlap, without_target=without_target,
-        judged=0 if doubted is None else min(len(rows), _MOST),
+        judged=0 if doubted is None else min(len(rows), MOST_JUDGED),
     )  # fmt: skip
     return findings_of(facts)
 
@@ -174,9 +171,12 @@ def _names_rows(column: Array, kind: str) -> bool:
 
 
 def _numbers(known: Array) -> dict[str, Any]:
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return {}
     least, median, most = (float(np.quantile(known, q)) for q in (0, 0.5, 1))
     spread: tuple[float, ...] = ()
-    if np.isfinite([least, most]).all() and least < most:
+    if least < most:
         counts, _ = np.histogram(known, _CELLS, (least, most))
         spread = tuple(float(each) for each in counts / len(known))
     return {"least": least, "median": median, "most": most, "spread": spread}
@@ -203,60 +203,3 @@ def _target(name: str, target: Array | None, task: Task) -> TargetFacts | None:
     order = np.lexsort((values, -counts))
     classes = tuple((str(values[i]), int(counts[i])) for i in order)
     return TargetFacts(name=name, task=task, classes=classes)
-
-
-def _doubts(rows: Rows, without: set[str], seed: int) -> tuple[tuple[Doubt, ...], float] | None:
-    """Labels that a linear model and a forest together find wrong; None if they can't learn.
-
-    Columns that tell the target alone are left out: they would only agree with it.
-    """
-    assert rows.target is not None
-    drawn = sampled(len(rows), _MOST, seed)
-    names = [name for name in rows.inputs.names if name not in without]
-    counts = np.unique(rows.target.astype(str), return_counts=True)[1]
-    if not names or len(counts) < 2 or len(counts) > _MOST_CLASSES or counts.min() < 3:
-        return None
-    taken = Rows(rows.inputs.select(names).take(drawn), rows.target[drawn])
-    try:
-        learner = _judge(taken, seed)
-    except Unsupported:
-        return None
-    if learner is None:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it could learn on: it judges well enough
-        found = doubtful(learner, taken, seed)
-    if found is None:
-        return None
-    classes = np.unique(taken.target.astype(str))  # type: ignore[union-attr]
-    said = tuple(
-        Doubt(row=int(drawn[row]), label=str(rows.target[drawn[row]]),
-              instead=str(classes[instead]), margin=round(float(margin), 4))
-        for row, instead, margin in zip(found.rows, found.instead, found.margins, strict=True)
-    )  # fmt: skip
-    return said[:_MOST_DOUBTS], found.share
-
-
-def _judge(rows: Rows, seed: int) -> Learner | None:
-    """What tells how likely the classes are. Unsupported: `no-extra`."""
-    from modelyard.core.extras import need
-
-    linear = need("sklearn.linear_model", "optimize")
-    ensemble = need("sklearn.ensemble", "optimize")
-    pipeline = need("sklearn.pipeline", "optimize")
-    table = rows.inputs
-    if any(column.ndim > 1 for column in table.columns.values()):
-        if any(column.dtype.kind not in "biuf" for column in table.columns.values()):
-            return None
-        preprocessing = need("sklearn.preprocessing", "optimize")
-        first: Any = preprocessing.StandardScaler()
-    else:
-        first = column_encoder(table, task="classification", scale=True, seed=seed)
-        if not first.transformers:
-            return None
-    both = ensemble.VotingClassifier([
-        ("linear", linear.LogisticRegression(max_iter=300)),
-        ("forest", ensemble.RandomForestClassifier(60, min_samples_leaf=2, random_state=seed)),
-    ], voting="soft")  # fmt: skip
-    obj = pipeline.Pipeline([("columns", first), ("model", both)])
-    return Learner(obj, "sklearn", table.names)

@@ -107,6 +107,78 @@ class TestOverlap:
         assert exact_copies(train, other).tolist() == [False, False, True]
 
 
+class TestUnlikeFiles:
+    """Data as it comes: the report comes anyway."""
+
+    @staticmethod
+    def _data(seed: int = 0, **more: Any) -> Rows:
+        chance = np.random.default_rng(seed)
+        columns = {"a": chance.normal(size=120), "b": chance.normal(size=120), **more}
+        return Rows(Table(columns), (columns["b"] > 0).astype(int))
+
+    def test_an_infinite_number_is_no_end(self) -> None:
+        rows = self._data()
+        rows.inputs.columns["a"][3] = np.inf
+        facts = profile_data(rows, self._data(1))
+        assert facts.doubted is not None
+        assert facts.columns[0].most is not None
+        assert facts.columns[0].most < 10
+        numbers = Rows(rows.inputs, np.where(np.arange(120) == 5, np.inf, rows.inputs.columns["b"]))
+        assert all(np.isfinite(each.skill or 0) for each in profile_data(numbers).columns)
+
+    def test_letters_alone_are_no_end(self) -> None:
+        letters = np.array([chr(0x4E00 + each) for each in range(300)], object)
+        chance = np.random.default_rng(0)
+        table = Table({"a": chance.normal(size=300), "letter": letters})
+        assert profile_data(Rows(table, np.arange(300) % 2)).doubted is not None
+
+    def test_rows_that_no_judge_takes_are_not_judged(self) -> None:
+        pictures = np.random.default_rng(0).normal(size=(120, 2, 2))
+        facts = profile_data(Rows(Table({"p": pictures}), np.arange(120) % 2))
+        assert facts.doubted is None
+
+    def test_a_sign_among_numbers_is_a_missing_number_and_told(self) -> None:
+        rows = self._data()
+        signs = rows.inputs.columns["a"].astype(str).astype(object)
+        signs[0] = "?"
+        facts = profile_data(rows, _with(rows, a=signs), labels=False)
+        assert facts.overlap is not None
+        assert facts.overlap.exact == 119
+        assert facts.overlap.differing == ("a",)
+        assert [each.columns for each in facts.findings if each.about == "differing"] == [("a",)]
+
+    @pytest.mark.parametrize("other", [
+        np.array(["2020-01-01"] * 120, "datetime64[D]"), np.array(["x"] * 120, object),
+        np.zeros((120, 2)),
+    ], ids=["times", "words", "axes"])  # fmt: skip
+    def test_columns_that_can_t_be_compared_are_left_out_and_told(self, other: Any) -> None:
+        rows = self._data(c=np.arange(120) * 1.0)
+        facts = profile_data(rows, _with(rows, c=other), labels=False)
+        assert facts.overlap is not None
+        assert (facts.overlap.exact, facts.overlap.differing) == (120, ("c",))
+
+    def test_a_column_that_is_empty_in_one_file_is_of_every_kind(self) -> None:
+        rows = self._data(c=np.array(["x", None] * 60, object))
+        other = _with(rows, c=np.full(120, np.nan))
+        facts = profile_data(rows, other, labels=False)
+        assert facts.overlap is not None
+        assert (facts.overlap.exact, facts.overlap.differing) == (60, ())
+
+    def test_files_with_nothing_in_common_have_no_rows_in_common(self) -> None:
+        rows = self._data()
+        other = Rows(Table({"z": np.arange(120)}), rows.target)
+        facts = profile_data(rows, other, labels=False)
+        assert facts.overlap is not None
+        assert (facts.overlap.exact, facts.overlap.near) == (0, 0)
+
+    def test_one_value_or_none_is_not_the_same_in_every_row(self) -> None:
+        rows = self._data()
+        paid = np.where(np.asarray(rows.target) == 1, "yes", None).astype(object)
+        facts = profile_data(_with(rows, paid=paid), labels=False)
+        assert "paid" in [each.column for each in facts.leaks]
+        assert "constant" not in _about(facts)
+
+
 class TestRows:
     def test_copies_and_contradictions_are_counted(self) -> None:
         table = Table({"a": np.array([1, 1, 1, 2, 3, 3]), "b": np.array(list("xxxyzz"), object)})

@@ -134,9 +134,22 @@ def smote(rows: Rows, seed: int) -> Rows:
     for place, name in enumerate(names):
         column = columns[name].copy()
         values = made[:, place]
-        column[len(rows) :] = np.rint(values) if column.dtype.kind in "iu" else values
+        if column.dtype.kind in "iu":
+            given = rows.inputs.columns[name]
+            column[len(rows) :] = _whole(values, given[wanted], given[partner])
+        else:
+            column[len(rows) :] = values
         columns[name] = column
     return replace(found, inputs=Table(columns))
+
+
+def _whole(values: Array, one: Array, other: Array) -> Array:
+    """Values as whole numbers between two; near 2^63 a float would be more than fits."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    rounded = np.rint(values)
+    below, above = rounded <= low.astype(np.float64), rounded >= high.astype(np.float64)
+    inside = np.where(below | above, 0.0, rounded).astype(one.dtype)
+    return np.where(below, low, np.where(above, high, inside))
 
 
 def _near(scaled: Array, own: Array, wanted: Array, chance: np.random.Generator) -> Array:

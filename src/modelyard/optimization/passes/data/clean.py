@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.extras import need
-from modelyard.optimization.passes.data.columns import of_kind
+from modelyard.optimization.passes.data.columns import is_one, of_kind
 from modelyard.optimization.passes.data.learning import (
     chosen,
     learner_of,
@@ -69,7 +69,9 @@ class Clean:
         fill = chosen(params, "missing", ("keep", *_FILLS[:-1]))
         inputs = learner.inputs(train.inputs)
         lacking = [name for name, c in inputs.columns.items() if is_missing(c).any()]
-        fills = fill != "keep" and bool(lacking) and learner.framework == "sklearn"
+        asked = fill != "keep" and learner.framework == "sklearn"
+        fillings = _fillings(fill, learner, inputs) if asked else {}
+        fills = any(set(names) & set(lacking) for names in fillings.values())
         no_copies, no_outliers = (
             chosen(params, name, ("keep", "drop")) == "drop" for name in ("copies", "outliers")
         )
@@ -77,18 +79,17 @@ class Clean:
         kept = what.kept(train)
         left = len(train) - int(kept.sum())
         if not fills and not left:
+            if lacking:
+                return nothing(f"what is missing in {_shown(lacking)} stays; no row is left out")
             return nothing("no value is missing, no row is there twice, and none is far out")
 
         def build(rows: Rows, _seed: int) -> tuple[Any, Rows]:
             obj = learner.obj
             if fills:
-                obj = filled(obj, _filler(fill, learner, inputs, obj))
+                obj = filled(obj, _filler(fill, learner, fillings))
             return obj, rows.take(what.kept(rows))
 
-        notes = []
-        if fills:
-            shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-            notes.append(f"values are missing in {shown}: filled by {fill}")
+        notes = _notes(fill, fillings, lacking) if fills else []
         if left:
             notes.append(f"{left:,} of {len(train):,} rows are left out of learning")
         return made_by(model, learner, build, work, notes=notes)
@@ -151,7 +152,41 @@ def far_out(inputs: Table) -> Array:
     return found
 
 
-def _filler(fill: str, learner: Learner, inputs: Table, obj: Any) -> Any:
+def _fillings(fill: str, learner: Learner, inputs: Table) -> dict[str, list[str]]:
+    """Numbers, which are filled as asked, and categories, by their most frequent value.
+
+    A category that is one value or nothing stays so: filled it would say nothing.
+    """
+    if not learner.is_named:
+        return {"numbers": list(inputs.names)}
+    # what takes the most frequent one takes no flags, of which none is missing
+    plain = "iuf" if fill == "most_frequent" else "biuf"
+    texts = of_kind(inputs, "category")
+    found = {
+        "numbers": [name for name, c in inputs.columns.items() if c.dtype.kind in plain],
+        "categories": [name for name in texts if not is_one(inputs.columns[name])],
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def _notes(fill: str, filled: Mapping[str, list[str]], lacking: list[str]) -> list[str]:
+    """What is filled how, and what is not."""
+    notes = []
+    for part, names in filled.items():
+        if found := [name for name in names if name in lacking]:
+            how = fill if part == "numbers" else "most_frequent"
+            notes.append(f"values are missing in {_shown(found)}: filled by {how}")
+    known = {name for names in filled.values() for name in names}
+    if left := [name for name in lacking if name not in known]:
+        notes.append(f"values are missing in {_shown(left)}: not filled")
+    return notes
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _filler(fill: str, learner: Learner, columns: Mapping[str, list[str]]) -> Any:
     """A step that fills numbers; of text it takes the most frequent value."""
     impute = need("sklearn.impute", "optimize")
     if fill == "neighbours":
@@ -161,16 +196,13 @@ def _filler(fill: str, learner: Learner, inputs: Table, obj: Any) -> Any:
     if not learner.is_named:
         return numbers
     compose = need("sklearn.compose", "optimize")
-    parts = []
-    if names := [n for n, c in inputs.columns.items() if c.dtype.kind in "biuf"]:
-        parts.append(("numbers", numbers, names))
-    if texts := of_kind(inputs, "category"):
-        common = impute.SimpleImputer(strategy="most_frequent", keep_empty_features=True)
-        parts.append(("categories", common, texts))
+    common = impute.SimpleImputer(strategy="most_frequent", keep_empty_features=True)
+    steps = {"numbers": numbers, "categories": common}
     # frames, as what comes next may look for columns by their names
     return compose.ColumnTransformer(
-        parts, remainder="passthrough", verbose_feature_names_out=False
-    ).set_output(transform="pandas")
+        [(part, steps[part], names) for part, names in columns.items()],
+        remainder="passthrough", verbose_feature_names_out=False,
+    ).set_output(transform="pandas")  # fmt: skip
 
 
 PASS = Clean()

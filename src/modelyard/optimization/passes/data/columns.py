@@ -11,7 +11,7 @@ from modelyard.optimization.passes.data.rows import is_missing
 if TYPE_CHECKING:
     from modelyard.core.table import Table
 
-__all__ = ["ColumnKind", "kind_of", "kinds_of", "of_kind"]
+__all__ = ["ColumnKind", "is_one", "kind_of", "kinds_of", "of_kind"]
 
 Array = np.ndarray[Any, Any]
 ColumnKind = Literal["number", "flag", "category", "text", "time", "array", "constant"]
@@ -25,24 +25,32 @@ _SEEN = 5000
 def kind_of(column: Array) -> ColumnKind:
     """What a column holds.
 
-    - `constant`: one value, or none at all
+    - `constant`: one value in every row, or none at all
     - `array`: more axes than one
-    - `flag`: true and false, or two numbers
+    - `flag`: true and false, two numbers, or one where others are missing
     - `category`: text of which values come again; `text`: words in sentences, or all different
     - `time`, `number`
     """
     if column.ndim > 1:
         return "array"
     known = column[~is_missing(column)]
+    if not len(known) or (len(known) == len(column) and is_one(column)):
+        return "constant"
     if column.dtype.kind in "OUS":
         return _text(known)
-    if not len(known) or np.all(known == known[0]):
-        return "constant"
     if column.dtype.kind in "mM":
         return "time"
-    if column.dtype.kind == "b" or len(np.unique(known[:_SEEN])) == len(np.unique(known)) == 2:
+    if column.dtype.kind == "b" or is_one(known) or _are_two(known):
         return "flag"
     return "number"
+
+
+def is_one(column: Array) -> bool:
+    """Whether all values that are there are the same."""
+    known = column[~is_missing(column)]
+    if column.dtype.kind in "OUS":
+        return len(set(map(str, known.tolist()))) <= 1
+    return not len(known) or bool(np.all(known == known[0]))
 
 
 def kinds_of(table: Table) -> dict[str, ColumnKind]:
@@ -55,11 +63,13 @@ def of_kind(table: Table, *kinds: ColumnKind) -> list[str]:
     return [name for name, kind in kinds_of(table).items() if kind in kinds]
 
 
+def _are_two(known: Array) -> bool:
+    return len(np.unique(known[:_SEEN])) == len(np.unique(known)) == 2
+
+
 def _text(known: Array) -> ColumnKind:
     values = [str(value) for value in known[:_SEEN].tolist()]
     distinct = set(values)
-    if len(set(map(str, known.tolist()))) <= 1:
-        return "constant"
     words = sum(len(value.split()) for value in values) / len(values)
     if words >= _WORDS and len(distinct) > 0.2 * len(values):
         return "text"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from modelyard.core.extras import need
 from modelyard.optimization.passes.data.columns import kinds_of
-from modelyard.optimization.passes.data.rows import is_missing
+from modelyard.optimization.passes.data.rows import codes_of, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CATEGORIES", "Categories", "column_encoder"]
 
+Array = np.ndarray[Any, Any]
 Categories = Literal["one-hot", "ordinal", "target"]
 CATEGORIES: tuple[Categories, ...] = ("one-hot", "target", "ordinal")
 
 _RARE = 0.005
 """Share of the rows below which categories are taken together."""
 _WORDS = 5000
+_DENSE = 50_000_000
+"""Cells up to which one-hot categories are made dense: 400 MB."""
 
 
 def column_encoder(
@@ -40,6 +46,7 @@ def column_encoder(
     target for each, smoothed, and in fitting of other rows than the one it is given to
     (Micci-Barreca 2001). Text: weights of words, tf-idf; of a column in which text is missing,
     nothing. Times: days since 1970, month, day, weekday, hour. Constant columns are left out.
+    What comes out is dense, which every estimator takes, but for text and very many categories.
 
     Args:
         inputs: To see what the columns hold; nothing is learned of it here.
@@ -68,10 +75,14 @@ def column_encoder(
     if found := named("category"):
         parts.append(("categories", _categories(categories, task, seed), found))
     whole = [n for n, k in kinds.items() if k == "text" and not is_missing(inputs.columns[n]).any()]
-    for name in whole:  # no step of scikit-learn fills one column of text
+    words = [(name, step) for name in whole if (step := _text(inputs.columns[name])) is not None]
+    for name, step in words:  # no step of scikit-learn fills one column of text
         place = name if places is None else places[name]
-        parts.append((f"text_{place}", _text(), place))
-    return compose.ColumnTransformer(parts, remainder="drop")
+        parts.append((f"text_{place}", step, place))
+    sparse = bool(words) or (categories == "one-hot" and _cells(inputs, kinds) > _DENSE)
+    return compose.ColumnTransformer(
+        parts, remainder="drop", sparse_threshold=0.3 if sparse else 0.0
+    )
 
 
 def _numbers(missing: bool, scale: bool) -> Any:
@@ -87,12 +98,11 @@ def _numbers(missing: bool, scale: bool) -> Any:
 
 def _times(inputs: Table, kinds: Mapping[str, Any], places: list[Any], scale: bool) -> Any:
     """Parts of times as numbers; the hour only where there are hours."""
-    import numpy as np
-
     from modelyard.frameworks.sklearn.derived import Derived
 
     formulas: list[list[Any]] = []
     names = [name for name, kind in kinds.items() if kind == "time"]
+    missing = any(is_missing(inputs.columns[name]).any() for name in names)
     for name, place in zip(names, places, strict=True):
         column = inputs.columns[name]
         known = column[~is_missing(column)]
@@ -101,7 +111,7 @@ def _times(inputs: Table, kinds: Mapping[str, Any], places: list[Any], scale: bo
         # by its place among the columns that this step gets, if they have no names
         of = place if isinstance(place, str) else places.index(place)
         formulas += [[part, [of]] for part in parts]
-    rest = _numbers(missing=False, scale=scale)
+    rest = _numbers(missing, scale)
     return need("sklearn.pipeline", "optimize").Pipeline(
         [("parts", Derived(formulas)), *rest.steps]
     )
@@ -125,8 +135,30 @@ def _categories(how: Categories, task: Task, seed: int) -> Any:
     return preprocessing.OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=_RARE)
 
 
-def _text() -> Any:
+def _text(column: Array) -> Any | None:
+    """What weighs words; where few texts have words of two letters, letters count as well.
+
+    None where there are not even those.
+    """
+    values = [str(value) for value in column.tolist()]
+
+    def have(pattern: str) -> bool:
+        return 2 * sum(re.search(pattern, value) is not None for value in values) > len(values)
+
+    if not have(r"\w"):
+        return None
     text = need("sklearn.feature_extraction.text", "optimize")
+    own = {} if have(r"\w\w") else {"token_pattern": r"(?u)\b\w+\b"}
     return text.TfidfVectorizer(
-        sublinear_tf=True, strip_accents="unicode", ngram_range=(1, 2), max_features=_WORDS
+        sublinear_tf=True, strip_accents="unicode", ngram_range=(1, 2), max_features=_WORDS, **own
     )
+
+
+def _cells(inputs: Table, kinds: Mapping[str, Any]) -> int:
+    """How many cells one-hot categories have at most."""
+    wide = 0
+    for name, kind in kinds.items():
+        if kind == "category":
+            counts = np.bincount(codes_of(inputs.columns[name]))
+            wide += int(np.sum(counts >= _RARE * len(inputs))) + 1
+    return wide * len(inputs)

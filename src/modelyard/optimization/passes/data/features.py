@@ -19,7 +19,7 @@ from modelyard.optimization.passes.data.learning import (
 from modelyard.optimization.passes.data.outcome import made_by, nothing
 from modelyard.optimization.passes.data.rows import codes_of
 from modelyard.optimization.passes.data.select import binned, information
-from modelyard.optimization.passes.data.steps import with_beside
+from modelyard.optimization.passes.data.steps import made_beside, with_beside
 from modelyard.optimization.passes.interface import Choice, Range
 
 if TYPE_CHECKING:
@@ -60,14 +60,22 @@ class Features:
         kind, most = chosen(params, "kind", _KINDS), int(params.get("columns", 6))
         if most < 1:
             raise InvalidInput("bad-pass-option", "columns: at least 1")
-        count = len(_formulas(kind, learner, train, work.task, most))
-        if not count:
+        if not _formulas(kind, learner, train, work.task, most):
             what = "times" if kind == "times" else "numbers"
             return nothing(f"there are no {what} to make columns of")
+        there = made_beside(learner.obj)
+
+        def new(rows: Rows) -> list[list[Any]]:
+            wanted = _formulas(kind, learner, rows, work.task, most)
+            return [each for each in wanted if each not in there]
+
+        count = len(new(train))
+        if not count:
+            return nothing(f"the model makes these columns already: {kind}")
 
         def build(rows: Rows, _seed: int) -> tuple[Any, Rows]:
-            formulas = _formulas(kind, learner, rows, work.task, most)
-            return with_beside(learner.obj, _step(formulas)), rows
+            formulas = new(rows)
+            return with_beside(learner.obj, _step(formulas)) if formulas else learner.obj, rows
 
         return made_by(model, learner, build, work, notes=[f"{count} columns made: {kind}"])
 

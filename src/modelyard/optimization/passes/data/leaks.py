@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelyard.optimization.passes.data.columns import kinds_of
+from modelyard.optimization.passes.data.comparing import comparable
 from modelyard.optimization.passes.data.rows import (
     codes_of,
     folds,
@@ -34,7 +36,10 @@ _BINS = 64
 
 def exact_copies(train: Table, other: Table) -> Array:
     """Which rows of `other` stand in `train` too, shape (rows of other,)."""
-    known, asked = shared_groups(train, other)
+    both = comparable(train, other)
+    if both is None:
+        return np.zeros(len(other), bool)
+    known, asked = shared_groups(*both)
     return np.isin(asked, known)
 
 
@@ -46,12 +51,17 @@ def near_copies(train: Table, other: Table, *, seed: int = 0) -> Array:
     Of `train` 4,000 rows are looked at, drawn.
     """
     found = np.zeros(len(other), bool)
+    both = comparable(train, other)
+    if both is None:
+        return found
+    train, other = both
     kinds = kinds_of(train)
-    numbers = [n for n, kind in kinds.items() if kind in ("number", "array") and n in other.columns]
-    texts = [n for n, kind in kinds.items() if kind == "text" and n in other.columns]
+    plain = {n for n, column in train.columns.items() if column.dtype.kind in "biuf"}
+    numbers = [n for n, kind in kinds.items() if kind in ("number", "array") and n in plain]
+    texts = [n for n, kind in kinds.items() if kind == "text"]
     if not numbers and not texts:
         return found
-    rest = [n for n in train.names if n in other.columns and n not in (*numbers, *texts)]
+    rest = [n for n in train.names if n not in (*numbers, *texts)]
     drawn = sampled(len(train), _MOST, seed)
     known, asked = _matrix(train.take(drawn), train, numbers), _matrix(other, train, numbers)
     same_known, same_asked = (
@@ -82,6 +92,9 @@ def skill(column: Array, target: Array, task: Task, *, seed: int = 0) -> float:
     column, target = column[taken], target[taken]
     if column.ndim > 1:
         return 0.0
+    if task == "regression":
+        there = np.isfinite(target.astype(np.float64))
+        column, target = column[there], target[there]
     scores = [
         _told(column, target, task, inside, outside)
         for inside, outside in folds(np.arange(len(column)), target, task, count=3, seed=seed)
@@ -111,7 +124,7 @@ def _told(column: Array, target: Array, task: Task, inside: Array, outside: Arra
     found = (
         1 - float(np.square(values[outside] - said[codes[outside]]).mean()) / off if off else 0.0
     )
-    if column.dtype.kind in "biuf" and not is_missing(column).any():
+    if column.dtype.kind in "biuf" and np.isfinite(column).all():
         found = max(found, _line(column.astype(np.float64), values, inside, outside))
     return found
 
@@ -135,7 +148,7 @@ def _binned(column: Array, inside: Array) -> Array:
         return codes
     missing = is_missing(column)
     values = column.astype(np.float64)
-    known = values[inside][~missing[inside]]
+    known = values[inside][~missing[inside] & np.isfinite(values[inside])]
     if not len(known):
         return np.asarray(missing.astype(np.int64))
     edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
@@ -148,7 +161,9 @@ def _matrix(table: Table, like: Table, names: list[str]) -> Array:
     for name in names:
         own = table.columns[name].reshape(len(table), -1).astype(np.float64)
         theirs = like.columns[name].reshape(len(like), -1).astype(np.float64)
-        with np.errstate(all="ignore"):
+        theirs = np.where(np.isfinite(theirs), theirs, np.nan)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that there is nothing to take a mean of
             mean, deviation = np.nanmean(theirs, axis=0), np.nanstd(theirs, axis=0)
         scaled = (own - mean) / np.where(deviation > 0, deviation, 1.0)
         parts.append(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0))

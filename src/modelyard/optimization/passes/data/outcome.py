@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from modelyard.optimization.passes.data.ablation import paired_scores, summary
 from modelyard.optimization.passes.data.learning import hits, require_target
 from modelyard.optimization.passes.interface import Made
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     """Rows and a seed to an object that is to be fitted, and the rows to fit it on."""
 
 __all__ = ["EPOCHS", "made_by", "nothing"]
+
+Array = np.ndarray[Any, Any]
 
 EPOCHS = 3
 """Passes over the data for networks, which learn on."""
@@ -71,11 +75,23 @@ def made_by(
         fitted = new.fit(obj, rows, work.seed, epochs)
         if work.valid is not None and work.valid.target is not None:
             plain = learner.fit(model.load(), train, work.seed, epochs)
-            scores = tuple(
-                hits(each, work.valid, work.task, model.signature).tolist()
-                for each in (plain, fitted)
-            )
+            right = (hits(each, work.valid, work.task, model.signature) for each in (plain, fitted))
+            without, with_net = (_weighed(each, work.valid, metric) for each in right)
+            scores = without, with_net
     return Made(
         model=new.saved(fitted, model, work), rows=None if rows is train else rows, scores=scores,
         notes=tuple(notes), params=dict(params or {}),
     )  # fmt: skip
+
+
+def _weighed(found: Array, rows: Rows, metric: str | None) -> list[float]:
+    """What is right about each row, so that the mean over rows is the metric.
+
+    `balanced_accuracy` is the mean over classes: rows of rare ones count more. Of numbers the mean
+    is the negative square of `rmse`, which ranks the same.
+    """
+    if metric == "balanced_accuracy":
+        _, codes = np.unique(np.asarray(rows.target).astype(str), return_inverse=True)
+        counts = np.bincount(codes)
+        found = found * (len(codes) / (len(counts) * counts[codes]))
+    return [float(each) for each in found]

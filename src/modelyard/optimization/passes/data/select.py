@@ -42,6 +42,7 @@ _METHODS = ("permutation", "information", "l1")
 _SHARES = (0.75, 0.5, 0.9, 0.25)
 _MOST = 1500
 _BINS = 10
+_CANT = "the model can't be made to look at these columns only"
 
 
 class Select:
@@ -90,11 +91,16 @@ class Select:
 
         def build(rows: Rows, seed: int) -> tuple[Any, Rows]:
             chosen = learner.columns(rows.inputs, kept(rows, seed))
-            return only_columns(learner.obj, chosen), rows
+            changed = only_columns(learner.obj, chosen)
+            if changed is None:
+                raise InvalidInput("not-fittable", _CANT)
+            return changed, rows
 
         found = kept(train, work.seed)
         if len(found) == len(names):
             return nothing("all columns stay")
+        if only_columns(learner.obj, learner.columns(train.inputs, found)) is None:
+            return nothing(_CANT)
         gone = [name for name in names if name not in found]
         shown = ", ".join(gone[:8]) + (", ..." if len(gone) > 8 else "")
         note = f"{len(found)} of {len(names)} columns stay; without {shown}"
@@ -187,34 +193,39 @@ def _by_weights(inputs: Table, target: Array, task: Task) -> Array:
     weights = np.abs(np.atleast_2d(made[-1].coef_)).max(axis=0)
     found = np.zeros(len(inputs.names))
     at = {name: place for place, name in enumerate(inputs.names)}
-    for name, _, columns in made[0].transformers_:
+    for name, step, columns in made[0].transformers_:
         if name == "remainder":
             continue
-        part = made[0].output_indices_[name]
-        own = weights[part]
+        own = weights[made[0].output_indices_[name]]
         listed = [columns] if isinstance(columns, str) else list(columns)
-        if len(own) == len(listed):
-            for column, weight in zip(listed, own, strict=True):
-                found[at[column]] = max(found[at[column]], weight)
-        else:
-            _spread(made[0].named_transformers_[name], listed, own, at, found)
+        for column, weight in zip(_owners(step, listed, len(own)), own, strict=True):
+            found[at[column]] = max(found[at[column]], weight)
     return found
 
 
-def _spread(
-    step: Any, columns: list[str], weights: Array, at: Mapping[str, int], found: Array
-) -> None:
-    """Weights of several outputs of a column: the largest counts."""
-    try:
-        names = [str(name) for name in step.get_feature_names_out(columns)]
-    except (TypeError, ValueError):  # text: all words are of the one column
-        names = [columns[0]] * len(weights)
-    for made, weight in zip(names, weights, strict=True):
-        own = [
-            c for c in columns if made == c or made.endswith(f"_{c}") or made.startswith(f"{c}_")
-        ]
-        for column in own[:1] or columns[:1]:
-            found[at[column]] = max(found[at[column]], weight)
+def _owners(step: Any, columns: list[str], count: int) -> list[str]:
+    """Of which column each output of a part of `column_encoder` is."""
+    if len(columns) == 1:
+        return columns * count
+    if len(columns) == count:
+        return columns
+    if hasattr(step, "feature_name_combiner"):
+        step.set_params(feature_name_combiner=_of_column)
+        return [str(name) for name in step.get_feature_names_out(columns)]
+    names = (str(name) for name in step.get_feature_names_out(columns))
+    return [name if name in columns else _within(name, columns) for name in names]
+
+
+def _of_column(column: str, _category: Any) -> str:
+    return column
+
+
+def _within(made: str, columns: list[str]) -> str:
+    """The column of `missingindicator_age` and of `days(since)`."""
+    name = made.removeprefix("missingindicator_")
+    if name in columns:
+        return name
+    return name.partition("(")[2].removesuffix(")")
 
 
 PASS = Select()

@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from modelyard.core.table import Table
 from modelyard.optimization.passes.data.balance import PASS, over_sampled, smote, under_sampled
+from modelyard.optimization.passes.data.learning import rightness
+from modelyard.optimization.passes.data.outcome import _weighed
 from modelyard.optimization.passes.data.rows import groups_of, is_made
 from modelyard.optimization.state import Rows
 
@@ -108,3 +110,42 @@ def test_even_classes_are_left_alone(bench: Callable[..., Any]) -> None:
 
 def _with(given: tuple[Any, Any]) -> tuple[Any, dict[str, str], Any]:
     return given[0], {"method": "weights"}, given[1]
+
+
+def test_made_whole_numbers_fit_their_type() -> None:
+    big = np.full(60, 2**63 - 1) - np.arange(60) * 3
+    with np.errstate(all="raise"):
+        found = smote(Rows(Table({"big": big}), np.repeat([0, 1], [50, 10])), 0)
+    made = found.inputs.columns["big"][60:]
+    assert made.min() >= big[50:].min()
+    assert made.max() <= big[50:].max()
+
+
+@pytest.mark.parametrize(("metric", "best"), [("balanced_accuracy", 1), ("accuracy", 0)])
+def test_networks_are_judged_by_the_metric_that_is_asked(metric: str, best: int) -> None:
+    target = np.array([0] * 9 + [1])
+    rows = Rows(Table({"a": np.zeros(10)}), target)
+    right = [np.array([1.0] * 9 + [0.0]), np.array([1.0] * 6 + [0.0] * 3 + [1.0])]
+    scores = [float(np.mean(_weighed(each, rows, metric))) for each in right]
+    assert scores == pytest.approx([rightness(each, target, metric) for each in right])
+    assert int(np.argmax(scores)) == best
+
+
+@pytest.mark.heavy
+def test_a_network_that_finds_more_of_the_rare_class_is_kept(bench: Callable[..., Any]) -> None:
+    torch = pytest.importorskip("torch")
+    from modelyard.frameworks import framework_of
+    from modelyard.optimization.stepping import run_pass
+
+    chance = np.random.default_rng(1)
+    values = chance.normal(size=(600, 4)).astype(np.float32)
+    target = (values[:, 0] + 0.7 * chance.normal(size=600) > 1.9).astype(int)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    framework: Any = framework_of(net)
+    net = framework.set_optimizer(net, {"name": "adam", "lr": 0.01})
+    table = Table({"data": values})
+    model, work = bench(framework.fit(net, table, target, epochs=10, seed=0), table, target)
+    _, done, _ = run_pass("balance", model, {"method": "over"}, work)
+    assert done.kept
+    assert done.after["score"] > done.before["score"] + 0.1

@@ -41,7 +41,7 @@ def test_columns_are_told_apart_by_their_values() -> None:
     table, _ = _table()
     assert kinds_of(table) == {"amount": "number", "city": "category", "text": "text"}
     more = Table({
-        "flag": np.array([0, 1, 1]), "same": np.array([2.0, 2.0, np.nan]),
+        "flag": np.array([0, 1, 1]), "same": np.array([2.0, 2.0, 2.0]),
         "when": np.array(["2026-01-01", "2026-01-02", "NaT"], "datetime64[s]"),
         "picture": np.zeros((3, 4, 4)),
     })  # fmt: skip
