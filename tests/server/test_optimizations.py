@@ -15,7 +15,7 @@ from tests.server.test_access_api import given
 
 from modelyard.client.remote import RemoteYard
 from modelyard.core.optimization import Goal, Recipe, Step
-from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
+from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable, Unsupported
 from modelyard.optimization.recipes.reading import check_recipe
 from modelyard.registry import open_yard
 
@@ -208,6 +208,50 @@ def test_nobody_else_says_what_a_server_is_to_read(site: tuple[Running, RemoteYa
         yard.optimizations.claim(asked.id)
     assert yard.optimizations.get(asked.id).recipe.data == "data/iris@1"
     yard.optimizations.cancel(asked.id)
+
+
+def test_whose_data_is_hidden_is_not_taken_up_by_others(
+    site: tuple[Running, RemoteYard],
+) -> None:
+    server, yard = site
+    recipe = Recipe(name="x", steps=(Step("tune"),), goals=(Goal.parse("quality max"),),
+                    data="data/iris@1", target="kind")  # fmt: skip
+    made = yard.optimizations.begin("flowers/iris", 1, recipe)
+    said = "broke on data/iris@1"
+    assert yard.optimizations.keep(replace(made, state="stopped", sentence=said))
+    with server.client() as client:
+        one = given(client, "una", "flowers/*", "writer")
+        other = given(client, "ben", "*", "writer")
+    with RemoteYard.at(server.url, token=one) as writer:
+        assert writer.optimizations.get(made.id).recipe.data is None
+        with pytest.raises(Denied) as caught:
+            writer.optimizations.claim(made.id)
+        assert caught.value.kind == "not-allowed"
+        assert "iris" not in str(caught.value)
+    assert yard.optimizations.get(made.id).state == "stopped"
+    with RemoteYard.at(server.url, token=other) as reader_too:
+        assert reader_too.optimizations.claim(made.id).recipe.data == "data/iris@1"
+    yard.optimizations.cancel(made.id)
+
+
+def test_files_of_a_version_do_not_name_the_dataset(site: tuple[Running, RemoteYard]) -> None:
+    _, yard = site
+    found = next(one for one in yard.optimizations.list() if one.published)
+    text = yard.open("flowers/iris", found.published[0], "recipe.yaml").read().decode()
+    assert found.recipe.data == "data/iris@1"
+    assert "target: kind" in text
+    assert "data" not in text
+
+
+def test_a_server_that_was_given_no_cluster_says_so(site: tuple[Running, RemoteYard]) -> None:
+    server, yard = site
+    with pytest.raises(Unsupported) as caught:
+        begun(yard, engine="ray")
+    assert caught.value.kind == "no-cluster"
+    with server.client() as client:
+        form = client.get("/optimize?version=flowers/iris@1").text
+    assert 'value="local"' in form
+    assert 'value="ray"' not in form
 
 
 def test_who_began_it_and_on_what_is_not_changed_from_elsewhere(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from modelyard.optimization.goals import base_of, dominates, gain_in_all, is_cost, on_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from modelyard.core.optimization import Optimization, Trial
+    from modelyard.core.optimization import Goal, Optimization, Trial
     from modelyard.optimization.trials import Trials
 
 __all__ = ["failures", "to_prove"]
@@ -53,8 +53,7 @@ def to_prove(
         return [], [f"what is better in one goal is worse in another: {said}"]
     once = list({t.digest: t for t in reversed(gained)}.values())[::-1]
     most = found.recipe.publish + _MORE
-    first, *others = _fronts(found, once)
-    following = [trial for front in others for trial in front][:most]
+    first, following = _first_and_next(found, once, most)
     return [first[:most], *([following] if following else [])], []
 
 
@@ -68,20 +67,32 @@ def _costs_more(found: Optimization, trial: Trial) -> bool:
     return any(gain_in_all([goal], trial.values, found.before) < _CLEARLY for goal in costs)
 
 
-def _fronts(found: Optimization, trials: Sequence[Trial]) -> list[list[Trial]]:
-    """The front, the most gain first; then the front of the others, and so on."""
-    left, goals = list(trials), found.recipe.goals
+def _first_and_next(
+    found: Optimization, trials: Sequence[Trial], most: int
+) -> tuple[list[Trial], list[Trial]]:
+    """The front, the most gain first; and so many of the front of the others, and so on."""
+    goals = found.recipe.goals
+    first, left = _front(goals, found.before, trials)
+    following: list[Trial] = []
+    while left and len(following) < most:
+        front, left = _front(goals, found.before, left)
+        if not front:  # where little is known, each may be beaten by another one
+            break
+        following += front
+    return first, following[:most]
+
+
+def _front(
+    goals: Sequence[Goal], before: Mapping[str, float], trials: Sequence[Trial]
+) -> tuple[list[Trial], list[Trial]]:
+    """The front, the most gain first, and all others."""
+    places = set(on_front(goals, [t.values for t in trials]))
 
     def order(trial: Trial) -> tuple[float, int]:
-        return -gain_in_all(goals, trial.values, found.before), trial.number
+        return -gain_in_all(goals, trial.values, before), trial.number
 
-    fronts: list[list[Trial]] = []
-    while left:
-        places = set(on_front(goals, [t.values for t in left]))
-        front = [left[i] for i in places]
-        fronts.append(sorted(front, key=order))
-        left = [t for i, t in enumerate(left) if i not in places]
-    return fronts
+    front = sorted((trials[i] for i in places), key=order)
+    return front, [trial for i, trial in enumerate(trials) if i not in places]
 
 
 def _told(found: Optimization, trial: Trial) -> str:

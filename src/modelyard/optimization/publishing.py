@@ -92,7 +92,9 @@ def publish(
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
     title = optimization.title
     data = _without_folders(data)
-    recipe = replace(fixed_recipe(optimization, trial), data=None if data is None else data.name)
+    # files go where the version goes: who reads it may not know of a dataset
+    told = None if data is None or data.is_committed else data.name
+    recipe = replace(fixed_recipe(optimization, trial), data=told)
     (folder / RECIPE).write_text(written(recipe), "utf-8")
     kept = [step for step in trial.steps if step.kept]
     kinds = dict.fromkeys(pass_named(step.name).LINEAGE for step in kept)

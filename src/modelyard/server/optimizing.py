@@ -21,7 +21,15 @@ from modelyard.catalog.queries.optimizations_served import ServedRow
 from modelyard.core.access import EVERYONE, Account, Caller, Grant, Role
 from modelyard.core.decoding import decode_json
 from modelyard.core.trust import TRUST_ALL
-from modelyard.errors import Conflict, Denied, InvalidInput, ModelyardError, NotFound, Unavailable
+from modelyard.errors import (
+    Conflict,
+    Denied,
+    InvalidInput,
+    ModelyardError,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from modelyard.registry.access import caller_of
 from modelyard.registry.local import LocalYard
 from modelyard.server.datasets import check_dataset
@@ -32,7 +40,14 @@ if TYPE_CHECKING:
     from modelyard.core.optimization import Optimization, Recipe
     from modelyard.server.state import Ask, Server
 
-__all__ = ["Optimizing", "Wish", "begin_optimizing", "check_elsewhere", "optimizing_of"]
+__all__ = [
+    "Optimizing",
+    "Wish",
+    "begin_optimizing",
+    "check_elsewhere",
+    "check_engine",
+    "optimizing_of",
+]
 
 _log = logging.getLogger("modelyard.server")
 
@@ -105,6 +120,15 @@ def _within_bounds(recipe: Recipe) -> Recipe:
     if recipe.seconds is not None and recipe.seconds > _MOST_SECONDS:
         raise InvalidInput("bad-budget", "a server takes 7 days at most", hint="a shorter budget")
     return recipe if recipe.seconds is not None else replace(recipe, seconds=_MOST_SECONDS)
+
+
+def check_engine(ask: Ask, engine: str) -> None:
+    """Whether the server has it. Unsupported: `no-cluster`."""
+    if engine == "ray" and not ask.server.settings.has_cluster:
+        raise Unsupported(
+            "no-cluster", "this server was given no Ray cluster",
+            hint="the engine local; or YARD_RAY_ADDRESS where the server is started",
+        )  # fmt: skip
 
 
 def check_elsewhere(ask: Ask, key: int) -> None:

@@ -76,6 +76,11 @@ class Settings:
     oidc: OidcSettings | None = None
     """An OpenID Connect provider to sign in through."""
 
+    @property
+    def has_cluster(self) -> bool:
+        """Whether it was given machines of others, beside the cluster that it may start itself."""
+        return self.ray is not None and self.ray.address is not None
+
     def check(self) -> None:
         """Denied: `open-to-all`. InvalidInput: `bad-setting`."""
         if not self.accounts and not is_loopback(self.host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -63,3 +64,22 @@ def test_where_speed_is_no_goal_it_does_not_matter() -> None:
     found = _run()
     found = replace(found, recipe=replace(found.recipe, goals=_GOALS[:2]))
     assert _chosen(found, _trial(0, size=250.0, latency_p50=1.5))[0] == [0]
+
+
+def test_what_is_next_comes_from_the_fronts_behind_the_first() -> None:
+    found = _run()
+    found = replace(found, recipe=replace(found.recipe, goals=_GOALS[:2], publish=1))
+    rows = [(0.92, 500.0), (0.95, 700.0), (0.91, 600.0), (0.94, 800.0), (0.901, 900.0)]
+    trials = [_trial(n, accuracy=a, size=s) for n, (a, s) in enumerate(rows)]
+    likely: Any = to_prove(found, "source", _Trials(*trials))[0]  # type: ignore[arg-type]
+    assert [[each.number for each in some] for some in likely] == [[1, 0], [3, 2, 4]]
+
+
+def test_of_very_many_trials_few_are_chosen_soon() -> None:
+    found = _run()
+    found = replace(found, recipe=replace(found.recipe, goals=_GOALS[:2]))
+    trials = [_trial(n, accuracy=0.9 + n / 1e5, size=500.0 + n + n % 7 * 10) for n in range(4000)]
+    began = time.process_time()
+    likely: Any = to_prove(found, "source", _Trials(*trials))[0]  # type: ignore[arg-type]
+    assert time.process_time() - began < 10, "it took minutes to rank them all"
+    assert [len(some) for some in likely] == [found.recipe.publish + 2] * 2

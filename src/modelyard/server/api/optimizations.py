@@ -18,12 +18,12 @@ from starlette.responses import Response
 from modelyard.core.decoding import decode_json
 from modelyard.core.optimization import Optimization, Recipe, Suggestion, Trial
 from modelyard.core.wire import problem_of
-from modelyard.errors import InvalidInput, ModelyardError, Unsupported
+from modelyard.errors import Denied, InvalidInput, ModelyardError
 from modelyard.registry.access import known_name
 from modelyard.registry.optimizations.hiding import hidden_data
 from modelyard.server.api.inputs import Body, ModelName, Name, Segment, revision_in
 from modelyard.server.auth import again
-from modelyard.server.optimizing import Wish, begin_optimizing, check_elsewhere
+from modelyard.server.optimizing import Wish, begin_optimizing, check_elsewhere, check_engine
 from modelyard.server.routing import SIGNED_IN, Routes, on_model, on_yard
 from modelyard.server.shared import Slot
 from modelyard.server.sse import Event, event_stream
@@ -208,9 +208,15 @@ def begin_optimization(ask: Ask, model: ModelName) -> Optimization:
 def claim_optimization(ask: Ask, optimization: Id) -> Optimization:
     """Take one up that has stopped, to run it elsewhere. It takes the role writer.
 
-    One that the server runs it takes up by itself (`optimization-served`).
+    One that the server runs it takes up by itself (`optimization-served`). One of data that is
+    hidden from the caller is not theirs to go on with.
     """
-    ask.yard.optimizations.get(optimization)
+    found = ask.yard.optimizations.get(optimization)
+    if hidden_data(ask.house, found).recipe.data != found.recipe.data:
+        raise Denied(
+            "not-allowed", f"the data of optimization {optimization} is hidden from you",
+            hint="begin one with data of yours; an admin of the data gives roles: yard role give",
+        )  # fmt: skip
     check_elsewhere(ask, optimization)
     return ask.yard.optimizations.claim(optimization)
 
@@ -270,10 +276,7 @@ def start_optimization(
     One at a time runs, others wait for their turn. It goes on after a restart of the server.
     """
     recipe = _recipe(body)
-    if body.engine == "ray" and ask.server.settings.ray is None:
-        raise Unsupported(
-            "no-cluster", "this server has no Ray cluster", hint="the engine local; or --ray"
-        )
+    check_engine(ask, body.engine)
     return begin_optimizing(ask, Wish(
         model=model, revision=ask.yard.resolve(model, revision_in(revision)).number,
         recipe=recipe, engine=body.engine, alias=body.alias, trusted=tuple(body.trusted),

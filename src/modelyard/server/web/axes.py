@@ -44,9 +44,11 @@ def axis_of(
     there = [value for value in values if value is not None]
     if len({str(value) for value in there}) < 2:
         return None
-    numbers = [float(v) for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [v for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(there):
-        low, high = min(numbers), max(numbers)
+        if max(map(abs, numbers)) >= LARGEST:  # a whole number may be larger than any float
+            return None
+        low, high = float(min(numbers)), float(max(numbers))
         if not 0 < high - low < LARGEST:
             return None
         return Axis(name, kind, low, high, (), kind == "param" and low > 0 and high / low > 50, way)

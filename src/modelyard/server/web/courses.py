@@ -36,6 +36,8 @@ class Courses:
     places: tuple[str, ...]
     """What they were doing (`epoch 3`), in the order of doing it."""
     trials: tuple[Course, ...]
+    all_trials: int
+    """How many could be drawn: of very many the last ones are."""
 
 
 def courses_of(trials: Sequence[Trial], chosen: frozenset[int]) -> Courses | None:
@@ -44,7 +46,8 @@ def courses_of(trials: Sequence[Trial], chosen: frozenset[int]) -> Courses | Non
     Args:
         chosen: Numbers of trials that are shown before others.
     """
-    told = [trial for trial in trials if len(trial.scores) > 1][-_TRIALS:]
+    every = [trial for trial in trials if len(trial.scores) > 1]
+    told = every[-_TRIALS:]
     if len(told) < 2:
         return None
     longest = sorted(told, key=lambda trial: -len(trial.scores))
@@ -59,4 +62,6 @@ def courses_of(trials: Sequence[Trial], chosen: frozenset[int]) -> Courses | Non
         if scores:
             found.append(Course(trial.number, tuple(scores), trial.state == "pruned",
                                 trial.number in chosen))  # fmt: skip
-    return Courses(tuple(names), tuple(found)) if len(found) > 1 else None
+    if len(found) < 2:
+        return None
+    return Courses(tuple(names), tuple(found), len(every) - (len(told) - len(found)))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from modelyard.optimization.fronts import unbeaten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from modelyard.core.optimization import Goal, Optimization, Trial
+    from modelyard.optimization.fronts import Costs
 
 __all__ = ["GUESSED", "Field", "Spot", "best_first", "better", "field_of", "on_front", "value_in"]
 
 GUESSED = ("quality", "accuracy", "r2", "cosine", "agreement")
 """Under what the first metric of a suite may stand, where a goal says `quality`."""
 _LARGEST = 1e200
+_DRAWN = 500
+"""Points: more than that are a cloud to the eye, and much to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,11 @@ class Field:
     up: Goal
     """From bottom to top."""
     spots: tuple[Spot, ...]
-    """In the order of their trials."""
+    """In the order of their trials; of very many some: see `drawn`."""
     before: tuple[float | None, float] | None
     """The version as it was."""
+    all_spots: int
+    """How many trials could be drawn."""
 
     @property
     def edge(self) -> tuple[Spot, ...]:
@@ -55,6 +62,17 @@ class Field:
             return tuple(_records(held, self.up))
         order = sorted(held, key=lambda s: (_cost(s.x, self.across), _cost(s.y, self.up)))
         return tuple(_records(order, self.up))
+
+    def drawn(self, most: int = _DRAWN) -> Field:
+        """With so many points at most: versions, the edge, the front, and some of all others."""
+        if len(self.spots) <= most:
+            return self
+        made = [spot for spot in self.spots if spot.version is not None][:most]
+        known = dict.fromkeys([*made, *_spread(self.edge, (most - len(made)) // 2)])
+        for group in ([s for s in self.spots if s.front], list(self.spots)):
+            left = [spot for spot in group if spot not in known]
+            known |= dict.fromkeys(_spread(left, most - len(known)))
+        return replace(self, spots=tuple(sorted(known, key=lambda spot: spot.number)))
 
 
 def value_in(values: Mapping[str, float], metric: str) -> float | None:
@@ -74,19 +92,15 @@ def on_front(trials: Sequence[Trial], goals: Sequence[Goal]) -> frozenset[int]:
     marked = frozenset(trial.number for trial in trials if trial.on_front)
     if marked:
         return marked
-    known = {}
+    known: dict[int, Costs] = {}
     for trial in trials:
         values = [value_in(trial.values, goal.metric) for goal in goals]
         if trial.state == "done" and trial.holds and None not in values:
             known[trial.number] = tuple(
                 _cost(value, goal) for value, goal in zip(values, goals, strict=True)
             )
-    costs = set(known.values())
-    return frozenset(
-        number for number, own in known.items()
-        if not any(other != own and all(a <= b for a, b in zip(other, own, strict=True))
-                   for other in costs)
-    )  # fmt: skip
+    ahead = unbeaten(list(known.values()))
+    return frozenset(number for number, is_ahead in zip(known, ahead, strict=True) if is_ahead)
 
 
 def best_first(trials: Iterable[Trial], goal: Goal) -> list[Trial]:
@@ -98,11 +112,18 @@ def best_first(trials: Iterable[Trial], goal: Goal) -> list[Trial]:
 
 
 def field_of(
-    optimization: Optimization, trials: Sequence[Trial], across: str, up: str
+    optimization: Optimization,
+    trials: Sequence[Trial],
+    across: str,
+    up: str,
+    front: frozenset[int] | None = None,
 ) -> Field | None:
     """The picture of two goals, by name; those that are not named are chosen.
 
     None as long as no trial has ended.
+
+    Args:
+        front: As `on_front` says, if it is known.
     """
     goals = optimization.recipe.goals
     if not goals:
@@ -110,7 +131,7 @@ def field_of(
     upper = next((goal for goal in goals if goal.metric == up), goals[0])
     others = [goal for goal in goals if goal.metric != upper.metric]
     lower = next((goal for goal in others if goal.metric == across), others[0] if others else None)
-    front = on_front(trials, goals)
+    front = on_front(trials, goals) if front is None else front
     versions = {each.trial: each.version for each in optimization.candidates}
     spots = []
     for trial in trials:
@@ -125,7 +146,16 @@ def field_of(
     x = None if lower is None else value_in(optimization.before, lower.metric)
     known = y is not None and (lower is None or x is not None)
     before = (x, y) if known and y is not None else None
-    return Field(lower, upper, tuple(spots), before)
+    return Field(lower, upper, tuple(spots), before, len(spots)).drawn()
+
+
+def _spread(spots: Sequence[Spot], most: int) -> list[Spot]:
+    """So many at most, at equal distances, with the first and the last one."""
+    if len(spots) <= most:
+        return list(spots)
+    if most < 2:
+        return list(spots[:most])
+    return [spots[at * (len(spots) - 1) // (most - 1)] for at in range(most)]
 
 
 def _records(order: Iterable[Spot], up: Goal) -> list[Spot]:

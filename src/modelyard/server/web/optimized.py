@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,6 +111,8 @@ class Lines:
     rows: tuple[TrialRow, ...]
     left_out: int
     """Parameters that differ too, and have no axis."""
+    all_rows: int
+    """How many trials could be drawn: of very many the last ones are."""
 
 
 def facts_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[Fact, ...]:
@@ -159,10 +162,16 @@ def chosen_trial(optimization: Optimization, trials: Sequence[Trial]) -> Trial |
     return found or next((trial for trial in reversed(trials) if trial.steps), None)
 
 
-def lines_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[TrialLine, ...]:
-    """Of all trials, in their order."""
+def lines_of(
+    optimization: Optimization, trials: Sequence[Trial], front: frozenset[int] | None = None
+) -> tuple[TrialLine, ...]:
+    """Of all trials, in their order.
+
+    Args:
+        front: As `on_front` says, if it is known.
+    """
     goals = optimization.recipe.goals
-    front = on_front(trials, goals)
+    front = on_front(trials, goals) if front is None else front
     versions = {each.trial: each.version for each in optimization.candidates}
     tops = [next(iter(best_first(trials, goal)), None) for goal in goals]
     best = [None if top is None else value_in(top.values, goal.metric)
@@ -180,7 +189,8 @@ def lines_of(optimization: Optimization, trials: Sequence[Trial]) -> tuple[Trial
 
 def parallel_of(optimization: Optimization, trials: Sequence[Trial]) -> Lines | None:
     """Parameters on the left, goals on the right, the first goal last; None without trials."""
-    done = [trial for trial in trials if trial.state == "done"][-_LINES:]
+    every = [trial for trial in trials if trial.state == "done"]
+    done = every[-_LINES:]
     names = list(dict.fromkeys(name for trial in done for name in trial.params))
     shown = short_names(names)
     params = [
@@ -202,14 +212,14 @@ def parallel_of(optimization: Optimization, trials: Sequence[Trial]) -> Lines | 
                  tuple(place_of(axis, values[i]) for axis, values in columns))
         for i, trial in enumerate(done)
     )  # fmt: skip
-    return Lines(tuple(axis for axis, _ in columns), rows, len(params) - len(kept))
+    return Lines(tuple(axis for axis, _ in columns), rows, len(params) - len(kept), len(every))
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
     """`prune.sparsity` for `1.prune.sparsity`, where no other pass of the recipe has the name."""
     bare = {name: name.partition(".")[2] or name for name in names}
-    taken = list(bare.values())
-    return {name: short if taken.count(short) == 1 else name for name, short in bare.items()}
+    taken = Counter(bare.values())
+    return {name: short if taken[short] == 1 else name for name, short in bare.items()}
 
 
 def _param(trial: Trial, name: str) -> Any:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Final
 
@@ -28,7 +27,7 @@ from modelyard.server.sse import Event, event_stream
 from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
 from modelyard.server.web.courses import Courses, courses_of
-from modelyard.server.web.fronts import Field, field_of
+from modelyard.server.web.fronts import Field, field_of, on_front
 from modelyard.server.web.here import language_of
 from modelyard.server.web.mattering import Mattering, mattering_of
 from modelyard.server.web.optimized import (
@@ -107,13 +106,19 @@ class OptimizationPage:
     """Of the model, for who may move them."""
     mattering: Mapping[int, Mattering]
     """By published version: which inputs matter, before and after."""
-    age: float
-    """Seconds since it began; of one that is over, how long it took."""
+    needs_trust: bool
+    """Whether nobody can go on with it who does not say what its files may import."""
 
     @property
     def is_live(self) -> bool:
         """Whether it goes on."""
         return self.optimization.state == "running"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether somebody has worked on it; else it waits for its turn."""
+        one = self.optimization
+        return bool(one.done or one.seconds or one.environment or self.all_trials)
 
 
 @pages.page("/optimizations", "optimizations.html", needs=on_yard("none"))
@@ -146,13 +151,14 @@ def show_optimization(
     """How far it is, what was tried, and what came of it."""
     found = hidden_data(ask.house, ask.yard.optimizations.get(optimization))
     trials = ask.yard.optimizations.outlines(optimization)
-    lines = lines_of(found, trials)
+    front = on_front(trials, found.recipe.goals)
+    lines = lines_of(found, trials, front)
     shown = next((each for each in trials if each.number == trial), chosen_trial(found, trials))
     may_move = ask.caller.may(found.model, "writer")
     known = refs.all_refs(ask.house, found.model) if may_move and found.published else ()
     return OptimizationPage(
         optimization=found, recipe=written(found.recipe), facts=facts_of(found, trials),
-        field=field_of(found, trials, across, up), parallel=parallel_of(found, trials),
+        field=field_of(found, trials, across, up, front), parallel=parallel_of(found, trials),
         courses=courses_of(trials, _chosen(found, shown)),
         trials=lines[after : after + _TRIALS], after=after, all_trials=len(lines),
         failed=sum(each.state == "failed" for each in trials),
@@ -162,7 +168,7 @@ def show_optimization(
         most_changed=_CHANGED,
         aliases=tuple(ref for ref in known if ref.kind == "alias")[:_ALIASES],
         mattering=_mattering(ask, found),
-        age=_seconds(found),
+        needs_trust=found.state == "stopped" and _needs_trust(ask, found),
     )  # fmt: skip
 
 
@@ -210,11 +216,15 @@ def _mattering(ask: Ask, optimization: Optimization) -> dict[int, Mattering]:
     return found
 
 
-def _seconds(optimization: Optimization) -> float:
-    if optimization.state != "running" and optimization.seconds:
-        return optimization.seconds
-    ended = datetime.now(UTC) if optimization.state == "running" else optimization.changed
-    return max((ended - optimization.created).total_seconds(), 0.0)
+def _needs_trust(ask: Ask, optimization: Optimization) -> bool:
+    """As suggestions say; the version may have been deleted since."""
+    from modelyard.optimization.planning import suggest
+
+    try:
+        found = suggest(ask.yard, optimization.model, optimization.number)
+    except ModelyardError:
+        return False
+    return any("--trust" in need for each in found for need in each.needs)
 
 
 def _news(ask: Ask, key: int, _slot: Slot) -> Iterator[list[Event]]:

@@ -17,7 +17,7 @@ from modelyard.optimization.recipes.known import KNOWN, known_recipe
 from modelyard.optimization.recipes.reading import read_recipe
 from modelyard.registry.access import known_name
 from modelyard.server.datasets import check_dataset
-from modelyard.server.optimizing import Wish, begin_optimizing
+from modelyard.server.optimizing import Wish, begin_optimizing, check_engine
 from modelyard.server.routing import SIGNED_IN, on_model
 from modelyard.server.state import Ask
 from modelyard.server.web.acts import Acts, Done, Form
@@ -136,8 +136,7 @@ def _wish(ask: Ask, version: VersionInfo, wished: Wished) -> Wish:
     engine = wished.engine or "local"
     if engine not in ("local", "ray"):
         raise InvalidInput("bad-choice", "there is local, ray to choose from")
-    if engine == "ray" and ask.server.settings.ray is None:
-        raise Unsupported("no-cluster", "this server has no Ray cluster", hint="the engine local")
+    check_engine(ask, engine)
     return Wish(
         model=version.model, revision=version.number, recipe=recipe, engine=engine,
         alias=RefName.parse(wished.alias).text if wished.alias else None,
@@ -156,7 +155,7 @@ def _page(ask: Ask, version: VersionInfo, wished: Wished, problem: str) -> Optim
     return OptimizePage(
         version=version, wished=wished, recipes=tuple(map(_line, KNOWN)),
         suggestions=_suggested(ask, version), datasets=tuple(v.title for v in datasets.items),
-        has_ray=ask.server.settings.ray is not None, problem=problem,
+        has_ray=ask.server.settings.has_cluster, problem=problem,
     )  # fmt: skip
 
 
