@@ -14,7 +14,8 @@ from modelyard.core.extras import need
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import bad, printable
 from modelyard.frameworks.onnx.reading import classes_of, named_outputs
-from modelyard.frameworks.onnx.saving import LIMIT, write
+from modelyard.frameworks.onnx.saving import write
+from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import is_external, library, tensors
 from modelyard.runtimes.interface import About, Array, Prediction
 
@@ -73,7 +74,7 @@ class _Runtime:
         options.log_severity_level = 4
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
-        if model.ByteSize() <= LIMIT:
+        if size_of(model) <= LIMIT:
             source: bytes | str = model.SerializeToString()
         else:
             self._folder = TemporaryDirectory(prefix="modelyard-onnx-")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
 from modelyard.frameworks.onnx.reading import inputs_of
-from modelyard.frameworks.onnx.saving import LIMIT
+from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import graphs, library
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def set_structure(obj: Any, plan: Json, trust: Trust) -> tuple[Any, tuple[str, .
     for name, step in steps.items():
         if name in plan:
             model = step(model, plan[name], said)
-    if model.ByteSize() > LIMIT:
+    if size_of(model) > LIMIT:
         said.append("the model is too large for ONNX's checker")
     else:
         _check(model)
@@ -201,7 +201,7 @@ def _set_opset(model: Any, plan: Json, said: list[str]) -> Any:
         raise _bad("the model does not say its opset")
     if before == plan:
         return model
-    if model.ByteSize() > LIMIT:
+    if size_of(model) > LIMIT:
         raise _bad("the model is too large for ONNX's converter")
     _check(model)  # the converter trusts what it reads
     try:

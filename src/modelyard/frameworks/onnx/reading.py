@@ -77,6 +77,8 @@ def named_outputs(model: Any) -> dict[str, str]:
     if len(ports) == 2 and len(labels) == len(rows) == 1:
         return {labels[0]: "label", rows[0]: "probability"}
     converted = model.producer_name in _CONVERTED
+    if len(ports) == 1 and ports[0].name == "embedding":
+        return {}
     if len(ports) == 1 and converted and (ports[0].dtype or "").startswith("float"):
         return {ports[0].name: "prediction"}
     return {}

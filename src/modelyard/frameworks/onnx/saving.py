@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from math import prod
 from typing import TYPE_CHECKING, Any
 
-from modelyard.core.tensor import ITEMSIZE
 from modelyard.errors import InvalidInput, NotFound
 from modelyard.formats import Budget, inspect
-from modelyard.formats.onnx_tensors import DTYPES, PER_BYTE
 from modelyard.formats.reading import bad, printable
 from modelyard.frameworks.interface import Files, Saved
+from modelyard.frameworks.onnx.sizes import LIMIT, bytes_of, is_below, size_of
 from modelyard.frameworks.onnx.walking import (
     custom_ops,
     has_damaged_text,
@@ -26,10 +24,8 @@ if TYPE_CHECKING:
 
     from modelyard.core.trust import Trust
 
-__all__ = ["LIMIT", "claims", "load", "parse", "save", "write"]
+__all__ = ["claims", "load", "parse", "save", "write"]
 
-LIMIT = 1_900_000_000
-"""Bytes of one protobuf; it can't hold 2 GiB."""
 _FILE = "model.onnx"
 _DATA = "model.onnx.data"
 _SMALL = 1024
@@ -59,7 +55,7 @@ def write(model: Any, folder: Path, limit: int) -> Path:
             hint="onnx.load(path) loads them, or commit the folder",
         )  # fmt: skip
     path = folder / _FILE
-    if model.ByteSize() > limit:
+    if size_of(model) > limit:
         with (folder / _DATA).open("xb") as data:
             model = _without_weights(model, data)
     try:
@@ -77,7 +73,7 @@ def _without_weights(model: Any, data: BinaryIO) -> Any:
     _copy_fields(model.graph, found.graph, but="initializer")
     for tensor in model.graph.initializer:
         kept = found.graph.initializer.add()
-        if tensor.ByteSize() < _SMALL or tensor.data_type == onnx.TensorProto.STRING:
+        if is_below(tensor, _SMALL) or tensor.data_type == onnx.TensorProto.STRING:
             kept.CopyFrom(tensor)
         else:
             _move(tensor, kept, data)
@@ -187,7 +183,7 @@ def _bring(files: Files, there: set[str], path: str, tensor: Any) -> None:
     if where not in there:
         raise bad("not-loadable", f"{path}: {name} lies in a file that is not in the version")
     offset, length = (_count(place.get(key)) for key in ("offset", "length"))
-    wanted = _bytes_of(tensor)
+    wanted = bytes_of(tensor)
     if length not in (None, wanted):
         raise bad("not-loadable", f"{path}: {name} has {length} bytes elsewhere, not {wanted}")
     length = wanted
@@ -204,16 +200,6 @@ def _bring(files: Files, there: set[str], path: str, tensor: Any) -> None:
     del tensor.external_data[:]
     tensor.data_location = library().TensorProto.DEFAULT
     tensor.raw_data = raw
-
-
-def _bytes_of(tensor: Any) -> int:
-    """What its shape and type take; -1 for what can't lie in another file."""
-    dtype = DTYPES.get(tensor.data_type, "string")
-    if dtype == "string" or any(side < 0 for side in tensor.dims):
-        return -1
-    per_byte = PER_BYTE.get(dtype, 1)
-    size: int = -(-prod(tensor.dims) * ITEMSIZE.get(dtype, 1) // per_byte)
-    return size
 
 
 def _count(text: str | None) -> int | None:

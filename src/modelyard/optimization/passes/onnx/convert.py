@@ -77,9 +77,13 @@ PASS = _ToOnnx()
 
 
 def converters(
-    obj: Any, model: Model, rows: Table | None, *, columns: bool = True
-) -> Iterator[tuple[str, Callable[[], Any]]]:
+    obj: Any, model: Model, rows: Table | None, *, columns: bool = True,
+    wanted: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[str, Callable[[], Any]]]:  # fmt: skip
     """Ways to convert an object, by name, in the order in which they are tried.
+
+    Args:
+        wanted: What the object says of the rows, if it was asked.
 
     Raises:
         Unsupported: `not-improvable`: there is none; `no-extra`.
@@ -88,12 +92,13 @@ def converters(
     if framework == "sklearn":
         from modelyard.optimization.passes.onnx.from_tables import estimator_graphs
 
-        return estimator_graphs(obj, rows, _columns(obj, model, rows) if columns else None)
+        names = _columns(obj, model, rows) if columns else None
+        return estimator_graphs(obj, rows, names, wanted)
     if framework in ("xgboost", "lightgbm"):
         from modelyard.optimization.passes.onnx.from_tables import boosting_graphs
 
         names = _columns(obj, model, rows) if columns else None
-        return boosting_graphs(obj, framework, names)
+        return boosting_graphs(obj, framework, names, wanted)
     if framework == "torch":
         from modelyard.optimization.passes.onnx.from_torch import torch_graphs
 
@@ -130,7 +135,7 @@ def _first(
     if rows is not None:
         wanted = runtime_of(model.saved.framework, obj, model.signature).predict(rows).outputs
     why: ModelyardError | None = None
-    for way, convert in converters(obj, model, rows, columns=columns):
+    for way, convert in converters(obj, model, rows, columns=columns, wanted=wanted):
         try:
             proto = convert()
             if rows is None or wanted is None:

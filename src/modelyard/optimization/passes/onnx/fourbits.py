@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.frameworks.onnx.walking import library
-from modelyard.optimization.passes.onnx.weights import Weight, weights_of
+from modelyard.optimization.passes.onnx.consumers import is_lookup
+from modelyard.optimization.passes.onnx.lowbit import short_scales
+from modelyard.optimization.passes.onnx.names import free, names_of
+from modelyard.optimization.passes.onnx.weights import Weight, packable, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,15 +35,17 @@ def packed4(proto: Any, keep: Collection[str], block: int) -> tuple[Any, int]:
     """
     found = library().ModelProto()
     found.CopyFrom(proto)
+    taken = names_of(found)
     count = 0
-    for weight in weights_of(found, keep=keep):
+    for weight in packable(found, keep):
         nodes = [node for node in weight.graph.node if weight.name in node.input]
         if len(weight.dims) != 2 or len(nodes) != len(weight.uses):
             continue
-        if all(_is_product(node, weight.name) for node in nodes):
-            _pack_products(weight, nodes, block)
-        elif all(_is_lookup(node, weight.name) for node in nodes):
-            _pack_lookups(weight, nodes, block)
+        turned = {bool(_attributes(node).get("transB", 0)) for node in nodes}
+        if len(turned) == 1 and all(_is_product(node, weight.name) for node in nodes):
+            _pack_products(weight, nodes, block, taken, turned=turned.pop())
+        elif all(is_lookup(node, weight.name) for node in nodes):
+            _pack_lookups(weight, nodes, block, taken)
         else:
             continue
         count += 1
@@ -62,43 +67,36 @@ def _is_product(node: Any, name: str) -> bool:
     )  # fmt: skip
 
 
-def _is_lookup(node: Any, name: str) -> bool:
-    return bool(
-        node.op_type == "Gather" and node.input[0] == name and _attributes(node).get("axis", 0) == 0
-    )
-
-
 def _attributes(node: Any) -> dict[str, Any]:
     helper = library().helper
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
 
 
-def _pack_products(weight: Weight, nodes: Sequence[Any], block: int) -> None:
+def _pack_products(
+    weight: Weight, nodes: Sequence[Any], block: int, taken: set[str], *, turned: bool
+) -> None:
     """Weights as (columns, blocks, bytes): each block is of one column."""
     onnx = library()
     values = weight.array()
-    turned = {bool(_attributes(node).get("transB", 0)) for node in nodes}
-    if len(turned) > 1:
-        return
-    columns = values if turned.pop() else values.T
+    columns = values if turned else values.T
     whole, scale, zero = _blocks(columns, block)
     width, blocks = scale.shape
-    name = weight.name
-    _instead(weight, [
-        onnx.numpy_helper.from_array(
-            _nibbles(whole).reshape(width, blocks, block // 2), f"{name}_int4"
-        ),
-        onnx.numpy_helper.from_array(scale.reshape(-1), f"{name}_scale"),
-        onnx.numpy_helper.from_array(_nibbles(zero).reshape(-1), f"{name}_zero"),
-    ])  # fmt: skip
+    short, scales, zeros = _names(weight, taken)
+    from_array = onnx.numpy_helper.from_array
+    stored, widened = _scales(scale.reshape(-1), scales, taken)
+    replaced(weight, [
+        from_array(_nibbles(whole).reshape(width, blocks, block // 2), short),
+        stored,
+        from_array(_nibbles(zero).reshape(-1), zeros),
+    ], widened)  # fmt: skip
     for node in nodes:
         made = [onnx.helper.make_node(
-            "MatMulNBits", [node.input[0], f"{name}_int4", f"{name}_scale", f"{name}_zero"],
-            [node.output[0]], name=node.name, domain=_DOMAIN,
+            "MatMulNBits", [node.input[0], short, scales, zeros], [node.output[0]],
+            name=node.name, domain=_DOMAIN,
             K=columns.shape[1], N=width, bits=4, block_size=block,
         )]  # fmt: skip
         if len(node.input) > 2 and node.input[2]:
-            made[0].output[0] = f"{node.output[0]}_product"
+            made[0].output[0] = free(f"{node.output[0]}_product", taken)
             made.append(onnx.helper.make_node(
                 "Add", [made[0].output[0], node.input[2]], [node.output[0]],
                 name=f"{node.name}_bias",
@@ -106,30 +104,36 @@ def _pack_products(weight: Weight, nodes: Sequence[Any], block: int) -> None:
         _replace(weight.graph, node, made)
 
 
-def _pack_lookups(weight: Weight, nodes: Sequence[Any], block: int) -> None:
+def _pack_lookups(weight: Weight, nodes: Sequence[Any], block: int, taken: set[str]) -> None:
     """Rows as they are, each cut into blocks."""
     onnx = library()
     values = weight.array()
     whole, scale, zero = _blocks(values, block)
     flat = whole.reshape(len(values), -1)[:, : values.shape[1]]
     kind = onnx.TensorProto.UINT4
-    name = weight.name
-    _instead(weight, [
+    short, scales, zeros = _names(weight, taken)
+    stored, widened = _scales(scale, scales, taken)
+    replaced(weight, [
         onnx.TensorProto(
-            name=f"{name}_int4", data_type=kind, dims=flat.shape, raw_data=_flat_nibbles(flat)
+            name=short, data_type=kind, dims=flat.shape, raw_data=_flat_nibbles(flat)
         ),
-        onnx.numpy_helper.from_array(scale, f"{name}_scale"),
+        stored,
         onnx.TensorProto(
-            name=f"{name}_zero", data_type=kind, dims=zero.shape, raw_data=_flat_nibbles(zero)
+            name=zeros, data_type=kind, dims=zero.shape, raw_data=_flat_nibbles(zero)
         ),
-    ])  # fmt: skip
+    ], widened)  # fmt: skip
     for node in nodes:
         _replace(weight.graph, node, [onnx.helper.make_node(
-            "GatherBlockQuantized", [f"{name}_int4", node.input[1], f"{name}_scale",
-                                     f"{name}_zero"],
-            [node.output[0]], name=node.name, domain=_DOMAIN,
+            "GatherBlockQuantized", [short, node.input[1], scales, zeros], [node.output[0]],
+            name=node.name, domain=_DOMAIN,
             gather_axis=0, quantize_axis=1, block_size=block,
         )])  # fmt: skip
+
+
+def _names(weight: Weight, taken: set[str]) -> tuple[str, str, str]:
+    """Of its numbers, scales and zero points."""
+    short, scales, zeros = (free(f"{weight.name}_{w}", taken) for w in ("int4", "scale", "zero"))
+    return short, scales, zeros
 
 
 def _blocks(rows: Array, block: int) -> tuple[Array, Array, Array]:
@@ -144,10 +148,21 @@ def _blocks(rows: Array, block: int) -> tuple[Array, Array, Array]:
     cut = filled.reshape(len(rows), count, block)
     low = np.minimum(cut.min(axis=2), 0)
     scale = ((np.maximum(cut.max(axis=2), 0) - low) / np.float32(15)).astype(np.float32)
-    safe = np.where(scale > 0, scale, np.float32(1))
+    safe = short_scales(np.where(scale > 0, scale, np.float32(1)))
     zero = np.clip(np.rint(-low / safe), 0, 15)
     whole = np.clip(np.rint(cut / safe[:, :, None]) + zero[:, :, None], 0, 15)
     return whole.astype(np.uint8), safe, zero.astype(np.uint8)
+
+
+def _scales(scale: Array, name: str, taken: set[str]) -> tuple[Any, list[Any]]:
+    """A tensor of 16 bits and the node that widens it, where no scale changes; else one of 32."""
+    onnx = library()
+    short = scale.astype(np.float16)
+    if (short.astype(np.float32) != scale).any():
+        return onnx.numpy_helper.from_array(scale, name), []
+    half = free(f"{name}_half", taken)
+    node = onnx.helper.make_node("Cast", [half], [name], name=f"{name}_wide", to=1)
+    return onnx.numpy_helper.from_array(short, half), [node]
 
 
 def _nibbles(values: Array) -> Array:
@@ -164,14 +179,8 @@ def _flat_nibbles(values: Array) -> bytes:
     return _nibbles(values.reshape(1, -1)).tobytes()
 
 
-def _instead(weight: Weight, tensors: Sequence[Any]) -> None:
-    kept = next(i for i, t in enumerate(weight.graph.initializer) if t.name == weight.name)
-    del weight.graph.initializer[kept]
-    weight.graph.initializer.extend(tensors)
-
-
 def _replace(graph: Any, node: Any, made: Sequence[Any]) -> None:
-    place = next(i for i, each in enumerate(graph.node) if each.name == node.name)
+    place = next(i for i, each in enumerate(graph.node) if each.output[:1] == node.output[:1])
     del graph.node[place]
     for each in reversed(made):
         graph.node.insert(place, each)

@@ -13,14 +13,16 @@ import numpy as np
 from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.reading import printable
-from modelyard.frameworks.onnx.reading import named_outputs
-from modelyard.frameworks.onnx.walking import graphs, library
+from modelyard.frameworks.onnx.walking import library
+from modelyard.optimization.passes.onnx.names import renamed
+from modelyard.optimization.passes.onnx.outputs import called
 from modelyard.optimization.passes.onnx.protos import EXTRA, with_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from modelyard.core.table import Table
+    from modelyard.optimization.passes.onnx.outputs import Wanted
 
 __all__ = ["boosting_graphs", "estimator_graphs"]
 
@@ -28,22 +30,29 @@ _OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 
 def estimator_graphs(
-    obj: Any, rows: Table | None, names: tuple[str, ...] | None
+    obj: Any, rows: Table | None, names: tuple[str, ...] | None, wanted: Wanted = None
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Ways to convert an estimator of scikit-learn: our own writer of trees, then skl2onnx."""
-    yield "trees", lambda: _named(with_columns(_forest(obj), names or ()))
-    yield "steps and trees", lambda: _named(_steps_and_forest(obj, rows, names))
-    yield "skl2onnx", lambda: _named(_estimator(obj, rows))
+    """Ways to convert an estimator of scikit-learn: our own writer of trees, then skl2onnx.
+
+    Args:
+        wanted: What it says of the rows, by whose names outputs are called.
+    """
+    yield "trees", lambda: called(with_columns(_forest(obj), names or ()), wanted)
+    yield "steps and trees", lambda: called(_steps_and_forest(obj, rows, names), wanted)
+    yield "skl2onnx", lambda: called(_estimator(obj, rows), wanted)
     if names and rows is not None:  # some converters take one matrix only
-        yield "skl2onnx of a matrix", lambda: _named(with_columns(_matrix(obj, rows, names), names))
+        yield (
+            "skl2onnx of a matrix",
+            lambda: called(with_columns(_matrix(obj, rows, names), names), wanted),
+        )
 
 
 def boosting_graphs(
-    obj: Any, framework: str, names: tuple[str, ...] | None
+    obj: Any, framework: str, names: tuple[str, ...] | None, wanted: Wanted = None
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Ways to convert boosted trees: our own writer of trees, then onnxmltools."""
-    yield "trees", lambda: _named(with_columns(_forest(obj), names or ()))
-    yield "onnxmltools", lambda: _named(with_columns(_boosted(obj, framework), names or ()))
+    yield "trees", lambda: called(with_columns(_forest(obj), names or ()), wanted)
+    yield "onnxmltools", lambda: called(with_columns(_boosted(obj, framework), names or ()), wanted)
 
 
 def _forest(obj: Any) -> Any:
@@ -112,7 +121,7 @@ def _steps(steps: Any, rows: Table | None, names: tuple[str, ...] | None) -> Any
     found = _double(steps, kinds)
     if len(found.graph.input) == len(names):
         own = dict(zip([value.name for value in found.graph.input], names, strict=True))
-        _rename(found, own)  # skl2onnx spells them without spaces
+        renamed(found, own)  # skl2onnx spells them without spaces
     return found
 
 
@@ -199,51 +208,3 @@ def _width(obj: Any) -> int:
             found = getattr(obj, name)
             return int(found() if callable(found) else found)
     raise Unsupported("not-improvable", f"a {type(obj).__name__} does not tell its columns")
-
-
-def _named(proto: Any) -> Any:
-    """Outputs called by what they mean, so that no pass need know who converted it."""
-    names = named_outputs(proto)
-    outputs = [value.name for value in proto.graph.output]
-    if not names and outputs in (["variable"], ["transformed_column"]):
-        names = {outputs[0]: "embedding"}
-    names = {old: new for old, new in names.items() if old != new}
-    taken = {name for graph in graphs(proto.graph) for node in graph.node
-             for name in (*node.input, *node.output)}  # fmt: skip
-    if taken.isdisjoint(names.values()):
-        _rename(proto, names)
-    if [value.name for value in proto.graph.output] == ["prediction"]:
-        _flatten(proto, "prediction")
-    return proto
-
-
-def _rename(proto: Any, names: dict[str, str]) -> None:
-    for graph in graphs(proto.graph):
-        for node in graph.node:
-            for side in (node.input, node.output):
-                for at, name in enumerate(side):
-                    side[at] = names.get(name, name)
-        for value in (*graph.input, *graph.output, *graph.value_info):
-            value.name = names.get(value.name, value.name)
-
-
-def _flatten(proto: Any, name: str) -> None:
-    """A column of numbers as scikit-learn gives it: shape (rows,)."""
-    onnx = library()
-    (output,) = proto.graph.output
-    if len(output.type.tensor_type.shape.dim) != 2:
-        return
-    for node in proto.graph.node:
-        for at, given in enumerate(node.output):
-            if given == name:
-                node.output[at] = f"{name}_column"
-        for at, taken in enumerate(node.input):
-            if taken == name:
-                node.input[at] = f"{name}_column"
-    flat = onnx.numpy_helper.from_array(np.array([-1], np.int64), f"{name}_shape")
-    proto.graph.initializer.append(flat)
-    proto.graph.node.append(onnx.helper.make_node(
-        "Reshape", [f"{name}_column", flat.name], [name], name=f"{name}_rows"
-    ))  # fmt: skip
-    kind = output.type.tensor_type.elem_type
-    output.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, ["batch"]))

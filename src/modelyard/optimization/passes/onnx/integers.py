@@ -6,25 +6,28 @@ each call, which suits MatMul and LSTM; convolutions would become slower.
 
 from __future__ import annotations
 
+import io
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from modelyard.core.extras import need
 from modelyard.errors import Unsupported
-from modelyard.frameworks.onnx.saving import LIMIT, write
+from modelyard.frameworks.onnx.saving import write
+from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import library
 from modelyard.optimization.passes.onnx.lowbit import with_names
+from modelyard.optimization.passes.onnx.names import free, names_of, renamed
 from modelyard.optimization.passes.onnx.protos import EXTRA
 from modelyard.optimization.passes.onnx.sessions import reason, simplified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    import numpy as np
 
     Array = np.ndarray[Any, Any]
 
@@ -44,6 +47,13 @@ _OPSET = 13
 """The first with scales by channel."""
 _WARNINGS = 2
 """What ONNX Runtime logs by default."""
+_ENDINGS = (
+    "_quantized", "_scale", "_zero_point", "_QuantizeLinear", "_QuantizeLinear_Input",
+    "_QuantizeLinear_Output", "_DequantizeLinear", "_DequantizeLinear_Input",
+    "_DequantizeLinear_Output", "_output_quantized", "_scale_mul", "_bias_reshape_output",
+    "_bias_reshape_shape", "_quantized_scale", "_quantized_zero_point", "_ReduceMax", "_ReduceMin",
+)  # fmt: skip
+"""Of the names that the quantizer makes of a value's own."""
 Calibration = Literal["minmax", "percentile", "entropy"]
 
 
@@ -80,7 +90,7 @@ class Integers:
             made = Path(folder) / "after" / "model.onnx"
             made.parent.mkdir()
             try:
-                self._quantize(source, made, feeds, list(keep), scratch, proto.ByteSize() > LIMIT)
+                self._quantize(source, made, feeds, list(keep), scratch, size_of(proto) > LIMIT)
             except MemoryError:
                 raise
             except Exception as error:  # it raises whatever it meets
@@ -138,7 +148,8 @@ def ready(proto: Any) -> Any:
     """A graph as the quantizer wants it: constants folded, every node with a name of its own.
 
     Raises:
-        Unsupported: `not-improvable`: its operators are older than scales by channel.
+        Unsupported: `not-improvable`: its operators are older than scales by channel; its inputs
+            and outputs are called as the quantizer would call what it adds.
     """
     onnx = library()
     found = simplified(proto, "basic")
@@ -152,11 +163,31 @@ def ready(proto: Any) -> Any:
                 f"operators of opset {version} can't be raised to {_OPSET}: {reason(error)}",
                 hint="kind weights packs the weights of any graph",
             ) from None  # fmt: skip
-    found = with_names(found)
+    found = _without_clashes(with_names(found))
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
     add_pre_process_metadata(found)
     return found
+
+
+def _without_clashes(proto: Any) -> Any:
+    """Values called as the quantizer calls what it adds to others, by names of their own."""
+    taken = names_of(proto)
+    outer = {value.name for value in (*proto.graph.input, *proto.graph.output)}
+    clashes = [(name, name.removesuffix(end)) for name in sorted(taken) for end in _ENDINGS
+               if name.endswith(end) and name.removesuffix(end) in taken]  # fmt: skip
+    names: dict[str, str] = {}
+    for name, base in clashes:
+        if name in outer and base in outer:
+            raise Unsupported(
+                "not-improvable",
+                f"the quantizer would call what it adds to {base!r} as {name!r} is called",
+                hint="kind weights packs the weights of any graph",
+            )  # fmt: skip
+        inner = base if name in outer else name
+        if inner not in names:
+            names[inner] = free(f"{inner}_own", taken)
+    return renamed(proto, names) if names else proto
 
 
 def has_vnni() -> bool:
@@ -170,14 +201,15 @@ def has_vnni() -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantizer logs to the root logger what is for those who write it."""
+    """The quantizer logs to the root logger what is for those who write it, and prints more."""
     runtime = need("onnxruntime", EXTRA)
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     runtime.set_default_logger_severity(4)
     try:
-        yield
+        with redirect_stdout(io.StringIO()), np.errstate(all="ignore"):  # scales of masks
+            yield
     finally:
         runtime.set_default_logger_severity(_WARNINGS)
         logger.setLevel(before)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.frameworks.onnx.walking import graphs, library
-from modelyard.optimization.passes.onnx.weights import Weight, replaced, weights_of
+from modelyard.optimization.passes.onnx.consumers import is_lookup
+from modelyard.optimization.passes.onnx.names import free, names_of
+from modelyard.optimization.passes.onnx.weights import Weight, packable, replaced, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _SHARE = 8
 """Numbers that share a scale, at least."""
+_WIDE = 4
+"""Numbers that a row of a table has at least, to be worth a scale of its own."""
 _BIAS = 64
 """Numbers that a bias must have to be worth 16 bits."""
 _NORMAL, _LARGEST = 6.2e-5, 6e4
@@ -30,7 +34,7 @@ _NORMAL, _LARGEST = 6.2e-5, 6e4
 _EXACT, _NOTHING = 1e-3, 1e-6
 """What a bias may change by, of itself; and what is as good as nothing."""
 
-__all__ = ["packed", "packed_embeddings", "with_names"]
+__all__ = ["packed", "packed_embeddings", "short_scales", "with_names"]
 
 
 def with_names(proto: Any) -> Any:
@@ -65,51 +69,54 @@ def packed(
     from modelyard.optimization.passes.onnx.fourbits import packed4
 
     half, count = packed4(proto, keep, block or 32)
-    whole, more = _packed8(half, keep, per_channel, None)
+    whole, more = _packed8(half, keep, per_channel, None, own=names_of(proto))
     return whole, count + more
 
 
 def _packed8(
-    proto: Any, keep: Collection[str], per_channel: bool, block: int | None
-) -> tuple[Any, int]:
+    proto: Any, keep: Collection[str], per_channel: bool, block: int | None,
+    own: Collection[str] | None = None,
+) -> tuple[Any, int]:  # fmt: skip
     """A copy with weights as int8 times a scale for each channel, and how many were packed.
 
     Embeddings are looked up first and widened after, so that they stay small in memory. Biases
     become float16 where that changes none by more than a thousandth.
+
+    Args:
+        own: Names that the model brought: what packing to 4 bits added is left alone.
     """
     onnx = library()
     found = onnx.ModelProto()
     found.CopyFrom(proto)
+    taken = names_of(found)
+    own = set(taken) if own is None else own
     count = 0
-    for weight in weights_of(found, keep=keep):
-        if _looked_up(weight):
-            _pack_embedding(weight)
+    for weight in packable(found, keep):
+        if not _looked_up(weight):
+            _pack(weight, per_channel, block, taken)
+        elif weight.dims[1] < _WIDE:
+            continue
         else:
-            _pack(weight, per_channel, block)
+            _pack_embedding(weight, taken)
         count += 1
     if count:
         for bias in weights_of(found, keep=keep, sides=1, least=_BIAS):
-            _halve(bias)
+            if bias.name in own:
+                _halve(bias, taken)
     return found, count
 
 
-def _halve(bias: Weight) -> None:
-    """Where 16 bits are exact enough; scales of weights that were packed are left alone."""
+def _halve(bias: Weight, taken: set[str]) -> None:
+    """Where 16 bits are exact enough."""
     values = bias.array()
-    if bias.name.endswith("_scale"):
-        return
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         short = values.astype(np.float16)
-    wrong = np.abs(short.astype(np.float32) - values) > _EXACT * np.abs(values)
+        wrong = np.abs(short.astype(np.float32) - values) > _EXACT * np.abs(values)
     if not np.isfinite(short).all() or bool((wrong & (np.abs(values) > _NOTHING)).any()):
         return
-    make = library().helper.make_node
-    name = bias.name
-    replaced(
-        bias,
-        [library().numpy_helper.from_array(short, f"{name}_half")],
-        [make("Cast", [f"{name}_half"], [name], name=f"{name}_wide", to=1)],
-    )
+    half = free(f"{bias.name}_half", taken)
+    cast = library().helper.make_node("Cast", [half], [bias.name], name=f"{bias.name}_wide", to=1)
+    replaced(bias, [library().numpy_helper.from_array(short, half)], [cast])
 
 
 def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, tuple[str, ...]]:
@@ -117,22 +124,21 @@ def packed_embeddings(proto: Any, keep: Collection[str] = ()) -> tuple[Any, tupl
     onnx = library()
     found = onnx.ModelProto()
     found.CopyFrom(proto)
+    taken = names_of(found)
     names: list[str] = []
-    for weight in weights_of(found, keep=keep):
-        if _looked_up(weight):
-            names += _pack_embedding(weight)
+    for weight in packable(found, keep):
+        if _looked_up(weight) and weight.dims[1] >= _WIDE:
+            names += _pack_embedding(weight, taken)
     return found, tuple(names)
 
 
 def _looked_up(weight: Weight) -> bool:
     """Whether it is a table of which rows are looked up, all in the graph that holds it."""
-    here = [node for node in weight.graph.node
-            if node.op_type == "Gather" and node.input[0] == weight.name]  # fmt: skip
-    by_rows = all(use.op == "Gather" and use.channels == (0,) for use in weight.uses)
-    return by_rows and len(weight.dims) == 2 and len(here) == len(weight.uses)
+    here = [node for node in weight.graph.node if is_lookup(node, weight.name)]
+    return len(weight.dims) == 2 and len(here) == len(weight.uses)
 
 
-def _pack(weight: Weight, per_channel: bool, block: int | None) -> None:
+def _pack(weight: Weight, per_channel: bool, block: int | None, taken: set[str]) -> None:
     """`weight = Cast(int8) * scale`: operators that every version of ONNX has."""
     values = weight.array()
     channels = set(weight.uses[0].channels) if per_channel else set()
@@ -143,20 +149,22 @@ def _pack(weight: Weight, per_channel: bool, block: int | None) -> None:
     whole, scale = _quantized(values, over) if cut is None else _quantized(*cut)
     onnx, name = library(), weight.name
     make = onnx.helper.make_node
-    tensors = [onnx.numpy_helper.from_array(whole, f"{name}_int8")]
-    nodes = [make("Cast", [f"{name}_int8"], [f"{name}_float"], name=f"{name}_cast", to=1)]
-    short = scale.astype(np.float16)
-    if scale.size >= _BIAS and (short.astype(np.float32) == scale).all():
-        tensors.append(onnx.numpy_helper.from_array(short, f"{name}_step"))
-        nodes.append(make("Cast", [f"{name}_step"], [f"{name}_scale"], name=f"{name}_steps", to=1))
+    short, wide, scales = (free(f"{name}_{what}", taken) for what in ("int8", "float", "scale"))
+    tensors = [onnx.numpy_helper.from_array(whole, short)]
+    nodes = [make("Cast", [short], [wide], name=f"{name}_cast", to=1)]
+    half = scale.astype(np.float16)
+    if scale.size >= _BIAS and (half.astype(np.float32) == scale).all():
+        step = free(f"{name}_step", taken)
+        tensors.append(onnx.numpy_helper.from_array(half, step))
+        nodes.append(make("Cast", [step], [scales], name=f"{name}_steps", to=1))
     else:
-        tensors.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
-    end = name if cut is None else f"{name}_cut"
-    nodes.append(make("Mul", [f"{name}_float", f"{name}_scale"], [end], name=f"{name}_scaled"))
+        tensors.append(onnx.numpy_helper.from_array(scale, scales))
+    end = name if cut is None else free(f"{name}_cut", taken)
+    nodes.append(make("Mul", [wide, scales], [end], name=f"{name}_scaled"))
     if cut is not None:
-        shape = np.array(values.shape, np.int64)
-        tensors.append(onnx.numpy_helper.from_array(shape, f"{name}_shape"))
-        nodes.append(make("Reshape", [end, f"{name}_shape"], [name], name=f"{name}_whole"))
+        shape = free(f"{name}_shape", taken)
+        tensors.append(onnx.numpy_helper.from_array(np.array(values.shape, np.int64), shape))
+        nodes.append(make("Reshape", [end, shape], [name], name=f"{name}_whole"))
     replaced(weight, tensors, nodes)
 
 
@@ -177,46 +185,58 @@ def _cut(values: Array, channels: set[int], block: int) -> tuple[Array, tuple[in
     return None
 
 
-def _pack_embedding(weight: Weight) -> list[str]:
+def _pack_embedding(weight: Weight, taken: set[str]) -> list[str]:
     """Rows as int8 and a scale for each: both are looked up, and multiplied after by the nodes
-    whose names are given."""
+    whose names are given.
+
+    What is looked up is not called as ONNX Runtime's quantizer calls scales: it comes after.
+    """
     onnx = library()
     whole, scale = _quantized(weight.array(), (1,))
     name = weight.name
     make = onnx.helper.make_node
     graph = weight.graph
     names = []
-    tensors = [
-        onnx.numpy_helper.from_array(whole, f"{name}_int8"),
-        onnx.numpy_helper.from_array(scale, f"{name}_scale"),
-    ]
+    rows, scales = (free(f"{name}_{what}", taken) for what in ("int8", "row_scale"))
     for at in reversed(range(len(graph.node))):
         node = graph.node[at]
-        if node.op_type != "Gather" or node.input[0] != name:
+        if not is_lookup(node, name):
             continue
         indices, end, label = node.input[1], node.output[0], node.name or f"{name}_{at}"
+        short, step, wide = (free(f"{end}_{w}", taken) for w in ("int8", "row_scale", "float"))
         del graph.node[at]
         names.append(label)
         for made in reversed((
-            make("Gather", [f"{name}_int8", indices], [f"{end}_int8"], name=f"{label}_int8"),
-            make("Gather", [f"{name}_scale", indices], [f"{end}_scale"], name=f"{label}_scale"),
-            make("Cast", [f"{end}_int8"], [f"{end}_float"], name=f"{label}_cast", to=1),
-            make("Mul", [f"{end}_float", f"{end}_scale"], [end], name=label),
+            make("Gather", [rows, indices], [short], name=f"{label}_int8"),
+            make("Gather", [scales, indices], [step], name=f"{label}_scale"),
+            make("Cast", [short], [wide], name=f"{label}_cast", to=1),
+            make("Mul", [wide, step], [end], name=label),
         )):  # fmt: skip
             graph.node.insert(at, made)
-    replaced(weight, tensors, [])
+    from_array = onnx.numpy_helper.from_array
+    replaced(weight, [from_array(whole, rows), from_array(scale, scales)], [])
     return names
+
+
+def short_scales(scale: Array) -> Array:
+    """Scales that 16 bits hold, rounded up: the largest number must not be cut off.
+
+    As they are where 16 bits hold them badly.
+    """
+    if not (scale.min() > _NORMAL and scale.max() < _LARGEST):
+        return scale
+    short = scale.astype(np.float16)
+    low = short.astype(np.float32) < scale
+    short = np.where(low, np.nextafter(short, np.float16(np.inf)), short)
+    return short.astype(np.float32)
 
 
 def _quantized(values: Array, over: tuple[int, ...]) -> tuple[Array, Array]:
     """Whole numbers from -127 to 127 and what they are multiplied by, one scale over some sides."""
     largest = np.abs(values).max(axis=over, keepdims=True)
-    scale = np.where(largest > 0, largest / np.float32(127), 1).astype(np.float32)
-    if scale.size >= _BIAS and scale.min() > _NORMAL and scale.max() < _LARGEST:
-        # one that 16 bits hold, rounded up: the largest number must not be cut off
-        short = scale.astype(np.float16)
-        low = short.astype(np.float32) < scale
-        short = np.where(low, np.nextafter(short, np.float16(np.inf)), short)
-        scale = short.astype(np.float32)
+    scale = (largest / np.float32(127)).astype(np.float32)
+    scale = np.where(scale > 0, scale, np.float32(1))
+    if scale.size >= _BIAS:
+        scale = short_scales(scale)
     whole = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
     return whole, scale

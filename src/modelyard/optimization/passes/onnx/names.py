@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from modelyard.frameworks.onnx.sizes import is_below
 from modelyard.frameworks.onnx.walking import graphs, library
 
-__all__ = ["shortened"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["free", "names_of", "renamed", "shortened"]
 
 _WEIGHT = 1024
 """Bytes of a tensor whose name people may look for: it is kept."""
 _LONG = 80
+
+
+def names_of(proto: Any) -> set[str]:
+    """All values of a graph and of those within it; inner graphs may use names of outer ones."""
+    found: set[str] = set()
+    for graph in graphs(proto.graph):
+        for node in graph.node:
+            found.update(node.input, node.output)
+        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
+            found.update(value.name for value in values)
+        found.update(sparse.values.name for sparse in graph.sparse_initializer)
+    return found
+
+
+def free(name: str, taken: set[str]) -> str:
+    """A name that is not taken, and now is."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def renamed(proto: Any, names: Mapping[str, str]) -> Any:
+    """The same graph with other names for some values, wherever they stand."""
+    for graph in graphs(proto.graph):
+        for node in graph.node:
+            for side in (node.input, node.output):
+                for at, name in enumerate(side):
+                    side[at] = names.get(name, name)
+        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
+            for value in values:
+                value.name = names.get(value.name, value.name)
+        for sparse in graph.sparse_initializer:
+            sparse.values.name = names.get(sparse.values.name, sparse.values.name)
+        for note in graph.quantization_annotation:
+            note.tensor_name = names.get(note.tensor_name, note.tensor_name)
+    return proto
 
 
 def shortened(proto: Any) -> Any:
@@ -27,12 +68,12 @@ def shortened(proto: Any) -> Any:
 
     def short(name: str) -> str:
         if name and name not in names:
-            names[name] = _free(taken)
+            names[name] = _next(taken)
         return names.get(name, name)
 
     for graph in graphs(found.graph):
         for tensor in graph.initializer:
-            if tensor.name not in names and tensor.ByteSize() >= _WEIGHT:
+            if tensor.name not in names and not is_below(tensor, _WEIGHT):
                 names[tensor.name] = _cut(tensor.name, taken)
     for graph in graphs(found.graph):
         del graph.value_info[:]  # what is between can be inferred again
@@ -54,7 +95,7 @@ def _kept(proto: Any) -> set[str]:
     return {value.name for value in (*proto.graph.input, *proto.graph.output)}
 
 
-def _free(taken: set[str]) -> str:
+def _next(taken: set[str]) -> str:
     """The next number that is no name, counted with letters."""
     count = len(taken)
     while True:
@@ -77,8 +118,4 @@ def _letters(count: int) -> str:
 
 
 def _cut(name: str, taken: set[str]) -> str:
-    short = name if len(name) <= _LONG else name[-_LONG:]
-    while short in taken:
-        short += "_"
-    taken.add(short)
-    return short
+    return free(name if len(name) <= _LONG else name[-_LONG:], taken)

@@ -56,7 +56,7 @@ def compared(before: Mapping[str, Array], after: Mapping[str, Array]) -> Parity:
         theirs = after.get(name)
         if theirs is None or theirs.size != ours.size:
             raise Unsupported("not-improvable", f"the converted model does not give {name!r}")
-        rows = len(ours)
+        rows = len(ours) if ours.ndim else 1
         theirs = theirs.reshape(ours.shape)
         if ours.dtype.kind == "f":
             largest = max(largest, _difference(ours, theirs))
@@ -82,6 +82,8 @@ def _difference(ours: Array, theirs: Array) -> float:
 
 def _texts(values: Array) -> Array:
     """1, 1.0 and "1" are one label."""
+    if values.dtype.kind == "f" and (np.isfinite(values) & (np.rint(values) == values)).all():
+        return values.astype(np.int64).astype(str)
     if values.dtype.kind in "iub":
         return values.astype(np.int64).astype(str)
     return values.astype(str)

@@ -9,6 +9,7 @@ from modelyard.errors import Unsupported
 from modelyard.frameworks import framework_of, named
 from modelyard.frameworks.onnx.walking import graphs, library, nodes
 from modelyard.optimization.making import model_of_files
+from modelyard.optimization.passes.onnx.names import free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,16 +117,16 @@ def with_columns(proto: Any, columns: Sequence[str]) -> Any:
     taken = {name for graph in graphs(proto.graph) for node in graph.node
              for name in (*node.input, *node.output)}  # fmt: skip
     taken |= given
+    if not taken.isdisjoint(set(columns) - {matrix.name}):
+        return proto  # a column is called as something within
     inner = matrix.name
     if inner in columns:  # the joined matrix needs a name of its own
-        inner = _free(f"{matrix.name}_columns", taken | set(columns))
+        inner = free(f"{matrix.name}_columns", taken | set(columns))
         for graph in graphs(proto.graph):
             for node in graph.node:
                 for at, name in enumerate(node.input):
                     if name == matrix.name:
                         node.input[at] = inner
-    if not taken.isdisjoint(set(columns) - {matrix.name}):
-        return proto  # a column is called as something within
     rest = [value for value in proto.graph.input if value.name in given]
     del proto.graph.input[:]
     proto.graph.input.extend(
@@ -137,9 +138,3 @@ def with_columns(proto: Any, columns: Sequence[str]) -> Any:
     del proto.graph.node[:]
     proto.graph.node.extend([join, *before])
     return proto
-
-
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from modelyard.core.extras import need
-from modelyard.errors import InvalidInput, Unsupported
+from modelyard.errors import Unsupported
+from modelyard.frameworks.onnx.sizes import size_of
+from modelyard.frameworks.onnx.walking import nodes
 from modelyard.optimization.passes.interface import Choice, Made, Range
 from modelyard.optimization.passes.onnx import halves, integers, lowbit
+from modelyard.optimization.passes.onnx.asked import KINDS, Asked, bad_option
+from modelyard.optimization.passes.onnx.masks import masking
 from modelyard.optimization.passes.onnx.names import shortened
 from modelyard.optimization.passes.onnx.protos import (
     EXTRA,
@@ -20,7 +26,8 @@ from modelyard.optimization.passes.onnx.protos import (
 )
 from modelyard.optimization.passes.onnx.rows import known_rows, made_up
 from modelyard.optimization.passes.onnx.sensitivity import Layer, Search, layers_of
-from modelyard.optimization.passes.onnx.sessions import answers, feeds_of, simplified
+from modelyard.optimization.passes.onnx.sessions import answers, even, feeds_of, simplified
+from modelyard.optimization.passes.onnx.weights import holds_packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,16 +41,19 @@ __all__ = ["KINDS", "PASS"]
 
 Json = Any
 
-KINDS = ("static", "dynamic", "weights", "blocks", "float16", "bfloat16")
 _PACKED = ("weights", "blocks")
 """Kinds that measure nothing."""
-_ROWS = 256
 _MADE_UP = 32
 _JUDGED = 64
 """Rows by which layers are compared."""
-_FIDELITY = 0.99
 _WORTH = 0.98
 """Of the size, that it must be less for names to be lost."""
+_ANEW = 0.8
+"""Of the size, that it must be less for weights to be packed anew: 4 bits after 8."""
+_INTEGERS = frozenset({
+    "QuantizeLinear", "MatMulInteger", "com.microsoft::DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+})  # fmt: skip
 _WEIGHTY = frozenset({
     "Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Gather",
     "com.microsoft::Attention", "com.microsoft::FusedMatMul", "com.microsoft::FusedConv",
@@ -77,11 +87,13 @@ class _Quantize:
 
     def run(self, model: Model, params: Mapping[str, Json], work: Work) -> Made:
         need("onnx", EXTRA)
-        asked = _Asked(params)
+        asked = Asked(params)
         proto = proto_of(model)
         if asked.kind in ("float16", "bfloat16"):
-            made, count = halves.halved(proto, asked.kind, asked.names)
-            return _done(made, count, model, work, asked, {})
+            named = lowbit.with_names(proto) if asked.names else proto
+            asked.check_names(_nodes(named))
+            made, count = halves.halved(named, asked.kind, asked.names)
+            return _done(proto, made, count, model, work, asked, {})
         if asked.kind in ("weights", "blocks"):
             return _weights(proto, model, work, asked)
         return _integers(proto, model, work, asked)
@@ -90,40 +102,10 @@ class _Quantize:
 PASS = _Quantize()
 
 
-class _Asked:
-    """Options, checked. InvalidInput: `bad-pass-option`."""
-
-    def __init__(self, params: Mapping[str, Json]) -> None:
-        self.kind = str(_one_of("kind", params.get("kind", KINDS[0]), KINDS))
-        self.bits = int(_one_of("bits", params.get("bits", 8), (8, 4)))
-        self.per_channel = bool(_one_of("per_channel", params.get("per_channel", True),
-                                        (True, False)))  # fmt: skip
-        self.calibration: Any = _one_of(
-            "calibration", params.get("calibration", "minmax"), ("minmax", "percentile", "entropy")
-        )
-        self.reduce_range = params.get("reduce_range")
-        if self.reduce_range is not None:
-            _one_of("reduce_range", self.reduce_range, (True, False))
-        block = int(_one_of("block", params.get("block", 32), (16, 32, 64, 128, 256)))
-        self.block = block if self.kind == "blocks" or self.bits == 4 else None
-        self.rows = _whole("rows", params.get("rows", _ROWS), 1)
-        self.fidelity = params.get("fidelity", _FIDELITY)
-        if isinstance(self.fidelity, bool) or not isinstance(self.fidelity, int | float):
-            raise _bad("fidelity is a number up to 1")
-        self.adjust = bool(_one_of("adjust", params.get("adjust", True), (True, False)))
-        self.operators = _texts("operators", params.get("operators"))
-        keep = params.get("keep", 0)
-        self.names = () if isinstance(keep, int | float | str) else _texts("keep", keep) or ()
-        self.auto = keep == "auto"
-        if isinstance(keep, str) and not self.auto:
-            raise _bad('keep is a number of layers, "auto", or names of nodes')
-        self.count = _whole("keep", keep, 0) if isinstance(keep, int | float) else 0
-        if self.bits == 4 and self.kind != "weights":
-            raise _bad("4 bits are for kind weights only")
-
-
-def _weights(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
-    named = _smaller_folded(lowbit.with_names(proto), asked)
+def _weights(proto: Any, model: Model, work: Work, asked: Asked) -> Made:
+    whole = lowbit.with_names(proto)
+    named = _smaller_folded(whole, asked)
+    asked.check_names(_nodes(whole) | _nodes(named))
 
     def quantized(keep: Sequence[str]) -> Any:
         return lowbit.packed(
@@ -139,21 +121,25 @@ def _weights(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
     made, count = lowbit.packed(
         named, keep, bits=asked.bits, block=asked.block, per_channel=asked.per_channel
     )
-    return _done(made, count, model, work, asked, {"keep": list(keep)})
+    return _done(proto, made, count, model, work, asked, {"keep": list(keep)})
 
 
-def _smaller_folded(named: Any, asked: _Asked) -> Any:
-    """With constants folded, if that leaves less once it is packed: it may also copy some."""
+def _smaller_folded(named: Any, asked: Asked) -> Any:
+    """With constants folded, if that leaves less once it is packed: it may also copy some.
+
+    Weights that are packed already would be unpacked, and packed anew for nothing.
+    """
     try:
         folded = lowbit.with_names(simplified(named, "basic"))
     except Unsupported:
         return named  # operators that another ONNX Runtime knows
-    sizes = [lowbit.packed(each, bits=asked.bits, block=asked.block)[0].ByteSize()
+    sizes = [size_of(lowbit.packed(each, bits=asked.bits, block=asked.block)[0])
              for each in (named, folded)]  # fmt: skip
-    return folded if sizes[1] < sizes[0] else named
+    worth = _ANEW if holds_packed(named) else 1
+    return folded if sizes[1] < worth * sizes[0] else named
 
 
-def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
+def _integers(proto: Any, model: Model, work: Work, asked: Asked) -> Made:
     static = asked.kind == "static"
     reduce_range = asked.reduce_range
     if reduce_range is None:
@@ -161,7 +147,9 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
     default = integers.STATIC if static else integers.DYNAMIC
     operators = asked.operators or default
     if not static and "Conv" in operators:
-        raise _bad("dynamic quantization makes convolutions slower: take kind static for them")
+        raise bad_option(
+            "dynamic quantization makes convolutions slower: take kind static for them"
+        )
     there = operators_of(proto)
     weighty = [name for name in (*integers.HEAVY, *integers.DYNAMIC) if name in operators]
     if not any(name in there for name in weighty) and "Gather" not in there:
@@ -170,17 +158,22 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
             "not-improvable", f"the graph has none of {shown}",
             hint="kind weights packs the weights of other operators",
         )  # fmt: skip
-    small, looked_up = lowbit.packed_embeddings(proto, asked.names)
+    named = lowbit.with_names(proto)
+    small, looked_up = lowbit.packed_embeddings(named, asked.names)
     before = integers.ready(small)
+    asked.check_names(_nodes(named) | _nodes(before))
     feeds = []
     if static:
         feeds = feeds_of(before, model.signature, _rows(model, work, asked.rows))
+        if asked.calibration != "minmax":  # the others stack what they measure
+            feeds = even(feeds)
     plan = integers.Integers(
         static=static, per_channel=asked.per_channel, reduce_range=bool(reduce_range),
         operators=tuple(operators), calibration=asked.calibration, adjust=asked.adjust,
     )  # fmt: skip
     # the columns of a table differ in scale: joined as 8 bits, the small ones would be lost
     always = ("columns", *looked_up) if static else ()
+    always = (*always, *masking(before))
     plan = _that_runs(plan, before, feeds, always, work, given=asked.operators is not None)
 
     def quantized(keep: Sequence[str]) -> Any:
@@ -193,15 +186,19 @@ def _integers(proto: Any, model: Model, work: Work, asked: _Asked) -> Made:
         keep = _chosen(search, layers_of(before, weighty), asked)
         work.tell(f"{len(keep)} layers stay floats", None)
     made = quantized(keep)
-    count = sum(number for name, number in operators_of(made).items()
-                if name in ("QuantizeLinear", "MatMulInteger", "com.microsoft::DynamicQuantizeLSTM")
-                or name == "DynamicQuantizeLinear")  # fmt: skip
+    count = _integer_nodes(made)
+    if _integer_nodes(before) and size_of(made) > _WORTH * size_of(before):
+        count = 0  # its weights were whole numbers before
     params: dict[str, Json] = {"keep": list(keep), "reduce_range": plan.reduce_range}
     if plan.operators != tuple(operators):
         params["operators"] = list(plan.operators)
     if not plan.adjust:
         params["adjust"] = False
-    return _done(made, count, model, work, asked, params)
+    return _done(proto, made, count, model, work, asked, params)
+
+
+def _integer_nodes(proto: Any) -> int:
+    return sum(number for name, number in operators_of(proto).items() if name in _INTEGERS)
 
 
 def _that_runs(
@@ -214,10 +211,12 @@ def _that_runs(
     less = [plan, replace(plan, adjust=False)]
     if not given:
         less += [replace(each, operators=integers.HEAVY) for each in less]
+    wanted = answers(before, feeds[:1])
     why: Unsupported | None = None
     for each in less:
         try:
-            answers(each.apply(before, feeds, always, work.scratch), feeds[:1])
+            found = answers(each.apply(before, feeds, always, work.scratch), feeds[:1])
+            _check_finite(wanted, found)
         except Unsupported as error:
             why = why or error
         else:
@@ -226,18 +225,30 @@ def _that_runs(
     raise why
 
 
-def _chosen(search: Search, layers: Sequence[Layer], asked: _Asked) -> tuple[str, ...]:
+def _check_finite(wanted: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> None:
+    """Unsupported: `not-improvable`: what were numbers are none any more."""
+    for before, after in zip(wanted, found, strict=True):
+        for name, values in before.items():
+            if values.dtype.kind != "f" or not np.isfinite(values).all():
+                continue
+            if not np.isfinite(after[name]).all():
+                raise Unsupported("not-improvable", f"in 8 bits, {name!r} is not finite any more")
+
+
+def _chosen(search: Search, layers: Sequence[Layer], asked: Asked) -> tuple[str, ...]:
     if asked.auto:
         return search.until(layers, float(asked.fidelity))
     return search.most_sensitive(layers, asked.count)
 
 
 def _done(
-    made: Any, count: int, model: Model, work: Work, asked: _Asked, params: Mapping[str, Json]
-) -> Made:
+    before: Any, made: Any, count: int, model: Model, work: Work, asked: Asked,
+    params: Mapping[str, Json],
+) -> Made:  # fmt: skip
     if not count:
         return Made(model=None, why="no weight of the graph could take fewer bits")
     made = _with_short_names(cleaned(made))
+    _check_loads(before, made)
     found = model_of_proto(made, work.folder(), like=model)
     notes = [f"{found.size / max(model.size, 1):.2f} of the size"]
     kept = params.get("keep") or asked.names
@@ -247,10 +258,26 @@ def _done(
     return Made(model=found, notes=tuple(notes), params=params)
 
 
+def _check_loads(before: Any, made: Any) -> None:
+    """Unsupported: `not-improvable`: ONNX Runtime refuses it, but not what it was made of."""
+    try:
+        answers(made, ())
+    except Unsupported:
+        try:
+            answers(before, ())
+        except Unsupported:  # operators that another ONNX Runtime knows
+            return
+        raise
+
+
+def _nodes(proto: Any) -> set[str]:
+    return {node.name for node in nodes(proto)}
+
+
 def _with_short_names(proto: Any) -> Any:
     """Where names take a part of the size that is worth it."""
     short = shortened(proto)
-    return short if short.ByteSize() < _WORTH * proto.ByteSize() else proto
+    return short if size_of(short) < _WORTH * size_of(proto) else proto
 
 
 def _rows(model: Model, work: Work, count: int) -> Table:
@@ -273,34 +300,3 @@ def _kinds(subject: Subject) -> tuple[str, ...]:
     if products and (there.get("Gather", 0) or there.get("LSTM", 0) or there.get("Softmax", 0)):
         return ("dynamic", "static", *_PACKED)
     return ("static", "dynamic", *_PACKED)
-
-
-# --- options ---------------------------------------------------------------------------------
-
-
-def _one_of(name: str, value: Json, known: Sequence[Json]) -> Json:
-    if value not in known or isinstance(value, bool) != isinstance(known[0], bool):
-        raise _bad(f"{name} is one of {', '.join(map(str, known))}, not {value!r:.40}")
-    return value
-
-
-def _whole(name: str, value: Json, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise _bad(f"{name} is a whole number, not {value!r:.40}")
-    if value < least:
-        raise _bad(f"{name} is at least {least}")
-    return int(value)
-
-
-def _texts(name: str, value: Json) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise _bad(f"{name} is a list of names, not {value!r:.40}")
-    return tuple(value)
-
-
-def _bad(message: str) -> InvalidInput:
-    return InvalidInput(
-        "bad-pass-option", message, hint="quantize: {kind: static, per_channel: true, keep: 0}"
-    )

@@ -12,7 +12,8 @@ from modelyard.core.extras import need
 from modelyard.errors import Unsupported
 from modelyard.formats.reading import printable
 from modelyard.frameworks.onnx.changing import sweep
-from modelyard.frameworks.onnx.saving import LIMIT, write
+from modelyard.frameworks.onnx.saving import write
+from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import library, nodes
 from modelyard.optimization.passes.onnx.protos import EXTRA
 from modelyard.runtimes import runtime_of
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Feeds", "Level", "answers", "feeds_of", "fidelity", "reason", "run", "simplified"]
+__all__ = ["Feeds", "Level", "answers", "even", "feeds_of", "fidelity", "reason", "run",
+           "simplified"]  # fmt: skip
 
 Level = Literal["basic", "extended"]
 Feeds = dict[str, Any]
@@ -38,15 +40,25 @@ def feeds_of(
 ) -> list[dict[str, Array]]:
     """Rows as a graph takes them, in batches; one by one where its batch is fixed to one.
 
+    Rows that don't fill a fixed batch are left out; of fewer, it is filled with them again.
+
     Raises:
         InvalidInput: `no-column`, `bad-inputs`: it can't take them.
     """
     fixed = _fixed_batch(proto)
     size = fixed or batch
+    if fixed is not None and 0 < len(rows) < fixed:
+        rows = rows.take(np.arange(fixed) % len(rows))
     with runtime_of("onnx", proto, signature) as runtime:  # type: ignore[attr-defined]
         starts = range(0, len(rows), size)
         parts = [rows.take(slice(start, start + size)) for start in starts]
         return [dict(runtime.feeds(part)) for part in parts if fixed is None or len(part) == fixed]
+
+
+def even(feeds: list[dict[str, Array]]) -> list[dict[str, Array]]:
+    """Batches of one size: a last one that is smaller is left out."""
+    shapes = [{name: values.shape for name, values in batch.items()} for batch in feeds]
+    return [batch for batch, own in zip(feeds, shapes, strict=True) if own == shapes[0]]
 
 
 def _fixed_batch(proto: Any) -> int | None:
@@ -130,7 +142,7 @@ def simplified(proto: Any, level: Level, *, fold: bool = True) -> Any:
         made = Path(folder) / "made" / "model.onnx"
         made.parent.mkdir()
         options.optimized_model_filepath = str(made)
-        if proto.ByteSize() > LIMIT:
+        if size_of(proto) > LIMIT:
             options.add_session_config_entry(
                 "session.optimized_model_external_initializers_file_name", "model.onnx.data"
             )
@@ -170,7 +182,7 @@ def _session(runtime: Any, source: bytes | str, options: Any, **more: Any) -> An
 
 
 def _source(proto: Any, folder: Path) -> bytes | str:
-    if proto.ByteSize() <= LIMIT:
+    if size_of(proto) <= LIMIT:
         content: bytes = proto.SerializeToString()
         return content
     return str(write(proto, folder, LIMIT))

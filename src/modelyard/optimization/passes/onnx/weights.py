@@ -6,31 +6,20 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from modelyard.frameworks.onnx.walking import graphs, library
+from modelyard.optimization.passes.onnx.consumers import Use, uses_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    import numpy as np
-
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Use", "Weight", "replaced", "weights_of"]
+__all__ = ["Weight", "holds_packed", "packable", "replaced", "weights_of"]
 
 _LEAST = 256
 """Numbers that a weight must have to be worth packing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Where a weight goes."""
-
-    node: str
-    op: str
-    at: int
-    """Which input of the operator."""
-    channels: tuple[int, ...]
-    """Its sides along which scales differ best: those of what the operator gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,7 @@ def weights_of(
     outputs = {value.name for value in proto.graph.output}
     for graph in list(graphs(proto.graph)):
         _lift_constants(graph)
-    uses = _uses(proto)
+    uses = uses_of(proto)
     names: dict[str, int] = {}
     for graph in graphs(proto.graph):
         for tensor in graph.initializer:
@@ -88,6 +77,32 @@ def weights_of(
                 yield Weight(graph, tensor, tuple(found))
 
 
+def packable(proto: Any, keep: Collection[str] = ()) -> Iterator[Weight]:
+    """Those that few bits suit: summed over or looked up, and finite.
+
+    Steps of a mask, or of places in a picture, would be seen in each answer; those of products
+    are lost in their sums.
+    """
+    for weight in weights_of(proto, keep=keep):
+        if all(use.weighty for use in weight.uses) and np.isfinite(weight.array()).all():
+            yield weight
+
+
+def holds_packed(proto: Any) -> bool:
+    """Whether weights of 8 bits or less are widened in it: to fold constants would unpack them."""
+    kinds = library().TensorProto
+    short = (kinds.INT8, kinds.UINT8, kinds.INT4, kinds.UINT4)
+    found = {
+        tensor.name for graph in graphs(proto.graph) for tensor in graph.initializer
+        if tensor.data_type in short and prod(tensor.dims) >= _LEAST
+    }  # fmt: skip
+    return any(
+        node.op_type in ("Cast", "DequantizeLinear", "Gather") and node.input[0] in found
+        for graph in graphs(proto.graph)
+        for node in graph.node
+    )
+
+
 def replaced(weight: Weight, tensors: Sequence[Any], nodes: Sequence[Any]) -> None:
     """Other tensors in its place, and nodes that make it of them, under its name."""
     graph = weight.graph
@@ -96,45 +111,6 @@ def replaced(weight: Weight, tensors: Sequence[Any], nodes: Sequence[Any]) -> No
     graph.initializer.extend(tensors)
     for node in reversed(nodes):
         graph.node.insert(0, node)
-
-
-def _uses(proto: Any) -> dict[str, list[Use]]:
-    found: dict[str, list[Use]] = {}
-    sizes: dict[str, tuple[int, ...]] = {}
-    for graph in graphs(proto.graph):
-        sizes.update((tensor.name, tuple(tensor.dims)) for tensor in graph.initializer)
-    for graph in graphs(proto.graph):
-        for node in graph.node:
-            for at, name in enumerate(node.input):
-                if name in sizes:
-                    channels = _channels(node, at, len(sizes[name]))
-                    found.setdefault(name, []).append(Use(node.name, node.op_type, at, channels))
-        for value in graph.output:
-            if value.name in sizes:  # a branch gives it as it is
-                found.setdefault(value.name, []).append(Use("", "output", 0, ()))
-    return found
-
-
-def _channels(node: Any, at: int, sides: int) -> tuple[int, ...]:
-    """Sides of a weight that a scale may differ along: where it is not summed over."""
-    op = node.op_type if node.domain in ("", "ai.onnx") else ""
-    if op == "Conv" and at == 1:
-        return (0,)
-    if op == "ConvTranspose" and at == 1:
-        return (1,) if _number(node, "group", 1) == 1 else (0, 1)
-    if op == "Gemm" and at == 1:
-        return (0,) if _number(node, "transB", 0) else (1,)
-    if op == "MatMul" and sides >= 2:
-        return (sides - 1,) if at == 1 else (sides - 2,)
-    if op in ("LSTM", "GRU", "RNN") and at in (1, 2):
-        return (0, 1)
-    if op == "Gather" and at == 0 and _number(node, "axis", 0) == 0:
-        return (0,)
-    return (0,) if sides > 1 else ()
-
-
-def _number(node: Any, name: str, default: int) -> int:
-    return next((int(each.i) for each in node.attribute if each.name == name), default)
 
 
 def _lift_constants(graph: Any) -> None:

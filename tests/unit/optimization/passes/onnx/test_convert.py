@@ -24,6 +24,7 @@ pytest.importorskip("onnxruntime")
 from sklearn import (
     compose,
     datasets,
+    decomposition,
     ensemble,
     impute,
     linear_model,
@@ -132,6 +133,77 @@ def test_a_number_is_one_for_each_row(bench: Callable[..., Any]) -> None:
     made = CONVERT.run(model, {}, work()).model
     with runtime_of("onnx", made.load(), made.signature) as runtime:  # type: ignore[attr-defined]
         assert runtime.predict(rows).outputs["prediction"].shape == (len(rows),)
+
+
+SEVERAL = {
+    "linear": linear_model.LinearRegression,
+    "ridge": linear_model.Ridge,
+    "network": lambda: neural_network.MLPRegressor(
+        hidden_layer_sizes=(4,), max_iter=5, random_state=0
+    ),
+    "forest": lambda: ensemble.RandomForestRegressor(5, random_state=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("named", [True, False], ids=["columns by name", "a matrix"])
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_targets_are_several_columns(
+    bench: Callable[..., Any], name: str, named: bool
+) -> None:
+    table, _ = flowers()
+    rows = table if named else Table({"data": table.matrix()})
+    targets = np.stack([table.matrix()[:, 0] * 2, table.matrix().sum(axis=1)], axis=1)
+    fitted = SEVERAL[name]().fit(rows.frame() if named else rows.matrix(), targets)
+    model, work = bench(fitted, rows)
+    made = CONVERT.run(model, {}, work()).model
+    said = predictions(made, rows)
+    assert said["prediction"].shape == (len(rows), 2)
+    np.testing.assert_allclose(
+        said["prediction"], predictions(model, rows)["prediction"], rtol=1e-4
+    )
+    assert CONVERT.run(model, {}, work()).model.digest == made.digest
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("named", [True, False], ids=["columns by name", "a matrix"])
+def test_what_transforms_gives_an_embedding(
+    bench: Callable[..., Any], named: bool, count: int
+) -> None:
+    table, _ = flowers()
+    rows = table if named else Table({"data": table.matrix()})
+    for estimator in (preprocessing.StandardScaler(), decomposition.PCA(count, random_state=0)):
+        fitted = estimator.fit(rows.frame() if named else rows.matrix())
+        model, work = bench(fitted, rows)
+        made = CONVERT.run(model, {}, work()).model
+        said, wanted = predictions(made, rows), predictions(model, rows)
+        assert list(said) == list(wanted) == ["embedding"]
+        np.testing.assert_allclose(said["embedding"], wanted["embedding"], atol=1e-4)
+
+
+def test_columns_called_as_the_graph_calls_things_leave_it_as_it_was() -> None:
+    import onnx
+
+    from modelyard.optimization.passes.onnx.protos import with_columns
+
+    make = onnx.helper
+    weights = onnx.numpy_helper.from_array(np.ones((2, 3), np.float32), "w")
+    proto = make.make_model(
+        make.make_graph(
+            [make.make_node("MatMul", ["input", "w"], ["label"])], "g",
+            [make.make_tensor_value_info("input", 1, ["b", 2])],
+            [make.make_tensor_value_info("label", 1, ["b", 3])], [weights],
+        ),
+        opset_imports=[make.make_opsetid("", 17)], ir_version=8,
+    )  # fmt: skip
+    onnx.checker.check_model(with_columns(proto, ("input", "label")), full_check=True)
+
+
+@pytest.mark.parametrize("theirs", [np.array([1.0, 2.0], np.float32), np.array(["1", "2"], object)])
+def test_one_label_is_one_however_it_is_written(theirs: Any) -> None:
+    assert compared({"label": np.array([1, 2])}, {"label": theirs}).labels_equal == 1
+    texts = np.array(["1", "2"], object)
+    assert compared({"label": texts}, {"label": theirs}).labels_equal == 1
 
 
 @pytest.mark.parametrize("library", ["xgboost", "lightgbm"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from modelyard.errors import InvalidInput
+from modelyard.errors import InvalidInput, Unsupported
 from modelyard.optimization.passes import pass_named
 from modelyard.optimization.passes.onnx.names import shortened
 from modelyard.optimization.passes.onnx.sessions import answers, feeds_of, simplified
@@ -67,6 +67,39 @@ def test_packed_weights_stay_packed(bench: Callable[..., Any], network: Any) -> 
     assert packed is not None
     after = GRAPH.run(packed, {"level": "extended"}, work()).model or packed
     assert after.size < 0.5 * model.size
+
+
+def test_a_number_for_all_rows_can_be_compared(bench: Callable[..., Any], network: Any) -> None:
+    proto, rows = network
+    long = padded(proto)
+    make = onnx.helper
+    long.graph.node.append(make.make_node("ReduceSum", ["scores"], ["sum"], name="s", keepdims=0))
+    long.graph.output.append(make.make_tensor_value_info("sum", 1, []))
+    model, work = bench(long, rows)
+    assert GRAPH.run(model, {"level": "basic"}, work()).model is not None
+
+
+def test_a_batch_larger_than_the_rows_is_compared_all_the_same(
+    bench: Callable[..., Any], network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelyard.optimization.passes.onnx import graph
+
+    proto, rows = network
+    long = padded(proto)
+    long.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 100
+    model, work = bench(long, rows)
+
+    def wrong(before: Any, *args: Any, **options: Any) -> Any:
+        found = simplified(before, *args, **options)
+        found.graph.node.add(op_type="Neg", input=["scores"], output=["less"])
+        found.graph.output[0].name = "scores"
+        found.graph.node[-2].output[0], found.graph.node[-1].input[0] = "less_", "less_"
+        found.graph.node[-1].output[0] = "scores"
+        return found
+
+    monkeypatch.setattr(graph, "simplified", wrong)
+    with pytest.raises(Unsupported, match="the converted model differs"):
+        GRAPH.run(model, {"level": "basic"}, work())
 
 
 def test_a_level_that_is_not_known_is_refused(bench: Callable[..., Any], network: Any) -> None:
