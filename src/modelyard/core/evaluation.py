@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 __all__ = [
+    "HOLDOUT",
     "LEARNED",
     "Bin",
     "Choice",
@@ -23,6 +24,8 @@ __all__ = [
     "Slice",
 ]
 
+HOLDOUT: Final = " (holdout)"
+"""Behind the name of data whose rows a proof has kept apart: what it was measured on."""
 LEARNED: Final = "the version has learned from these rows: on others it may be less good"
 """The note of an evaluation on what a version was trained on."""
 

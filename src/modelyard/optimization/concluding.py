@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from modelyard.core.evaluation import HOLDOUT
 from modelyard.core.version import human_size
 from modelyard.errors import InvalidInput, ModelyardError
 from modelyard.optimization.baselines import learned_from_all, steps_of
@@ -209,7 +210,7 @@ def _published(
         name = work.data.name if work.data is not None else "made-up rows"
         keep_written(
             yard.desk, folder / "before", model=found.model, number=found.number,
-            size=work.source.size, data=f"{name} (holdout)",
+            size=work.source.size, data=f"{name}{HOLDOUT}",
         )  # fmt: skip
     return list(candidates.values()), reasons
 

@@ -13,6 +13,7 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from modelyard.core.evaluation import HOLDOUT
 from modelyard.core.lineage import ancestors
 from modelyard.core.optimization import Suggestion
 from modelyard.errors import ModelyardError
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AskedYard", "Traffic", "suggest"]
 
-_HOLDOUT: Final = " (holdout)"
-"""What a proof calls the rows that it kept apart."""
 _LEAST: Final = 0.15
 """Suggestions with lower scores are not made."""
 _LOOKED_AT: Final = 20
@@ -127,7 +126,7 @@ def _measured_on(yard: AskedYard, detail: VersionDetail) -> tuple[str, str] | No
     """A committed dataset that the version was measured on, and its target."""
     try:
         for each in yard.evaluations(detail.version.model, detail.version.number):
-            name = each.data.removesuffix(_HOLDOUT)
+            name = each.data.removesuffix(HOLDOUT)
             if "@" in name and each.target:
                 return name, each.target
     except ModelyardError:

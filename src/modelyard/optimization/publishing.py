@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from modelyard.core.evaluation import HOLDOUT
 from modelyard.core.lineage import LineageEdge
 from modelyard.core.manifest import Manifest
 from modelyard.core.names import ModelName
@@ -188,7 +189,7 @@ def keep_findings(
     if proved:
         keep_written(
             desk, finished.proof / f"trial-{finished.trial.number}", model=model,
-            number=done.number, size=done.size, data=f"{name} (holdout)",
+            number=done.number, size=done.size, data=f"{name}{HOLDOUT}",
         )  # fmt: skip
     content = {
         "optimization": optimization.id, "from": optimization.title,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from starlette.responses import Response
 
+from modelyard.core.evaluation import HOLDOUT
 from modelyard.core.names import ModelRevision, RefName
 from modelyard.core.optimization import Goal, Recipe, Suggestion
 from modelyard.core.version import VersionDetail, VersionInfo
@@ -178,7 +179,7 @@ def _line(name: str) -> RecipeLine:
 def _data_of(ask: Ask, detail: VersionDetail) -> tuple[str, str]:
     """A dataset that it was measured or trained on, and the column that was its target."""
     for one in ask.yard.evaluations(detail.version.model, detail.version.number):
-        name = (one.data or "").removesuffix(" (holdout)")
+        name = (one.data or "").removesuffix(HOLDOUT)
         if name and _is_dataset(ask, name):
             return name, one.target or ""
     for role in ("test", "train"):
