@@ -18,7 +18,9 @@ from modelyard.optimization.state import Subject
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HELPERS = {"prune": ["torch.structured"], "tune": ["tables.networks"]}
+_HELPERS = {
+    "prune": ["torch.structured"], "quantize": ["onnx.asked"], "tune": ["tables.networks"],
+}  # fmt: skip
 """Modules that a pass hands its parameters on to."""
 _OF_NETWORKS = {"learning_rate", "epochs", "patience"}
 """Options of `tune` that tables do not have."""
