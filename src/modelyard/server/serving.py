@@ -81,7 +81,8 @@ class Serving:
         """
         settings = self._server.settings
         with suppress(TimeoutError):  # the catalog does not answer: whoever asks is told so
-            await asyncio.wait_for(self.life.looked.wait(), _FIRST_LOOK)
+            async with asyncio.timeout(_FIRST_LOOK):
+                await self.life.looked.wait()
         if settings.grpc_port is None:
             return
         from modelyard.serving.grpc.server import listen

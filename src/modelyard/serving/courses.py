@@ -255,7 +255,8 @@ class Course:
         # none may be left: a request has woken it meanwhile
         wait = max(0.1, max(waiting, default=0.0) - time.monotonic())
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), wait if again or not waiting else None)
+            async with asyncio.timeout(wait if again or not waiting else None):
+                await self._changed.wait()
 
     def _swap(self, wished: Deployment, without: Sequence[Share] = ()) -> None:
         spec = wished.spec

@@ -217,8 +217,9 @@ class Life:
 
     async def _beat_on(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _BEAT)
+            with suppress(TimeoutError):  # no `wait_for`: if there is news, Python 3.11's goes on
+                async with asyncio.timeout(_BEAT):  # though it was cancelled
+                    await self._news.wait()
             self._news.clear()
             try:
                 await asyncio.to_thread(self._wishes.beat, self.statuses())

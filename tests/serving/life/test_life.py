@@ -225,6 +225,22 @@ def test_an_alias_is_followed_within_a_second(yard: LocalYard) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_it_ends_though_there_is_news_at_that_moment(yard: LocalYard, turns: int) -> None:
+    async def work() -> None:
+        one = Here(yard)
+        one.life.start()
+        await one.life.settled()
+        one.life._news.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await one.plane.close()
+        async with asyncio.timeout(5):
+            await one.life.close()
+
+    asyncio.run(work())
+
+
 def test_a_process_that_starts_again_serves_what_is_wished(yard: LocalYard) -> None:
     async def work() -> None:
         async with here(yard) as one:
