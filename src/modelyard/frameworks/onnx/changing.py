@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidInput
 from modelyard.formats.reading import printable
+from modelyard.frameworks.onnx.naming import names_of, renamed
 from modelyard.frameworks.onnx.reading import inputs_of
 from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import graphs, library
@@ -77,38 +78,12 @@ def _rename(model: Any, plan: Json, own: list[str], what: str, said: list[str]) 
     unknown = sorted(set(map(str, plan)) - set(own))
     if unknown:
         raise _bad(f"there is no {what} {unknown[0][:60]!r}; there are {', '.join(own[:20])}")
-    taken = _names(model) - set(plan)
+    taken = names_of(model) - set(plan)
     wrong = [new for new in plan.values() if new in taken or "\0" in new]
     if wrong or len(set(plan.values())) < len(plan):
         raise _bad(f"{(wrong or list(plan.values()))[0][:60]!r} is a name that the graph uses")
-    for graph in graphs(model.graph):
-        _rename_in(graph, plan)
+    renamed(model, plan)
     said += [f"{what} {old} is now {new}" for old, new in plan.items()]
-
-
-def _names(model: Any) -> set[str]:
-    found: set[str] = set()
-    for graph in graphs(model.graph):
-        for node in graph.node:
-            found.update(node.input, node.output)
-        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
-            found.update(value.name for value in values)
-    return found
-
-
-def _rename_in(graph: Any, names: dict[str, str]) -> None:
-    """Inner graphs use names of outer ones, and none is given twice."""
-    for node in graph.node:
-        for side in (node.input, node.output):
-            for index, name in enumerate(side):
-                side[index] = names.get(name, name)
-    for values in (graph.input, graph.output, graph.initializer, graph.value_info):
-        for value in values:
-            value.name = names.get(value.name, value.name)
-    for sparse in graph.sparse_initializer:
-        sparse.values.name = names.get(sparse.values.name, sparse.values.name)
-    for note in graph.quantization_annotation:
-        note.tensor_name = names.get(note.tensor_name, note.tensor_name)
 
 
 def _drop_outputs(model: Any, plan: Json, said: list[str]) -> Any:

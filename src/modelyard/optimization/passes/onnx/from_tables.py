@@ -13,8 +13,8 @@ import numpy as np
 from modelyard.core.extras import need
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.formats.reading import printable
+from modelyard.frameworks.onnx.naming import renamed
 from modelyard.frameworks.onnx.walking import library
-from modelyard.optimization.passes.onnx.names import renamed
 from modelyard.optimization.passes.onnx.outputs import called
 from modelyard.optimization.passes.onnx.protos import EXTRA, with_columns
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.core.extras import need
 from modelyard.errors import Unsupported
 from modelyard.formats.reading import printable
+from modelyard.frameworks.onnx.naming import renamed
 from modelyard.frameworks.onnx.walking import graphs, library
 from modelyard.frameworks.torch.calls import call, callable_of, named_outputs
 from modelyard.frameworks.torch.kinds import kind_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from modelyard.core.table import Table
 
-__all__ = ["renamed", "silent", "torch_graphs"]
+__all__ = ["renamed_where_free", "silent", "torch_graphs"]
 
 EXTRA = "optimize-torch"
 _OPSET = 18
@@ -123,8 +124,10 @@ class _Plan:
 
     def finished(self, proto: Any) -> Any:
         """Names of weights as the module has them, outputs as the runtime names them."""
-        renamed(proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer})
-        renamed(proto, {_inner(name): name for name in self.outputs})
+        renamed_where_free(
+            proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer}
+        )
+        renamed_where_free(proto, {_inner(name): name for name in self.outputs})
         proto.graph.name = "model"
         return with_columns(proto, self.columns)
 
@@ -134,20 +137,13 @@ def _inner(name: str) -> str:
     return f"modelyard.{name}"
 
 
-def renamed(proto: Any, names: dict[str, str]) -> None:
-    """Where that gives no name twice."""
+def renamed_where_free(proto: Any, names: dict[str, str]) -> None:
+    """Give values other names, but for those that would give a name twice."""
     taken = {name for graph in graphs(proto.graph) for node in graph.node
              for name in (*node.input, *node.output)}  # fmt: skip
     taken |= {value.name for value in proto.graph.input}
     names = {old: new for old, new in names.items() if old != new and new not in taken}
-    for graph in graphs(proto.graph):
-        for node in graph.node:
-            for side in (node.input, node.output):
-                for at, name in enumerate(side):
-                    side[at] = names.get(name, name)
-        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
-            for value in values:
-                value.name = names.get(value.name, value.name)
+    renamed(proto, names)
 
 
 def _wrapper(module: Any, keys: tuple[str, ...], outputs: list[str]) -> Any:

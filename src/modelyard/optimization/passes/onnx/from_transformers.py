@@ -16,7 +16,7 @@ from modelyard.errors import Unsupported
 from modelyard.frameworks.onnx.walking import library
 from modelyard.frameworks.transformers.calls import labels_of, task_of
 from modelyard.frameworks.transformers.kinds import model_of
-from modelyard.optimization.passes.onnx.from_torch import EXTRA, renamed, silent
+from modelyard.optimization.passes.onnx.from_torch import EXTRA, renamed_where_free, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,7 +133,9 @@ def _wrapper(model: Any, columns: dict[str, Any]) -> tuple[Any, list[str], tuple
 def _finished(proto: Any, model: Any) -> Any:
     """Weights as the model names them; labels by their names."""
     onnx = library()
-    renamed(proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer})
+    renamed_where_free(
+        proto, {t.name: t.name.removeprefix("module.") for t in proto.graph.initializer}
+    )
     proto.graph.name = "model"
     outputs = proto.graph.output
     if len(outputs) == 2 and outputs[1].name == "place":

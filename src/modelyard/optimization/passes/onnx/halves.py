@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.errors import Unsupported
+from modelyard.frameworks.onnx.naming import names_of
 from modelyard.frameworks.onnx.walking import library
-from modelyard.optimization.passes.onnx.names import free, names_of
+from modelyard.optimization.passes.onnx.names import free
 from modelyard.optimization.passes.onnx.weights import replaced, weights_of
 
 if TYPE_CHECKING:

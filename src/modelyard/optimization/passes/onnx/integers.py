@@ -18,11 +18,12 @@ import numpy as np
 
 from modelyard.core.extras import need
 from modelyard.errors import Unsupported
+from modelyard.frameworks.onnx.naming import names_of, renamed
 from modelyard.frameworks.onnx.saving import write
 from modelyard.frameworks.onnx.sizes import LIMIT, size_of
 from modelyard.frameworks.onnx.walking import library
 from modelyard.optimization.passes.onnx.lowbit import with_names
-from modelyard.optimization.passes.onnx.names import free, names_of, renamed
+from modelyard.optimization.passes.onnx.names import free
 from modelyard.optimization.passes.onnx.protos import EXTRA
 from modelyard.optimization.passes.onnx.sessions import reason, simplified
 

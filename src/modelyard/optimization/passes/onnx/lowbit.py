@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.frameworks.onnx.naming import names_of
 from modelyard.frameworks.onnx.walking import graphs, library
 from modelyard.optimization.passes.onnx.consumers import is_lookup
-from modelyard.optimization.passes.onnx.names import free, names_of
+from modelyard.optimization.passes.onnx.names import free
 from modelyard.optimization.passes.onnx.weights import Weight, packable, replaced, weights_of
 
 if TYPE_CHECKING:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.frameworks.onnx.sizes import is_below
 from modelyard.frameworks.onnx.walking import graphs, library
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["free", "names_of", "renamed", "shortened"]
+__all__ = ["free", "shortened"]
 
 _WEIGHT = 1024
 """Bytes of a tensor whose name people may look for: it is kept."""
 _LONG = 80
-
-
-def names_of(proto: Any) -> set[str]:
-    """All values of a graph and of those within it; inner graphs may use names of outer ones."""
-    found: set[str] = set()
-    for graph in graphs(proto.graph):
-        for node in graph.node:
-            found.update(node.input, node.output)
-        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
-            found.update(value.name for value in values)
-        found.update(sparse.values.name for sparse in graph.sparse_initializer)
-    return found
 
 
 def free(name: str, taken: set[str]) -> str:
@@ -35,23 +20,6 @@ def free(name: str, taken: set[str]) -> str:
         name += "_"
     taken.add(name)
     return name
-
-
-def renamed(proto: Any, names: Mapping[str, str]) -> Any:
-    """The same graph with other names for some values, wherever they stand."""
-    for graph in graphs(proto.graph):
-        for node in graph.node:
-            for side in (node.input, node.output):
-                for at, name in enumerate(side):
-                    side[at] = names.get(name, name)
-        for values in (graph.input, graph.output, graph.initializer, graph.value_info):
-            for value in values:
-                value.name = names.get(value.name, value.name)
-        for sparse in graph.sparse_initializer:
-            sparse.values.name = names.get(sparse.values.name, sparse.values.name)
-        for note in graph.quantization_annotation:
-            note.tensor_name = names.get(note.tensor_name, note.tensor_name)
-    return proto
 
 
 def shortened(proto: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from modelyard.frameworks.onnx.naming import names_of, renamed
 from modelyard.frameworks.onnx.reading import named_outputs
 from modelyard.frameworks.onnx.walking import graphs, library
-from modelyard.optimization.passes.onnx.names import free, names_of, renamed
+from modelyard.optimization.passes.onnx.names import free
 
 __all__ = ["Wanted", "called"]
 
