@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from modelyard.core.listing import listed
 from modelyard.errors import InvalidInput, Unsupported
 from modelyard.frameworks.files import FolderFiles
 from modelyard.frameworks.interface import Files, Framework, Saved
@@ -62,7 +63,7 @@ def claim(files: Files) -> Saved:
     hint = "check the version out and load its files, or commit the object itself"
     models = sorted(path for path in files.paths() if path.endswith(".onnx"))
     if len(models) > 1:
-        shown = ", ".join(models[:6]) + (", ..." if len(models) > 6 else "")
+        shown = listed(models, 6)
         hint = f"{shown} are models each: commit one of them"
     raise Unsupported("no-framework", "no framework can load these files", hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from modelyard.core.listing import listed
 from modelyard.optimization.data_facts import Finding
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _overlap(facts: DataFacts) -> Iterator[Finding]:
     if both is None:
         return
     if both.differing:
-        shown = ", ".join(both.differing[:_SHOWN]) + (", ..." if both.differing[_SHOWN:] else "")
+        shown = listed(both.differing, _SHOWN)
         yield Finding(
             about="differing", weight="warn", columns=both.differing,
             sentence=f"{shown}: other kinds of values in the rows to measure with than in those to "
@@ -112,7 +113,7 @@ def _target(facts: DataFacts) -> Iterator[Finding]:
 def _columns(facts: DataFacts) -> Iterator[Finding]:
     def those(about: str, chosen: list[ColumnFacts], sentence: str, *passes: str) -> Finding:
         names = tuple(each.name for each in chosen)
-        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        shown = listed(names, _SHOWN)
         text = sentence.format(shown, is_="is" if len(names) == 1 else "are",
                                has="has" if len(names) == 1 else "have",
                                number="number" if len(names) == 1 else "numbers")  # fmt: skip

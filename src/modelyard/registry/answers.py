@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from modelyard.core.listing import listed
 from modelyard.core.metrics import Classified, Regressed, neighbour_facts, ranking_facts
 from modelyard.errors import InvalidInput
 from modelyard.registry.classes import Coder, agreed, ordered, unnamed
@@ -315,4 +316,4 @@ def _all_classes(columns: list[str] | None, *seen: list[str]) -> tuple[str, ...]
 
 
 def _shown(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return listed(names, 8)

@@ -13,6 +13,7 @@ import msgspec
 
 from modelyard.core.decoding import decode_json
 from modelyard.core.globs import matches
+from modelyard.core.listing import listed
 from modelyard.core.names import MAIN
 from modelyard.core.version import CheckedOut, Committed
 from modelyard.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
@@ -209,7 +210,7 @@ def pull(
         if path in touched and not _is(checkout.root / path, target.get(path))
     ]
     if conflicts:
-        shown = ", ".join(conflicts[:10]) + (", ..." if len(conflicts) > 10 else "")
+        shown = listed(conflicts, 10)
         raise Conflict(
             "local-changes", f"changed here and in {checkout.model}@{info.number}: {shown}",
             hint="commit to another branch with --branch, or put the files aside",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelyard.core.listing import listed
 from modelyard.core.names import ModelRevision
 from modelyard.core.table import Table
 from modelyard.errors import Denied, InvalidInput, ModelyardError, NotFound, Unavailable
@@ -108,7 +109,7 @@ def name_dataset(desk: Desk, text: str) -> DataName:
 
 
 def _several(name: str, files: list[str], how: str) -> InvalidInput:
-    shown = ", ".join(sorted(files)[:8]) + (", ..." if len(files) > 8 else "")
+    shown = listed(sorted(files), 8)
     return InvalidInput("several-files", f"{name} has {shown}", hint=f"name one of them: {how}")
 
 

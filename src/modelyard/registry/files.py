@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from modelyard.catalog.queries import blobs
 from modelyard.core.digest import Digest
 from modelyard.core.globs import matches
+from modelyard.core.listing import listed
 from modelyard.core.merge import EXECUTABLE, SYMLINK, Entry, is_hidden
 from modelyard.core.version import CheckedOut, Progress
 from modelyard.errors import Conflict, Corrupt, Denied, InvalidInput, NotFound, Unavailable
@@ -245,7 +246,7 @@ class _Writer:
             elif not same_file(place, entry):
                 different.append(path)
         if different:
-            shown = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
+            shown = listed(different, 5)
             raise Conflict(
                 "dest-not-empty", f"{self._dest} holds other files: {shown}",
                 hint="name a new folder; yard pull brings a checkout to another version",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from modelyard.core.listing import listed
 from modelyard.errors import InvalidInput
 from modelyard.serving.casting import array_of, bad_inputs, cast, parsed, said
 
@@ -301,7 +302,7 @@ class Plan:
             )
 
     def _named(self) -> str:
-        return ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
+        return listed(self.names, 12)
 
     def _nothing(self) -> InvalidInput:
         return InvalidInput("no-rows", "there are no rows in it", hint=self.hint)

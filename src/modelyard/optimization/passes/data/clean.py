@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.core.extras import need
+from modelyard.core.listing import listed
 from modelyard.optimization.passes.data.columns import is_one, of_kind
 from modelyard.optimization.passes.data.learning import (
     chosen,
@@ -183,7 +184,7 @@ def _notes(fill: str, filled: Mapping[str, list[str]], lacking: list[str]) -> li
 
 
 def _shown(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return listed(names, 5)
 
 
 def _filler(fill: str, learner: Learner, columns: Mapping[str, list[str]]) -> Any:

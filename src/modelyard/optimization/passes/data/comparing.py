@@ -25,7 +25,8 @@ def comparable(one: Table, other: Table) -> tuple[Table, Table] | None:
     pairs = dict(_pairs(one, other))
     if not pairs:
         return None
-    return tuple(Table({name: pair[at] for name, pair in pairs.items()}) for at in (0, 1))  # type: ignore[return-value]
+    ours = Table({name: column for name, (column, _) in pairs.items()})
+    return ours, Table({name: column for name, (_, column) in pairs.items()})
 
 
 def differing(one: Table, other: Table) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ def doubted_labels(
     if not names or len(counts) < 2 or len(counts) > _MOST_CLASSES or counts.min() < 3:
         return None
     inputs = _finite(rows.inputs.select(names).take(drawn))
-    taken = Rows(inputs, rows.target[drawn])
+    labels = rows.target[drawn]
+    taken = Rows(inputs, labels)
     try:
         learner = _judge(taken, seed)
         if learner is None:
@@ -54,9 +55,9 @@ def doubted_labels(
         return None
     if found is None:
         return None
-    classes = np.unique(taken.target.astype(str))  # type: ignore[union-attr]
+    classes = np.unique(labels.astype(str))
     said = tuple(
-        Doubt(row=int(drawn[row]), label=str(rows.target[drawn[row]]),
+        Doubt(row=int(drawn[row]), label=str(labels[row]),
               instead=str(classes[instead]), margin=round(float(margin), 4))
         for row, instead, margin in zip(found.rows, found.instead, found.margins, strict=True)
     )  # fmt: skip

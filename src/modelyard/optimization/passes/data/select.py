@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.core.listing import listed
 from modelyard.errors import InvalidInput
 from modelyard.optimization.passes.data.learning import (
     chosen,
@@ -102,7 +103,7 @@ class Select:
         if only_columns(learner.obj, learner.columns(train.inputs, found)) is None:
             return nothing(_CANT)
         gone = [name for name in names if name not in found]
-        shown = ", ".join(gone[:8]) + (", ..." if len(gone) > 8 else "")
+        shown = listed(gone, 8)
         note = f"{len(found)} of {len(names)} columns stay; without {shown}"
         return made_by(model, learner, build, work, notes=[note])
 

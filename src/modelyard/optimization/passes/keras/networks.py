@@ -11,13 +11,15 @@ from modelyard.errors import InvalidInput, Unsupported
 from modelyard.frameworks.interface import bases_of
 from modelyard.optimization.making import model_of_object
 from modelyard.optimization.passes.data.learning import hits
-from modelyard.optimization.passes.keras.states import carried, counted_anew
+from modelyard.optimization.passes.keras.states import carried, counted_anew, untold
 from modelyard.optimization.state import Rows
 
 if TYPE_CHECKING:
     from modelyard.optimization.state import Model, Subject, Work
 
-__all__ = ["bare", "kernels", "network_in", "right", "saved", "taught_by", "why_no_network"]
+__all__ = [
+    "bare", "kernels", "network_in", "rebuilt", "right", "saved", "taught_by", "why_no_network",
+]  # fmt: skip
 
 Json = Any
 Array = np.ndarray[Any, Any]
@@ -52,18 +54,22 @@ def bare(network: Any, config: Json = None) -> Any:
     Raises:
         Unsupported: `not-improvable`: its configuration does not tell all of it.
     """
-    from modelyard.frameworks.keras.rebuilding import copied, made
+    from modelyard.frameworks.keras.rebuilding import copied
+
+    found = rebuilt(network, config)
+    if not copied(network, found):
+        raise untold(network)
+    carried(network, found)
+    return found
+
+
+def rebuilt(network: Any, config: Json = None) -> Any:
+    """The same layers, with new weights."""
+    from modelyard.frameworks.keras.rebuilding import made
 
     shapes = network.get_build_config() if hasattr(network, "get_build_config") else None
     with counted_anew():
-        found = made(type(network), config or network.get_config(), shapes=shapes)
-    if not copied(network, found):
-        raise Unsupported(
-            "not-improvable", f"a {type(network).__name__} can't be built again from what it tells",
-            hint="it needs get_config() that tells all of it",
-        )  # fmt: skip
-    carried(network, found)
-    return found
+        return made(type(network), config or network.get_config(), shapes=shapes)
 
 
 def kernels(network: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+from modelyard.core.listing import listed
 from modelyard.errors import Unsupported
 from modelyard.optimization.passes.interface import Choice, Made, Option
 from modelyard.optimization.passes.keras import networks
@@ -74,7 +75,7 @@ class Quantize:
                 if len(shape) >= 2 and key in before and before[key][0] == dtype]  # fmt: skip
         notes = [f"{len(changed)} layers keep {mode.partition('-')[0]}"]
         if left:
-            shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
+            shown = listed(left, 5)
             notes.append(f"as they were: {shown}")
         notes.append("the state of its optimizer is left out")
         made = networks.saved(network, model, work)
@@ -101,13 +102,7 @@ def _quantized(network: Any, mode: str, without: frozenset[int] = frozenset()) -
 def _forgetful(network: Any) -> frozenset[int]:
     """Places of layers that a file would bring back as they were before: layers of other people
     make those inside of them without a word on their precision."""
-    from modelyard.frameworks.keras.rebuilding import made
-
-    again = made(
-        type(network), network.get_config(),
-        shapes=network.get_build_config() if hasattr(network, "get_build_config") else None,
-    )  # fmt: skip
-    pairs = zip(every_layer(network), every_layer(again), strict=False)
+    pairs = zip(every_layer(network), every_layer(networks.rebuilt(network)), strict=False)
     return frozenset(
         at for at, (old, new) in enumerate(pairs)
         if old.quantization_mode != new.quantization_mode

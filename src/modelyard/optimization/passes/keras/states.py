@@ -12,7 +12,7 @@ from modelyard.errors import Unsupported
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["carried", "counted_anew", "every_layer", "own"]
+__all__ = ["carried", "counted_anew", "every_layer", "own", "untold"]
 
 _COUNTS = "object_name_uids"
 
@@ -32,10 +32,7 @@ def carried(source: Any, target: Any) -> tuple[str, ...]:
     lost = []
     olds, news = every_layer(source), every_layer(target)
     if [type(each) for each in olds] != [type(each) for each in news]:
-        raise Unsupported(
-            "not-improvable", f"a {type(source).__name__} can't be built again from what it tells",
-            hint="it needs get_config() that tells all of it",
-        )  # fmt: skip
+        raise untold(source)
     for old, new in zip(olds, news, strict=True):
         weights = own(old)
         if any(each.trainable for each in weights):
@@ -45,6 +42,14 @@ def carried(source: Any, target: Any) -> tuple[str, ...]:
         elif not old.trainable or hasattr(old, "adapt"):
             lost.append(str(old.name))
     return tuple(lost)
+
+
+def untold(network: Any) -> Unsupported:
+    """Of a model whose configuration does not tell all of it."""
+    return Unsupported(
+        "not-improvable", f"a {type(network).__name__} can't be built again from what it tells",
+        hint="it needs get_config() that tells all of it",
+    )  # fmt: skip
 
 
 def every_layer(network: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from modelyard.core.extras import need
+from modelyard.core.listing import listed
 from modelyard.errors import Unsupported
 from modelyard.frameworks.onnx.sizes import size_of
 from modelyard.frameworks.onnx.walking import nodes
@@ -253,7 +254,7 @@ def _done(
     notes = [f"{found.size / max(model.size, 1):.2f} of the size"]
     kept = params.get("keep") or asked.names
     if kept:
-        shown = ", ".join(kept[:6]) + (", ..." if len(kept) > 6 else "")
+        shown = listed(kept, 6)
         notes.append(f"{len(kept)} nodes stay floats: {shown}")
     return Made(model=found, notes=tuple(notes), params=params)
 

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "SCOPES", "Masks", "Scope", "all_but_lowest", "masks_of", "prunable", "sparsity_of", "zeros_of",
+    "SCOPES", "Masks", "Scope", "all_but_lowest", "masks_of", "prunable", "sparsity_of",
+    "without_lowest", "zeros_of",
 ]  # fmt: skip
 
 Tensor = Any
@@ -70,13 +71,22 @@ def masks_of(weights: Mapping[str, Tensor], sparsity: float, scope: str) -> dict
             name: _adaptive(w.detach()) if scope == "adaptive" else w.detach().abs().float()
             for name, w in weights.items()
         }
-        together = torch.cat([score.flatten() for score in scores.values()])
-        stays = all_but_lowest(together, round(sparsity * len(together)))
-        parts = stays.split([w.numel() for w in weights.values()])
-        return {
-            name: part.reshape(w.shape).to(w.dtype)
-            for (name, w), part in zip(weights.items(), parts, strict=True)
-        }
+        return without_lowest(weights, scores, sparsity)
+
+
+def without_lowest(
+    weights: Mapping[str, Tensor], scores: Mapping[str, Tensor], sparsity: float
+) -> dict[str, Tensor]:
+    """Masks of zeros and ones that leave out a share of all weights: those of lowest scores."""
+    import torch
+
+    together = torch.cat([scores[name].flatten() for name in weights])
+    stays = all_but_lowest(together, round(sparsity * len(together)))
+    parts = stays.split([weight.numel() for weight in weights.values()])
+    return {
+        name: part.reshape(weight.shape).to(weight.dtype)
+        for (name, weight), part in zip(weights.items(), parts, strict=True)
+    }
 
 
 def all_but_lowest(scores: Tensor, count: int) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelyard.optimization.passes.torch.masks import all_but_lowest
+from modelyard.optimization.passes.torch.masks import without_lowest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,11 +70,5 @@ class Movement:
     def _mask(self, sparsity: float) -> None:
         """The lowest scores go. Scores are counted in units of their layer's spread, for layers
         have gradients of their own order."""
-        import torch
-
-        scaled = [s.flatten() / s.std().clamp_min(1e-30) for s in self._scores.values()]
-        together = torch.cat(scaled)
-        stays = all_but_lowest(together, round(sparsity * len(together)))
-        parts = stays.split([len(score) for score in scaled])
-        for (name, weight), part in zip(self._dense.items(), parts, strict=True):
-            self.masks[name] = part.reshape(weight.shape).to(weight.dtype)
+        scaled = {name: s / s.std().clamp_min(1e-30) for name, s in self._scores.items()}
+        self.masks |= without_lowest(self._dense, scaled, sparsity)
